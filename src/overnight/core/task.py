@@ -1,0 +1,177 @@
+"""What a task is: its action, its input, and the record that the store keeps of it.
+
+An action is what to do with an input: the command template or the function, its directory,
+its environment and its limits. A hundred thousand inputs of one command share one action, so a
+task row stays small. Records are values: they come out of the store, and nobody changes them.
+
+Inputs are bytes, because file names are. `text` and `raw` are the only way from one to the other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from enum import StrEnum
+
+import msgspec
+
+from overnight.core.states import ErrorClass, Outcome, Reason, TaskState
+
+#: The kernel refuses a longer single argument (MAX_ARG_STRLEN, 32 pages of 4 KiB, with its NUL).
+MAX_INPUT_BYTES = 128 * 1024 - 1
+
+DEFAULT_QUEUE = "default"
+#: Seconds; the limit of a task that does not say otherwise.
+DEFAULT_TIMEOUT = 300.0
+#: Further attempts after the first one.
+DEFAULT_RETRIES = 3
+#: Seconds between TERM and KILL.
+DEFAULT_KILL_GRACE = 5.0
+
+
+def text(raw_bytes: bytes) -> str:
+    """Bytes as people see them; what is not UTF-8 survives as surrogate escapes."""
+    return raw_bytes.decode("utf-8", "surrogateescape")
+
+
+def raw(words: str) -> bytes:
+    """The bytes behind `text`, exactly."""
+    return words.encode("utf-8", "surrogateescape")
+
+
+class ActionKind(StrEnum):
+    """What an action runs."""
+
+    COMMAND = "command"
+    CALL = "call"
+
+
+class Backoff(msgspec.Struct, frozen=True):
+    """How long a retry waits: `first` seconds, then times `factor`, at most `longest` seconds."""
+
+    first: float = 2.0
+    factor: float = 2.0
+    longest: float = 60.0
+
+
+class Action(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What to do with an input. Two tasks with equal actions share one row of the store."""
+
+    kind: ActionKind
+    #: Directory in which it runs.
+    cwd: bytes
+    #: The command template; with `shell` one word, the script, which gets the input as "$1".
+    argv: tuple[bytes, ...] = ()
+    shell: bool = False
+    #: ``module:function``.
+    call: str = ""
+    #: Environment by value, and the names that are looked up when it runs (those that look like secrets).
+    env: dict[bytes, bytes] = {}
+    env_names: tuple[bytes, ...] = ()
+    #: Interpreter for functions; empty means the one that Overnight runs in.
+    python: bytes = b""
+    #: Seconds for one attempt; None means no limit.
+    timeout: float | None = DEFAULT_TIMEOUT
+    retries: int = DEFAULT_RETRIES
+    backoff: Backoff = Backoff()
+    #: Seconds between TERM and KILL.
+    kill_grace: float = DEFAULT_KILL_GRACE
+    #: An interrupted attempt makes the task HELD instead of PENDING.
+    at_most_once: bool = False
+    #: Bytes kept of each attempt's output (half head, half tail).
+    keep_output: int = 64 * 1024 * 1024
+    #: What it works on: "value" or "file" (checked to be a readable regular file when it runs).
+    expects: str = "value"
+
+    def identity(self) -> bytes:
+        """16 bytes that say what is done, without how: template or function, and directory."""
+        parts = msgspec.msgpack.encode((self.kind, self.argv, self.shell, self.call, self.cwd))
+        return hashlib.blake2b(parts, digest_size=16).digest()
+
+    def digest(self) -> bytes:
+        """16 bytes over everything: equal for equal actions only."""
+        return hashlib.blake2b(msgspec.msgpack.encode(self, order="deterministic"), digest_size=16).digest()
+
+
+def task_identity(action_identity: bytes, input_bytes: bytes) -> int:
+    """A signed 64-bit number by which a task is found again. Equal numbers are compared in full."""
+    digest = hashlib.blake2b(input_bytes, key=action_identity, digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
+
+
+class NewTask(msgspec.Struct, frozen=True):
+    """A task on its way into the store. `not_before` is POSIX seconds; None means now."""
+
+    action: Action
+    input: bytes
+    queue: str = DEFAULT_QUEUE
+    workflow: str = ""
+    priority: int = 0
+    title: str = ""
+    description: str = ""
+    not_before: float | None = None
+    #: Size and time of the file that the input names ("size:mtime_ns"), empty when it names none.
+    stamp: str = ""
+    needs: dict[str, float] = {}
+
+
+class Task(msgspec.Struct, frozen=True):
+    """One task as the store has it. Instants are POSIX seconds."""
+
+    id: int
+    state: TaskState
+    queue: str
+    workflow: str
+    input: bytes
+    action_id: int
+    priority: int
+    attempt: int
+    failures: int
+    deaths: int
+    generation: int
+    added_at: float
+    not_before: float | None = None
+    started_at: float | None = None
+    finished_at: float | None = None
+    reason: Reason | None = None
+    error_class: ErrorClass | None = None
+    error: str = ""
+    fingerprint: str = ""
+    #: JSON text of what a function returned; empty for none.
+    result: bytes = b""
+    title: str = ""
+    description: str = ""
+    stamp: str = ""
+    parent_id: int | None = None
+    step: str = ""
+
+
+class OutputRef(msgspec.Struct, frozen=True, array_like=True):
+    """Where the output of an attempt lies: a segment file and the bytes in it, and how much it printed.
+
+    `printed` may exceed `length`: the middle of a long output is not kept.
+    """
+
+    segment: str
+    offset: int
+    length: int
+    printed: int
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """One attempt that has ended. `seconds` is measured on the monotonic clock."""
+
+    task_id: int
+    number: int
+    outcome: Outcome
+    started_at: float | None
+    finished_at: float
+    seconds: float = 0.0
+    reason: Reason | None = None
+    error_class: ErrorClass | None = None
+    error: str = ""
+    exit_code: int | None = None
+    signal: int | None = None
+    cpu_seconds: float | None = None
+    peak_memory_bytes: int | None = None
+    output: OutputRef | None = None
+    slot: int | None = None

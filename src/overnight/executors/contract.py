@@ -1,0 +1,182 @@
+"""What runs attempts, and how the engine talks to it.
+
+An executor decides nothing about tasks: it runs the attempts it is given, keeps their limits,
+contains their processes, and says truthfully how each ended. It never retries. Every id is ours
+(task and attempt number), so a repeated or late word can be told from a new one.
+
+The truth about an attempt arrives as an event, exactly one `Ended` or `Lost` for each attempt
+that was submitted, and never as the answer to a call: `cancel` asks, and an event tells. An
+outcome is kept by the executor until `ack` says that the store has committed it.
+
+Everything here is synchronous. `fileno` becomes readable when `events` has something to tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from overnight.core.states import ErrorClass
+from overnight.core.task import Action, OutputRef
+
+
+class AttemptKey(NamedTuple):
+    """One attempt of one task. Attempts count from 1."""
+
+    task_id: int
+    attempt: int
+
+
+class Spec(msgspec.Struct, frozen=True, array_like=True):
+    """One attempt to run."""
+
+    task_id: int
+    attempt: int
+    action_id: int
+    input: bytes
+    queue: str
+    workflow: str = ""
+    step: str = ""
+
+    @property
+    def key(self) -> AttemptKey:
+        return AttemptKey(self.task_id, self.attempt)
+
+
+class Ending(StrEnum):
+    """What happened to an attempt, as its worker saw it. What it means is decided in `core`."""
+
+    EXITED = "exited"
+    #: Ended by a signal that was not ours.
+    SIGNALLED = "signalled"
+    RETURNED = "returned"
+    RAISED = "raised"
+    #: It could not be started at all: no program, no directory, no such function, no such file.
+    REFUSED = "refused"
+    #: The task asked to be tried again at `retry_at`.
+    POSTPONED = "postponed"
+    #: Ended by the worker because of a limit.
+    TIMEOUT = "timeout"
+    STALLED = "stalled"
+    MEMORY = "memory"
+    OUTPUT = "output"
+    #: Ended because `cancel` asked for it.
+    CANCELLED = "cancelled"
+
+
+class Ended(msgspec.Struct, frozen=True, array_like=True):
+    """An attempt has ended and all its processes were seen dead.
+
+    `started_at` is POSIX seconds; `seconds` is measured on the monotonic clock.
+    """
+
+    task_id: int
+    attempt: int
+    ending: Ending
+    started_at: float
+    seconds: float
+    exit_code: int | None = None
+    signal: int | None = None
+    #: One line for people, and the longer text (last lines of stderr, or the traceback).
+    error: str = ""
+    detail: str = ""
+    #: Exception type as ``module.Name``; empty for commands.
+    error_type: str = ""
+    #: What the worker knows about the class (a refused start, Permanent, Retry); else None.
+    error_class: ErrorClass | None = None
+    retry_at: float | None = None
+    cpu_seconds: float | None = None
+    peak_memory_bytes: int | None = None
+    output: OutputRef | None = None
+    #: JSON text of the returned value; empty for None.
+    result: bytes = b""
+
+    @property
+    def key(self) -> AttemptKey:
+        return AttemptKey(self.task_id, self.attempt)
+
+
+class Evidence(StrEnum):
+    """What is known about a lost attempt."""
+
+    #: It never began; nothing is counted against anybody.
+    NEVER_STARTED = "never_started"
+    STARTED = "started"
+
+
+class Lost(msgspec.Struct, frozen=True, array_like=True):
+    """An attempt will not report any more. Its processes were seen dead before this was said."""
+
+    task_id: int
+    attempt: int
+    evidence: Evidence
+    #: True when its own worker died under it; false when an engine's death or a recall took it away.
+    worker_died: bool = False
+    started_at: float | None = None
+    #: For people: what became of the worker.
+    error: str = ""
+
+    @property
+    def key(self) -> AttemptKey:
+        return AttemptKey(self.task_id, self.attempt)
+
+
+Event = Ended | Lost
+
+
+class Offer(NamedTuple):
+    """One slot and how many attempts it still holds, the running one included."""
+
+    slot: int
+    outstanding: int
+
+
+class Executor(Protocol):
+    """Runs attempts in slots, one at a time in each."""
+
+    def open(self, *, fence: int, left_open: Sequence[AttemptKey]) -> list[Event]:
+        """Start the workers, and say what became of the attempts that an earlier engine left open.
+
+        Every key of `left_open` is answered by exactly one event, and only after no process of it
+        can be alive any more.
+        """
+
+    def fileno(self) -> int:
+        """A descriptor that is readable when `events` has something."""
+
+    def offers(self) -> list[Offer]:
+        """The slots as they are now."""
+
+    def submit(self, slot: int, batch: Sequence[Spec], actions: Mapping[int, Action]) -> None:
+        """Hand attempts to a slot, to be run in this order. Their start is on record already."""
+
+    def recall(self, slot: int | None = None) -> list[AttemptKey]:
+        """Take back what a slot (None: every slot) has not read yet.
+
+        What is returned never began and is forgotten here: no event will follow.
+        """
+
+    def cancel(self, keys: Sequence[AttemptKey], *, grace: float | None = None) -> None:
+        """Ask to end these: TERM, `grace` seconds (None: the action's own), KILL.
+
+        Events tell what became of them; one that ends by itself in the meantime says so. A key that
+        is not running here is ignored.
+        """
+
+    def started(self, key: AttemptKey) -> float | None:
+        """When it began (POSIX seconds), or None when it has not, as far as is known now."""
+
+    def events(self) -> list[Event]:
+        """What has happened since the last call. Never waits."""
+
+    def ack(self) -> None:
+        """Everything that `open` and `events` have returned so far is committed in the store."""
+
+    def resize(self, slots: int) -> None:
+        """Grow at once, or shrink as slots fall empty."""
+
+    def close(self) -> None:
+        """End everything that still runs, see it dead, and let the workers go."""

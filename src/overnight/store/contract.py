@@ -1,0 +1,358 @@
+"""What is true, and the operations that change it.
+
+Every operation is one transaction: when it returns, it is durable; when it raises, nothing of it
+happened, but for `StoreUnavailableError`, after which nobody knows and a fresh process must read
+again. Values go in and values come out; no cursor and no SQL leaves the room. The time and the
+fence are arguments. Every operation that changes a task adds its events to the outbox in the same
+transaction and keeps the counters by relative deltas.
+
+Two kinds of callers. The engine (one, holding the fence) moves tasks with `turn`. Everybody else
+(producers, people) adds tasks and acts on what does not run; what runs is asked for by a control,
+which the engine obeys. Written for SQLite and for PostgreSQL alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+from overnight.core.states import ErrorClass, Outcome, Reason, TaskState
+from overnight.core.task import Action, Attempt, NewTask, OutputRef, Task
+
+
+class Verb(StrEnum):
+    """What a person does to tasks."""
+
+    CANCEL = "cancel"
+    HOLD = "hold"
+    RELEASE = "release"
+    RETRY = "retry"
+
+
+class Selector(msgspec.Struct, frozen=True):
+    """Which tasks. All that is given must match; nothing given matches nothing, unless `everything`."""
+
+    ids: tuple[int, ...] = ()
+    queue: str | None = None
+    workflow: str | None = None
+    states: tuple[TaskState, ...] = ()
+    #: Fingerprint of the error.
+    cause: str | None = None
+    #: Only tasks without a command or function of their own, as `FileQueue` adds them.
+    everything: bool = False
+
+
+class Added(msgspec.Struct, frozen=True):
+    """What `add` did: the new ids, in the order of the tasks given."""
+
+    ids: list[int]
+    #: With `unique`: the ids of equal tasks that were there already.
+    known: list[int] = []
+
+
+class Known(msgspec.Struct, frozen=True):
+    """An existing task with the identity that was asked for."""
+
+    position: int
+    id: int
+    state: TaskState
+    stamp: str
+
+
+class Settlement(msgspec.Struct, frozen=True):
+    """How an attempt ended and what that makes of its task. Decided by `core`, refused if stale."""
+
+    task_id: int
+    attempt: int
+    state: TaskState
+    outcome: Outcome
+    failures: int
+    deaths: int
+    started_at: float | None
+    seconds: float = 0.0
+    not_before: float | None = None
+    reason: Reason | None = None
+    error_class: ErrorClass | None = None
+    error: str = ""
+    detail: str = ""
+    fingerprint: str = ""
+    exit_code: int | None = None
+    signal: int | None = None
+    cpu_seconds: float | None = None
+    peak_memory_bytes: int | None = None
+    output: OutputRef | None = None
+    slot: int | None = None
+    result: bytes = b""
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """How much may be claimed: `count` in all, from these lanes, at most so many a lane and a queue."""
+
+    count: int
+    lanes: Mapping[int, int]
+    queues: Mapping[str, int] = {}
+
+
+class Claimed(msgspec.Struct, frozen=True):
+    """A task that has just become running, with what is needed to run and to judge it."""
+
+    id: int
+    attempt: int
+    action_id: int
+    lane_id: int
+    input: bytes
+    failures: int
+    deaths: int
+    generation: int
+    priority: int
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """What a turn did."""
+
+    claimed: list[Claimed]
+    #: (task id, attempt) of settlements that matched nothing: their task has moved on.
+    stale: list[tuple[int, int]]
+    #: When the next waiting task becomes due, POSIX seconds; None when none waits for a time.
+    next_due: float | None
+
+
+class Lane(msgspec.Struct, frozen=True):
+    """Queue × workflow × needed resources: the unit that a claim looks at."""
+
+    id: int
+    queue: str
+    workflow: str
+    needs: dict[str, float]
+
+
+class Queue(msgspec.Struct, frozen=True):
+    """A named line of tasks. `slots` None: no limit of its own. `rate` is starts a second."""
+
+    name: str
+    slots: int | None = None
+    rate: float | None = None
+    paused: bool = False
+    #: POSIX seconds; the pause ends by itself then.
+    paused_until: float | None = None
+
+
+class Control(msgspec.Struct, frozen=True):
+    """Something a person asks of the engine: cancel or hold a running task, stop, checkpoint ..."""
+
+    id: int
+    verb: str
+    task_id: int | None
+    argument: str
+    by: str
+    at: float
+
+
+class Orders(msgspec.Struct, frozen=True):
+    """Everything that people have laid down for the engine."""
+
+    lanes: list[Lane]
+    queues: list[Queue]
+    controls: list[Control]
+
+
+class OpenAttempt(msgspec.Struct, frozen=True):
+    """An attempt on record that has not been settled."""
+
+    task_id: int
+    attempt: int
+    action_id: int
+    lane_id: int
+    slot: int | None
+    claimed_at: float
+    failures: int
+    deaths: int
+    generation: int
+    fence: int
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """How many top-level tasks are in each state, `steps` for children, `removed` for cleaned ones."""
+
+    waiting: int = 0
+    pending: int = 0
+    running: int = 0
+    completed: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    held: int = 0
+    steps: dict[str, int] = {}
+    removed: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.waiting + self.pending + self.running + self.completed + self.failed + self.cancelled + self.held
+
+    @property
+    def unfinished(self) -> int:
+        """What work is left: waiting, pending and running."""
+        return self.waiting + self.pending + self.running
+
+
+class Query(msgspec.Struct, frozen=True):
+    """Which tasks a listing shows, newest first; `before` is the id of the last one seen."""
+
+    states: tuple[TaskState, ...] = ()
+    queue: str | None = None
+    workflow: str | None = None
+    cause: str | None = None
+    before: int | None = None
+    limit: int = 100
+
+
+class OutboxRow(msgspec.Struct, frozen=True):
+    """Events of one transaction: JSON lines without their numbers."""
+
+    id: int
+    count: int
+    lines: bytes
+
+
+class Acted(msgspec.Struct, frozen=True):
+    """What an action reached: tasks changed at once, and running ones for which the engine was asked."""
+
+    changed: int
+    asked: int
+    #: The ids touched, changed ones first; at most 10,000.
+    ids: list[int]
+
+
+class Discrepancy(msgspec.Struct, frozen=True):
+    """Something that does not balance. Always a bug or damage."""
+
+    what: str
+    expected: str
+    found: str
+
+
+class Store(Protocol):
+    """The store of one home."""
+
+    # -- producers ---------------------------------------------------------------------------
+
+    def add(
+        self, tasks: Sequence[NewTask], *, now: float, by: str = "", batch: int | None = None, unique: bool = False
+    ) -> Added:
+        """Put tasks into the queue, all or none.
+
+        With `batch` they stay invisible until `publish`. With `unique` a task whose identity is in
+        the store already (in any state) is not added again; equal ones within the call are one task.
+        """
+
+    def open_batch(self, *, now: float, owner: str) -> int:
+        """Begin a large add that goes in several transactions. `owner` is "pid:start:boot" of the caller."""
+
+    def publish(self, batch: int, *, now: float) -> int:
+        """Make everything of the batch visible at once, at a cost that does not depend on its size.
+
+        Returns the number of tasks.
+        """
+
+    def abandon(self, batch: int) -> int:
+        """Remove what an unpublished batch has added so far. Returns the number of tasks."""
+
+    def open_batches(self) -> list[tuple[int, str, float]]:
+        """Unpublished batches: id, owner, begun at."""
+
+    def find(self, tasks: Sequence[NewTask]) -> list[Known]:
+        """The newest existing task for each of `tasks` with the same identity, compared in full."""
+
+    # -- people ------------------------------------------------------------------------------
+
+    def act(self, verb: Verb, selector: Selector, *, now: float, by: str) -> Acted:
+        """Do `verb` to every selected task for which it is a legal step; running ones get a control."""
+
+    def remove(self, selector: Selector, *, now: float, by: str) -> int:
+        """Forget selected tasks that are final or held; they stay counted as removed. Returns how many."""
+
+    def ask(self, verb: str, *, now: float, by: str, task_id: int | None = None, argument: str = "") -> int:
+        """Leave a control for the engine. Returns its id."""
+
+    def set_queue(self, queue: Queue, *, now: float, by: str) -> None:
+        """Create a queue or change all its settings."""
+
+    # -- the engine --------------------------------------------------------------------------
+
+    def take_fence(self, *, now: float, by: str) -> int:
+        """Become the engine of this store: a number higher than every one before."""
+
+    def orders(self) -> Orders:
+        """What people have laid down."""
+
+    def turn(
+        self,
+        *,
+        fence: int,
+        now: float,
+        settlements: Sequence[Settlement] = (),
+        claim: Claim | None = None,
+        obeyed: Sequence[int] = (),
+    ) -> Turn:
+        """One round, one transaction: settle, make due what is due, claim, forget obeyed controls.
+
+        A claim writes the start record of each attempt. Settlements are fenced by attempt number.
+        At most 10,000 waiting tasks become due in one turn.
+
+        Raises:
+            StaleEngineError: A newer engine holds the fence; nothing was changed.
+        """
+
+    def left_open(self) -> list[OpenAttempt]:
+        """The attempts on record that were not settled."""
+
+    def outbox(self, limit: int) -> list[OutboxRow]:
+        """The oldest events that have not been drained, in order."""
+
+    def drained(self, upto: int, *, seq: int) -> None:
+        """Events up to outbox id `upto` are in the journal for good; `seq` is the last number given."""
+
+    def journal_seq(self) -> int:
+        """The last event number that `drained` was told."""
+
+    def tidy(self) -> None:
+        """Move the write-ahead log into the store. Only the engine calls it."""
+
+    # -- everybody reads ---------------------------------------------------------------------
+
+    def change_token(self) -> int:
+        """A number that changes when another connection has changed the store."""
+
+    def counts(self, *, queue: str | None = None, workflow: str | None = None) -> Counts:
+        """The counters; costs the same however many tasks there are."""
+
+    def get(self, task_id: int) -> Task:
+        """One task. Raises NotFoundError."""
+
+    def tasks(self, query: Query) -> list[Task]:
+        """A page of tasks, newest first."""
+
+    def states(self, ids: Iterable[int]) -> dict[int, TaskState]:
+        """The states of these tasks; unknown ids are absent."""
+
+    def attempts(self, task_id: int) -> list[Attempt]:
+        """The ended attempts of a task, in order."""
+
+    def actions(self, ids: Iterable[int]) -> dict[int, Action]:
+        """Actions by id."""
+
+    def queues(self) -> list[Queue]:
+        """All queues that have settings or tasks."""
+
+    # -- care --------------------------------------------------------------------------------
+
+    def recount(self) -> list[Discrepancy]:
+        """Compare counters, states, attempts and open attempts with each other; [] when they balance."""
+
+    def check_file(self) -> None:
+        """Raise StoreDamagedError when the file behind the connection is no longer the one at its path."""
+
+    def close(self) -> None:
+        """Let go of the store; ended for good."""
