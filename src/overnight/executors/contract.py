@@ -14,20 +14,27 @@ Everything here is synchronous. `fileno` becomes readable when `events` has some
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 import msgspec
 
-from overnight.core.states import ErrorClass
-from overnight.core.task import Action, OutputRef
+from overnight.core.endings import AttemptKey, Ended, Ending, Evidence, Lost
+from overnight.core.task import Action
+
+__all__ = [
+    "AttemptKey",
+    "Ended",
+    "Ending",
+    "Event",
+    "Evidence",
+    "Executor",
+    "Lost",
+    "Offer",
+    "Spec",
+]
 
 
-class AttemptKey(NamedTuple):
-    """One attempt of one task. Attempts count from 1."""
-
-    task_id: int
-    attempt: int
+Event = Ended | Lost
 
 
 class Spec(msgspec.Struct, frozen=True, array_like=True):
@@ -44,87 +51,6 @@ class Spec(msgspec.Struct, frozen=True, array_like=True):
     @property
     def key(self) -> AttemptKey:
         return AttemptKey(self.task_id, self.attempt)
-
-
-class Ending(StrEnum):
-    """What happened to an attempt, as its worker saw it. What it means is decided in `core`."""
-
-    EXITED = "exited"
-    #: Ended by a signal that was not ours.
-    SIGNALLED = "signalled"
-    RETURNED = "returned"
-    RAISED = "raised"
-    #: It could not be started at all: no program, no directory, no such function, no such file.
-    REFUSED = "refused"
-    #: The task asked to be tried again at `retry_at`.
-    POSTPONED = "postponed"
-    #: Ended by the worker because of a limit.
-    TIMEOUT = "timeout"
-    STALLED = "stalled"
-    MEMORY = "memory"
-    OUTPUT = "output"
-    #: Ended because `cancel` asked for it.
-    CANCELLED = "cancelled"
-
-
-class Ended(msgspec.Struct, frozen=True, array_like=True):
-    """An attempt has ended and all its processes were seen dead.
-
-    `started_at` is POSIX seconds; `seconds` is measured on the monotonic clock.
-    """
-
-    task_id: int
-    attempt: int
-    ending: Ending
-    started_at: float
-    seconds: float
-    exit_code: int | None = None
-    signal: int | None = None
-    #: One line for people, and the longer text (last lines of stderr, or the traceback).
-    error: str = ""
-    detail: str = ""
-    #: Exception type as ``module.Name``; empty for commands.
-    error_type: str = ""
-    #: What the worker knows about the class (a refused start, Permanent, Retry); else None.
-    error_class: ErrorClass | None = None
-    retry_at: float | None = None
-    cpu_seconds: float | None = None
-    peak_memory_bytes: int | None = None
-    output: OutputRef | None = None
-    #: JSON text of the returned value; empty for None.
-    result: bytes = b""
-
-    @property
-    def key(self) -> AttemptKey:
-        return AttemptKey(self.task_id, self.attempt)
-
-
-class Evidence(StrEnum):
-    """What is known about a lost attempt."""
-
-    #: It never began; nothing is counted against anybody.
-    NEVER_STARTED = "never_started"
-    STARTED = "started"
-
-
-class Lost(msgspec.Struct, frozen=True, array_like=True):
-    """An attempt will not report any more. Its processes were seen dead before this was said."""
-
-    task_id: int
-    attempt: int
-    evidence: Evidence
-    #: True when its own worker died under it; false when an engine's death or a recall took it away.
-    worker_died: bool = False
-    started_at: float | None = None
-    #: For people: what became of the worker.
-    error: str = ""
-
-    @property
-    def key(self) -> AttemptKey:
-        return AttemptKey(self.task_id, self.attempt)
-
-
-Event = Ended | Lost
 
 
 class Offer(NamedTuple):

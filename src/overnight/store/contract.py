@@ -19,8 +19,31 @@ from typing import Protocol
 
 import msgspec
 
-from overnight.core.states import ErrorClass, Outcome, Reason, TaskState
-from overnight.core.task import Action, Attempt, NewTask, OutputRef, Task
+from overnight.core.states import TaskState
+from overnight.core.task import Action, Attempt, NewTask, Task
+from overnight.core.verdict import Settlement
+
+__all__ = [
+    "Acted",
+    "Added",
+    "Claim",
+    "Claimed",
+    "Control",
+    "Counts",
+    "Discrepancy",
+    "Known",
+    "Lane",
+    "OpenAttempt",
+    "Orders",
+    "OutboxRow",
+    "Query",
+    "Queue",
+    "Selector",
+    "Settlement",
+    "Store",
+    "Turn",
+    "Verb",
+]
 
 
 class Verb(StrEnum):
@@ -41,7 +64,6 @@ class Selector(msgspec.Struct, frozen=True):
     states: tuple[TaskState, ...] = ()
     #: Fingerprint of the error.
     cause: str | None = None
-    #: Only tasks without a command or function of their own, as `FileQueue` adds them.
     everything: bool = False
 
 
@@ -62,38 +84,18 @@ class Known(msgspec.Struct, frozen=True):
     stamp: str
 
 
-class Settlement(msgspec.Struct, frozen=True):
-    """How an attempt ended and what that makes of its task. Decided by `core`, refused if stale."""
-
-    task_id: int
-    attempt: int
-    state: TaskState
-    outcome: Outcome
-    failures: int
-    deaths: int
-    started_at: float | None
-    seconds: float = 0.0
-    not_before: float | None = None
-    reason: Reason | None = None
-    error_class: ErrorClass | None = None
-    error: str = ""
-    detail: str = ""
-    fingerprint: str = ""
-    exit_code: int | None = None
-    signal: int | None = None
-    cpu_seconds: float | None = None
-    peak_memory_bytes: int | None = None
-    output: OutputRef | None = None
-    slot: int | None = None
-    result: bytes = b""
-
-
 class Claim(msgspec.Struct, frozen=True):
-    """How much may be claimed: `count` in all, from these lanes, at most so many a lane and a queue."""
+    """How much may be claimed: at most `count`, from these lanes, as far as the pools last.
+
+    `lanes` says what one task of each open lane takes from which pools; lanes that are not named
+    are closed. Tasks are taken in order of priority, then order key, over all open lanes together.
+    A lane whose next task would take more than a pool has (beyond 1e-9) is passed over from there
+    on; the others go on.
+    """
 
     count: int
-    lanes: Mapping[int, int]
-    queues: Mapping[str, int] = {}
+    lanes: Mapping[int, Mapping[str, float]]
+    pools: Mapping[str, float]
 
 
 class Claimed(msgspec.Struct, frozen=True):
@@ -308,8 +310,8 @@ class Store(Protocol):
     def left_open(self) -> list[OpenAttempt]:
         """The attempts on record that were not settled."""
 
-    def outbox(self, limit: int) -> list[OutboxRow]:
-        """The oldest events that have not been drained, in order."""
+    def outbox(self, limit: int, *, after: int = 0) -> list[OutboxRow]:
+        """The oldest events that have not been drained and whose outbox id is above `after`, in order."""
 
     def drained(self, upto: int, *, seq: int) -> None:
         """Events up to outbox id `upto` are in the journal for good; `seq` is the last number given."""

@@ -1,0 +1,120 @@
+"""Which lanes may run now, and what a task of each takes from the pools that limit them.
+
+A lane is queue × workflow × needed resources. The claim looks only at the heads of the lanes that
+are open, so tasks that wait for a resource or stand in a paused queue cost nothing, however many
+they are. Everything that limits a claim is a pool with an amount in it: the work that the slots
+still take (in seconds), the slots and the rate of a queue, each named resource. A task takes its
+share from the pools of its lane, and a lane whose pool cannot give it is passed over, so nothing is
+ever over-allocated, whichever lanes share it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+#: The pool of expected work that the slots still take, in seconds.
+WORK = "work"
+
+
+class LaneView(msgspec.Struct, frozen=True):
+    """What the decision needs to know of a lane. `cost`: expected seconds of one of its tasks."""
+
+    id: int
+    queue: str
+    needs: Mapping[str, float]
+    cost: float
+
+
+class QueueView(msgspec.Struct, frozen=True):
+    """What the decision needs to know of a queue.
+
+    `slots` None: no limit of its own. `allowance`: starts that its rate allows now; None: no rate.
+    """
+
+    name: str
+    slots: int | None = None
+    paused: bool = False
+    paused_until: float | None = None
+    allowance: int | None = None
+
+
+class Openings(msgspec.Struct, frozen=True):
+    """The open lanes with what one task of each takes, and what is in the pools."""
+
+    lanes: dict[int, dict[str, float]]
+    pools: dict[str, float]
+
+
+def openings(
+    lanes: Iterable[LaneView],
+    queues: Mapping[str, QueueView],
+    *,
+    work: float,
+    running: Mapping[int, int],
+    totals: Mapping[str, float],
+    now: float,
+) -> Openings:
+    """Decide which lanes are open.
+
+    Args:
+        lanes: All lanes.
+        queues: Settings by name; a queue without an entry has none.
+        work: Seconds of expected work that the slots still take.
+        running: Attempts under way by lane id.
+        totals: What this machine has of each named resource.
+        now: POSIX seconds, for pauses that end by themselves.
+    """
+    lanes = list(lanes)
+    pools = _free(lanes, running, totals)
+    pools[WORK] = work
+    busy: Counter[str] = Counter()
+    for lane in lanes:
+        busy[lane.queue] += running.get(lane.id, 0)
+    for view in queues.values():
+        pools.update(_queue_pools(view, busy[view.name]))
+    takes = {lane.id: _takes(lane, pools) for lane in lanes if not _closed(queues.get(lane.queue), now)}
+    return Openings({lane: need for lane, need in takes.items() if _covered(need, pools)}, pools)
+
+
+def is_paused(queue: QueueView, now: float) -> bool:
+    """Whether nothing of this queue may start at `now`."""
+    return queue.paused and (queue.paused_until is None or now < queue.paused_until)
+
+
+def _closed(queue: QueueView | None, now: float) -> bool:
+    return queue is not None and is_paused(queue, now)
+
+
+def _free(lanes: Iterable[LaneView], running: Mapping[int, int], totals: Mapping[str, float]) -> dict[str, float]:
+    """What is left of each resource that some lane needs. One that the machine does not have is empty."""
+    free = {f"resource {name}": amount for name, amount in totals.items()}
+    for lane in lanes:
+        for name, amount in lane.needs.items():
+            pool = f"resource {name}"
+            free[pool] = free.get(pool, 0.0) - amount * running.get(lane.id, 0)
+    return free
+
+
+def _queue_pools(queue: QueueView, busy: int) -> dict[str, float]:
+    pools: dict[str, float] = {}
+    if queue.slots is not None:
+        pools[f"slots {queue.name}"] = queue.slots - busy
+    if queue.allowance is not None:
+        pools[f"rate {queue.name}"] = queue.allowance
+    return pools
+
+
+def _takes(lane: LaneView, pools: Mapping[str, float]) -> dict[str, float]:
+    takes = {WORK: lane.cost}
+    for pool in (f"slots {lane.queue}", f"rate {lane.queue}"):
+        if pool in pools:
+            takes[pool] = 1.0
+    takes.update({f"resource {name}": amount for name, amount in lane.needs.items()})
+    return takes
+
+
+def _covered(takes: Mapping[str, float], pools: Mapping[str, float]) -> bool:
+    return all(pools.get(pool, 0.0) + 1e-9 >= amount for pool, amount in takes.items())

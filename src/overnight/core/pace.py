@@ -1,0 +1,89 @@
+"""How much work to hand out at a time.
+
+Group commit is the whole game: at one task a transaction the disk's sync is everything, at a
+hundred it is nothing. So tiny tasks are claimed by the hundred and long ones singly, which keeps
+priorities honest, leaves work for other slots, and makes a crash touch few attempts.
+
+A slot holds about `AHEAD` seconds of expected work: what it runs and what it will run next. A lane
+of which nothing is known yet, or whose tasks take longer than `LONG`, gives a slot one task.
+"""
+
+from __future__ import annotations
+
+import math
+
+#: Seconds of expected work that a slot may hold: one batch running, one to follow.
+AHEAD = 0.05
+#: A task of this many seconds or more is never queued behind another one.
+LONG = 0.05
+#: Attempts that one slot may hold, however short they are. The marks have room for 1024.
+MOST_IN_A_SLOT = 512
+#: Share of the newest duration in the running mean; a long one counts in full at once.
+WEIGHT = 0.1
+
+
+class Pace:
+    """What is known of the durations of each lane, in seconds."""
+
+    def __init__(self) -> None:
+        self._means: dict[int, float] = {}
+        self._single: set[int] = set()
+
+    def saw(self, lane: int, seconds: float) -> None:
+        """An attempt of `lane` took this long."""
+        mean = self._means.get(lane)
+        if mean is None or (seconds >= LONG > mean):
+            self._means[lane] = seconds
+        else:
+            self._means[lane] = mean + WEIGHT * (seconds - mean)
+
+    def never_ahead(self, lane: int) -> None:
+        """Tasks of this lane must not be handed out before a slot is free for them."""
+        self._single.add(lane)
+
+    def cost(self, lane: int) -> float:
+        """Expected seconds of a task of this lane; `AHEAD` when it must have a slot for itself."""
+        mean = self._means.get(lane)
+        if mean is None or mean >= LONG or lane in self._single:
+            return AHEAD
+        return max(mean, AHEAD / MOST_IN_A_SLOT)
+
+    def forget(self, lanes: set[int]) -> None:
+        """Drop what is known of lanes that are not in `lanes`."""
+        self._means = {lane: mean for lane, mean in self._means.items() if lane in lanes}
+        self._single &= lanes
+
+
+def batch_room(load: float, outstanding: int) -> float:
+    """Seconds of work that a slot with this load may still be given; 0 unless it is worth a batch.
+
+    A slot that holds more than half of what it may is left alone: topping it up task by task would
+    make every transaction a small one.
+    """
+    room = AHEAD - load
+    if outstanding >= MOST_IN_A_SLOT or (outstanding and room < AHEAD / 2):
+        return 0.0
+    return max(room, 0.0)
+
+
+class Allowance:
+    """A rate limit: at most `rate` starts a second, with a second's worth saved up at the most."""
+
+    def __init__(self, rate: float, now: float) -> None:
+        self.rate = rate
+        self._saved = 1.0
+        self._at = now
+
+    def available(self, now: float) -> int:
+        """How many starts are allowed at monotonic `now`."""
+        self._saved = min(max(self.rate, 1.0), self._saved + self.rate * max(0.0, now - self._at))
+        self._at = now
+        return math.floor(self._saved + 1e-9)
+
+    def spend(self, starts: int) -> None:
+        """So many were started."""
+        self._saved -= starts
+
+    def next_at(self, now: float) -> float:
+        """Monotonic seconds when the next start is allowed."""
+        return now if self._saved >= 1 else now + (1 - self._saved) / self.rate

@@ -1,0 +1,260 @@
+"""From how an attempt ended to what becomes of its task.
+
+This is the only place that knows what an exit code, a signal or an exception means. `judge` is
+called for every attempt with plain values and returns a settlement, which the store writes as it
+stands and refuses when the task has moved on in the meantime.
+
+Exit codes that a task can speak with: 0 done; 99 done, and stop the queue; 75 (EX_TEMPFAIL) try
+later; 65 (EX_DATAERR) and 78 (EX_CONFIG) never again; 126 and 127 are how shells say that a program
+cannot be run or found, and no retry will mend that. Source: sysexits.h, POSIX shell "Exit Status".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import signal as signals
+from enum import StrEnum
+
+import msgspec
+
+from overnight.core.endings import Ended, Ending, Evidence, Lost
+from overnight.core.retry import retry_at
+from overnight.core.states import ErrorClass, Outcome, Reason, TaskState
+from overnight.core.task import Action, OutputRef
+
+EXIT_DONE_AND_STOP = 99
+EXIT_TRY_LATER = 75
+PERMANENT_EXITS = frozenset({65, 78, 126, 127})
+#: A task that was running at so many deaths of its worker is held.
+POISON_DEATHS = 3
+
+
+class Settlement(msgspec.Struct, frozen=True):
+    """How an attempt ended and what that makes of its task. Refused by the store when it is stale.
+
+    Instants are POSIX seconds; `seconds` is measured on the monotonic clock.
+    """
+
+    task_id: int
+    attempt: int
+    state: TaskState
+    outcome: Outcome
+    failures: int
+    deaths: int
+    started_at: float | None
+    seconds: float = 0.0
+    not_before: float | None = None
+    reason: Reason | None = None
+    error_class: ErrorClass | None = None
+    error: str = ""
+    detail: str = ""
+    fingerprint: str = ""
+    exit_code: int | None = None
+    signal: int | None = None
+    cpu_seconds: float | None = None
+    peak_memory_bytes: int | None = None
+    output: OutputRef | None = None
+    slot: int | None = None
+    result: bytes = b""
+
+
+class Intent(StrEnum):
+    """Why the engine asked for an attempt to end; decides what `cancelled` means for its task."""
+
+    #: A person cancels the task.
+    CANCEL = "cancel"
+    #: A person holds it.
+    HOLD = "hold"
+    #: The engine stops; the task goes back to the queue.
+    STOP = "stop"
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """What is known of a running task when it ends."""
+
+    failures: int
+    deaths: int
+    action: Action
+    slot: int | None = None
+    intent: Intent | None = None
+
+
+_REASONS = {
+    Ending.SIGNALLED: Reason.CRASHED,
+    Ending.TIMEOUT: Reason.TIMEOUT,
+    Ending.STALLED: Reason.STALLED,
+    Ending.MEMORY: Reason.MEMORY,
+    Ending.OUTPUT: Reason.OUTPUT,
+}
+
+_CLASSES = {
+    Ending.TIMEOUT: ErrorClass.TRANSIENT,
+    Ending.STALLED: ErrorClass.TRANSIENT,
+    Ending.MEMORY: ErrorClass.RESOURCE,
+    Ending.OUTPUT: ErrorClass.PERMANENT,
+}
+
+
+def judge(ended: Ended, standing: Standing, *, now: float) -> Settlement:
+    """Decide what becomes of a task whose attempt has ended."""
+    if _succeeded(ended):
+        return _settle(ended, standing, TaskState.COMPLETED, Outcome.COMPLETED)
+    if ended.ending is Ending.CANCELLED:
+        return _after_cancel(ended, standing)
+    if _asks_for_later(ended):
+        return _settle(
+            ended, standing, TaskState.WAITING, Outcome.POSTPONED, not_before=ended.retry_at, error=ended.error
+        )
+    return _after_failure(ended, standing, now=now)
+
+
+def judge_lost(lost: Lost, standing: Standing) -> Settlement:
+    """Decide what becomes of a task whose attempt will never report."""
+    started = lost.evidence is Evidence.STARTED
+    deaths = standing.deaths + (started and lost.worker_died)
+    outcome = Outcome.LOST if started else Outcome.RECALLED
+    state, reason = TaskState.PENDING, None
+    if standing.intent in (Intent.CANCEL, Intent.HOLD):
+        state, reason, outcome = _by_hand(standing.intent)
+    elif started and standing.action.at_most_once:
+        state, reason = TaskState.HELD, Reason.INTERRUPTED
+    elif deaths >= POISON_DEATHS and started and lost.worker_died:
+        state, reason = TaskState.HELD, Reason.POISON
+    return Settlement(
+        task_id=lost.task_id,
+        attempt=lost.attempt,
+        state=state,
+        outcome=outcome,
+        reason=reason,
+        failures=standing.failures,
+        deaths=deaths,
+        started_at=lost.started_at,
+        error=lost.error if started else "",
+        slot=standing.slot,
+    )
+
+
+def _succeeded(ended: Ended) -> bool:
+    if ended.ending is Ending.EXITED:
+        return ended.exit_code in (0, EXIT_DONE_AND_STOP)
+    return ended.ending is Ending.RETURNED
+
+
+def _asks_for_later(ended: Ended) -> bool:
+    if ended.retry_at is None:
+        return False
+    return ended.ending is Ending.POSTPONED or (ended.ending is Ending.EXITED and ended.exit_code == EXIT_TRY_LATER)
+
+
+def _by_hand(intent: Intent) -> tuple[TaskState, Reason | None, Outcome]:
+    if intent is Intent.HOLD:
+        return TaskState.HELD, Reason.BY_HAND, Outcome.INTERRUPTED
+    return TaskState.CANCELLED, None, Outcome.CANCELLED
+
+
+def _after_cancel(ended: Ended, standing: Standing) -> Settlement:
+    if standing.intent in (Intent.CANCEL, Intent.HOLD):
+        state, reason, outcome = _by_hand(standing.intent)
+        return _settle(ended, standing, state, outcome, reason=reason)
+    if standing.action.at_most_once:
+        return _settle(ended, standing, TaskState.HELD, Outcome.INTERRUPTED, reason=Reason.INTERRUPTED)
+    return _settle(ended, standing, TaskState.PENDING, Outcome.INTERRUPTED)
+
+
+def _after_failure(ended: Ended, standing: Standing, *, now: float) -> Settlement:
+    error_class = classify(ended)
+    reason = _REASONS.get(ended.ending, Reason.ERROR)
+    failures = standing.failures + 1
+    error = ended.error or describe(ended)
+    not_before = retry_at(standing.action, failures=failures, error_class=error_class, now=now)
+    return _settle(
+        ended,
+        standing,
+        TaskState.FAILED if not_before is None else TaskState.WAITING,
+        Outcome.FAILED,
+        failures=failures,
+        not_before=not_before,
+        reason=reason,
+        error_class=error_class,
+        error=error,
+        fingerprint=fingerprint(reason, ended, error),
+    )
+
+
+def classify(ended: Ended) -> ErrorClass:
+    """The class of a failure: what its worker knows, else what the way it ended says."""
+    if ended.error_class is not None:
+        return ended.error_class
+    if ended.ending is Ending.EXITED:
+        if ended.exit_code in PERMANENT_EXITS:
+            return ErrorClass.PERMANENT
+        return ErrorClass.TRANSIENT if ended.exit_code == EXIT_TRY_LATER else ErrorClass.UNKNOWN
+    return _CLASSES.get(ended.ending, ErrorClass.UNKNOWN)
+
+
+def describe(ended: Ended) -> str:
+    """One line for people about an ending that brought no words of its own."""
+    if ended.ending is Ending.EXITED:
+        return f"exit status {ended.exit_code}"
+    if ended.ending is Ending.SIGNALLED and ended.signal is not None:
+        return f"killed by signal {ended.signal} ({_signal_name(ended.signal)})"
+    if ended.ending is Ending.TIMEOUT:
+        return f"over its time limit after {ended.seconds:.1f} s"
+    return str(ended.ending)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signals.Signals(number).name
+    except ValueError:
+        return "real-time" if number > 0 else "unknown"
+
+
+_NUMBERS = re.compile(r"0x[0-9a-fA-F]+|\d+")
+_PATHS = re.compile(r"(?:\.{0,2}/)[^\s:'\"]+")
+
+
+def fingerprint(reason: Reason, ended: Ended, error: str) -> str:
+    """12 hex digits by which failures of one cause are grouped: reason, type and the masked message."""
+    masked = _NUMBERS.sub("#", _PATHS.sub("<path>", error))
+    words = "\0".join((reason, ended.error_type, str(ended.exit_code), str(ended.signal), masked))
+    return hashlib.blake2b(words.encode("utf-8", "surrogateescape"), digest_size=6).hexdigest()
+
+
+def _settle(
+    ended: Ended,
+    standing: Standing,
+    state: TaskState,
+    outcome: Outcome,
+    *,
+    failures: int | None = None,
+    not_before: float | None = None,
+    reason: Reason | None = None,
+    error_class: ErrorClass | None = None,
+    error: str = "",
+    fingerprint: str = "",
+) -> Settlement:
+    return Settlement(
+        task_id=ended.task_id,
+        attempt=ended.attempt,
+        state=state,
+        outcome=outcome,
+        failures=standing.failures if failures is None else failures,
+        deaths=standing.deaths,
+        started_at=ended.started_at,
+        seconds=ended.seconds,
+        not_before=not_before,
+        reason=reason,
+        error_class=error_class,
+        error=error,
+        detail=ended.detail if error else "",
+        fingerprint=fingerprint,
+        exit_code=ended.exit_code,
+        signal=ended.signal,
+        cpu_seconds=ended.cpu_seconds,
+        peak_memory_bytes=ended.peak_memory_bytes,
+        output=ended.output,
+        slot=standing.slot,
+        result=ended.result if outcome is Outcome.COMPLETED else b"",
+    )
