@@ -1,0 +1,67 @@
+# Everything that is done to the project, by name. `make help` lists it.
+# Works with the make of macOS (3.81). Nothing is installed outside .venv.
+
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check --quiet
+# More words for pytest: make test ARGS='-k store'
+ARGS :=
+export PYTHON
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test prove bench lint format audit docs clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.with-nothing ## install, then run the main job on real files, some broken on purpose (under a minute)
+	$(PY) examples/demo/demo.py
+
+test: lint ## install, then everything a change must pass (under 10 minutes on 2 cores)
+	$(PY) -m pytest -n auto $(ARGS)
+
+prove: $(VENV)/.with-dev ## the long proofs: crashes, power cuts, kills (under 40 minutes on 2 cores)
+	$(PY) -m pytest -n auto -m prove $(ARGS)
+
+bench: $(VENV)/.with-bench ## measure, both sides in the same run
+	$(PY) benchmarks/run.py $(ARGS)
+
+lint: $(VENV)/.with-dev ## style, format, strict types
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+format: $(VENV)/.with-dev ## mend what lint can mend by itself
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+audit: $(VENV)/.with-audit ## dependencies against known vulnerabilities
+	$(PY) -m pip_audit --skip-editable --progress-spinner off
+
+docs: $(VENV)/.with-dev ## write the generated pages again
+	$(PY) scripts/lifecycle.py
+
+clean: ## remove the environment and all caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+
+# A stamp for each set of extras, so that a second run is quick. An environment whose Python has
+# gone (an upgrade, a moved folder) is made again.
+$(VENV)/.made: scripts/find-python
+	@python=$$(scripts/find-python) && \
+	if ! $(PY) -c '' 2>/dev/null; then \
+	    echo "making $(VENV) with $$python" && rm -rf $(VENV) && "$$python" -m venv $(VENV); \
+	fi
+	@touch $@
+
+$(VENV)/.with-nothing: $(VENV)/.made pyproject.toml
+	$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/.with-audit: $(VENV)/.made pyproject.toml
+	$(PIP) install --upgrade pip
+	$(PIP) install --editable '.[dev,audit]'
+	@touch $@
+
+$(VENV)/.with-%: $(VENV)/.made pyproject.toml
+	$(PIP) install --editable '.[$*]'
+	@touch $@
