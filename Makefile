@@ -35,8 +35,10 @@ format: $(VENV)/.with-dev ## mend what lint can mend by itself
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
+# --strict: a package that the index cannot answer for is a failure, not a pass.
 audit: $(VENV)/.with-audit ## dependencies against known vulnerabilities
-	$(PY) -m pip_audit --skip-editable --progress-spinner off
+	$(PIP) freeze --exclude-editable >$(VENV)/installed.txt
+	$(PY) -m pip_audit --strict --no-deps --disable-pip --progress-spinner off -r $(VENV)/installed.txt
 
 docs: $(VENV)/.with-dev ## write the generated pages again
 	$(PY) scripts/lifecycle.py
@@ -58,7 +60,6 @@ $(VENV)/.with-nothing: $(VENV)/.made pyproject.toml
 	@touch $@
 
 $(VENV)/.with-audit: $(VENV)/.made pyproject.toml
-	$(PIP) install --upgrade pip
 	$(PIP) install --editable '.[dev,audit]'
 	@touch $@
 

@@ -1,1 +1,36 @@
-"""Overnight: leave it running."""
+"""Overnight: leave it running.
+
+The front door, for people's own code: what is listed here stays. Nothing inside uses it, and each
+name is fetched when it is first asked for (PEP 562), so that `import overnight` costs next to
+nothing in a worker that runs a hundred thousand small functions. Types stand in ``__init__.pyi``.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+#: Where each name lives.
+_HOMES = {
+    "OvernightError": "overnight.core.errors",
+    "Permanent": "overnight.core.asks",
+    "Retry": "overnight.core.asks",
+}
+
+__all__ = ["OvernightError", "Permanent", "Retry", "__version__"]
+
+
+def __getattr__(name: str) -> object:
+    """Fetch a public name and keep it."""
+    if name == "__version__":
+        home, inner = "overnight.core.version", "VERSION"
+    elif name in _HOMES:
+        home, inner = _HOMES[name], name
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(importlib.import_module(home), inner)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
