@@ -1,0 +1,169 @@
+"""The attempts under way: handed out, taken back, ended, and judged when they report.
+
+The store has the same attempts on record; this is the copy that the loop can ask without a query.
+It also knows how much work each slot holds, in seconds expected, which is what a claim is for.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from overnight.core.endings import AttemptKey, Ended, Evidence, Lost
+from overnight.core.pace import batch_room
+from overnight.core.task import Action
+from overnight.core.verdict import Intent, Settlement, Standing, judge, judge_lost
+from overnight.engine.dispatch import deal
+from overnight.engine.orders import OrderBook
+from overnight.executors.contract import Event, Executor, Spec
+from overnight.store.contract import Claimed, Store
+
+#: Actions kept at hand; beyond so many those that nobody runs are forgotten.
+ACTIONS_KEPT = 1024
+
+
+class Running:
+    """One attempt that has been handed out."""
+
+    __slots__ = ("action", "claimed", "cost", "intent", "slot")
+
+    def __init__(self, claimed: Claimed, action: Action, slot: int, cost: float) -> None:
+        self.claimed = claimed
+        self.action = action
+        self.slot = slot
+        #: Seconds of work expected when it was handed out.
+        self.cost = cost
+        #: Why it was asked to end; None when it was not.
+        self.intent: Intent | None = None
+
+    @property
+    def key(self) -> AttemptKey:
+        return AttemptKey(self.claimed.id, self.claimed.attempt)
+
+    def standing(self) -> Standing:
+        """What a judge needs to know of it."""
+        return Standing(self.claimed.failures, self.claimed.deaths, self.action, self.slot, self.intent)
+
+
+class Attempts:
+    """All attempts under way, by task; a task has at most one."""
+
+    def __init__(self, executor: Executor, store: Store, orders: OrderBook) -> None:
+        self._executor = executor
+        self._store = store
+        self._orders = orders
+        self._by_task: dict[int, Running] = {}
+        self._loads: dict[int, float] = {}
+        self._held: Counter[int] = Counter()
+        self._actions: dict[int, Action] = {}
+        #: Attempts under way by lane id.
+        self.by_lane: Counter[int] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._by_task)
+
+    def running(self) -> list[Running]:
+        """All of them."""
+        return list(self._by_task.values())
+
+    def get(self, task_id: int) -> Running | None:
+        """The attempt of this task that is under way."""
+        return self._by_task.get(task_id)
+
+    # -- handing out -------------------------------------------------------------------------
+
+    def rooms(self) -> dict[int, float]:
+        """Seconds of work that each slot still takes; slots that take none are left out."""
+        rooms = {
+            offer.slot: batch_room(self._loads.get(offer.slot, 0.0), self._held[offer.slot])
+            for offer in self._executor.offers()
+        }
+        return {slot: room for slot, room in rooms.items() if room > 0}
+
+    def starving(self) -> bool:
+        """Whether some slot has nothing to do."""
+        return any(not self._held[offer.slot] for offer in self._executor.offers())
+
+    def start(self, claimed: Sequence[Claimed], rooms: Mapping[int, float]) -> None:
+        """Hand out what was just claimed, each task to the slot with the least work in hand."""
+        if not claimed:
+            return
+        self._fetch_actions({task.action_id for task in claimed})
+        for slot, hand in deal(claimed, rooms, self._orders.cost).items():
+            self._submit(slot, [self._enlist(task, slot) for task in hand])
+
+    def _enlist(self, claimed: Claimed, slot: int) -> Running:
+        action = self._actions[claimed.action_id]
+        if action.at_most_once:
+            self._orders.pace.never_ahead(claimed.lane_id)
+        running = Running(claimed, action, slot, self._orders.cost(claimed.lane_id))
+        self._by_task[claimed.id] = running
+        self._loads[slot] = self._loads.get(slot, 0.0) + running.cost
+        self._held[slot] += 1
+        self.by_lane[claimed.lane_id] += 1
+        return running
+
+    def _submit(self, slot: int, attempts: Iterable[Running]) -> None:
+        batch = [
+            Spec(task.id, task.attempt, task.action_id, task.input, *self._orders.names(task.lane_id))
+            for task in (running.claimed for running in attempts)
+        ]
+        self._executor.submit(slot, batch, {spec.action_id: self._actions[spec.action_id] for spec in batch})
+
+    def _fetch_actions(self, wanted: set[int]) -> None:
+        if len(self._actions) + len(wanted) > ACTIONS_KEPT:
+            in_use = {running.claimed.action_id for running in self._by_task.values()}
+            self._actions = {key: action for key, action in self._actions.items() if key in in_use}
+        if missing := wanted - self._actions.keys():
+            self._actions.update(self._store.actions(missing))
+
+    # -- taking in ---------------------------------------------------------------------------
+
+    def settle(self, event: Event, *, now: float) -> tuple[Running, Settlement] | None:
+        """Judge what was reported. None for a late word about an attempt that is not under way."""
+        running = self._by_task.get(event.task_id)
+        if running is None or running.claimed.attempt != event.attempt:
+            return None
+        self._strike(running)
+        if isinstance(event, Ended):
+            self._orders.pace.saw(running.claimed.lane_id, event.seconds)
+            return running, judge(event, running.standing(), now=now)
+        return running, judge_lost(event, running.standing())
+
+    def _strike(self, running: Running) -> None:
+        slot = running.slot
+        del self._by_task[running.claimed.id]
+        self._held[slot] -= 1
+        self._loads[slot] = self._loads[slot] - running.cost if self._held[slot] else 0.0
+        self.by_lane[running.claimed.lane_id] -= 1
+
+    # -- ending ------------------------------------------------------------------------------
+
+    def take_back(self) -> list[Event]:
+        """Take back what no worker has read yet. It never began."""
+        return [Lost(*key, Evidence.NEVER_STARTED) for key in self._executor.recall()]
+
+    def end(self, task_id: int, intent: Intent) -> list[Event]:
+        """End the attempt of one task; what its slot had not read besides goes back to it, in order."""
+        running = self._by_task[task_id]
+        running.intent = intent
+        recalled = self._executor.recall(running.slot)
+        if kept := [self._by_task[key.task_id] for key in recalled if key.task_id != task_id]:
+            self._submit(running.slot, kept)
+        if running.key in recalled:
+            return [Lost(*running.key, Evidence.NEVER_STARTED)]
+        self._executor.cancel([running.key])
+        return []
+
+    def end_all(self, *, grace: float) -> None:
+        """Ask every attempt to end within `grace` seconds; its task goes back to the queue."""
+        for running in self._by_task.values():
+            running.intent = running.intent or Intent.STOP
+        self.ask_again(grace=grace)
+
+    def ask_again(self, *, grace: float | None = None) -> bool:
+        """Repeat the ask for those that had not begun when it was made. Returns whether there are any left."""
+        asked = [running.key for running in self._by_task.values() if running.intent]
+        if asked:
+            self._executor.cancel(asked, grace=grace)
+        return bool(asked)

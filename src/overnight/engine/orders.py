@@ -1,0 +1,103 @@
+"""What people have laid down, and what it lets the engine claim now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from overnight.core.lanes import LaneView, QueueView, openings
+from overnight.core.pace import Allowance, Pace
+from overnight.store.contract import Claim, Claimed, Control, Lane, Queue, Store
+
+#: Most tasks claimed in one turn.
+MOST_CLAIMED = 1024
+
+
+class OrderBook:
+    """Lanes, queues and controls as the store last had them, with the pace of each lane.
+
+    Args:
+        store: Where people leave their orders.
+        resources: What this machine has of each named resource.
+    """
+
+    def __init__(self, store: Store, resources: Mapping[str, float]) -> None:
+        self._store = store
+        self._resources = resources
+        self._token: int | None = None
+        self._lanes: dict[int, Lane] = {}
+        self._queues: list[Queue] = []
+        self._allowances: dict[str, Allowance] = {}
+        self.controls: list[Control] = []
+        self.pace = Pace()
+
+    def refresh(self, moment: float) -> bool:
+        """Read the orders anew if anybody else has changed the store. Returns whether.
+
+        `moment` is monotonic.
+        """
+        token = self._store.change_token()
+        if token == self._token:
+            return False
+        self._token = token
+        self.read(moment)
+        return True
+
+    def read(self, moment: float) -> None:
+        """Read the orders anew."""
+        orders = self._store.orders()
+        self._lanes = {lane.id: lane for lane in orders.lanes}
+        self._queues = orders.queues
+        self.controls = orders.controls
+        self.pace.forget(set(self._lanes))
+        kept = self._allowances
+        self._allowances = {
+            queue.name: kept[queue.name]
+            if queue.name in kept and kept[queue.name].rate == queue.rate
+            else Allowance(queue.rate, moment)
+            for queue in self._queues
+            if queue.rate
+        }
+
+    def cost(self, lane_id: int) -> float:
+        """Expected seconds of a task of this lane."""
+        return self.pace.cost(lane_id)
+
+    def names(self, lane_id: int) -> tuple[str, str]:
+        """Queue and workflow of a lane."""
+        lane = self._lanes.get(lane_id)
+        return (lane.queue, lane.workflow) if lane else ("", "")
+
+    def claim(self, work: float, running: Mapping[int, int], *, now: float, moment: float) -> Claim:
+        """What may be claimed now. `work`: seconds that the slots still take; `moment` is monotonic."""
+        lanes = [LaneView(lane.id, lane.queue, lane.needs, self.cost(lane.id)) for lane in self._lanes.values()]
+        queues = {queue.name: self._view(queue, moment) for queue in self._queues}
+        opened = openings(lanes, queues, work=work, running=running, totals=self._resources, now=now)
+        return Claim(count=MOST_CLAIMED, lanes=opened.lanes, pools=opened.pools)
+
+    def _view(self, queue: Queue, moment: float) -> QueueView:
+        allowance = self._allowances.get(queue.name)
+        return QueueView(
+            queue.name,
+            queue.slots,
+            queue.paused,
+            queue.paused_until,
+            allowance.available(moment) if allowance else None,
+        )
+
+    def spend(self, claimed: Sequence[Claimed]) -> None:
+        """Count these starts against the rates of their queues."""
+        if not self._allowances:
+            return
+        for task in claimed:
+            if allowance := self._allowances.get(self.names(task.lane_id)[0]):
+                allowance.spend(1)
+
+    def opens_at(self, *, now: float, moment: float) -> float | None:
+        """Seconds from now until a rate or a timed pause lets something start; None when neither holds anything."""
+        waits = [allowance.next_at(moment) - moment for allowance in self._allowances.values()]
+        waits += [
+            queue.paused_until - now
+            for queue in self._queues
+            if queue.paused and queue.paused_until is not None and queue.paused_until > now
+        ]
+        return min((wait for wait in waits if wait > 0), default=None)

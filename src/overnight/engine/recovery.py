@@ -1,0 +1,51 @@
+"""What an earlier engine left open, and what becomes of it.
+
+A crash leaves attempts on record that nobody settled. The executor knows the truth about each of
+them, from the marks and the spool that its workers kept: it ended and only its report was lost; it
+had begun; or it never began. Nothing is decided before every process of that time was seen dead, so
+a second attempt never runs beside the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from overnight.core.endings import AttemptKey, Ended
+from overnight.core.verdict import Intent, Settlement, Standing, judge, judge_lost
+from overnight.executors.contract import Executor
+from overnight.store.contract import Control, Store
+
+INTENTS = {"cancel": Intent.CANCEL, "hold": Intent.HOLD}
+
+
+def recover(store: Store, executor: Executor, *, fence: int, now: float) -> list[Settlement]:
+    """Open the executor and judge every attempt that was left open.
+
+    Returns:
+        One settlement for each; the caller writes them in its first turn.
+    """
+    left = store.left_open()
+    actions = store.actions({attempt.action_id for attempt in left})
+    intents = wishes(store.orders().controls)
+    standings = {
+        AttemptKey(attempt.task_id, attempt.attempt): Standing(
+            attempt.failures, attempt.deaths, actions[attempt.action_id], attempt.slot, intents.get(attempt.task_id)
+        )
+        for attempt in left
+    }
+    events = executor.open(fence=fence, left_open=list(standings))
+    return [
+        judge(event, standings[event.key], now=now)
+        if isinstance(event, Ended)
+        else judge_lost(event, standings[event.key])
+        for event in events
+    ]
+
+
+def wishes(controls: Sequence[Control]) -> dict[int, Intent]:
+    """What people want of running tasks, by task."""
+    return {
+        control.task_id: INTENTS[control.verb]
+        for control in controls
+        if control.task_id is not None and control.verb in INTENTS
+    }

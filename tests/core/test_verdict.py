@@ -1,0 +1,161 @@
+"""From how an attempt ended to what becomes of its task."""
+
+from typing import Any
+
+import pytest
+
+from overnight.core.endings import Ended, Ending, Evidence, Lost
+from overnight.core.states import Cause, ErrorClass, Outcome, Reason, TaskState, check
+from overnight.core.task import Action, ActionKind
+from overnight.core.verdict import Intent, Settlement, Standing, judge, judge_lost
+
+NOON = 1_000_000.0
+
+
+def standing(*, failures: int = 0, deaths: int = 0, intent: Intent | None = None, **options: Any) -> Standing:
+    action = Action(kind=ActionKind.COMMAND, cwd=b"/", argv=(b"true",), **options)
+    return Standing(failures=failures, deaths=deaths, action=action, slot=1, intent=intent)
+
+
+def ended(ending: Ending, **details: Any) -> Ended:
+    return Ended(task_id=7, attempt=1, ending=ending, started_at=NOON - 1, seconds=1.0, **details)
+
+
+def exited(code: int, **details: Any) -> Ended:
+    return ended(Ending.EXITED, exit_code=code, **details)
+
+
+def lost(*, started: bool = True, worker_died: bool = True) -> Lost:
+    evidence = Evidence.STARTED if started else Evidence.NEVER_STARTED
+    return Lost(7, 1, evidence, worker_died, NOON - 1 if started else None, "worker ended by SIGKILL")
+
+
+def fate(settlement: Settlement) -> tuple[TaskState, Outcome, Reason | None]:
+    return settlement.state, settlement.outcome, settlement.reason
+
+
+@pytest.mark.parametrize("code", [0, 99])
+def test_exit_0_and_99_are_successes(code: int) -> None:
+    assert fate(judge(exited(code), standing(), now=NOON)) == (TaskState.COMPLETED, Outcome.COMPLETED, None)
+
+
+@pytest.mark.parametrize("code", sorted({*range(1, 256)} - {65, 75, 78, 99, 126, 127}))
+def test_every_other_exit_code_is_an_unknown_failure_that_is_retried(code: int) -> None:
+    settlement = judge(exited(code), standing(), now=NOON)
+    assert fate(settlement) == (TaskState.WAITING, Outcome.FAILED, Reason.ERROR)
+    assert (settlement.error_class, settlement.failures, settlement.not_before) == (ErrorClass.UNKNOWN, 1, NOON + 2)
+    assert settlement.error == f"exit status {code}"
+
+
+@pytest.mark.parametrize("code", [65, 78, 126, 127])
+def test_permanent_exit_codes_are_not_retried(code: int) -> None:
+    settlement = judge(exited(code), standing(), now=NOON)
+    assert fate(settlement) == (TaskState.FAILED, Outcome.FAILED, Reason.ERROR)
+    assert settlement.error_class is ErrorClass.PERMANENT
+
+
+def test_exit_75_is_transient_and_with_a_time_costs_no_failure() -> None:
+    plain = judge(exited(75), standing(), now=NOON)
+    assert (plain.state, plain.failures, plain.error_class) == (TaskState.WAITING, 1, ErrorClass.TRANSIENT)
+    timed = judge(exited(75, retry_at=NOON + 3600), standing(), now=NOON)
+    assert (timed.state, timed.outcome, timed.failures) == (TaskState.WAITING, Outcome.POSTPONED, 0)
+    assert timed.not_before == NOON + 3600
+
+
+def test_a_time_to_retry_means_nothing_beside_another_exit_code() -> None:
+    assert judge(exited(1, retry_at=NOON + 3600), standing(), now=NOON).not_before == NOON + 2
+
+
+def test_the_last_allowed_failure_is_final() -> None:
+    settlement = judge(exited(1), standing(failures=3), now=NOON)
+    assert (settlement.state, settlement.failures) == (TaskState.FAILED, 4)
+
+
+@pytest.mark.parametrize(
+    ("ending", "reason", "state"),
+    [
+        (Ending.SIGNALLED, Reason.CRASHED, TaskState.WAITING),
+        (Ending.TIMEOUT, Reason.TIMEOUT, TaskState.WAITING),
+        (Ending.STALLED, Reason.STALLED, TaskState.WAITING),
+        (Ending.MEMORY, Reason.MEMORY, TaskState.WAITING),
+        (Ending.OUTPUT, Reason.OUTPUT, TaskState.FAILED),
+        (Ending.RAISED, Reason.ERROR, TaskState.WAITING),
+    ],
+)
+def test_each_ending_has_its_own_reason(ending: Ending, reason: Reason, state: TaskState) -> None:
+    settlement = judge(ended(ending, signal=11 if ending is Ending.SIGNALLED else None), standing(), now=NOON)
+    assert fate(settlement) == (state, Outcome.FAILED, reason)
+    assert settlement.error
+
+
+def test_a_signal_is_named_for_people() -> None:
+    assert "SIGSEGV" in judge(ended(Ending.SIGNALLED, signal=11), standing(), now=NOON).error
+
+
+@pytest.mark.parametrize(
+    ("intent", "expected"),
+    [
+        (Intent.CANCEL, (TaskState.CANCELLED, Outcome.CANCELLED, None)),
+        (Intent.HOLD, (TaskState.HELD, Outcome.INTERRUPTED, Reason.BY_HAND)),
+        (Intent.STOP, (TaskState.PENDING, Outcome.INTERRUPTED, None)),
+        (None, (TaskState.PENDING, Outcome.INTERRUPTED, None)),
+    ],
+)
+def test_what_cancelled_means_depends_on_who_asked(intent: Intent | None, expected: object) -> None:
+    settlement = judge(ended(Ending.CANCELLED), standing(intent=intent), now=NOON)
+    assert fate(settlement) == expected
+    assert settlement.failures == 0
+
+
+def test_a_task_that_finished_before_its_cancel_bit_is_completed() -> None:
+    assert judge(exited(0), standing(intent=Intent.CANCEL), now=NOON).state is TaskState.COMPLETED
+
+
+def test_a_lost_attempt_is_no_failure_and_goes_back() -> None:
+    settlement = judge_lost(lost(worker_died=False), standing(failures=2, deaths=2))
+    assert fate(settlement) == (TaskState.PENDING, Outcome.LOST, None)
+    assert (settlement.failures, settlement.deaths) == (2, 2)
+
+
+def test_three_deaths_of_a_worker_hold_the_task_as_poison() -> None:
+    assert judge_lost(lost(), standing(deaths=1)).state is TaskState.PENDING
+    assert fate(judge_lost(lost(), standing(deaths=2))) == (TaskState.HELD, Outcome.LOST, Reason.POISON)
+
+
+def test_an_attempt_that_never_began_counts_for_nothing() -> None:
+    settlement = judge_lost(lost(started=False), standing(deaths=2, at_most_once=True))
+    assert fate(settlement) == (TaskState.PENDING, Outcome.RECALLED, None)
+    assert settlement.deaths == 2
+
+
+@pytest.mark.parametrize("how", ["lost", "stopped"])
+def test_an_interrupted_at_most_once_task_waits_for_a_person(how: str) -> None:
+    stand = standing(at_most_once=True, intent=Intent.STOP)
+    settlement = judge_lost(lost(), stand) if how == "lost" else judge(ended(Ending.CANCELLED), stand, now=NOON)
+    assert (settlement.state, settlement.reason) == (TaskState.HELD, Reason.INTERRUPTED)
+
+
+def test_every_verdict_is_a_legal_step_from_running() -> None:
+    causes = {
+        TaskState.COMPLETED: Cause.SUCCEED,
+        TaskState.FAILED: Cause.FAIL,
+        TaskState.WAITING: Cause.RETRY,
+        TaskState.PENDING: Cause.UNCLAIM,
+        TaskState.CANCELLED: Cause.CANCEL,
+        TaskState.HELD: Cause.HOLD,
+    }
+    for ending in Ending:
+        for intent in (None, *Intent):
+            for once in (False, True):
+                settlement = judge(ended(ending, exit_code=1), standing(intent=intent, at_most_once=once), now=NOON)
+                check(TaskState.RUNNING, causes[settlement.state], settlement.state)
+
+
+def test_one_cause_has_one_fingerprint_and_two_have_two() -> None:
+    def mark(error: str, **details: Any) -> str:
+        return judge(
+            ended(Ending.RAISED, error=error, error_type="ValueError", **details), standing(), now=NOON
+        ).fingerprint
+
+    assert mark("no such page 17 in /data/a.pdf") == mark("no such page 4 in /data/b.pdf")
+    assert mark("no such page 17") != mark("no such line 17")
