@@ -297,7 +297,7 @@ SOUND = {
     "store/sqlite/__init__.py": "import time\ntime.sleep(0)\n",
     "store/postgres.py": "",
     "executors/contract.py": "",
-    "executors/local/start.py": '"""python -m overnight"""\nARGV = [python, "-m", "overnight.executors.local.keeper"]\n',
+    "executors/local/start.py": '"""python -m overnight"""\nX = [py, "-m", "overnight.executors.local.keeper"]\n',
     "engine/loop.py": 'from overnight.store.contract import Store\nNAME = "overnight.toml"\n',
     "api.py": "from overnight.wiring import meet\n",
     "wiring.py": "from overnight.engine.loop import Engine\n",

@@ -18,7 +18,7 @@ FOLDER = Path("files")
 def entry(name: str) -> dict[str, object]:
     """Checksum and size of one file, by its bare name: it may begin with a dash."""
     if os.environ["OVERNIGHT_ATTEMPT"] == "1" and name == "flaky.txt":
-        raise overnight.Retry(after=0.2)
+        raise overnight.Retry("the server that this file needs is busy", after=0.2)
     data = (FOLDER / name).read_bytes()
     if not data:
         raise overnight.Permanent("the file is empty")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import runpy
+from enum import StrEnum
 from itertools import product
 from pathlib import Path
 
+import apsw
 import pytest
 
 from overnight.core.states import (
@@ -96,30 +98,64 @@ def test_every_reason_is_either_for_failed_or_for_held() -> None:
     assert {"poison", "interrupted", "by_hand"} == HELD_REASONS
 
 
-def named_in_schema(expression: str) -> list[set[str]]:
-    """Every list of words that the schema puts behind an expression such as ``state IN``."""
-    lists = re.findall(rf"\b{expression}\s*\(([^)]*)\)", SCHEMA.read_text("utf-8"))
-    return [set(re.findall(r"'(\w+)'", words)) for words in lists]
+def words_of(column: str) -> set[str]:
+    """What the schema lets a column hold; the column's own check is the only one with this shape."""
+    (words,) = re.findall(rf"CHECK \({column} IN\s*\(([^)]*)\)\)", SCHEMA.read_text("utf-8"))
+    return set(re.findall(r"'(\w+)'", words))
 
 
-def test_the_schema_knows_exactly_these_states() -> None:
-    every, final = named_in_schema("state IN")
-
-    assert every == set(TaskState)
-    assert final == FINAL
-
-
-def test_the_schema_knows_exactly_these_reasons() -> None:
-    every, held = named_in_schema("reason IN")
-
-    assert every == set(Reason)
-    assert held == HELD_REASONS
-    assert all(words == HELD_REASONS for words in named_in_schema("reason NOT IN"))
+@pytest.mark.parametrize(
+    ("column", "words"), [("state", TaskState), ("reason", Reason), ("outcome", Outcome), ("error_class", ErrorClass)]
+)
+def test_the_schema_knows_exactly_these(column: str, words: type[StrEnum]) -> None:
+    assert words_of(column) == set(words)
 
 
-def test_the_schema_knows_exactly_these_outcomes_and_error_classes() -> None:
-    assert named_in_schema("outcome IN") == [set(Outcome)]
-    assert named_in_schema("error_class IN") == [set(ErrorClass)]
+@pytest.fixture(scope="module")
+def tables() -> apsw.Connection:
+    """The schema in memory, with one action that all tasks share."""
+    connection = apsw.Connection(":memory:")
+    connection.execute(SCHEMA.read_text("utf-8"))
+    connection.execute(
+        "INSERT INTO actions (id, digest, identity, definition) VALUES (1, zeroblob(16), zeroblob(16), x'')"
+    )
+    return connection
+
+
+def takes(tables: apsw.Connection, state: TaskState, *, reason: Reason | None, finished_at: float | None) -> bool:
+    """Whether the tables accept a task like this."""
+    try:
+        tables.execute(
+            "INSERT INTO tasks (state, reason, finished_at, attempt, lane_id, action_id, priority, order_key, added_at,"
+            " identity, input) VALUES (?, ?, ?, 1, 1, 1, 0, 1, 0, 0, x'')",
+            (state, reason, finished_at),
+        )
+    except apsw.ConstraintError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("state", TaskState)
+def test_the_tables_agree_on_what_is_final(tables: apsw.Connection, state: TaskState) -> None:
+    reasons = {TaskState.FAILED: Reason.ERROR, TaskState.HELD: Reason.BY_HAND}
+
+    finished = takes(tables, state, reason=reasons.get(state), finished_at=1.0)
+    unfinished = takes(tables, state, reason=reasons.get(state), finished_at=None)
+
+    assert (finished, unfinished) == ((True, False) if state in FINAL else (False, True))
+
+
+@pytest.mark.parametrize(
+    ("state", "finished_at", "allowed"),
+    [(TaskState.FAILED, 1.0, FAILED_REASONS), (TaskState.HELD, None, HELD_REASONS), (TaskState.COMPLETED, 1.0, {None})],
+)
+def test_the_tables_agree_on_the_reasons(
+    tables: apsw.Connection, state: TaskState, finished_at: float | None, allowed: set[Reason | None]
+) -> None:
+    """Every reason and none at all, for each state that has a rule of its own."""
+    every = [None, *Reason]
+
+    assert {reason for reason in every if takes(tables, state, reason=reason, finished_at=finished_at)} == allowed
 
 
 def test_the_drawn_page_is_what_the_table_says() -> None:
