@@ -1,0 +1,123 @@
+"""Files that are whole after a power cut: written aside, synced, renamed, and the directory synced too.
+
+A rename is on disk only when its directory has been synced; a file that was not synced before the
+rename may come back empty. Nothing here follows a symbolic link at the last step, and what is made
+is readable by its owner alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_ONLY_MINE = 0o600
+#: Bytes written at once where the system cannot allocate.
+_BLOCK = 64 * 1024
+
+
+def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Replace a file with `data`: whoever reads it sees all of the old or all of the new.
+
+    Args:
+        path: The file; what is there (a symbolic link, too) is replaced.
+        data: The whole content.
+        durable: Whether it must be on disk on return. Without, nothing is synced: safe against a
+            crash of any process, while a power cut may leave the old content, the new, or an empty file.
+
+    Raises:
+        OSError: It could not be written; the old content is still there.
+    """
+    temporary = write_aside(path, data, durable=durable)
+    try:
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    if durable:
+        sync_directory(path.parent)
+
+
+def write_aside(path: Path, data: bytes, *, durable: bool = True) -> Path:
+    """Write `data` into a new file beside `path` and return that file, for the caller to move or remove."""
+    temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}.tmp")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        with _opened(temporary, flags) as descriptor:
+            _write_all(descriptor, data)
+            if durable:  # before any rename: a name that reaches the disk before the data is an empty file
+                os.fsync(descriptor)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return temporary
+
+
+def append_durably(path: Path, data: bytes) -> None:
+    """Add `data` to the end of a file and return when it is on disk. One writer at a time.
+
+    Raises:
+        OSError: It could not be written; what was written of it has been cut off again, if the
+            system let us. A file that is not synced after an error is not to be trusted.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+    with _opened(path, flags) as descriptor:
+        size = os.fstat(descriptor).st_size
+        try:
+            _write_all(descriptor, data)
+            os.fsync(descriptor)
+        except OSError:
+            with contextlib.suppress(OSError):  # the first error is the one to tell
+                os.ftruncate(descriptor, size)
+            raise
+    if size == 0:
+        sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Return when the names in a directory are on disk: files made, renamed and removed before this call."""
+    with _opened(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) as descriptor:
+        os.fsync(descriptor)
+
+
+def allocate(path: Path, size_bytes: int) -> None:
+    """Have a file of at least this size whose blocks really exist; what it holds stays, the rest is zeros.
+
+    To be done before a file is mapped: writing to a page that has no block yet on a full disk ends
+    the process with SIGBUS.
+
+    Raises:
+        OSError: There is no room. The file may be there, shorter.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    with _opened(path, flags) as descriptor:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(descriptor, 0, size_bytes)
+        else:  # macOS
+            _fill(descriptor, size_bytes)
+
+
+def _fill(descriptor: int, size_bytes: int) -> None:
+    """Write zeros from the end of a file up to `size_bytes`."""
+    end = os.lseek(descriptor, 0, os.SEEK_END)
+    while end < size_bytes:
+        end += os.write(descriptor, bytes(min(_BLOCK, size_bytes - end)))
+    os.fsync(descriptor)
+
+
+@contextmanager
+def _opened(path: Path, flags: int) -> Iterator[int]:
+    descriptor = os.open(path, flags, _ONLY_MINE)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    """Write everything: a disk that fills up, or more than 2 GiB, makes one write a short one."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]

@@ -1,0 +1,302 @@
+"""The directory of one installation: where it is, what lies in it, and whether it can be trusted.
+
+A home belongs to one user on one machine. One that somebody else can write to, that is really
+somewhere else (a symbolic link), on a network file system, or that a newer version has written, is
+refused before anything in it is opened, and nothing is changed.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from overnight.core.errors import HomeUnusableError
+from overnight.core.version import VERSION
+from overnight.host.files import sync_directory, write_aside
+from overnight.host.filesystem import file_system_type, is_network
+
+DIRECTORY = ".overnight"
+#: The layout of a home. Raised when an older program could not use it any more.
+FORMAT = 1
+#: What may lie in a directory that becomes a home: a new file system has the first one.
+_NOTHING = ("lost+found", ".home.json.")
+
+
+class _Card(msgspec.Struct, omit_defaults=True):
+    """What ``home.json`` says. Later versions may add to it."""
+
+    format: int
+    id: str
+    created_by: str
+    #: The newest version that has changed the layout.
+    written_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The paths of one home. A value: making it touches nothing."""
+
+    path: Path
+
+    @property
+    def store(self) -> Path:
+        """Tasks and everything that must not be lost."""
+        return self.path / "queue.db"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the engine; see `HomeLock`."""
+        return self.path / "lock"
+
+    @property
+    def stop(self) -> Path:
+        """Touching it asks for a graceful stop."""
+        return self.path / "STOP"
+
+    @property
+    def engine_info(self) -> Path:
+        """What the engine says about itself, and why the last one gave up."""
+        return self.path / "engine.json"
+
+    @property
+    def home_json(self) -> Path:
+        """Who this home is. Written last when a home is made."""
+        return self.path / "home.json"
+
+    @property
+    def doorbell(self) -> Path:
+        """The socket that producers ring."""
+        return self.path / "doorbell"
+
+    @property
+    def marks(self) -> Path:
+        """Which attempt has really begun and ended; mapped by the workers."""
+        return self.path / "marks"
+
+    @property
+    def reserve(self) -> Path:
+        """Given up when the disk is full."""
+        return self.path / "reserve"
+
+    @property
+    def spool(self) -> Path:
+        """Directory of results on their way."""
+        return self.path / "spool"
+
+    @property
+    def token(self) -> Path:
+        """What the dashboard asks for."""
+        return self.path / "token"
+
+    @property
+    def monitor_json(self) -> Path:
+        """How it goes, for other programs to read."""
+        return self.path / "monitor.json"
+
+    @property
+    def journal(self) -> Path:
+        """Every event, in order."""
+        return self.path / "events.jsonl"
+
+    @property
+    def heartbeat(self) -> Path:
+        """A line every few minutes."""
+        return self.path / "heartbeat.log"
+
+    @property
+    def output(self) -> Path:
+        """Directory of what tasks print."""
+        return self.path / "output"
+
+    @property
+    def work(self) -> Path:
+        """Directory of the tasks' own directories."""
+        return self.path / "work"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Directory of verified copies of the store."""
+        return self.path / "checkpoints"
+
+    @property
+    def config(self) -> Path:
+        """The configuration; it lies beside the home, where people keep it with their project."""
+        return self.path.parent / "overnight.toml"
+
+    @property
+    def id(self) -> str:
+        """16 hexadecimal digits, the same for ever; read from the disk.
+
+        Raises:
+            HomeUnusableError: ``home.json`` is missing or damaged.
+        """
+        return _card(self).id
+
+    def cookie(self) -> str:
+        """``id:device:inode``, which every process of this home carries in its environment.
+
+        The directory's own numbers are in it, so that a copy of a home does not take the processes
+        of the original for its own and kill them.
+        """
+        place = self.path.stat()
+        return f"{self.id}:{place.st_dev}:{place.st_ino}"
+
+
+def find(start: Path, override: Path | None = None) -> Home | None:
+    """The home that applies in a directory.
+
+    Args:
+        start: Where to begin; each directory above is looked at in turn.
+        override: The home itself, as somebody named it; nothing else is looked at then.
+
+    Returns:
+        None when there is none. What is found has not been checked.
+    """
+    if override is not None:
+        path = _absolute(override)
+        return Home(path) if os.path.lexists(path) else None
+    here = _absolute(start)
+    for directory in (here, *here.parents):
+        if os.path.lexists(directory / DIRECTORY):
+            return Home(directory / DIRECTORY)
+    return None
+
+
+def create(path: Path, *, random: bytes | None = None) -> Home:
+    """Have a home there: made when it is missing, left as it is when it is there. Does not check it.
+
+    Several processes may do this at once; all get the same home. One that is killed on the way
+    leaves a directory that the next call completes.
+
+    Args:
+        path: The home itself, usually called ``.overnight``.
+        random: 8 bytes to make the id of.
+
+    Raises:
+        HomeUnusableError: It cannot be made there, or what is there is something else.
+    """
+    home = Home(_absolute(path))
+    if home.home_json.exists():
+        return home
+    try:
+        home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _refuse_if_occupied(home)
+        _write_card(home, _Card(FORMAT, (random or os.urandom(8)).hex(), created_by=VERSION, written_by=VERSION))
+    except OSError as error:
+        raise HomeUnusableError(
+            f"a home cannot be made at {home.path}: {error.strerror}; nothing was added",
+            hint="cd to a directory of yours, or name one with --home DIR",
+        ) from error
+    return home
+
+
+def check(home: Home) -> None:
+    """Refuse a home that cannot be trusted, before anything in it is opened.
+
+    Raises:
+        HomeUnusableError: It is a symbolic link or no directory; another user owns it or may write
+            to it; it is on a network file system; a newer version wrote it; it was never finished.
+    """
+    _check_directory(home.path)
+    kind = file_system_type(home.path)
+    if is_network(kind):
+        raise HomeUnusableError(
+            f"{home.path} is on a network file system ({kind}), where locks do not hold; nothing was changed",
+            hint="use a directory on a local disk: --home DIR, or OVERNIGHT_HOME",
+        )
+    card = _card(home)
+    if card.format > FORMAT:
+        newer = card.written_by or card.created_by
+        raise HomeUnusableError(
+            f"{home.path} was written by overnight {newer}, and this is {VERSION}; nothing was changed",
+            hint=f"pip install 'overnight>={newer}'",
+        )
+
+
+def _check_directory(path: Path) -> None:
+    try:
+        seen = path.lstat()
+    except OSError as error:
+        raise HomeUnusableError(f"{path} cannot be used as a home: {error.strerror}; nothing was changed") from error
+    if stat.S_ISLNK(seen.st_mode):
+        raise HomeUnusableError(
+            f"{path} is a symbolic link, and a home must not be; nothing was changed",
+            hint=f"--home {os.path.realpath(path)}",
+        )
+    if not stat.S_ISDIR(seen.st_mode):
+        raise HomeUnusableError(
+            f"{path} is not a directory and cannot be a home; nothing was changed", hint="move it away, or --home DIR"
+        )
+    if seen.st_uid != os.geteuid():
+        owner, me = _user(seen.st_uid), _user(os.geteuid())
+        raise HomeUnusableError(
+            f"{path} belongs to {owner}, and you are {me}; nothing was changed",
+            hint=f"work as {owner}, or in a home of your own: --home DIR",
+        )
+    if seen.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise HomeUnusableError(
+            f"{path} can be written to by other users (mode {stat.S_IMODE(seen.st_mode):04o}), "
+            "who could make it run their programs; nothing was changed",
+            hint=f"chmod 700 {path}",
+        )
+
+
+def _card(home: Home) -> _Card:
+    try:
+        return msgspec.json.decode(home.home_json.read_bytes(), type=_Card)
+    except FileNotFoundError:
+        missing = f"{home.home_json} is missing"
+        if os.path.lexists(home.store):
+            raise HomeUnusableError(
+                f"{missing}, though there are tasks; nothing was changed",
+                hint="put it back from a copy of this home",
+            ) from None
+        raise HomeUnusableError(
+            f"{missing}: this home was never finished; there are no tasks in it", hint="'overnight add' completes it"
+        ) from None
+    except (OSError, msgspec.DecodeError) as error:
+        raise HomeUnusableError(
+            f"{home.home_json} cannot be read ({error}); nothing was changed",
+            hint="put it back from a copy of this home",
+        ) from error
+
+
+def _refuse_if_occupied(home: Home) -> None:
+    """Somebody's directory does not become a home by mistake; nor does a home that has lost its card."""
+    others = sorted(entry.name for entry in home.path.iterdir() if not entry.name.startswith(_NOTHING))
+    # Another process may have made the home since we looked; then the files are its own.
+    if others and not home.home_json.exists():
+        raise HomeUnusableError(
+            f"{home.path} is not empty ({others[0]!r} is in it) and has no home.json; nothing was changed",
+            hint="name a directory that is empty or does not exist yet",
+        )
+
+
+def _write_card(home: Home, card: _Card) -> None:
+    """Put ``home.json`` there unless somebody was faster: a link, unlike a rename, replaces nothing."""
+    aside = write_aside(home.home_json, msgspec.json.format(msgspec.json.encode(card)) + b"\n")
+    try:
+        home.home_json.hardlink_to(aside)
+    except FileExistsError:
+        return
+    finally:
+        aside.unlink()
+    sync_directory(home.path)
+    sync_directory(home.path.parent)
+
+
+def _absolute(path: Path) -> Path:
+    """Without resolving links: a home that is one is to be seen as such."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 - Path.absolute keeps "..", and resolve follows links
+
+
+def _user(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"user {number}"
