@@ -175,3 +175,5 @@ class Attempt(msgspec.Struct, frozen=True):
     peak_memory_bytes: int | None = None
     output: OutputRef | None = None
     slot: int | None = None
+    #: The longer text: last lines of stderr, or the traceback.
+    detail: str = ""

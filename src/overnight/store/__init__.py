@@ -1,0 +1,5 @@
+"""What is true: the tasks of a home, and the operations that change them.
+
+``contract`` says what a store must do; each implementation is a folder beside it, and
+``tests/conformance/store`` holds them all to the same promises.
+"""

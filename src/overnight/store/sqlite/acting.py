@@ -1,0 +1,219 @@
+"""What people do: cancel, hold, release, retry, remove, set a queue, ask something of the engine.
+
+What does not run is changed here and now; for what runs a control is left, which the engine obeys.
+Tasks are taken in pieces inside one transaction, so that a hundred thousand of them cost memory
+for a piece only. Every way is checked against the table in ``core.states`` when this is imported.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import apsw
+
+from overnight.core import events
+from overnight.core.states import Cause, TaskState, check
+from overnight.store.contract import Acted, Queue, Selector, Verb
+from overnight.store.sqlite import selecting
+from overnight.store.sqlite.connection import Database, Transaction
+from overnight.store.sqlite.lanes import Lanes
+from overnight.store.sqlite.statements import Row, read_all, read_one, run
+
+#: Tasks changed, and events written, at once.
+PIECE = 5000
+#: Ids that an answer names at most.
+IDS_TOLD = 10_000
+
+_S = TaskState
+
+
+class _Way(NamedTuple):
+    """One step that a verb makes: from which state, why, to which, by which statement, told how."""
+
+    source: TaskState
+    cause: Cause
+    target: TaskState
+    statement: str
+    told: type[events.HandEvent]
+    #: A further condition on the tasks.
+    only: str = "TRUE"
+
+
+_CANCEL = ("cancel", events.FileCancelled)
+_HOLD = ("hold", events.FileHeld)
+_REVIVE = ("revive", events.FileRevived)
+
+#: Releasing is for what is held; of what waits, a retry is hurried, but what was put off by its
+#: adder (it has no attempt yet) stays put off.
+WAYS: dict[Verb, tuple[_Way, ...]] = {
+    Verb.CANCEL: tuple(_Way(s, Cause.CANCEL, _S.CANCELLED, *_CANCEL) for s in (_S.WAITING, _S.PENDING, _S.HELD)),
+    Verb.HOLD: tuple(_Way(s, Cause.HOLD, _S.HELD, *_HOLD) for s in (_S.WAITING, _S.PENDING)),
+    Verb.RELEASE: (_Way(_S.HELD, Cause.RELEASE, _S.PENDING, "release", events.FileReleased),),
+    Verb.RETRY: (
+        *(_Way(s, Cause.REVIVE, _S.PENDING, *_REVIVE) for s in (_S.COMPLETED, _S.FAILED, _S.CANCELLED)),
+        _Way(
+            _S.WAITING,
+            Cause.RELEASE,
+            _S.PENDING,
+            "hurry",
+            events.FileReleased,
+            only="attempt > 0 AND not_before IS NOT NULL",
+        ),
+    ),
+}
+for _ways in WAYS.values():
+    for _way in _ways:
+        check(_way.source, _way.cause, _way.target)
+
+#: What may be asked of the engine about a running task.
+ASKED = frozenset({Verb.CANCEL, Verb.HOLD})
+
+#: What may be forgotten: nothing that is still to run.
+REMOVABLE = (_S.COMPLETED, _S.FAILED, _S.CANCELLED, _S.HELD)
+
+
+def act(database: Database, verb: Verb, selector: Selector, *, now: float, by: str) -> Acted:
+    """See `Store.act`."""
+    by = events.printable(by)
+    ids: list[int] = []
+    changed = 0
+    with database.write("act") as transaction:
+        for way in WAYS[verb]:
+            for piece in _choose(database, selector, way.source, way.only):
+                _step(database.connection, transaction, way, piece, now=now, by=by)
+                changed += len(piece)
+                ids += [row[0] for row in piece[: max(0, IDS_TOLD - len(ids))]]
+        asked = _ask_about(database, transaction, verb, selector, now=now, by=by) if verb in ASKED else []
+    return Acted(changed=changed, asked=len(asked), ids=(ids + asked)[:IDS_TOLD])
+
+
+def _choose(database: Database, selector: Selector, state: TaskState, only: str = "TRUE") -> Iterator[list[Row]]:
+    """The selected tasks of one state, a piece at a time: id, lane id, 1 for a step, attempt, generation."""
+    condition = selecting.of_selector(selector, state)
+    if condition is None:
+        return
+    where, bindings = condition
+    sql = f"""SELECT id, lane_id, parent_id IS NOT NULL, attempt, generation FROM tasks
+        WHERE {where} AND {only} AND id > ? ORDER BY id LIMIT {PIECE}"""  # noqa: S608  # values are bound
+    last = 0
+    while piece := _piece(database.connection, sql, (*bindings, last)):
+        yield piece
+        last = piece[-1][0]
+
+
+def _piece(connection: apsw.Connection, sql: str, bindings: tuple[Any, ...]) -> list[Row]:
+    return connection.execute(sql, bindings).fetchall()
+
+
+def _step(
+    connection: apsw.Connection, transaction: Transaction, way: _Way, piece: list[Row], *, now: float, by: str
+) -> None:
+    ids = apsw.carray(array("q", [row[0] for row in piece]))
+    run(connection, way.statement, {"ids": ids, "now": now})
+    raised = 1 if way.cause is Cause.REVIVE else 0
+    at = events.stamp(now)
+    for task_id, lane_id, is_step, _, generation in piece:
+        transaction.move(lane_id, is_step, way.source, -1)
+        transaction.move(lane_id, is_step, way.target, 1)
+        transaction.events.append(way.told(at=at, id=task_id, by=by, state=way.target, generation=generation + raised))
+    transaction.spill()
+
+
+def _ask_about(
+    database: Database, transaction: Transaction, verb: Verb, selector: Selector, *, now: float, by: str
+) -> list[int]:
+    asked = []
+    for piece in _choose(database, selector, _S.RUNNING):
+        for row in piece:
+            _leave(database.connection, transaction, verb, task_id=row[0], argument="", now=now, by=by)
+            asked.append(row[0])
+    return asked
+
+
+def _leave(
+    connection: apsw.Connection,
+    transaction: Transaction,
+    verb: str,
+    *,
+    task_id: int | None,
+    argument: str,
+    now: float,
+    by: str,
+) -> int:
+    run(connection, "add_control", (verb, task_id, argument, by, now))
+    transaction.events.append(
+        events.ControlAsked(at=events.stamp(now), verb=verb, by=by, id=task_id, argument=argument)
+    )
+    return int(read_one(connection, "control_id", (verb, task_id, argument)))
+
+
+def ask(database: Database, verb: str, *, now: float, by: str, task_id: int | None, argument: str) -> int:
+    """See `Store.ask`."""
+    with database.write("ask") as transaction:
+        return _leave(
+            database.connection,
+            transaction,
+            verb,
+            task_id=task_id,
+            argument=events.printable(argument),
+            now=now,
+            by=events.printable(by),
+        )
+
+
+def set_queue(database: Database, queue: Queue, *, now: float, by: str) -> None:
+    """See `Store.set_queue`."""
+    name = events.printable(queue.name)
+    with database.write("set_queue") as transaction:
+        run(database.connection, "set_queue", (name, queue.slots, queue.rate, queue.paused, queue.paused_until))
+        transaction.events.append(
+            events.QueueChanged(
+                at=events.stamp(now),
+                queue=name,
+                by=events.printable(by),
+                slots=queue.slots,
+                rate=queue.rate,
+                paused=queue.paused,
+                paused_until=events.instant(queue.paused_until),
+            )
+        )
+
+
+def remove(database: Database, lanes: Lanes, selector: Selector, *, now: float, by: str) -> int:
+    """See `Store.remove`."""
+    gone = 0
+    at, by = events.stamp(now), events.printable(by)
+    with database.write("remove") as transaction:
+        for state in REMOVABLE:
+            for piece in _choose(database, selector, state):
+                _forget(database.connection, transaction, piece, state, at=at, by=by)
+                gone += len(piece)
+        transaction.balance()
+        _fold(database.connection, lanes, transaction)
+    return gone
+
+
+def _forget(
+    connection: apsw.Connection, transaction: Transaction, piece: list[Row], state: TaskState, *, at: str, by: str
+) -> None:
+    ids = array("q", [row[0] for row in piece])
+    run(connection, "forget_attempts", (apsw.carray(ids),))
+    run(connection, "forget_tasks", (apsw.carray(ids),))
+    for task_id, lane_id, is_step, _, _ in piece:
+        transaction.move(lane_id, is_step, state, -1)
+        transaction.move(lane_id, is_step, "removed", 1)
+        transaction.events.append(events.FileRemoved(at=at, id=task_id, by=by, state=state))
+    transaction.spill()
+
+
+def _fold(connection: apsw.Connection, lanes: Lanes, transaction: Transaction) -> None:
+    """Let lanes of old batches go when their last task is removed; the plain lane of their kind keeps their count."""
+    for lane_id, queue, workflow, needs in read_all(connection, "empty_batch_lanes"):
+        heir = lanes.ensure(queue, workflow, needs)
+        for is_step, n in read_all(connection, "lane_removed", (lane_id,)):
+            transaction.move(heir, is_step, "removed", n)
+        run(connection, "drop_lane_counters", (lane_id,))
+        run(connection, "drop_lane", (lane_id,))
+    run(connection, "drop_spent_batches")

@@ -1,0 +1,219 @@
+"""What producers do: put tasks into the store, at once or as a large batch.
+
+What can be computed before the write lock is taken is computed before. A batch keeps its tasks in
+lanes of its own, with counters of their own, so that publishing it flips one row.
+
+Two batches that are open at the same time do not see each other: with `unique`, each may add a
+task that the other has too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from overnight.core import events
+from overnight.core.errors import NotFoundError
+from overnight.core.states import TaskState
+from overnight.core.task import Action, NewTask, task_identity
+from overnight.store.contract import Added, Known
+from overnight.store.sqlite.connection import Database, Transaction
+from overnight.store.sqlite.lanes import Lanes, needs_text
+from overnight.store.sqlite.statements import read_all, read_for_each, read_one, run, run_each
+
+#: Events in one row of the outbox: about 1.5 MB of lines.
+EVENTS_A_ROW = 5000
+#: Tasks removed in one transaction when a batch is abandoned: some 30 ms.
+ABANDON_AT_ONCE = 10_000
+#: Pages (64 MiB) from which on a producer moves the log itself: no engine may be there to do it.
+_LONG_LOG = 16_384
+
+
+class _Facts(NamedTuple):
+    """What is computed once for each action of a call."""
+
+    digest: bytes
+    identity: bytes
+    definition: bytes
+
+
+class _Plan(NamedTuple):
+    task: NewTask
+    facts: _Facts
+    identity: int
+
+
+def add(
+    database: Database, lanes: Lanes, tasks: Sequence[NewTask], *, now: float, by: str, batch: int | None, unique: bool
+) -> Added:
+    """See `Store.add`."""
+    plans = _plan(tasks)
+    with database.write("add") as transaction:
+        if batch is not None:
+            _want_open(database, batch)
+        known: list[int] = []
+        if unique:
+            plans, known = _only_new(database, plans, batch)
+        ids = _insert(database, lanes, transaction, plans, now=now, by=events.printable(by), batch=batch)
+    database.tidy(_LONG_LOG, give_back=_LONG_LOG)
+    return Added(ids=ids, known=known)
+
+
+def _plan(tasks: Sequence[NewTask]) -> list[_Plan]:
+    facts: dict[int, _Facts] = {}
+    plans = []
+    for task in tasks:
+        action = task.action
+        found = facts.get(id(action))
+        if found is None:
+            found = facts[id(action)] = _Facts(action.digest(), action.identity(), msgspec.msgpack.encode(action))
+        plans.append(_Plan(_clean(task), found, task_identity(found.identity, task.input)))
+    return plans
+
+
+def _clean(task: NewTask) -> NewTask:
+    words = (task.queue, task.workflow, task.title, task.description, task.stamp)
+    if all(map(str.isascii, words)):
+        return task
+    names = ("queue", "workflow", "title", "description", "stamp")
+    return msgspec.structs.replace(task, **dict(zip(names, map(events.printable, words), strict=True)))
+
+
+def _want_open(database: Database, batch: int) -> None:
+    if read_one(database.connection, "batch_is_open", (batch,)) is None:
+        raise NotFoundError(f"there is no open batch {batch}; nothing was added", hint="add the tasks again")
+
+
+def _only_new(database: Database, plans: list[_Plan], batch: int | None) -> tuple[list[_Plan], list[int]]:
+    single = {(plan.facts.identity, plan.task.input): plan for plan in reversed(plans)}
+    plans = list(reversed(single.values()))
+    known = {row[0]: row[1] for row in _find(database, plans, batch)}
+    return [plan for place, plan in enumerate(plans) if place not in known], list(known.values())
+
+
+def _find(database: Database, plans: Sequence[_Plan], batch: int | None) -> list[tuple[int, int, str, str]]:
+    asked = (
+        (place, plan.identity, plan.task.input, plan.facts.identity, batch or 0) for place, plan in enumerate(plans)
+    )
+    return read_for_each(database.connection, "find_task", asked)
+
+
+def _insert(
+    database: Database,
+    lanes: Lanes,
+    transaction: Transaction,
+    plans: Sequence[_Plan],
+    *,
+    now: float,
+    by: str,
+    batch: int | None,
+) -> list[int]:
+    if not plans:
+        return []
+    connection = database.connection
+    last = int(read_one(connection, "take_task_ids", (len(plans),)))
+    first = last - len(plans) + 1
+    if batch is not None:
+        run(connection, "extend_batch", (batch, first, last))
+    actions: dict[bytes, int] = {}
+    places: dict[tuple[str, str, str], int] = {}
+    at = events.stamp(now)
+    rows = []
+    for task_id, plan in enumerate(plans, first):
+        task, facts, identity = plan
+        new_action = facts.digest not in actions
+        if new_action:
+            actions[facts.digest] = _action_id(database, facts)
+        kind = (task.queue, task.workflow, needs_text(task.needs))
+        if kind not in places:
+            places[kind] = lanes.ensure(*kind, batch or 0)
+        later = task.not_before is not None and task.not_before > now
+        state = TaskState.WAITING if later else TaskState.PENDING
+        transaction.move(places[kind], 0, state, 1)
+        rows.append(
+            (
+                task_id,
+                state,
+                places[kind],
+                actions[facts.digest],
+                task.priority,
+                now,
+                task.not_before if later else None,
+                identity,
+                task.input,
+                task.title,
+                task.description,
+                task.stamp,
+            )
+        )
+        transaction.events.append(
+            events.added(task, task_id=task_id, state=state, digest=facts.digest, at=at, by=by, with_action=new_action)
+        )
+        if len(rows) >= EVENTS_A_ROW:
+            run_each(connection, "add_task", rows)
+            rows.clear()
+            transaction.spill(batch)
+    run_each(connection, "add_task", rows)
+    if batch is not None:
+        transaction.spill(batch)
+    return list(range(first, last + 1))
+
+
+def _action_id(database: Database, facts: _Facts) -> int:
+    run(database.connection, "add_action", facts)
+    return int(read_one(database.connection, "action_id", (facts.digest,)))
+
+
+def find(database: Database, tasks: Sequence[NewTask]) -> list[Known]:
+    """See `Store.find`."""
+    with database.understood():
+        rows = _find(database, _plan(tasks), None)
+    return [Known(position=row[0], id=row[1], state=TaskState(row[2]), stamp=row[3]) for row in rows]
+
+
+def open_batch(database: Database, *, now: float, owner: str) -> int:
+    """See `Store.open_batch`."""
+    with database.write("open_batch"):
+        return int(read_one(database.connection, "open_batch", (owner, now)))
+
+
+def publish(database: Database, batch: int, *, now: float) -> int:
+    """See `Store.publish`."""
+    connection = database.connection
+    with database.write("publish"):
+        _want_open(database, batch)
+        run(connection, "publish_batch", (batch, now))
+        run(connection, "publish_lines", (batch,))
+        return int(read_one(connection, "batch_size", (batch,)))
+
+
+def abandon(database: Database, batch: int) -> int:
+    """See `Store.abandon`."""
+    gone = 0
+    while some := _abandon_some(database, batch):
+        gone += some
+    connection = database.connection
+    with database.write("abandon"):
+        if read_one(connection, "batch_is_open", (batch,)) is None:
+            return gone
+        for statement in ("drop_batch_counters", "drop_batch_lanes", "drop_batch_lines", "drop_batch"):
+            run(connection, statement, (batch,))
+    return gone
+
+
+def _abandon_some(database: Database, batch: int) -> int:
+    connection = database.connection
+    with database.write("abandon") as transaction:
+        if read_one(connection, "batch_is_open", (batch,)) is None:
+            return 0
+        rows = read_all(connection, "abandon_some", (batch, ABANDON_AT_ONCE))
+        for lane_id, state in rows:
+            transaction.move(lane_id, 0, state, -1)
+    return len(rows)
+
+
+def actions(definitions: Sequence[tuple[int, bytes]]) -> dict[int, Action]:
+    """Actions by id, as they were added."""
+    return {action_id: msgspec.msgpack.decode(packed, type=Action) for action_id, packed in definitions}

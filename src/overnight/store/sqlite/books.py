@@ -1,0 +1,23 @@
+"""Whether the books balance: counters, states, attempts and open attempts, each against the others.
+
+Goes through everything, so it takes seconds at a million tasks; nothing but ``verify`` and tests calls it.
+"""
+
+from __future__ import annotations
+
+from overnight.store.contract import Discrepancy
+from overnight.store.sqlite.connection import Database
+from overnight.store.sqlite.statements import SQL, read_each
+
+#: The statements whose every row is something that does not balance.
+QUESTIONS = tuple(name for name in SQL if name.startswith("recount_"))
+
+
+def recount(database: Database) -> list[Discrepancy]:
+    """See `Store.recount`."""
+    with database.read() as connection:
+        return [
+            Discrepancy(what=str(row[0]), expected=str(row[1]), found=str(row[2]))
+            for name in QUESTIONS
+            for row in read_each(connection, name)
+        ]

@@ -1,0 +1,371 @@
+"""The one door to the file: opening it, its transactions, and what its errors mean.
+
+Three things about SQLite are known here and nowhere else.
+
+Whoever has a connection must never open and close ``queue.db`` by other means in the same process:
+that drops the locks of the connection (POSIX locks belong to the process). So the file is looked
+at with ``stat`` alone.
+
+An error out of COMMIT means that nobody knows, but for a full disk, where SQLite has rolled back
+by itself and says so (``in_transaction``). The caller gets `StoreUnavailableError` and must end.
+
+Waiting for the write lock is not fair. Who waits calls ``on_wait`` once, which rings the engine's
+doorbell, so that it leaves a gap after its COMMIT; then it tries again at short intervals.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from overnight.core import events
+from overnight.core.errors import (
+    DiskFullError,
+    HomeUnusableError,
+    NotFoundError,
+    OvernightError,
+    StoreDamagedError,
+    StoreUnavailableError,
+)
+from overnight.store.sqlite import checksums
+from overnight.store.sqlite.migrations import bring_up_to_date, create_schema
+from overnight.store.sqlite.statements import Row, read_all, run, run_each
+
+#: Called with the operation's name and "before_commit" or "after_commit". For fault tests.
+Hooks = Callable[[str, str], None]
+
+#: Seconds that a writer waits for the others, and between two tries.
+PATIENCE = 30.0
+_NAP = 0.0005
+
+#: Pages of 4 KiB that the cache may hold: 16 MiB. More makes a claim no faster at a million tasks.
+_PRAGMAS = """
+PRAGMA synchronous = FULL;
+PRAGMA foreign_keys = ON;
+PRAGMA trusted_schema = OFF;
+PRAGMA cell_size_check = ON;
+PRAGMA cache_size = -16000;
+PRAGMA mmap_size = 0;
+PRAGMA wal_autocheckpoint = 0;
+"""
+
+#: What is not the fault of a statement.
+_MACHINE = (
+    apsw.BusyError,
+    apsw.CantOpenError,
+    apsw.CorruptError,
+    apsw.FullError,
+    apsw.IOError,
+    apsw.LockedError,
+    apsw.NoMemError,
+    apsw.NotADBError,
+    apsw.PermissionsError,
+    apsw.ProtocolError,
+    apsw.ReadOnlyError,
+)
+_DAMAGE = (apsw.CorruptError, apsw.NotADBError)
+_TRY_DAMAGE = "'overnight verify' to see what is wrong; the file was left as it is"
+
+
+class Transaction:
+    """What one write has to tell at its end: its events, and by how much the counters moved."""
+
+    __slots__ = ("_connection", "events", "moved")
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+        self.events: list[events.Event] = []
+        #: (lane id, 1 for a step, state) -> difference.
+        self.moved: dict[tuple[int, int, str], int] = {}
+
+    def move(self, lane_id: int, is_step: int, state: str, by: int) -> None:
+        """Note that `by` more tasks (or fewer, when negative) are in this state."""
+        key = (lane_id, is_step, state)
+        self.moved[key] = self.moved.get(key, 0) + by
+
+    def spill(self, batch: int | None = None) -> None:
+        """Write the events gathered so far: to the outbox, or beside the batch that is not published yet."""
+        if not self.events:
+            return
+        lines = events.lines(self.events)
+        if batch is None:
+            run(self._connection, "add_to_outbox", (len(self.events), lines))
+        else:
+            run(self._connection, "add_batch_lines", (batch, len(self.events), lines))
+        self.events.clear()
+
+    def balance(self) -> None:
+        """Apply the differences to the counters."""
+        up = [(*key, n) for key, n in self.moved.items() if n > 0]
+        down = [(*key, -n) for key, n in self.moved.items() if n < 0]
+        if up:
+            run_each(self._connection, "count_up", up)
+        if down:
+            run_each(self._connection, "count_down", down)
+        self.moved.clear()
+
+
+class Database:
+    """A connection to one store file, for one thread.
+
+    Args:
+        path: The file.
+        create: Make it when it is missing; else that is a `NotFoundError`.
+        migrate: This caller holds the home's lock, or has made the file: it may change an older schema.
+        readonly: Never write, not even for a migration.
+        hooks: Called around every COMMIT.
+        on_wait: Called once by a write that has to wait for another process.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        create: bool = False,
+        migrate: bool = False,
+        readonly: bool = False,
+        hooks: Hooks | None = None,
+        on_wait: Callable[[], None] | None = None,
+    ) -> None:
+        self.path = path
+        self._hooks = hooks
+        self._on_wait = on_wait
+        #: Pages in the write-ahead log after our last commit; others' are counted with them.
+        self.wal_pages = 0
+        if create and not readonly and not path.exists():
+            create_file(path)
+        with self.understood():
+            self.connection = self._open(readonly)
+        try:
+            with self.understood():
+                self._prepare(migrate=migrate and not readonly)
+        except BaseException:
+            self.connection.close()
+            raise
+
+    def _open(self, readonly: bool) -> apsw.Connection:  # noqa: FBT001  # private, called once
+        checksums.register()
+        flags = apsw.SQLITE_OPEN_READONLY if readonly else apsw.SQLITE_OPEN_READWRITE
+        try:
+            before = os.stat(self.path)  # noqa: PTH116  # the pair with the one in check_file
+            connection = apsw.Connection(str(self.path), flags=flags, vfs=checksums.VFS, statementcachesize=200)
+        except FileNotFoundError:
+            raise NotFoundError(f"there is no store at {self.path}; nothing was changed") from None
+        self._inode = (before.st_dev, before.st_ino)
+        return connection
+
+    def _prepare(self, *, migrate: bool) -> None:
+        connection = self.connection
+        connection.set_busy_handler(self._wait)
+        # Closing must not cost a producer a checkpoint; the engine moves the log (`tidy`).
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        connection.execute(_PRAGMAS)
+        connection.set_wal_hook(self._note_wal)
+        bring_up_to_date(connection, self.path, migrate=migrate)
+        self.check_file()
+
+    def _note_wal(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
+        self.wal_pages = pages
+        return apsw.SQLITE_OK
+
+    def _wait(self, tries: int) -> bool:
+        if tries == 0 and self._on_wait is not None:
+            self._on_wait()
+        if tries * _NAP >= PATIENCE:
+            return False
+        time.sleep(_NAP)
+        return True
+
+    # -- transactions ------------------------------------------------------------------------
+
+    @contextmanager
+    def write(self, operation: str, *, check: bool = True) -> Iterator[Transaction]:
+        """One transaction, durable when the block is left and undone when it raises.
+
+        Args:
+            operation: Its name, for the hooks.
+            check: Make sure, before returning, that the file is still the one at its path: a commit
+                into a deleted file succeeds, and must not be acknowledged.
+        """
+        transaction = Transaction(self.connection)
+        with self.understood():
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield transaction
+                transaction.balance()
+                transaction.spill()
+                self._tell(operation, "before_commit")
+            except BaseException:
+                self._undo()
+                raise
+        self._commit()
+        self._tell(operation, "after_commit")
+        if check:
+            self.check_file()
+
+    def _commit(self) -> None:
+        try:
+            self.connection.execute("COMMIT")
+        except apsw.FullError as error:
+            if not self.connection.in_transaction:
+                raise _no_room(self.path) from error
+            self._undo()
+            raise _unknown(self.path, error) from error
+        except apsw.Error as error:
+            self._undo()
+            raise _unknown(self.path, error) from error
+
+    def _undo(self) -> None:
+        if self.connection.in_transaction:
+            try:
+                self.connection.execute("ROLLBACK")
+            except apsw.Error:
+                # It undoes itself when the file is opened again; what led here is the news.
+                return
+
+    def _tell(self, operation: str, moment: str) -> None:
+        if self._hooks is not None:
+            self._hooks(operation, moment)
+
+    @contextmanager
+    def read(self) -> Iterator[apsw.Connection]:
+        """A block whose statements all see one state of the store."""
+        with self.understood():
+            self.connection.execute("BEGIN")
+            try:
+                yield self.connection
+            finally:
+                self._undo()
+
+    @contextmanager
+    def understood(self) -> Iterator[None]:
+        """Say in our words what SQLite says of the machine; a broken constraint is a bug and stays as it is."""
+        try:
+            yield
+        except _MACHINE as error:
+            raise meaning(error, self.path) from error
+
+    def rows(self, name: str, bindings: Sequence[Any] = ()) -> list[Row]:
+        """All rows of a named statement, outside of a write."""
+        with self.understood():
+            return read_all(self.connection, name, bindings)
+
+    # -- the file ----------------------------------------------------------------------------
+
+    def check_file(self) -> None:
+        """Raise `StoreDamagedError` when the path does not name our file any more."""
+        try:
+            now = os.stat(self.path)  # noqa: PTH116  # see _open
+        except OSError as error:
+            raise StoreDamagedError(
+                f"{self.path} is gone while it is in use ({error.strerror}); nothing more can be recorded in it",
+                hint="'overnight doctor'; a checkpoint can bring it back",
+            ) from error
+        if (now.st_dev, now.st_ino) != self._inode:
+            raise StoreDamagedError(
+                f"{self.path} has been replaced while it is in use; what was just written is not in the new file",
+                hint="run the command again",
+            )
+
+    def tidy(self, pages: int, *, give_back: int) -> None:
+        """Move the log into the file when it has at least `pages` pages; give its room back from `give_back` on.
+
+        Never waits: what a reader still needs stays for the next time.
+        """
+        if self.wal_pages < pages:
+            return
+        with self.understood():
+            self.connection.set_busy_handler(None)
+            try:
+                total, moved = self.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+                self.wal_pages = total - moved
+                if total >= give_back and total == moved:
+                    self.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            except apsw.BusyError:
+                return
+            finally:
+                self.connection.set_busy_handler(self._wait)
+
+    def close(self) -> None:
+        """Let go; twice is as good as once."""
+        self.connection.close()
+
+
+def create_file(path: Path) -> None:
+    """Make a whole, empty store at `path`; who is later than somebody else uses theirs.
+
+    It is made under another name and linked into place, so that nobody ever sees half of one.
+    """
+    rough = path.with_name(f"{path.name}.new-{os.getpid()}")
+    rough.unlink(missing_ok=True)
+    checksums.register()
+    try:
+        connection = apsw.Connection(str(rough), vfs=checksums.VFS)
+        try:
+            checksums.reserve(connection)
+            connection.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
+            create_schema(connection)
+        finally:
+            connection.close()
+        rough.chmod(0o600)
+        _link(rough, path)
+    except FileNotFoundError:
+        raise NotFoundError(f"there is no directory {path.parent}; nothing was made") from None
+    except apsw.Error as error:
+        raise meaning(error, path) from error
+    except OSError as error:
+        raise HomeUnusableError(f"cannot make {path}: {error.strerror}; nothing was made") from error
+    finally:
+        for leftover in (rough, Path(f"{rough}-wal"), Path(f"{rough}-shm")):
+            leftover.unlink(missing_ok=True)
+
+
+def _link(rough: Path, path: Path) -> None:
+    try:
+        os.link(rough, path)
+    except FileExistsError:
+        return
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def meaning(error: apsw.Error, path: Path) -> OvernightError:
+    """What an error of SQLite, raised before COMMIT, means for the tasks."""
+    if isinstance(error, apsw.FullError):
+        return _no_room(path)
+    if isinstance(error, apsw.BusyError):
+        return StoreUnavailableError(
+            f"{path} was busy for {PATIENCE:.0f} seconds; nothing was changed",
+            hint="try again; 'overnight status' shows who works on it",
+        )
+    if isinstance(error, _DAMAGE) or getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_DATA:
+        return StoreDamagedError(f"{path} is damaged ({error}); nothing was changed", hint=_TRY_DAMAGE)
+    if isinstance(error, (apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError)):
+        return HomeUnusableError(
+            f"{path} cannot be used ({error}); nothing was changed",
+            hint="look at the owner and the permissions of the file and of its directory",
+        )
+    return StoreUnavailableError(f"{path} could not be used ({type(error).__name__}: {error}); nothing was changed")
+
+
+def _no_room(path: Path) -> DiskFullError:
+    return DiskFullError(
+        f"no room is left on the disk of {path}; nothing of this is recorded",
+        hint="make room and try again; what was recorded before is safe",
+    )
+
+
+def _unknown(path: Path, error: apsw.Error) -> StoreUnavailableError:
+    return StoreUnavailableError(
+        f"{path}: the answer to COMMIT is unknown ({type(error).__name__}: {error}); it may be recorded or not",
+        hint="'overnight list' shows which it is",
+    )

@@ -1,0 +1,346 @@
+-- Every fixed statement of the store, each under its name and, where it could look wrong, its why.
+
+-- == producers ==
+
+-- name: add_action
+-- Nothing happens when it is known: equal digests mean equal actions.
+INSERT INTO actions (digest, identity, definition) VALUES (?, ?, ?) ON CONFLICT (digest) DO NOTHING;
+
+-- name: action_id
+SELECT id FROM actions WHERE digest = ?;
+
+-- name: add_lane
+INSERT INTO lanes (queue, workflow, needs, batch_id) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING;
+
+-- name: lane_id
+SELECT id FROM lanes WHERE queue = ? AND workflow = ? AND needs = ? AND batch_id = ?;
+
+-- name: take_task_ids
+-- Returns the last of the ids taken. One counter of our own: it also counts what has been removed,
+-- so an id is never given twice, and no row of sqlite_sequence is written for each task.
+UPDATE meta SET last_task_id = last_task_id + ? RETURNING last_task_id;
+
+-- name: add_task
+INSERT INTO tasks (id, state, lane_id, action_id, priority, order_key, added_at, not_before, identity, input, title,
+                   description, stamp)
+VALUES (?1, ?2, ?3, ?4, ?5, ?1, ?6, ?7, ?8, ?9, ?10, ?11, ?12);
+
+-- name: find_task
+-- The identity narrows it down to a row or two; input and action are compared in full. Tasks of
+-- unpublished batches do not exist yet, but for the batch that asks (?5).
+SELECT ?1, t.id, t.state, t.stamp
+  FROM tasks AS t
+  JOIN actions AS a ON a.id = t.action_id
+ WHERE t.identity = ?2 AND t.input = ?3 AND a.identity = ?4
+   AND t.lane_id NOT IN (SELECT id FROM lanes WHERE batch_id <> 0 AND batch_id <> ?5 AND batch_id IN
+                            (SELECT id FROM batches WHERE published_at IS NULL))
+ ORDER BY t.id DESC LIMIT 1;
+
+-- name: open_batch
+INSERT INTO batches (owner, opened_at) VALUES (?, ?) RETURNING id;
+
+-- name: batch_is_open
+SELECT 1 FROM batches WHERE id = ? AND published_at IS NULL;
+
+-- name: extend_batch
+-- Its ids lie between the two, so that abandoning it reads no other task's pages.
+UPDATE batches SET first_id = min(coalesce(first_id, ?2), ?2), last_id = ?3 WHERE id = ?1;
+
+-- name: publish_batch
+-- The one row that makes all of its lanes, and so all of its tasks, visible.
+UPDATE batches SET published_at = ?2 WHERE id = ?1 AND published_at IS NULL;
+
+-- name: batch_size
+SELECT coalesce(sum(n), 0) FROM counters WHERE lane_id IN (SELECT id FROM lanes WHERE batch_id = ? AND batch_id <> 0);
+
+-- name: publish_lines
+-- One small row for each transaction of the batch; the lines themselves stay where they are.
+INSERT INTO outbox (count, lines, batch_line_id)
+SELECT count, x'', id FROM batch_lines WHERE batch_id = ? ORDER BY id;
+
+-- name: add_batch_lines
+INSERT INTO batch_lines (batch_id, count, lines) VALUES (?, ?, ?);
+
+-- name: abandon_some
+-- In pieces: nobody sees the batch, so nobody sees it half gone, and others can write in between.
+DELETE FROM tasks WHERE id IN (
+    SELECT t.id FROM batches AS b JOIN tasks AS t ON t.id BETWEEN b.first_id AND b.last_id
+     WHERE b.id = ?1 AND t.lane_id IN (SELECT id FROM lanes WHERE batch_id = ?1 AND batch_id <> 0) LIMIT ?2)
+RETURNING lane_id, state;
+
+-- name: drop_batch_counters
+DELETE FROM counters WHERE lane_id IN (SELECT id FROM lanes WHERE batch_id = ? AND batch_id <> 0);
+
+-- name: drop_batch_lanes
+DELETE FROM lanes WHERE batch_id = ? AND batch_id <> 0;
+
+-- name: drop_batch_lines
+DELETE FROM batch_lines WHERE batch_id = ?;
+
+-- name: drop_batch
+DELETE FROM batches WHERE id = ?;
+
+-- name: open_batches
+SELECT id, owner, opened_at FROM batches WHERE published_at IS NULL ORDER BY id;
+
+-- == people ==
+
+-- name: add_control
+-- Asked twice is asked once.
+INSERT INTO controls (verb, task_id, argument, by, at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING;
+
+-- name: control_id
+SELECT id FROM controls WHERE verb = ? AND task_id IS ? AND argument = ? ORDER BY id DESC LIMIT 1;
+
+-- name: set_queue
+INSERT INTO queues (name, slots, rate, paused, paused_until) VALUES (?1, ?2, ?3, ?4, ?5)
+ON CONFLICT (name) DO UPDATE SET slots = ?2, rate = ?3, paused = ?4, paused_until = ?5;
+
+-- name: cancel
+UPDATE tasks SET state = 'cancelled', finished_at = :now, not_before = NULL, reason = NULL WHERE id IN carray(:ids);
+
+-- name: hold
+UPDATE tasks SET state = 'held', reason = 'by_hand', not_before = NULL WHERE id IN carray(:ids);
+
+-- name: release
+-- A person has looked at it: the deaths that made it poison are forgiven.
+UPDATE tasks SET state = 'pending', deaths = 0, reason = NULL WHERE id IN carray(:ids);
+
+-- name: hurry
+-- A retry that waits for its time need not wait any longer.
+UPDATE tasks SET state = 'pending', not_before = NULL WHERE id IN carray(:ids);
+
+-- name: revive
+-- A new generation begins from nothing, but for the attempt number: it is the fence, and only rises.
+UPDATE tasks
+   SET state = 'pending', generation = generation + 1, failures = 0, deaths = 0, started_at = NULL, finished_at = NULL,
+       reason = NULL, error_class = NULL, error = '', fingerprint = '', result = x''
+ WHERE id IN carray(:ids);
+
+-- name: forget_attempts
+DELETE FROM attempts WHERE task_id IN carray(?);
+
+-- name: forget_tasks
+DELETE FROM tasks WHERE id IN carray(?);
+
+-- name: empty_batch_lanes
+-- Lanes of old batches whose tasks are all gone; the plain lane (?) of the same kind inherits what they count.
+SELECT l.id, l.queue, l.workflow, l.needs
+  FROM lanes AS l
+ WHERE l.batch_id <> 0 AND l.batch_id NOT IN (SELECT id FROM batches WHERE published_at IS NULL)
+   AND NOT EXISTS (SELECT 1 FROM counters AS c WHERE c.lane_id = l.id AND c.state <> 'removed' AND c.n > 0);
+
+-- name: lane_removed
+SELECT is_step, n FROM counters WHERE lane_id = ? AND state = 'removed' AND n > 0;
+
+-- name: drop_lane_counters
+DELETE FROM counters WHERE lane_id = ?;
+
+-- name: drop_lane
+DELETE FROM lanes WHERE id = ?;
+
+-- name: drop_spent_batches
+DELETE FROM batches WHERE published_at IS NOT NULL AND id NOT IN (SELECT batch_id FROM lanes WHERE batch_id <> 0);
+
+-- == the engine ==
+
+-- name: take_fence
+UPDATE meta SET fence = fence + 1 RETURNING fence;
+
+-- name: fence
+SELECT fence FROM meta;
+
+-- name: open_attempts_of
+-- What is not in the answer, or has another number there, is stale: its task has moved on.
+SELECT task_id, attempt, lane_id, is_step, generation FROM running WHERE task_id IN carray(?);
+
+-- name: close_attempts
+DELETE FROM running WHERE task_id IN carray(?);
+
+-- name: record_attempt
+INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: settle
+-- Leave RUNNING. The attempt number fences out a worker that was declared lost and then came back.
+UPDATE tasks
+   SET state = ?3, failures = ?4, deaths = ?5, not_before = ?6, started_at = ?7, finished_at = ?8, reason = ?9,
+       error_class = ?10, error = ?11, fingerprint = ?12, result = ?13
+ WHERE id = ?1 AND state = 'running' AND attempt = ?2;
+
+-- name: complete
+-- The short form of `settle` for a success that had nothing before it to clear away.
+UPDATE tasks SET state = 'completed', started_at = ?3, finished_at = ?4, result = ?5
+ WHERE id = ?1 AND state = 'running' AND attempt = ?2 AND failures = ?6 AND deaths = ?7
+   AND reason IS NULL AND error = '' AND fingerprint = '' AND error_class IS NULL;
+
+-- name: next_due
+SELECT min(not_before) FROM tasks INDEXED BY tasks_due WHERE state = 'waiting' AND not_before IS NOT NULL;
+
+-- name: make_due
+-- Those that have waited longest first; the rest comes with the next turn.
+UPDATE tasks SET state = 'pending', not_before = NULL
+ WHERE id IN (SELECT id FROM tasks INDEXED BY tasks_due
+               WHERE state = 'waiting' AND not_before IS NOT NULL AND not_before <= ?1
+               ORDER BY not_before LIMIT ?2)
+RETURNING lane_id, parent_id IS NOT NULL;
+
+-- name: head_of_lane
+-- Read from the claim index in its own order, so that the cost is that of the rows taken.
+SELECT id, attempt + 1, action_id, lane_id, input, failures, deaths, generation, priority, order_key,
+       parent_id IS NOT NULL
+  FROM tasks INDEXED BY tasks_claim
+ WHERE lane_id = ? AND state = 'pending'
+ ORDER BY priority DESC, order_key LIMIT ?;
+
+-- name: claim
+UPDATE tasks SET state = 'running', attempt = attempt + 1 WHERE id IN carray(?) AND state = 'pending';
+
+-- name: record_start
+INSERT INTO running (task_id, attempt, fence, claimed_at, lane_id, is_step, generation) VALUES (?, ?, ?, ?, ?, ?, ?);
+
+-- name: drop_control
+DELETE FROM controls WHERE id = ?;
+
+-- name: visible_lanes
+SELECT id, queue, workflow, needs FROM lanes
+ WHERE batch_id = 0 OR batch_id NOT IN (SELECT id FROM batches WHERE published_at IS NULL);
+
+-- name: lively_lanes
+-- The lanes that can have something to claim, now or later. Lanes of batches that are done stay out.
+SELECT id, queue, workflow, needs FROM lanes
+ WHERE (batch_id = 0 OR batch_id NOT IN (SELECT id FROM batches WHERE published_at IS NULL))
+   AND EXISTS (SELECT 1 FROM counters AS c
+                WHERE c.lane_id = lanes.id AND c.state IN ('pending', 'waiting', 'running') AND c.n > 0)
+ ORDER BY id;
+
+-- name: controls
+SELECT id, verb, task_id, argument, by, at FROM controls ORDER BY id;
+
+-- name: left_open
+SELECT r.task_id, r.attempt, t.action_id, r.lane_id, NULL, r.claimed_at, t.failures, t.deaths, r.generation, r.fence
+  FROM running AS r JOIN tasks AS t ON t.id = r.task_id ORDER BY r.task_id;
+
+-- name: outbox
+SELECT o.id, o.count, coalesce(b.lines, o.lines)
+  FROM outbox AS o LEFT JOIN batch_lines AS b ON b.id = o.batch_line_id
+ WHERE o.id > ? ORDER BY o.id LIMIT ?;
+
+-- name: drop_drained_lines
+DELETE FROM batch_lines WHERE id IN (SELECT batch_line_id FROM outbox WHERE id <= ? AND batch_line_id IS NOT NULL);
+
+-- name: drop_drained
+DELETE FROM outbox WHERE id <= ?;
+
+-- name: set_journal_seq
+UPDATE meta SET journal_seq = ?;
+
+-- name: journal_seq
+SELECT journal_seq FROM meta;
+
+-- name: add_to_outbox
+INSERT INTO outbox (count, lines) VALUES (?, ?);
+
+-- name: count_up
+-- Relative, like its opposite, so that whoever writes needs to know only what it has done itself.
+INSERT INTO counters (lane_id, is_step, state, n) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET n = n + ?4;
+
+-- name: count_down
+-- Apart from `count_up`: the check that n is not negative looks at an upsert's row before it is merged.
+UPDATE counters SET n = n - ?4 WHERE lane_id = ?1 AND is_step = ?2 AND state = ?3;
+
+-- == everybody reads ==
+
+-- name: counts
+SELECT c.is_step, c.state, sum(c.n)
+  FROM counters AS c JOIN lanes AS l ON l.id = c.lane_id
+ WHERE (l.batch_id = 0 OR l.batch_id NOT IN (SELECT id FROM batches WHERE published_at IS NULL))
+   AND (?1 IS NULL OR l.queue = ?1) AND (?2 IS NULL OR l.workflow = ?2)
+ GROUP BY c.is_step, c.state;
+
+-- name: states
+SELECT id, state FROM tasks
+ WHERE id IN carray(?) AND lane_id NOT IN (SELECT id FROM lanes WHERE batch_id <> 0 AND batch_id IN
+                                              (SELECT id FROM batches WHERE published_at IS NULL));
+
+-- name: attempts
+SELECT task_id, number, outcome, started_at, finished_at, seconds, reason, error_class, error, exit_code, signal,
+       cpu_seconds, peak_memory_bytes, output_segment, output_offset, output_length, output_printed, slot, detail
+  FROM attempts WHERE task_id = ? ORDER BY number;
+
+-- name: actions
+SELECT id, definition FROM actions WHERE id IN carray(?);
+
+-- name: queues
+SELECT name, slots, rate, paused, paused_until FROM queues ORDER BY name;
+
+-- name: queue_names
+SELECT DISTINCT queue FROM lanes
+ WHERE batch_id = 0 OR batch_id NOT IN (SELECT id FROM batches WHERE published_at IS NULL);
+
+-- == the books (each row of an answer is something that does not balance: what, expected, found) ==
+
+-- name: recount_counters
+SELECT 'tasks ' || w.state || ' in lane ' || w.lane_id || CASE w.is_step WHEN 1 THEN ' (steps)' ELSE '' END,
+       CAST(sum(w.counted) AS TEXT), CAST(sum(w.found) AS TEXT)
+  FROM (SELECT lane_id, is_step, state, n AS counted, 0 AS found FROM counters WHERE state <> 'removed'
+        UNION ALL
+        SELECT lane_id, parent_id IS NOT NULL, state, 0, count(*) FROM tasks GROUP BY 1, 2, 3) AS w
+ GROUP BY w.lane_id, w.is_step, w.state
+HAVING sum(w.counted) <> sum(w.found);
+
+-- name: recount_lanes
+SELECT 'lane of task ' || t.id, CAST(t.lane_id AS TEXT), 'no such lane'
+  FROM tasks AS t LEFT JOIN lanes AS l ON l.id = t.lane_id WHERE l.id IS NULL;
+
+-- name: recount_running
+SELECT 'open attempt of running task ' || t.id, CAST(t.attempt AS TEXT), coalesce(CAST(r.attempt AS TEXT), 'none')
+  FROM tasks AS t LEFT JOIN running AS r ON r.task_id = t.id
+ WHERE t.state = 'running'
+   AND (r.task_id IS NULL OR r.attempt <> t.attempt OR r.generation <> t.generation OR r.lane_id <> t.lane_id);
+
+-- name: recount_open
+SELECT 'state of task ' || r.task_id || ' with an open attempt', 'running', coalesce(t.state, 'no such task')
+  FROM running AS r LEFT JOIN tasks AS t ON t.id = r.task_id WHERE t.state IS NULL OR t.state <> 'running';
+
+-- name: recount_attempts
+-- Numbers 1..n without a gap: n rows, the largest of them n.
+SELECT 'ended attempts of task ' || t.id, CAST(t.attempt - (t.state = 'running') AS TEXT),
+       count(a.number) || ' up to number ' || coalesce(max(a.number), 0)
+  FROM tasks AS t LEFT JOIN attempts AS a ON a.task_id = t.id
+ GROUP BY t.id
+HAVING count(a.number) <> t.attempt - (t.state = 'running') OR coalesce(max(a.number), 0) <> count(a.number);
+
+-- name: recount_orphans
+SELECT 'task of attempt ' || a.task_id || '/' || a.number, 'a task', 'no such task'
+  FROM attempts AS a LEFT JOIN tasks AS t ON t.id = a.task_id WHERE t.id IS NULL;
+
+-- name: recount_outcomes
+SELECT 'final outcomes of task ' || task_id || ' in generation ' || generation, 'at most 1', CAST(count(*) AS TEXT)
+  FROM attempts WHERE final = 1 GROUP BY task_id, generation HAVING count(*) > 1;
+
+-- name: recount_finals
+-- A task that completed did so by exactly one attempt (a skipped step had none and says so); one
+-- that is not finished has no final attempt in its generation.
+SELECT 'final attempt of ' || t.state || ' task ' || t.id,
+       CASE t.state WHEN 'completed' THEN 'completed' ELSE 'none, or ' || t.state END, coalesce(a.outcome, 'none')
+  FROM tasks AS t LEFT JOIN attempts AS a ON a.task_id = t.id AND a.generation = t.generation AND a.final = 1
+ WHERE CASE t.state
+           WHEN 'completed' THEN a.outcome IS NOT 'completed' AND t.parent_id IS NULL
+           WHEN 'failed' THEN a.outcome IN ('completed', 'cancelled')
+           WHEN 'cancelled' THEN a.outcome IN ('completed', 'failed')
+           ELSE a.outcome IS NOT NULL END;
+
+-- name: recount_generations
+SELECT 'generation of attempt ' || a.task_id || '/' || a.number, 'at most ' || t.generation,
+       CAST(a.generation AS TEXT)
+  FROM attempts AS a JOIN tasks AS t ON t.id = a.task_id
+ WHERE a.generation > t.generation;
+
+-- name: recount_ids
+SELECT 'last task id given', 'at least ' || max(t.id), CAST(m.last_task_id AS TEXT)
+  FROM meta AS m, tasks AS t HAVING max(t.id) > m.last_task_id;
+
+-- name: recount_outbox
+SELECT 'events of batch row ' || o.id, 'their lines', 'none'
+  FROM outbox AS o LEFT JOIN batch_lines AS b ON b.id = o.batch_line_id
+ WHERE o.batch_line_id IS NOT NULL AND b.id IS NULL;

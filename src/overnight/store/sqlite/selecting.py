@@ -1,0 +1,69 @@
+"""Which tasks: selectors and queries as conditions of SQL.
+
+A state stands in the text of the condition and not as a parameter: only then does SQLite see that
+a partial index covers it. So several states are several statements, one for each.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import Any
+
+import apsw
+
+from overnight.core.states import TaskState
+from overnight.store.contract import Query, Selector
+
+#: Tasks of batches that are not published do not exist yet.
+VISIBLE = """lane_id NOT IN (SELECT id FROM lanes WHERE batch_id <> 0 AND batch_id IN
+    (SELECT id FROM batches WHERE published_at IS NULL))"""
+
+Bindings = list[Any]
+
+
+def of_state(state: TaskState) -> str:
+    """The condition that finds the tasks in this state the short way."""
+    # Running tasks are few and have a table; the unary plus keeps SQLite from going through all tasks instead.
+    if state is TaskState.RUNNING:
+        return "state = 'running' AND id IN (SELECT task_id FROM running)"
+    return f"state = '{state.value}'"
+
+
+def of_query(query: Query, state: TaskState | None) -> tuple[str, Bindings]:
+    """The condition of one page of a listing, and its values."""
+    where, bindings = _common(query.queue, query.workflow, query.cause)
+    if state is not None:
+        where.append(of_state(state))
+    if query.before is not None:
+        where.append("id < ?")
+        bindings.append(query.before)
+    return " AND ".join(where), bindings
+
+
+def of_selector(selector: Selector, state: TaskState) -> tuple[str, Bindings] | None:
+    """The condition of a selection within one state; None when it selects nothing."""
+    if selector.states and state not in selector.states:
+        return None
+    narrowed = selector.queue is not None or selector.workflow is not None or selector.cause is not None
+    if not (selector.ids or selector.states or narrowed or selector.everything):
+        return None
+    where, bindings = _common(selector.queue, selector.workflow, selector.cause)
+    where.append(of_state(state))
+    if selector.ids:
+        where.append("id IN carray(?)")
+        bindings.append(apsw.carray(array("q", selector.ids)))
+    return " AND ".join(where), bindings
+
+
+def _common(queue: str | None, workflow: str | None, cause: str | None) -> tuple[list[str], Bindings]:
+    where, bindings = [VISIBLE], Bindings()
+    if queue is not None:
+        where.append("lane_id IN (SELECT id FROM lanes WHERE queue = ?)")
+        bindings.append(queue)
+    if workflow is not None:
+        where.append("lane_id IN (SELECT id FROM lanes WHERE workflow = ?)")
+        bindings.append(workflow)
+    if cause is not None:
+        where.append("fingerprint = ? AND fingerprint <> ''")
+        bindings.append(cause)
+    return where, bindings

@@ -1,0 +1,67 @@
+"""The named statements of ``queries.sql``.
+
+SQL stays in a file of its own, where an editor colours it and a reader finds all of it at once.
+The loader knows one thing: a statement begins at ``-- name:``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+_MARK = "-- name: "
+
+
+def load(path: Path) -> dict[str, str]:
+    """The statements of a file by name, without their comments.
+
+    Raises:
+        ValueError: A name stands there twice.
+    """
+    statements: dict[str, str] = {}
+    for part in path.read_text(encoding="utf-8").split(_MARK)[1:]:
+        name, _, body = part.partition("\n")
+        if name in statements:
+            raise ValueError(f"{path.name} has two statements named {name}")
+        lines = (line for line in body.splitlines() if not line.startswith("--"))
+        statements[name] = "\n".join(lines).strip().removesuffix(";")
+    return statements
+
+
+SQL = load(Path(__file__).with_name("queries.sql"))
+
+#: A row as it comes out of SQLite; whoever asked knows what is in it.
+Row = tuple[Any, ...]
+
+
+def read_all(connection: apsw.Connection, name: str, bindings: Sequence[Any] = ()) -> list[Row]:
+    """All rows of a named statement."""
+    return connection.execute(SQL[name], bindings).fetchall()
+
+
+def read_each(connection: apsw.Connection, name: str, bindings: Sequence[Any] = ()) -> Iterator[Row]:
+    """The rows of a named statement, read as they are asked for."""
+    return iter(connection.execute(SQL[name], bindings))
+
+
+def read_one(connection: apsw.Connection, name: str, bindings: Sequence[Any] = ()) -> Any:  # noqa: ANN401  # the caller knows
+    """The one value of a named statement's one row; None when there is no row."""
+    return connection.execute(SQL[name], bindings).get
+
+
+def run(connection: apsw.Connection, name: str, bindings: Sequence[Any] | Mapping[str, Any] = ()) -> None:
+    """Run a named statement that has no rows to give."""
+    connection.execute(SQL[name], bindings)
+
+
+def run_each(connection: apsw.Connection, name: str, many: Iterable[Sequence[Any]]) -> None:
+    """Run a named statement once for each of `many`, the fast way."""
+    connection.executemany(SQL[name], many)
+
+
+def read_for_each(connection: apsw.Connection, name: str, many: Iterable[Sequence[Any]]) -> list[Row]:
+    """Run a named statement once for each of `many`; all their rows in one list."""
+    return connection.executemany(SQL[name], many).fetchall()

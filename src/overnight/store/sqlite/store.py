@@ -1,0 +1,197 @@
+"""The store of one home in one SQLite file.
+
+A face only: each operation is a function in the file of whoever calls it (``adding`` producers,
+``acting`` people, ``turning`` the engine, ``reading`` everybody, ``books`` care). What is special
+about SQLite is in ``connection``; the promises are those of `overnight.store.contract.Store`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from overnight.core.states import TaskState
+from overnight.core.task import Action, Attempt, NewTask, Task
+from overnight.store.contract import (
+    Acted,
+    Added,
+    Claim,
+    Counts,
+    Discrepancy,
+    Known,
+    OpenAttempt,
+    Orders,
+    OutboxRow,
+    Query,
+    Queue,
+    Selector,
+    Settlement,
+    Turn,
+    Verb,
+)
+from overnight.store.sqlite import acting, adding, books, reading, turning
+from overnight.store.sqlite.connection import Database, Hooks
+from overnight.store.sqlite.lanes import Lanes
+
+__all__ = ["SqliteStore"]
+
+#: Pages of 4 KiB in the log from which on the engine moves them (8 MiB), and gives the room back (64 MiB).
+TIDY_FROM = 2048
+GIVE_BACK_FROM = 16_384
+
+
+class SqliteStore:
+    """`overnight.store.contract.Store` on SQLite, for one thread. Not to be carried across a fork.
+
+    If the process dies, nothing that was acknowledged is lost and nothing else is there. Not for
+    network file systems: the write-ahead log needs shared memory.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lanes = Lanes(database)
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        *,
+        create: bool = False,
+        migrate: bool = False,
+        readonly: bool = False,
+        hooks: Hooks | None = None,
+        on_wait: Callable[[], None] | None = None,
+    ) -> SqliteStore:
+        """Open the store at `path`; some 2 ms.
+
+        Args:
+            path: The file, ``queue.db``.
+            create: Make an empty one when there is none. Many may try at once; all get the same.
+            migrate: The caller holds the home's lock and may bring an older schema up to date.
+            readonly: Never write.
+            hooks: Called as hooks(operation, "before_commit" | "after_commit") around every COMMIT.
+            on_wait: Called once by a write that finds the store busy, to ring the engine's doorbell.
+
+        Raises:
+            NotFoundError: There is no file, and none was to be made.
+            HomeUnusableError: Another version wrote it, or it cannot be used by this user.
+            StoreDamagedError: It is no store, or a page does not fit its checksum.
+        """
+        return cls(Database(path, create=create, migrate=migrate, readonly=readonly, hooks=hooks, on_wait=on_wait))
+
+    # -- producers ---------------------------------------------------------------------------
+
+    def add(
+        self, tasks: Sequence[NewTask], *, now: float, by: str = "", batch: int | None = None, unique: bool = False
+    ) -> Added:
+        return adding.add(self._database, self._lanes, tasks, now=now, by=by, batch=batch, unique=unique)
+
+    def open_batch(self, *, now: float, owner: str) -> int:
+        return adding.open_batch(self._database, now=now, owner=owner)
+
+    def publish(self, batch: int, *, now: float) -> int:
+        return adding.publish(self._database, batch, now=now)
+
+    def abandon(self, batch: int) -> int:
+        return adding.abandon(self._database, batch)
+
+    def open_batches(self) -> list[tuple[int, str, float]]:
+        return [(int(row[0]), str(row[1]), float(row[2])) for row in self._database.rows("open_batches")]
+
+    def find(self, tasks: Sequence[NewTask]) -> list[Known]:
+        return adding.find(self._database, tasks)
+
+    # -- people ------------------------------------------------------------------------------
+
+    def act(self, verb: Verb, selector: Selector, *, now: float, by: str) -> Acted:
+        return acting.act(self._database, verb, selector, now=now, by=by)
+
+    def remove(self, selector: Selector, *, now: float, by: str) -> int:
+        return acting.remove(self._database, self._lanes, selector, now=now, by=by)
+
+    def ask(self, verb: str, *, now: float, by: str, task_id: int | None = None, argument: str = "") -> int:
+        return acting.ask(self._database, verb, now=now, by=by, task_id=task_id, argument=argument)
+
+    def set_queue(self, queue: Queue, *, now: float, by: str) -> None:
+        acting.set_queue(self._database, queue, now=now, by=by)
+
+    # -- the engine --------------------------------------------------------------------------
+
+    def take_fence(self, *, now: float, by: str) -> int:
+        return turning.take_fence(self._database, now=now, by=by)
+
+    def orders(self) -> Orders:
+        return turning.orders(self._database, self._lanes)
+
+    def turn(
+        self,
+        *,
+        fence: int,
+        now: float,
+        settlements: Sequence[Settlement] = (),
+        claim: Claim | None = None,
+        obeyed: Sequence[int] = (),
+    ) -> Turn:
+        return turning.turn(
+            self._database, self._lanes, fence=fence, now=now, settlements=settlements, claim=claim, obeyed=obeyed
+        )
+
+    def left_open(self) -> list[OpenAttempt]:
+        return turning.left_open(self._database)
+
+    def outbox(self, limit: int, *, after: int = 0) -> list[OutboxRow]:
+        return turning.outbox(self._database, limit, after=after)
+
+    def drained(self, upto: int, *, seq: int) -> None:
+        turning.drained(self._database, upto, seq=seq)
+
+    def journal_seq(self) -> int:
+        return int(str(self._database.rows("journal_seq")[0][0]))
+
+    def tidy(self) -> None:
+        """Move the write-ahead log into the store when it has grown past 8 MiB; else this costs nothing.
+
+        Meant to be called after every turn: that bounds the log under full load. It never waits for
+        anybody; what a long reader still needs is moved the next time. From 64 MiB on, which only a
+        long reader can cause, the room is given back as well.
+        """
+        self._database.tidy(TIDY_FROM, give_back=GIVE_BACK_FROM)
+
+    # -- everybody reads ---------------------------------------------------------------------
+
+    def change_token(self) -> int:
+        with self._database.understood():
+            return self._database.connection.data_version()
+
+    def counts(self, *, queue: str | None = None, workflow: str | None = None) -> Counts:
+        return reading.counts(self._database, queue=queue, workflow=workflow)
+
+    def get(self, task_id: int) -> Task:
+        return reading.get(self._database, self._lanes, task_id)
+
+    def tasks(self, query: Query) -> list[Task]:
+        return reading.tasks(self._database, self._lanes, query)
+
+    def states(self, ids: Iterable[int]) -> dict[int, TaskState]:
+        return reading.states(self._database, ids)
+
+    def attempts(self, task_id: int) -> list[Attempt]:
+        return reading.attempts(self._database, task_id)
+
+    def actions(self, ids: Iterable[int]) -> dict[int, Action]:
+        return reading.actions(self._database, ids)
+
+    def queues(self) -> list[Queue]:
+        with self._database.read() as connection:
+            return reading.queues(connection)
+
+    # -- care --------------------------------------------------------------------------------
+
+    def recount(self) -> list[Discrepancy]:
+        return books.recount(self._database)
+
+    def check_file(self) -> None:
+        self._database.check_file()
+
+    def close(self) -> None:
+        self._database.close()
