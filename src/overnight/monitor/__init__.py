@@ -1,0 +1,1 @@
+"""How it goes: reads what the store says and never changes a task. If this room falls silent, the work goes on."""
