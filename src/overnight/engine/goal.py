@@ -28,8 +28,11 @@ class Goal(Protocol):
     def stirred(self) -> None:
         """Somebody else has changed the store; said at most once a second."""
 
+    def met(self) -> bool:
+        """Whether it is reached as far as was told; asked after every turn."""
+
     def reached(self, counts: Counts) -> bool:
-        """Whether the engine may go; asked when it could claim nothing more, and now and then."""
+        """Whether the engine may go; asked when nothing runs and it could claim nothing more."""
 
 
 class Never:
@@ -40,6 +43,9 @@ class Never:
 
     def stirred(self) -> None:
         """It makes no difference."""
+
+    def met(self) -> bool:
+        return False
 
     def reached(self, counts: Counts) -> bool:  # noqa: ARG002 - the contract's argument
         return False
@@ -53,6 +59,9 @@ class QueueEmpty:
 
     def stirred(self) -> None:
         """It makes no difference; the counters know."""
+
+    def met(self) -> bool:
+        return False  # only the counters know, and they are asked when nothing runs
 
     def reached(self, counts: Counts) -> bool:
         return counts.unfinished == 0
@@ -102,10 +111,13 @@ class TheseAtRest:
         if self.total - self.at_rest <= FEW:
             self._look_again()
 
+    def met(self) -> bool:
+        return self.at_rest >= self.total
+
     def reached(self, counts: Counts) -> bool:
         if self.at_rest < self.total and counts.unfinished < self.total - self.at_rest:
             self._look_again()
-        return self.at_rest >= self.total
+        return self.met()
 
     def _look_again(self) -> None:
         """Ask the store about those that are not known to be at rest; one that was removed is at rest."""

@@ -181,10 +181,19 @@ class Engine:
 
     def _gather(self, patience: float) -> None:
         self._listen(patience)
-        if self._settled and len(self._settled) < ENOUGH and not self._attempts.starving():
-            self._listen(LINGER)
+        if self._settled:
+            self._linger()
         if self._next_due is not None and self._next_due <= self._clock.now():
             self._may_claim = True
+
+    def _linger(self) -> None:
+        """Let outcomes gather for a moment, while no slot waits for more work."""
+        until = self._clock.monotonic() + LINGER
+        while len(self._settled) < ENOUGH and not self._attempts.starving():
+            left = until - self._clock.monotonic()
+            if left <= 0:
+                return
+            self._listen(left)
 
     def _listen(self, patience: float) -> None:
         ready = self._waiter.wait((self._bell, self._stops, self._executor), patience)
@@ -274,6 +283,7 @@ class Engine:
         self._orders.spend(turn.claimed)
         self._tell(settled, turn)
         self._learn(claim, turn, settled)
+        self._store.tidy()
         self._stand_back()
 
     def _claim(self, rooms: Mapping[int, float]) -> Claim:
@@ -314,6 +324,9 @@ class Engine:
                 self._goal.settled(settlement.task_id, settlement.state)
                 self._observer.settled(running, settlement)
 
+        if self._stopping.mode is Mode.RUN and self._goal.met():
+            self._become(Stopping(Mode.DRAIN, StoppedBy.QUEUE_EMPTY))
+
     def _learn(self, claim: Claim | None, turn: Turn, settled: Settled) -> None:
         """Whether another claim could find something: yes after a find, or when a task came back."""
         self._next_due = turn.next_due
@@ -345,7 +358,6 @@ class Engine:
 
     def _look_now_and_then(self, moment: float) -> None:
         self._store.check_file()
-        self._store.tidy()
         self._stop_for(self._stops.look())
         if self._disk_full and self._room.returned():
             self._disk_full = False

@@ -1,0 +1,37 @@
+"""How fast it goes, and how long the rest will take.
+
+The rate is a running mean in which what lies `HALF_LIFE` seconds back counts half, so that it follows
+a change within a minute and does not jump at every task. From the first moments it is the plain mean.
+"""
+
+from __future__ import annotations
+
+#: Seconds after which an observation counts half.
+HALF_LIFE = 30.0
+
+
+class Rate:
+    """Finished tasks a second."""
+
+    def __init__(self) -> None:
+        self._done = 0.0
+        self._seconds = 0.0
+
+    def saw(self, done: int, seconds: float) -> None:
+        """So many were finished in so many seconds."""
+        if seconds <= 0:
+            return
+        fade = 0.5 ** (seconds / HALF_LIFE)
+        self._done = self._done * fade + done
+        self._seconds = self._seconds * fade + seconds
+
+    @property
+    def per_second(self) -> float:
+        """0 when nothing was seen."""
+        return self._done / self._seconds if self._seconds else 0.0
+
+    def seconds_left(self, unfinished: int) -> float | None:
+        """Expected seconds until so many more are finished; None when nothing moves."""
+        if not unfinished:
+            return 0.0
+        return unfinished / self.per_second if self.per_second > 0 else None

@@ -1,0 +1,83 @@
+"""``engine.json``: what the engine says of itself, for people and for `status`.
+
+Information only: whether an engine runs is told by the lock. Written about once a second while
+things move and each half minute while they do not; never synced, since it is of no use after a
+crash but for its last word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from overnight.core.durations import iso
+from overnight.core.rate import Rate
+from overnight.core.states import FINAL
+from overnight.core.stopping import Mode, Stopping
+from overnight.core.verdict import Settlement
+from overnight.engine.attempts import Running
+from overnight.host.clock import Clock
+from overnight.host.files import write_atomically
+from overnight.store.contract import Counts
+
+#: Seconds between two writes while nothing moves.
+QUIET = 30.0
+
+
+class InfoFile:
+    """An observer that keeps ``engine.json``.
+
+    Args:
+        path: The file.
+        clock: For the heartbeat.
+        identity: What does not change: pid, start, boot id, version, slots.
+    """
+
+    def __init__(self, path: Path, clock: Clock, identity: Mapping[str, object]) -> None:
+        self._path = path
+        self._clock = clock
+        self._identity = dict(identity)
+        self._rate = Rate()
+        self._finished = 0
+        self._at = clock.monotonic()
+        self._written_at = 0.0
+        self._state = "working"
+        self._why = ""
+
+    def settled(self, running: Running | None, settlement: Settlement) -> None:  # noqa: ARG002 - contract
+        if settlement.state in FINAL:
+            self._finished += 1
+
+    def stopping(self, stopping: Stopping, still_running: int) -> None:
+        self._state = "stopping"
+        how = "letting" if stopping.mode is Mode.DRAIN else "ending"
+        self._why = f"{how} {still_running} running" if still_running else ""
+
+    def disk(self, *, full: bool) -> None:
+        self._state, self._why = ("paused", "the disk is full") if full else ("working", "")
+
+    def ticked(self, counts: Counts, running: list[Running]) -> None:
+        moment = self._clock.monotonic()
+        moved, self._finished = self._finished, 0
+        if moved or counts.running:
+            self._rate.saw(moved, moment - self._at)
+        self._at = moment
+        if moved or running or self._state != "working" or moment - self._written_at >= QUIET:
+            self._written_at = moment
+            self._write(counts)
+
+    def _write(self, counts: Counts) -> None:
+        words = {
+            **self._identity,
+            "state": self._state,
+            "why": self._why,
+            "last_heartbeat": iso(self._clock.now()),
+            "rate_per_second": round(self._rate.per_second, 3),
+            "seconds_left": self._rate.seconds_left(counts.unfinished),
+        }
+        try:
+            write_atomically(self._path, msgspec.json.encode(words) + b"\n", durable=False)
+        except OSError:
+            return  # information only: a full disk is told by other means, and work goes on

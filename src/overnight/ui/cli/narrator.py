@@ -1,0 +1,184 @@
+"""What a foreground run says while it works: outputs as they come, failures, one progress line.
+
+The output of a task is printed when its last attempt has ended, whole and never mixed with another
+one's: stdout to stdout, stderr to stderr. The progress line is only for a terminal, stands below,
+and is taken away before anything else is printed.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from overnight.core.rate import Rate
+from overnight.core.states import FINAL, Outcome, TaskState
+from overnight.core.stopping import Mode, Stopping
+from overnight.core.task import OutputRef, text
+from overnight.core.verdict import Settlement
+from overnight.engine.attempts import Running
+from overnight.engine.goal import AT_REST
+from overnight.executors.local.output import read
+from overnight.host.clock import Clock
+from overnight.store.contract import Counts, Store
+from overnight.ui.cli import printing
+
+#: Seconds between two updates of the progress line.
+REDRAW = 0.25
+
+
+class Narrator:
+    """An observer that tells a person.
+
+    Args:
+        store: Looked into for tasks that were not claimed by this engine.
+        output: Directory of the output segments.
+        clock: Monotonic, for rates.
+        quiet: Print no outputs and no progress.
+        verbose: Tell about attempts that will be retried, too.
+        order: Task ids in the order in which their outputs shall come; empty for as they end.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        output: Path,
+        clock: Clock,
+        *,
+        quiet: bool = False,
+        verbose: bool = False,
+        order: Sequence[int] = (),
+    ) -> None:
+        self._store = store
+        self._output = output
+        self._clock = clock
+        self._quiet = quiet
+        self._verbose = verbose
+        self._order = list(reversed(order))
+        self._early: dict[int, Settlement] = {}
+        self._kept_back = frozenset(order)
+        self._live = not quiet and sys.stderr.isatty()
+        self._drawn = False
+        self._draw_at = 0.0
+        self._rate = Rate()
+        self._since_tick = 0
+        self._ticked_at = clock.monotonic()
+        self._unfinished = 0
+        #: Tasks by the state in which they came to rest.
+        self.tally: Counter[TaskState] = Counter()
+
+    # -- what the engine tells ---------------------------------------------------------------
+
+    def settled(self, running: Running | None, settlement: Settlement) -> None:
+        if settlement.state in AT_REST:
+            self.tally[settlement.state] += 1
+            self._since_tick += 1
+            self._unfinished -= settlement.state in FINAL
+        if self._quiet or (
+            settlement.output is None and settlement.outcome is Outcome.COMPLETED and not self._kept_back
+        ):
+            return self._progress()
+        if settlement.task_id in self._kept_back:
+            self._early[settlement.task_id] = settlement
+            self._tell_in_order()
+        else:
+            self._tell(running, settlement)
+        return self._progress()
+
+    def stopping(self, stopping: Stopping, still_running: int) -> None:
+        if not still_running:
+            return
+        tasks = printing.count(still_running, "task")
+        if stopping.mode is Mode.DRAIN:
+            self.note(f"overnight: stopping; {tasks} still running may finish (Ctrl-C once more ends them)")
+        else:
+            self.note(f"overnight: ending {tasks} now; back in the queue, nothing counted against them")
+
+    def disk(self, *, full: bool) -> None:
+        if full:
+            self.note("overnight: the disk is full; nothing new is started and nothing is lost\n  try: make room")
+        else:
+            self.note("overnight: there is room on the disk again; going on")
+
+    def ticked(self, counts: Counts, running: list[Running]) -> None:
+        moment = self._clock.monotonic()
+        self._rate.saw(self._since_tick, moment - self._ticked_at)
+        self._since_tick, self._ticked_at = 0, moment
+        self._unfinished = counts.unfinished
+        self._progress(len(running))
+
+    # -- printing ----------------------------------------------------------------------------
+
+    def note(self, line: str) -> None:
+        """A line beside the results."""
+        self.clear()
+        printing.note(line)
+
+    def clear(self) -> None:
+        """Take the progress line away."""
+        if self._drawn:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+            self._drawn = False
+
+    def _tell_in_order(self) -> None:
+        while self._order and (settlement := self._early.get(self._order[-1])) is not None:
+            if settlement.state not in AT_REST:
+                return
+            self._tell(None, self._early.pop(self._order.pop()))
+
+    def _tell(self, running: Running | None, settlement: Settlement) -> None:
+        if settlement.state in AT_REST:
+            self._print_output(settlement)
+        if settlement.state is TaskState.FAILED:
+            self._tell_failure(running, settlement)
+        elif settlement.state is TaskState.HELD:
+            self.note(f"overnight: task {settlement.task_id} is held ({settlement.reason})")
+        elif settlement.state is TaskState.WAITING and self._verbose:
+            self.note(f"overnight: task {settlement.task_id}: {printing.clean(settlement.error)}; will be tried again")
+
+    def _tell_failure(self, running: Running | None, settlement: Settlement) -> None:
+        task_input = running.claimed.input if running else self._store.get(settlement.task_id).input
+        name = printing.fit(printing.clean(text(task_input)), 48)
+        error = printing.clean(settlement.error)
+        tries = printing.count(settlement.attempt, "attempt")
+        self.note(f"overnight: task {settlement.task_id} ({name}) failed after {tries}: {error}")
+
+    def _print_output(self, settlement: Settlement) -> None:
+        if settlement.output is not None:
+            self.print_output(settlement.output, settlement.task_id, settlement.attempt)
+
+    def print_output(self, output: OutputRef, task_id: int, attempt: int) -> None:
+        """Print what an attempt printed, each stream to its own."""
+        self.clear()
+        streams = {1: sys.stdout.buffer, 2: sys.stderr.buffer}
+        for stream, content in read(self._output, output, task_id, attempt):
+            streams[stream].write(content)
+        for target in streams.values():
+            target.flush()
+
+    def _progress(self, running: int | None = None) -> None:
+        if not self._live:
+            return
+        moment = self._clock.monotonic()
+        if moment < self._draw_at:
+            return
+        self._draw_at = moment + REDRAW
+        sys.stderr.write("\r\x1b[K" + printing.fit(self._line(running), printing.width() - 1))
+        sys.stderr.flush()
+        self._drawn = True
+
+    def _line(self, running: int | None) -> str:
+        done, failed = self.tally[TaskState.COMPLETED], self.tally[TaskState.FAILED] + self.tally[TaskState.HELD]
+        words = [f"{done:,} done"]
+        if failed:
+            words.append(f"{failed:,} failed")
+        words.append(f"{max(0, self._unfinished):,} left")
+        if running:
+            words.append(f"{running:,} running")
+        words.append(f"{self._rate.per_second:,.1f}/s")
+        left = self._rate.seconds_left(max(0, self._unfinished))
+        if left:
+            words.append(f"about {printing.duration(left)} to go")
+        return "  ".join(words)

@@ -1,0 +1,109 @@
+"""Who meets whom: the one place that knows which implementation stands behind each contract.
+
+This module finds homes and opens stores; `overnight.wiring.engine` puts an engine together. They are
+two so that ``overnight add`` never pays for what it does not use.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+from pathlib import Path
+
+from overnight.core.configuration import Configuration, parse
+from overnight.core.errors import ConfigurationError, NotFoundError
+from overnight.host import doorbell
+from overnight.host.clock import SystemClock
+from overnight.host.home import Home, check, create, find
+from overnight.store.contract import Store
+
+HOME_NAME = ".overnight"
+
+clock = SystemClock()
+
+
+def find_home(option: str | None = None) -> Home:
+    """The home that this directory belongs to: `option`, else OVERNIGHT_HOME, else found upward.
+
+    Raises:
+        NotFoundError: There is none.
+        HomeUnusableError: It cannot be used as it is.
+    """
+    override = _override(option)
+    home = find(Path.cwd(), override)
+    if home is None:
+        where = override or Path.cwd()
+        raise NotFoundError(
+            f"there is no home at {where}; nothing was read",
+            hint="'overnight add' or 'overnight run' makes one here, '--home DIR' names another",
+        )
+    check(home)
+    return home
+
+
+def make_home(option: str | None = None) -> Home:
+    """The home that this directory belongs to, made in the current directory when there is none."""
+    override = _override(option)
+    home = find(Path.cwd(), override) or create(override or Path.cwd() / HOME_NAME)
+    check(home)
+    return home
+
+
+def _override(option: str | None) -> Path | None:
+    named = option or os.environ.get("OVERNIGHT_HOME")
+    return Path(named).absolute() if named else None
+
+
+def open_store(home: Home, *, create: bool = False, migrate: bool = False, readonly: bool = False) -> Store:
+    """The store of a home. A producer that has to wait for it rings the engine."""
+    from overnight.store.sqlite import SqliteStore
+
+    return SqliteStore.open(
+        home.store,
+        create=create,
+        migrate=migrate,
+        readonly=readonly,
+        on_wait=lambda: ring(home, doorbell.WAITING),
+    )
+
+
+def ring(home: Home, word: bytes = doorbell.RING) -> None:
+    """Tell the engine of a home, if there is one, that the store has changed."""
+    doorbell.ring(home.doorbell, word)
+
+
+def configuration(home: Home) -> Configuration:
+    """What ``overnight.toml`` beside the home says; empty when there is none."""
+    try:
+        words = home.config.read_text("utf-8")
+    except FileNotFoundError:
+        words = ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"{home.config} cannot be read ({error}); nothing was started", hint=f"mend {home.config.name}"
+        ) from error
+    return parse(words, str(home.config))
+
+
+def who() -> str:
+    """Who does this, for the events: user and process."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):
+        user = str(os.getuid())
+    return f"{user}/{os.getpid()}"
+
+
+def owner() -> str:
+    """This process, so that another one can tell later whether it still lives: "pid:ticks:boot"."""
+    from overnight.host.processes import identity
+
+    return ":".join(str(part) for part in identity(os.getpid()) or ())
+
+
+def is_alive(name: str) -> bool:
+    """Whether the process that called itself this by `owner` still lives."""
+    from overnight.host.processes import Identity, alive
+
+    pid, ticks, boot = name.split(":", 2)
+    return alive(Identity(int(pid), int(ticks), boot))
