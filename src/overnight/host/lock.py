@@ -30,15 +30,15 @@ _TRIES, _PAUSE = 2000, 0.001
 class Owner(msgspec.Struct, frozen=True):
     """What the holder of a lock wrote about itself. None or empty: it has not said (yet).
 
-    A number alone is no reason to signal a process: compare start and boot id first.
+    `pid`, `ticks` and `boot` are those of `processes.Identity`: a number alone is no reason to signal
+    a process.
     """
 
     pid: int | None = None
     #: POSIX seconds, for people.
     started_at: float | None = None
-    #: The process's start as the kernel counts it, to tell it from a later one with its number.
-    start: int | None = None
-    boot_id: str = ""
+    ticks: int | None = None
+    boot: str = ""
     home: str = ""
     version: str = ""
 
