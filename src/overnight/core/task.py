@@ -89,7 +89,9 @@ class Action(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def digest(self) -> bytes:
         """16 bytes over everything: equal for equal actions only."""
-        return hashlib.blake2b(msgspec.msgpack.encode(self, order="deterministic"), digest_size=16).digest()
+        # msgspec sorts only names that are text, and those of an environment are bytes.
+        ordered = msgspec.structs.replace(self, env=dict(sorted(self.env.items())))
+        return hashlib.blake2b(msgspec.msgpack.encode(ordered), digest_size=16).digest()
 
 
 def task_identity(action_identity: bytes, input_bytes: bytes) -> int:

@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+from overnight.core.task import Action, ActionKind
+
+
+def test_equal_actions_have_equal_digests_whatever_the_order_of_their_environment() -> None:
+    one = Action(ActionKind.COMMAND, b"/", argv=(b"x",), env={b"A": b"1", b"B": b"\xff"})
+    two = Action(ActionKind.COMMAND, b"/", argv=(b"x",), env={b"B": b"\xff", b"A": b"1"})
+    assert one.digest() == two.digest()
+
+
+def test_an_action_with_another_environment_has_another_digest_and_the_same_identity() -> None:
+    one = Action(ActionKind.COMMAND, b"/", argv=(b"x",), env={b"A": b"1"})
+    two = Action(ActionKind.COMMAND, b"/", argv=(b"x",), env={b"A": b"2"})
+    assert one.digest() != two.digest()
+    assert one.identity() == two.identity()
