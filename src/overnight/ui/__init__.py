@@ -1,1 +1,1 @@
-"""The doors through which people reach us. They ask and show; they decide nothing about tasks."""
+"""The doors: how people reach us."""

@@ -1,0 +1,120 @@
+"""The command line: one verb, one file in ``commands``; what they share stands beside this file.
+
+Every failure ends here as one message of three parts (what happened, what it means, what to type)
+and the exit status that the documentation promises. A traceback is for us and not for people, so
+it takes OVERNIGHT_DEBUG=1 to see one.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from overnight.core.errors import OvernightError
+from overnight.ui.cli import printing
+
+__all__ = ["main"]
+
+#: 128 plus the number of the signal, as shells count.
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+
+
+def main(args: Sequence[str] | None = None) -> NoReturn:
+    """Run one command line and exit with its status."""
+    status = _run(args)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        status = _reader_gone()
+    except OSError as error:
+        _say(f"the result could not be written: {_reason(error)}; what was done stays done")
+        status = status or 1
+        _drop_output()
+    sys.exit(status)
+
+
+def _run(args: Sequence[str] | None) -> int:
+    from overnight.ui.cli.group import overnight
+
+    try:
+        result = overnight.main(args, prog_name="overnight", standalone_mode=False)
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:
+        return _reader_gone()
+    except Exception as error:  # noqa: BLE001 - the one place where everything unexpected ends
+        return _failed(error)
+    return result if isinstance(result, int) else 0
+
+
+def _failed(error: Exception) -> int:
+    """Say what went wrong; return the exit status that the documentation promises for it."""
+    if isinstance(error, OvernightError):
+        _say(error.message, error.hint)
+        return error.exit_code
+    if isinstance(error, click.UsageError):
+        _say(*_usage(error))
+        return error.exit_code
+    if isinstance(error, click.ClickException):
+        _say(error.format_message())
+        return error.exit_code
+    return _unexpected(error)
+
+
+def _say(what: str, hint: str = "") -> None:
+    """One error, as people read it. A file name in it may hold anything."""
+    lines = what.split("\n")
+    printing.note("overnight: " + "\n".join(printing.clean(line) for line in lines))
+    if hint:
+        printing.note("  try: " + printing.clean(hint))
+
+
+def _usage(error: click.UsageError) -> tuple[str, str]:
+    """What click has to say, in our three parts."""
+    name = error.ctx.command_path if error.ctx else "overnight"
+    hint = f"'{name} --help' lists what there is"
+    close = getattr(error, "possibilities", None)
+    message = getattr(error, "message", "") if close else error.format_message()
+    if close:
+        hint = f"{close[0]!r}"
+    message = message.strip().rstrip(".")
+    return f"{message[:1].lower()}{message[1:]}; nothing was done", hint
+
+
+def _unexpected(error: Exception) -> int:
+    """A machine that refuses, or a bug of ours."""
+    if os.environ.get("OVERNIGHT_DEBUG") == "1":
+        raise error
+    again = "the same command again, with OVERNIGHT_DEBUG=1 in front of it, says where"
+    if isinstance(error, OSError):
+        _say(f"the machine refused: {_reason(error)}; what was on record before is untouched", again)
+    else:
+        what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        _say(f"unexpected {what}; this is a bug, and what was on record before is untouched", again)
+    return 1
+
+
+def _reason(error: OSError) -> str:
+    where = error.filename
+    name = f": {os.fsdecode(where)}" if isinstance(where, str | bytes) else ""
+    return f"{error.strerror or error}{name}"
+
+
+def _reader_gone() -> int:
+    """Whoever read our results has left; there is nobody to tell."""
+    _drop_output()
+    return BROKEN_PIPE
+
+
+def _drop_output() -> None:
+    """Point stdout nowhere, so that Python's own farewell finds nothing to complain about."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

@@ -1,0 +1,59 @@
+"""What retry, cancel, hold and release have in common: select, do, and say what could not be done."""
+
+from __future__ import annotations
+
+from overnight import wiring
+from overnight.core.states import TaskState
+from overnight.store.contract import Acted, Selector, Store, Verb
+from overnight.ui.cli import printing
+from overnight.ui.cli.selecting import need_known, need_words
+from overnight.ui.cli.session import opened
+
+#: How a verb is told when it is done.
+_DONE = {Verb.CANCEL: "cancelled", Verb.HOLD: "held", Verb.RELEASE: "released", Verb.RETRY: "queued once more"}
+#: States in which there is nothing left to do for a verb.
+_THERE = {
+    Verb.CANCEL: {TaskState.CANCELLED},
+    Verb.HOLD: {TaskState.HELD},
+    Verb.RELEASE: {TaskState.PENDING, TaskState.RUNNING, TaskState.WAITING},
+    Verb.RETRY: {TaskState.PENDING, TaskState.RUNNING},
+}
+#: Task ids that are named one by one.
+_FEW = 10
+
+
+def act(verb: Verb, selector: Selector) -> int:
+    """Do it, say how many tasks it reached, and name those that it could not reach.
+
+    Returns:
+        The exit status: 1 when a task that was named by its id could not be reached.
+    """
+    need_words(selector)
+    with opened() as session:
+        states = need_known(session.store, selector.ids) if selector.ids else {}
+        acted = session.store.act(verb, selector, now=wiring.clock.now(), by=wiring.who())
+        session.ring()
+        missed = _missed(session.store, verb, selector, acted, states)
+    _report(verb, acted)
+    for task_id, state in missed[:_FEW]:
+        printing.note(f"overnight: task {task_id} is {state} and cannot be {_DONE[verb]}")
+    return 1 if missed else 0
+
+
+def _missed(
+    store: Store, verb: Verb, selector: Selector, acted: Acted, before: dict[int, TaskState]
+) -> list[tuple[int, TaskState]]:
+    """Tasks that were named and neither reached nor there already."""
+    reached = set(acted.ids)
+    left = [task_id for task_id in selector.ids if task_id not in reached and before[task_id] not in _THERE[verb]]
+    now = store.states(left) if left else {}
+    return [(task_id, state) for task_id, state in now.items() if state not in _THERE[verb]]
+
+
+def _report(verb: Verb, acted: Acted) -> None:
+    if acted.changed or not acted.asked:
+        printing.say(f"{printing.count(acted.changed, 'task')} {_DONE[verb]}")
+    if acted.asked:
+        printing.say(
+            f"{printing.count(acted.asked, 'running task')} will be {_DONE[verb]} as soon as the engine hears it"
+        )

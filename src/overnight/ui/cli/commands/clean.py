@@ -1,0 +1,65 @@
+"""``clean``: forget finished tasks."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+import msgspec
+
+from overnight import wiring
+from overnight.core.errors import UsageError
+from overnight.core.states import FINAL, TaskState
+from overnight.store.contract import Selector
+from overnight.ui.cli import printing
+from overnight.ui.cli.group import Verb
+from overnight.ui.cli.selecting import is_empty, need_known, selectors
+from overnight.ui.cli.session import Session, opened
+
+_FINAL = tuple(state for state in TaskState if state in FINAL)
+
+
+@click.command(cls=Verb)
+@selectors
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def clean(*, selector: Selector, yes: bool) -> int:
+    """Forget finished tasks: all of them, or those that are selected.
+
+    What has not finished is never forgotten. The totals keep counting what was removed; 'overnight
+    run' with a forgotten input works on it again.
+    """
+    if is_empty(selector):
+        selector = Selector(everything=True)
+    if not selector.ids and not selector.states:
+        selector = msgspec.structs.replace(selector, states=_FINAL)
+    with opened() as session:
+        if selector.ids:
+            need_known(session.store, selector.ids)
+        if not yes and not agreed(_question(session, selector)):
+            printing.note("overnight: nothing was removed")
+            return 0
+        removed = session.store.remove(selector, now=wiring.clock.now(), by=wiring.who())
+    printing.say(f"{printing.count(removed, 'task')} removed")
+    return 1 if selector.ids and removed < len(selector.ids) else 0
+
+
+def _question(session: Session, selector: Selector) -> str:
+    """What is about to be removed, with numbers where they are known."""
+    if selector.ids:
+        return f"Forget {printing.count(len(selector.ids), 'task')}?"
+    if selector.cause:
+        return "Forget the selected tasks?"
+    counts = session.store.counts(queue=selector.queue, workflow=selector.workflow)
+    numbers = [f"{getattr(counts, state):,} {state}" for state in selector.states if getattr(counts, state)]
+    return f"Forget {' and '.join(numbers) or '0'} tasks?"
+
+
+def agreed(question: str) -> bool:
+    """Ask the person at the terminal.
+
+    Raises:
+        UsageError: There is none.
+    """
+    if not sys.stdin.isatty():
+        raise UsageError("nobody is there to be asked; nothing was removed", hint="add --yes")
+    return click.confirm(question, default=False, err=True)

@@ -1,0 +1,87 @@
+"""``list``: tasks, newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from overnight.core.states import TaskState
+from overnight.core.task import Action, Task
+from overnight.store.contract import Query, Store
+from overnight.ui.cli import printing, shapes
+from overnight.ui.cli.group import Verb
+from overnight.ui.cli.session import opened
+
+#: Tasks fetched at a time.
+_PAGE = 500
+#: Tasks that a terminal shows unless told otherwise.
+_BOUND = 50
+
+
+@click.command("list", cls=Verb)
+@click.option("-q", "--queue", help="Tasks of this queue.")
+@click.option("-w", "--workflow", help="Tasks of this workflow.")
+@click.option("--state", multiple=True, type=click.Choice([s.value for s in TaskState]), help="Tasks in this state.")
+@click.option("--cause", metavar="FINGERPRINT", help="Tasks that failed in this way.")
+@click.option(
+    "-n",
+    "--limit",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="At most N tasks; 0 for all. [default: 50 on a terminal]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print all, one JSON object a line.")
+def list_(
+    *,
+    queue: str | None,
+    workflow: str | None,
+    state: tuple[str, ...],
+    cause: str | None,
+    limit: int | None,
+    as_json: bool,
+) -> None:
+    """List tasks in all states, newest first."""
+    states = tuple(TaskState(name) for name in dict.fromkeys(state))
+    query = Query(states=states, queue=queue, workflow=workflow, cause=cause)
+    bound = limit if limit is not None else (_BOUND if printing.on_terminal() and not as_json else 0)
+    with opened(readonly=True) as session:
+        if as_json:
+            for task, action in found(session.store, query, bound):
+                printing.say(shapes.line(shapes.task_shape(task, action)))
+        else:
+            _print(list(found(session.store, query, bound + 1 if bound else 0)), bound)
+
+
+def found(store: Store, query: Query, bound: int) -> Iterator[tuple[Task, Action | None]]:
+    """The tasks of a query with their actions, page by page; `bound` 0 gives all."""
+    import msgspec
+
+    left = bound or None
+    while left is None or left > 0:
+        size = _PAGE if left is None else min(_PAGE, left)
+        page = store.tasks(msgspec.structs.replace(query, limit=size))
+        actions = store.actions({task.action_id for task in page})
+        for task in page:
+            yield task, actions.get(task.action_id)
+        if len(page) < size:
+            return
+        query = msgspec.structs.replace(query, before=page[-1].id)
+        left = None if left is None else left - size
+
+
+def _print(tasks: list[tuple[Task, Action | None]], bound: int) -> None:
+    shown = tasks[:bound] if bound else tasks
+    rows = [_row(task, action) for task, action in shown]
+    for text_line in printing.table(rows, right=(0,), last=printing.width() if printing.on_terminal() else None):
+        printing.say(text_line)
+    if len(tasks) > len(shown):
+        printing.note(f"the {len(shown)} newest; '-n 0' shows all, --state and --queue choose")
+    if not rows:
+        printing.note("no tasks")
+
+
+def _row(task: Task, action: Action | None) -> tuple[str, str, str]:
+    state = task.state.value + (f" ({task.reason})" if task.reason else "")
+    error = f"  [{printing.clean(task.error)}]" if task.error else ""
+    return str(task.id), state, shapes.title(task, action) + error

@@ -1,0 +1,128 @@
+"""``log``: what a task printed.
+
+Into a pipe or a file the bytes go exactly as they came, stdout to stdout and stderr to stderr. On a
+terminal everything that could steer it is left out, but for colours.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+
+import click
+
+from overnight.core.errors import NotFoundError
+from overnight.core.states import TaskState
+from overnight.core.task import Attempt
+from overnight.ui.cli import printing
+from overnight.ui.cli.group import Verb
+from overnight.ui.cli.session import Session, opened
+
+_LOOK_EVERY = 0.1
+_UNDER_WAY = (TaskState.WAITING, TaskState.PENDING, TaskState.RUNNING)
+
+
+@click.command(cls=Verb)
+@click.argument("task_id", type=click.IntRange(min=1), metavar="ID")
+@click.option(
+    "--attempt",
+    "number",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="This attempt. [default: the last one that ended]",
+)
+@click.option("-f", "--follow", is_flag=True, help="Print on until the task has ended, every attempt.")
+def log(*, task_id: int, number: int | None, follow: bool) -> None:
+    """Print what a task printed: the last attempt, or attempt N."""
+    with opened(readonly=True) as session:
+        if follow:
+            _follow(session, task_id)
+            return
+        attempt = _choose(session, task_id, number)
+        _print(session, attempt)
+
+
+def _choose(session: Session, task_id: int, number: int | None) -> Attempt:
+    """The attempt to print.
+
+    Raises:
+        NotFoundError: No such task, or no such attempt of it has ended.
+    """
+    task = session.store.get(task_id)
+    attempts = session.store.attempts(task_id)
+    chosen = [attempt for attempt in attempts if number is None or attempt.number == number]
+    if chosen:
+        return chosen[-1]
+    if not attempts:
+        raise NotFoundError(
+            f"no attempt of task {task_id} has ended, it is {task.state}; there is no output yet",
+            hint=f"'overnight log -f {task_id}' waits for it",
+        )
+    there = ", ".join(str(attempt.number) for attempt in attempts)
+    raise NotFoundError(
+        f"task {task_id} has no ended attempt {number}; it has {there}", hint=f"overnight show {task_id}"
+    )
+
+
+def _print(session: Session, attempt: Attempt) -> None:
+    if attempt.output is None:
+        printing.note(f"overnight: attempt {attempt.number} printed nothing")
+        return
+    pour(_read(session, attempt))
+    kept, printed = attempt.output.length, attempt.output.printed
+    if printed > kept:
+        printing.note(f"overnight: {printing.size(printed)} were printed, of which head and tail were kept")
+
+
+def _follow(session: Session, task_id: int) -> None:
+    """Print every attempt, the running one as it prints, until the task has ended."""
+    seen = 0
+    while True:
+        task = session.store.get(task_id)
+        for attempt in session.store.attempts(task_id):
+            if attempt.number > seen:
+                seen = attempt.number
+                _print(session, attempt)
+        if task.state is TaskState.RUNNING and task.attempt > seen:
+            seen = task.attempt
+            pour(_live(session, task_id, seen))
+        elif task.state not in _UNDER_WAY:
+            return
+        else:
+            time.sleep(_LOOK_EVERY)
+
+
+def _live(session: Session, task_id: int, number: int) -> Iterator[tuple[int, bytes]]:
+    """What a running attempt prints, until it has said its last word or has ended without one."""
+    from overnight.executors.local.output import follow
+
+    ended = False
+    for stream, content in follow(session.home.output, task_id, number):
+        if stream:
+            yield stream, content
+        elif ended:
+            return
+        else:
+            ended = any(attempt.number == number for attempt in session.store.attempts(task_id))
+            if not ended:
+                time.sleep(_LOOK_EVERY)
+
+
+def _read(session: Session, attempt: Attempt) -> Iterable[tuple[int, bytes]]:
+    from overnight.executors.local.output import read
+
+    if attempt.output is None:
+        return ()
+    return read(session.home.output, attempt.output, attempt.task_id, attempt.number)
+
+
+def pour(chunks: Iterable[tuple[int, bytes]]) -> None:
+    """Write pieces of output (1: stdout, 2: stderr) to the stream that they came from."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    safe = {1: sys.stdout.isatty(), 2: sys.stderr.isatty()}
+    for stream, content in chunks:
+        target = sys.stdout.buffer if stream == 1 else sys.stderr.buffer
+        target.write(printing.clean_output(content) if safe[stream] else content)
+        target.flush()

@@ -1,0 +1,110 @@
+"""``show``: all about one task."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from overnight.core.inputs import shown
+from overnight.core.task import Action, Attempt, Task, text
+from overnight.ui.cli import printing, shapes
+from overnight.ui.cli.group import Verb
+from overnight.ui.cli.session import opened
+
+
+@click.command(cls=Verb)
+@click.argument("task_id", type=click.IntRange(min=1), metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def show(*, task_id: int, as_json: bool) -> None:
+    """Show all about one task and each of its attempts."""
+    with opened(readonly=True) as session:
+        task = session.store.get(task_id)
+        action = session.store.actions({task.action_id}).get(task.action_id)
+        attempts = session.store.attempts(task_id)
+    if as_json:
+        printing.say(shapes.line(_shape(task, action, attempts)))
+        return
+    for name, value in _facts(task, action):
+        if value:
+            printing.say(f"{name + ':':<13}{printing.clean(value)}")
+    if attempts:
+        printing.say()
+        for text_line in printing.table([_row(attempt) for attempt in attempts], right=(0,)):
+            printing.say(text_line)
+        printing.say(f"'overnight log {task_id}' prints what it printed")
+
+
+def _shape(task: Task, action: Action | None, attempts: list[Attempt]) -> dict[str, Any]:
+    import msgspec
+
+    shape = shapes.task_shape(task, action)
+    shape["failures"], shape["deaths"], shape["generation"] = task.failures, task.deaths, task.generation
+    shape["fingerprint"] = task.fingerprint or None
+    shape["timeout"] = action.timeout if action else None
+    shape["retries"] = action.retries if action else None
+    shape["attempts"] = [shapes.attempt_shape(attempt) for attempt in attempts]
+    shape["needs"] = {}
+    shape["children"] = []
+    shape["result"] = msgspec.Raw(task.result) if task.result else None
+    return shape
+
+
+def _facts(task: Task, action: Action | None) -> list[tuple[str, str]]:
+    """Everything worth a line, most important first. Empty values are left out by the caller."""
+    facts = [
+        ("task", f"{task.id}, {task.state}" + (f" ({task.reason})" if task.reason else "")),
+        ("title", task.title),
+        ("description", task.description),
+        ("error", task.error),
+        ("error class", task.error_class or ""),
+        ("cause", task.fingerprint),
+        ("input", shown(task.input)),
+    ]
+    if action is not None:
+        limit = "none" if action.timeout is None else printing.duration(action.timeout)
+        facts += [
+            ("command", " ".join(_quoted(word) for word in action.argv)),
+            ("function", action.call),
+            ("directory", text(action.cwd)),
+            ("limits", f"{limit} an attempt, {printing.count(action.retries, 'retry', 'retries')}"),
+        ]
+    return [
+        *facts,
+        ("queue", f"{task.queue}, priority {task.priority}"),
+        ("attempts", f"{task.attempt}, {printing.count(task.failures, 'failure')} counted"),
+        ("added", printing.clock(task.added_at)),
+        ("not before", _clock(task.not_before)),
+        ("started", _clock(task.started_at)),
+        ("finished", _clock(task.finished_at)),
+        ("result", text(task.result)),
+    ]
+
+
+def _quoted(word: bytes) -> str:
+    from shlex import quote
+
+    return quote(text(word))
+
+
+def _clock(at: float | None) -> str:
+    return "" if at is None else printing.clock(at)
+
+
+def _row(attempt: Attempt) -> tuple[str, str, str, str, str]:
+    ended = attempt.outcome.value
+    if attempt.exit_code is not None and attempt.exit_code != 0:
+        ended += f", exit {attempt.exit_code}"
+    if attempt.signal is not None:
+        ended += f", signal {attempt.signal}"
+    used = [f"cpu {printing.duration(attempt.cpu_seconds)}"] if attempt.cpu_seconds is not None else []
+    used += [f"memory {printing.size(attempt.peak_memory_bytes)}"] if attempt.peak_memory_bytes else []
+    used += [f"output {printing.size(attempt.output.printed)}"] if attempt.output else []
+    began = attempt.started_at if attempt.started_at is not None else attempt.finished_at
+    return (
+        f"attempt {attempt.number}",
+        printing.clock(began),
+        printing.duration(attempt.seconds),
+        ended,
+        ", ".join(used),
+    )

@@ -1,0 +1,185 @@
+"""The command line's frame: which commands there are, and how one is found without loading the rest.
+
+A command that adds one task must be over before anybody notices, so a command's module is imported
+when it is called and not before. The one-line help stands in the list for the same reason: the
+page that lists everything needs to import nothing. A test compares both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import click
+
+from overnight.core import inputs
+from overnight.core.errors import UsageError
+from overnight.core.version import VERSION
+
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
+LOG_LEVELS = ("debug", "info", "warning", "error")
+_HOME = "overnight.home"
+_LOG_LEVEL = "overnight.log_level"
+_MARKED = "overnight.marked"
+
+
+class Entry(NamedTuple):
+    """Where a command is, and what it does in one line."""
+
+    where: str
+    help: str
+
+
+#: Every command, in the order of the help page.
+COMMANDS: dict[str, Entry] = {
+    "run": Entry("overnight.ui.cli.commands.run:run", "Work on inputs until all of them are done."),
+    "add": Entry("overnight.ui.cli.commands.add:add", "Put tasks into the queue."),
+    "status": Entry("overnight.ui.cli.commands.status:status", "Say how it goes."),
+    "list": Entry("overnight.ui.cli.commands.list:list_", "List tasks, newest first."),
+    "show": Entry("overnight.ui.cli.commands.show:show", "Show all about one task."),
+    "log": Entry("overnight.ui.cli.commands.log:log", "Print what a task printed."),
+    "wait": Entry("overnight.ui.cli.commands.wait:wait", "Wait until tasks are finished."),
+    "stop": Entry("overnight.ui.cli.commands.stop:stop", "End the engine and leave the queue exact."),
+    "retry": Entry("overnight.ui.cli.commands.retry:retry", "Queue finished tasks once more."),
+    "retry-failed": Entry("overnight.ui.cli.commands.retry:retry_failed", "Queue all failed tasks once more."),
+    "cancel": Entry("overnight.ui.cli.commands.cancel:cancel", "Cancel tasks, running ones included."),
+    "hold": Entry("overnight.ui.cli.commands.hold:hold", "Hold tasks back until they are released."),
+    "release": Entry("overnight.ui.cli.commands.release:release", "Let held tasks go on."),
+    "clean": Entry("overnight.ui.cli.commands.clean:clean", "Forget finished tasks."),
+    "queue": Entry("overnight.ui.cli.commands.queue:queue", "Look at queues and set their limits."),
+    "verify": Entry("overnight.ui.cli.commands.verify:verify", "Prove that the books balance."),
+    "config": Entry("overnight.ui.cli.commands.config:config", "Show the settings in use."),
+    "completion": Entry("overnight.ui.cli.commands.completion:completion", "Print the completion script for a shell."),
+}
+
+
+class Verb(click.Command):
+    """One command. Takes the global options too, so that they may stand on either side of its name."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        return [*super().get_params(ctx), *global_options(hidden=True)]
+
+
+class TaskVerb(Verb):
+    """A command whose words may hold ``--`` and ``:::``: what follows the first of them is no option of ours."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        end = inputs.cut(args)
+        ctx.meta[_MARKED] = args[end:]
+        return super().parse_args(ctx, args[:end])
+
+
+class Lazy(click.Group):
+    """The group of all commands; imports only the one that is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        return load(cmd_name) if cmd_name in COMMANDS else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            raise UsageError(f"there is no command {name!r}; nothing was done", hint=_meant(name))
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+        from click.shell_completion import CompletionItem
+
+        names = [
+            CompletionItem(name, help=entry.help) for name, entry in COMMANDS.items() if name.startswith(incomplete)
+        ]
+        return names + click.Command.shell_complete(self, ctx, incomplete)
+
+
+def load(name: str) -> click.Command:
+    """Import one command."""
+    module, _, attribute = COMMANDS[name].where.partition(":")
+    command = getattr(import_module(module), attribute)
+    if not isinstance(command, click.Command):
+        raise TypeError(f"{COMMANDS[name].where} is no command")
+    return command
+
+
+def _meant(name: str) -> str:
+    """What to type instead of a name that is no command."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, COMMANDS, n=1)
+    return f"'overnight {close[0]}'" if close else "'overnight --help' lists the commands"
+
+
+def global_options(*, hidden: bool = False) -> list[click.Option]:
+    """The options that every command takes."""
+    return [
+        click.Option(
+            ["--home"],
+            metavar="DIR",
+            hidden=hidden,
+            expose_value=False,
+            callback=_keep(_HOME),
+            help="Directory of the installation, instead of the nearest .overnight upwards.",
+        ),
+        click.Option(
+            ["--log-level"],
+            type=click.Choice(LOG_LEVELS),
+            hidden=hidden,
+            expose_value=False,
+            callback=_keep(_LOG_LEVEL),
+            help="How much the engine says on stderr.",
+        ),
+    ]
+
+
+def _keep(key: str) -> Callable[[click.Context, click.Parameter, str | None], None]:
+    """Remember an option's value for whoever asks; the one nearest to the command's words wins."""
+
+    def callback(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            ctx.meta[key] = value
+
+    return callback
+
+
+def home_option() -> str | None:
+    """What ``--home`` said in this call."""
+    value: str | None = click.get_current_context().meta.get(_HOME)
+    return value
+
+
+def log_level() -> str | None:
+    """What ``--log-level`` said in this call."""
+    value: str | None = click.get_current_context().meta.get(_LOG_LEVEL)
+    return value
+
+
+def marked_words() -> Sequence[str]:
+    """The words of this call from the first ``--`` or ``:::`` on."""
+    value: list[str] = click.get_current_context().meta.get(_MARKED, [])
+    return value
+
+
+@click.group(
+    cls=Lazy,
+    invoke_without_command=True,
+    context_settings=SETTINGS,
+    params=global_options(),
+    epilog="Without a command: status. 'overnight COMMAND --help' says more.",
+)
+@click.version_option(VERSION, message="%(prog)s %(version)s")
+@click.pass_context
+def overnight(ctx: click.Context) -> object:
+    """Leave it running: queue files or tasks, walk away, find every one of them accounted for."""
+    if ctx.invoked_subcommand is not None:
+        return None
+    command = load("status")
+    with command.make_context("status", [], parent=ctx) as inner:
+        return command.invoke(inner)

@@ -1,0 +1,165 @@
+"""What people read: plain text, and nothing in it that could steer their terminal.
+
+Names of tasks and inputs come from strangers. An escape code in one could hide lines, rewrite what
+stands above or fill the clipboard, so every text passes through `clean` on its way out, whether
+it goes to a terminal or into a file that somebody will look at. Exact bytes are in ``--json``.
+
+Results go to stdout, everything else to stderr.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from collections.abc import Iterable, Sequence
+
+#: C0 and C1 controls, surrogates (bytes that are not UTF-8), and the characters that turn the
+#: direction of writing, which can make one name look like another.
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+#: How Python writes bytes that are not UTF-8 (PEP 383).
+_ESCAPED_BYTES = range(0xDC80, 0xDD00)
+_ONE_BYTE = range(0x100)
+_NAMED = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}
+#: In the output of a task on a terminal: everything but colours, line ends and tabs.
+_UNSAFE_OUTPUT = re.compile(
+    rb"\x1b(?!\[[0-9;:]*m)(?:[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|\[[0-?]*[ -/]*[@-~]?|[ -/]*[0-~]?)"
+    rb"|[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]|\xc2[\x80-\x9f]"
+)
+
+
+def clean(words: str) -> str:
+    """Text on one line, with every character that could steer a terminal written out."""
+    return _UNSAFE.sub(_written_out, words)
+
+
+def clean_output(content: bytes) -> bytes:
+    """The output of a task for a terminal: colours stay, everything else that steers it goes."""
+    return _UNSAFE_OUTPUT.sub(b"", content)
+
+
+def _written_out(match: re.Match[str]) -> str:
+    character = match.group()
+    if character in _NAMED:
+        return _NAMED[character]
+    code = ord(character)
+    if code in _ESCAPED_BYTES:
+        code -= _ESCAPED_BYTES.start - 0x80
+    return f"\\x{code:02x}" if code in _ONE_BYTE else f"\\u{code:04x}"
+
+
+def say(line: str = "") -> None:
+    """One line of a result. What is in it must have been through `clean`."""
+    _write(sys.stdout, line + "\n")
+
+
+def say_bytes(content: bytes) -> None:
+    """Bytes of a result, exactly as they are."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(content)
+
+
+def note(line: str) -> None:
+    """One line beside the result: a notice, a warning, a progress report."""
+    _write(sys.stderr, line + "\n")
+
+
+def _write(stream: object, line: str) -> None:
+    """Write, whatever the encoding of the stream can hold."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    stream.write(line.encode(encoding, "backslashreplace").decode(encoding))  # type: ignore[attr-defined]  # any text stream
+
+
+def on_terminal() -> bool:
+    """Whether results go to a terminal."""
+    return sys.stdout.isatty()
+
+
+def width() -> int:
+    """Columns of a line: those of the terminal, otherwise 80."""
+    try:
+        return max(40, os.get_terminal_size(sys.stdout.fileno()).columns)
+    except (OSError, ValueError):
+        return 80
+
+
+def fit(words: str, columns: int) -> str:
+    """Shorten text from its middle, so that the beginning and the end of a path stay visible."""
+    if len(words) <= columns:
+        return words
+    head = max(1, (columns - 1) // 3)
+    tail = max(0, columns - 1 - head)
+    return words[:head] + "…" + (words[-tail:] if tail else "")
+
+
+def table(rows: Iterable[Sequence[str]], *, right: Sequence[int] = (), last: int | None = None) -> list[str]:
+    """Rows with their columns aligned, two spaces between them.
+
+    Args:
+        rows: Cells that have been through `clean`.
+        right: Positions of the columns that are aligned to the right.
+        last: Columns on a line; the last cell is shortened to fit. None does not shorten.
+    """
+    cells = [tuple(row) for row in rows]
+    if not cells:
+        return []
+    widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
+    lines = []
+    for row in cells:
+        front = [c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
+        used = sum(widths[:-1]) + 2 * (len(widths) - 1)
+        end = row[-1] if last is None else fit(row[-1], max(8, last - used))
+        lines.append("  ".join([*front[:-1], end if len(row) - 1 not in right else front[-1]]).rstrip())
+    return lines
+
+
+def duration(seconds: float) -> str:
+    """A length of time as people say it: ``0.4 s``, ``12 s``, ``3 min``, ``2 h 5 min``, ``4 d 1 h``."""
+    if seconds < 9.95:  # noqa: PLR2004 - below ten, the first decimal is worth showing
+        return f"{max(0.0, seconds):.1f} s"
+    if seconds < 119.5:  # noqa: PLR2004 - up to two minutes in seconds
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:  # noqa: PLR2004 - minutes in an hour
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:  # noqa: PLR2004 - two days
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h" if hours else f"{days} d"
+
+
+def clock(at: float) -> str:
+    """An instant in local time, to the second."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+
+
+def iso(at: float | None) -> str | None:
+    """An instant for programs: ISO 8601 in UTC, to the millisecond."""
+    if at is None:
+        return None
+    milliseconds = round(at * 1000)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(milliseconds // 1000)) + f".{milliseconds % 1000:03d}Z"
+
+
+def size(size_bytes: float) -> str:
+    """An amount of memory or output: ``812 B``, ``3.4 MB``."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size_bytes < 999.5:  # noqa: PLR2004 - the next unit begins
+            return f"{size_bytes:.0f} {unit}" if unit == "B" or size_bytes >= 99.5 else f"{size_bytes:.1f} {unit}"  # noqa: PLR2004 - three digits
+        size_bytes /= 1000
+    return f"{size_bytes:.1f} TB"
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """``1 task``, ``2,000 tasks``."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def place(path: str) -> str:
+    """A path as people know it: below the home directory with ``~``."""
+    user = os.path.expanduser("~")  # noqa: PTH111 - pathlib is not needed on this road, and costs start-up time
+    if user != "/" and (path == user or path.startswith(user + "/")):
+        path = "~" + path[len(user) :]
+    return clean(path)

@@ -1,0 +1,383 @@
+"""The options that say what a task is, shared by every command that makes tasks.
+
+`task_options` puts them on a command, which then receives one `Request`; `collect` makes `Work` of
+it: reads the lists, looks at the files, and takes along what a task needs from here (directory,
+environment). Nothing is written, so a mistake found here costs nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from typing import Any, BinaryIO
+
+import click
+import msgspec
+
+from overnight.core import environment, inputs
+from overnight.core.errors import UsageError
+from overnight.core.placeholders import COLUMN_SEPARATOR, columns, expand, has_placeholder
+from overnight.core.task import DEFAULT_QUEUE, DEFAULT_RETRIES, DEFAULT_TIMEOUT, Action, ActionKind, NewTask, text
+from overnight.ui.cli import printing
+from overnight.ui.cli.group import marked_words
+from overnight.ui.cli.values import Duration, Instant, Need, instant_of
+
+_FUNCTION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+_QUEUE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+#: Characters of a title and a description.
+_MOST_TITLE, _MOST_DESCRIPTION = 4096, 65536
+_STDIN = b"-"
+_RETRIES = click.IntRange(0, 1000)
+_PRIORITY = click.IntRange(-1000, 1000)
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What was typed. None: not said, so the configuration or the built-in default decides."""
+
+    inputs: tuple[str, ...] = ()
+    marked: tuple[str, ...] = ()
+    arg_file: tuple[str, ...] = ()
+    null: bool = False
+    call: str | None = None
+    shell: bool = False
+    cwd: str | None = None
+    env: tuple[str, ...] = ()
+    python: str | None = None
+    #: Seconds; infinity for no limit.
+    timeout: float | None = None
+    retries: int | None = None
+    at_most_once: bool = False
+    queue: str = DEFAULT_QUEUE
+    priority: int = 0
+    title: str = ""
+    description: str = ""
+    at: str | None = None
+    #: Seconds from now.
+    wait_for: float | None = None
+    needs: tuple[tuple[str, float], ...] = ()
+    dry_run: bool = False
+
+
+class Defaults(msgspec.Struct, frozen=True):
+    """What holds when nothing is said. `timeout` in seconds, None for no limit."""
+
+    timeout: float | None = DEFAULT_TIMEOUT
+    retries: int = DEFAULT_RETRIES
+
+
+#: Without a configuration.
+BUILT_IN = Defaults()
+
+
+class Work(msgspec.Struct, frozen=True):
+    """What a call asks for: one action and its inputs."""
+
+    action: Action
+    #: One for each task; the empty input for a command that has none.
+    inputs: list[bytes]
+    #: How many inputs were named more than once and left out.
+    duplicates: int
+    request: Request
+    #: POSIX seconds before which no task may start.
+    not_before: float | None
+
+    def tasks(self, start: int = 0, stop: int | None = None) -> list[NewTask]:
+        """The tasks of some of the inputs. Looks at the size and time of the files that they name."""
+        request, action, not_before, needs = self.request, self.action, self.not_before, dict(self.request.needs)
+        stamp_of = _stamper(action.cwd)
+        return [
+            NewTask(
+                action=action,
+                input=one,
+                queue=request.queue,
+                priority=request.priority,
+                title=request.title,
+                description=request.description,
+                not_before=not_before,
+                stamp=stamp_of(one) if one else "",
+                needs=needs,
+            )
+            for one in self.inputs[start:stop]
+        ]
+
+    def previews(self) -> list[str]:
+        """What would be run, one line for each task, quoted so that a shell would understand it."""
+        return [preview(self.action, one, seq=seq) for seq, one in enumerate(self.inputs, 1)]
+
+
+_OPTIONS: Sequence[Callable[[Callable[..., object]], Callable[..., object]]] = (
+    click.argument("inputs", nargs=-1, metavar="[INPUT]... [-- COMMAND]... [::: INPUT]..."),
+    click.option("-a", "--arg-file", multiple=True, metavar="FILE", help="Inputs from FILE, one a line; - is stdin."),
+    click.option("-0", "--null", is_flag=True, help="Inputs in files and on stdin end in NUL instead of newline."),
+    click.option("--call", metavar="MODULE:FUNCTION", help="Run this Python function with each input."),
+    click.option("--shell", is_flag=True, help='COMMAND is one word of shell; it gets the input as "$1".'),
+    click.option("--cwd", metavar="DIR", help="Directory in which tasks run. [default: the current one]"),
+    click.option("--env", multiple=True, metavar="NAME", help="Take this variable of the environment along."),
+    click.option("--python", metavar="FILE", help="Interpreter for --call. [default: the one that runs Overnight]"),
+    click.option("--timeout", type=Duration(endless=True), help="Time limit of an attempt; 0 for none. [default: 5m]"),
+    click.option("--retries", type=_RETRIES, metavar="N", help="Further attempts after a failure. [default: 3]"),
+    click.option("--at-most-once", is_flag=True, help="Hold an interrupted task instead of running it again."),
+    click.option("-q", "--queue", default=DEFAULT_QUEUE, show_default=True, help="Queue of the tasks."),
+    click.option("-p", "--priority", type=_PRIORITY, default=0, metavar="N", help="Higher goes first. [default: 0]"),
+    click.option("--title", default="", help="What people call it."),
+    click.option("--description", default="", help="More about it."),
+    click.option("--at", type=Instant(), help="Not before this time: 06:00, '2026-03-01 06:00'."),
+    click.option("--in", "wait_for", type=Duration(), help="Not before this much time has passed."),
+    click.option("--needs", multiple=True, type=Need(), metavar="NAME=N", help="Takes some of a resource: gpu=1."),
+    click.option("--dry-run", is_flag=True, help="Print what would be run, and change nothing."),
+)  # fmt: skip
+
+
+def task_options(function: Callable[..., object]) -> Callable[..., object]:
+    """Give a command of class `TaskVerb` the task options; it receives `request`."""
+
+    @wraps(function)
+    def with_request(*args: object, **options: object) -> object:
+        fields: dict[str, Any] = {name: options.pop(name) for name in Request.__struct_fields__ if name in options}
+        return function(*args, request=Request(marked=tuple(marked_words()), **fields), **options)
+
+    for decorate in reversed(_OPTIONS):
+        with_request = decorate(with_request)
+    return with_request
+
+
+def collect(
+    request: Request,
+    *,
+    now: float,
+    defaults: Defaults = BUILT_IN,
+    distinct: bool = False,
+    environ: Mapping[bytes, bytes] | None = None,
+    stdin: BinaryIO | None = None,
+) -> Work | None:
+    """Make work of what was typed; None when neither a command nor an input was given.
+
+    Args:
+        request: What was typed.
+        now: POSIX seconds.
+        defaults: What holds where the request says nothing.
+        distinct: Equal inputs become one task.
+        environ: Instead of the environment of this process.
+        stdin: Instead of stdin, if that is a pipe or a file.
+
+    Raises:
+        UsageError: Something is missing, unreadable, or could never work.
+    """
+    parsed = inputs.parse(
+        [os.fsencode(word) for word in request.inputs],
+        [os.fsencode(word) for word in request.marked],
+        list_files=[os.fsencode(name) for name in request.arg_file],
+    )
+    if parsed.command is None and request.call is None:
+        if parsed.lists:
+            raise UsageError(
+                "nothing is said about what to do with the inputs; nothing was added",
+                hint="put a command after '--', as in 'overnight add *.jpg -- convert {} {.}.png', or use --call",
+            )
+        return None
+    action = _action(request, parsed.command, defaults, os.environb if environ is None else environ)
+    found = _inputs(request, parsed, action.cwd, stdin)
+    once, duplicates = inputs.distinct(found) if distinct else (found, 0)
+    return Work(action, once, duplicates, request, _not_before(request, now))
+
+
+def preview(action: Action, input_bytes: bytes, *, seq: int) -> str:
+    """What a task would run, on one line."""
+    from shlex import quote
+
+    if action.kind is ActionKind.CALL:
+        words = [action.call, *(text(column) for column in columns(input_bytes))]
+    elif action.shell:
+        words = ["sh", "-c", text(action.argv[0]), "sh", *(text(column) for column in columns(input_bytes))]
+    else:
+        words = [text(word) for word in expand(action.argv, input_bytes, seq=seq, slot=1)]
+    return printing.clean(" ".join(quote(word) for word in words))
+
+
+def warn(work: Work) -> None:
+    """Say once what is likely to go wrong in the night, though it is no error now."""
+    action = work.action
+    if action.shell and has_placeholder(action.argv):
+        printing.note('overnight: warning: placeholders are not filled in with --shell; the input is "$1"')
+    elif action.kind is ActionKind.COMMAND and not action.shell and _program_missing(action):
+        name = printing.clean(text(action.argv[0]))
+        printing.note(
+            f"overnight: warning: no program {name!r} is found here now; tasks fail unless it is there when they run"
+        )
+
+
+# -- the action ------------------------------------------------------------------------------
+
+
+def _action(
+    request: Request, command: tuple[bytes, ...] | None, defaults: Defaults, environ: Mapping[bytes, bytes]
+) -> Action:
+    _check_words(request, command)
+    env, env_names = environment.split(environ, [os.fsencode(name) for name in request.env])
+    timeout = defaults.timeout if request.timeout is None else request.timeout
+    return Action(
+        kind=ActionKind.COMMAND if request.call is None else ActionKind.CALL,
+        cwd=_directory(request.cwd),
+        argv=command or (),
+        shell=request.shell,
+        call=request.call or "",
+        env=env,
+        env_names=env_names,
+        python=b"" if request.python is None else os.path.abspath(os.fsencode(request.python)),  # noqa: PTH100 - bytes
+        timeout=None if timeout == float("inf") else timeout,
+        retries=defaults.retries if request.retries is None else request.retries,
+        at_most_once=request.at_most_once,
+    )
+
+
+def _check_words(request: Request, command: tuple[bytes, ...] | None) -> None:
+    """Refuse what could never work."""
+    if request.call is not None:
+        if command is not None:
+            raise UsageError(
+                "a command and --call were given, and a task does one thing; nothing was added",
+                hint="leave out one of them",
+            )
+        if not _FUNCTION.fullmatch(request.call):
+            raise UsageError(
+                f"--call takes MODULE:FUNCTION, and {request.call!r} is none; nothing was added",
+                hint="write it as in '--call pipeline.audio:transcribe'",
+            )
+    if request.shell and len(command or ()) != 1:
+        raise UsageError(
+            "--shell takes the whole script as one word; nothing was added",
+            hint="""quote it, as in: --shell -- 'gzip -c "$1" > "$1.gz"'""",
+        )
+    if not _QUEUE_NAME.fullmatch(request.queue):
+        raise UsageError(
+            f"{request.queue!r} cannot be the name of a queue; nothing was added",
+            hint="use up to 64 letters, digits, dots, dashes and underscores",
+        )
+    if len(request.title) > _MOST_TITLE or len(request.description) > _MOST_DESCRIPTION:
+        raise UsageError(
+            f"the title or the description is longer than {_MOST_TITLE:,} or {_MOST_DESCRIPTION:,} characters;"
+            " nothing was added",
+            hint="put the text into a file and name that",
+        )
+
+
+def _directory(name: str | None) -> bytes:
+    """The absolute directory in which tasks run. Symbolic links stay as they are written."""
+    try:
+        here = os.getcwdb()  # noqa: PTH109 - bytes
+    except FileNotFoundError:
+        raise UsageError(
+            "the current directory has been deleted; nothing was added", hint="cd to another one"
+        ) from None
+    if name is None:
+        return here
+    path = os.path.abspath(os.fsencode(name))  # noqa: PTH100 - bytes
+    if not os.path.isdir(path):  # noqa: PTH112 - bytes
+        raise UsageError(
+            f"the directory {name!r} of --cwd does not exist; nothing was added", hint=f"mkdir -p {text(path)}"
+        )
+    return path
+
+
+def _not_before(request: Request, now: float) -> float | None:
+    if request.at is not None and request.wait_for is not None:
+        raise UsageError("--at and --in were given; nothing was added", hint="leave out one of them")
+    if request.at is not None:
+        return instant_of(request.at, now=now)
+    return None if request.wait_for is None else now + request.wait_for
+
+
+def _program_missing(action: Action) -> bool:
+    """Whether the program of a command is not there now. False when nobody can know yet."""
+    program = action.argv[0]
+    if has_placeholder([program]):
+        return False
+    if b"/" in program:
+        return not os.access(os.path.join(action.cwd, program), os.X_OK)  # noqa: PTH118 - bytes
+    places = action.env.get(b"PATH", os.fsencode(os.defpath)).split(b":")
+    return not any(os.access(os.path.join(action.cwd, place, program), os.X_OK) for place in places)  # noqa: PTH118 - bytes
+
+
+# -- the inputs ------------------------------------------------------------------------------
+
+
+def _inputs(request: Request, parsed: inputs.Parsed, cwd: bytes, stdin: BinaryIO | None) -> list[bytes]:
+    """All inputs of a call, each safe to be an argument."""
+    if not parsed.lists:
+        source = stdin or _piped()
+        if source is None:
+            return [b""] if request.call is None else _none_for_call()
+        return _safe(inputs.split(source.read(), nul=request.null), cwd)
+    lists = []
+    for one in parsed.lists:
+        members = list(one.words)
+        for name in one.files:
+            members += inputs.split(_content(name, stdin), nul=request.null)
+        lists.append(_safe(members, cwd))
+    return list(inputs.combine(lists, [one.paired for one in parsed.lists]))
+
+
+def _none_for_call() -> list[bytes]:
+    raise UsageError(
+        "the function of --call has no input to work on; nothing was added",
+        hint="name inputs, as in 'overnight add --call MODULE:FUNCTION a b', or pipe them in",
+    )
+
+
+def _safe(members: list[bytes], cwd: bytes) -> list[bytes]:
+    """Refuse what cannot be an input; put ``./`` before a file's name that would look like an option."""
+    for member in members:
+        inputs.check(member)
+    if not any(member.startswith(b"-") for member in members):
+        return members
+    return [
+        b"./" + member if member.startswith(b"-") and os.path.lexists(os.path.join(cwd, member)) else member  # noqa: PTH118 - bytes
+        for member in members
+    ]
+
+
+def _piped() -> BinaryIO | None:
+    """Stdin, if somebody pipes into it or it is a file. A terminal and /dev/null are neither."""
+    try:
+        mode = os.fstat(0).st_mode
+    except OSError:
+        return None
+    return sys.stdin.buffer if stat.S_ISFIFO(mode) or stat.S_ISREG(mode) else None
+
+
+def _content(name: bytes, stdin: BinaryIO | None) -> bytes:
+    """All that a list file holds."""
+    if name == _STDIN:
+        return (stdin or sys.stdin.buffer).read()
+    try:
+        with open(name, "rb") as file:  # noqa: PTH123 - bytes
+            return file.read()
+    except OSError as error:
+        raise UsageError(
+            f"the list {text(name)!r} cannot be read ({(error.strerror or str(error)).lower()}); nothing was added",
+            hint="-a and '::::' take a file of inputs; an input itself stands before '--' or after ':::'",
+        ) from None
+
+
+def _stamper(cwd: bytes) -> Callable[[bytes], str]:
+    """A function from an input to the size and time of the file that it names, from the directory of the task."""
+    prefix = b"" if cwd == os.getcwdb() else cwd.rstrip(b"/") + b"/"  # noqa: PTH109 - bytes
+
+    def stamp(name: bytes) -> str:
+        try:
+            found = os.stat(name if not prefix or name[:1] == b"/" else prefix + name)  # noqa: PTH116 - bytes
+        except OSError:
+            return ""
+        return f"{found.st_size}:{found.st_mtime_ns}" if stat.S_ISREG(found.st_mode) else ""
+
+    def stamps(one: bytes) -> str:
+        if COLUMN_SEPARATOR not in one:
+            return stamp(one)
+        found = [stamp(column) for column in columns(one)]
+        return ",".join(found) if any(found) else ""
+
+    return stamps
