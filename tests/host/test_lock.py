@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from overnight.core.errors import AlreadyRunningError, HomeUnusableError
+from overnight.host import lock
+from overnight.host.clock import SystemClock
+from overnight.host.lock import HomeLock, Owner, read_owner
+
+ME = {"pid": os.getpid(), "started_at": 1000.0, "ticks": 7, "boot": "b", "home": "h", "version": "1"}
+
+HOLDER = """
+    import os, sys
+    from pathlib import Path
+    from overnight.host.lock import HomeLock
+    from overnight.core.errors import AlreadyRunningError
+    lock = HomeLock(Path(sys.argv[1]))
+    sys.stdin.readline()
+    try:
+        lock.acquire({"pid": os.getpid()})
+    except AlreadyRunningError:
+        print("lost", flush=True)
+    else:
+        print("won", flush=True)
+    sys.stdin.readline()
+"""
+
+
+class Starter:
+    """A process that tries for the lock when told, and stays until it is told again."""
+
+    def __init__(self, path: Path) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-S", "-c", f"import sys; sys.path[:] = {sys.path!r}\n" + textwrap.dedent(HOLDER), path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    @property
+    def ears(self) -> IO[str]:
+        assert self.process.stdin is not None
+        return self.process.stdin
+
+    def go(self) -> None:
+        self.ears.write("\n")
+        self.ears.flush()
+
+    def result(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+    def end(self, number: signal.Signals = signal.SIGKILL) -> None:
+        self.process.send_signal(number)
+        self.process.communicate()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "lock"
+
+
+def test_one_of_many_concurrent_starts_wins_whatever_an_earlier_one_left(path: Path) -> None:
+    """Readers look all the while, since somebody always watches the status."""
+    path.write_text('{"pid": 1, "started_at": 5.0}')
+    starters = [Starter(path) for _ in range(12)]
+    try:
+        for starter in starters:
+            starter.go()
+        for _ in range(300):
+            read_owner(path)
+        results = [starter.result() for starter in starters]
+        assert sorted(results) == ["lost"] * 11 + ["won"]
+        assert read_owner(path) == Owner(pid=starters[results.index("won")].process.pid)
+    finally:
+        for starter in starters:
+            starter.end()
+
+
+def test_a_killed_holder_frees_the_lock_and_is_nobody_from_then_on(path: Path) -> None:
+    starter = Starter(path)
+    starter.go()
+    assert starter.result() == "won"
+    starter.end(signal.SIGKILL)
+
+    assert path.read_text() != ""
+    assert read_owner(path) is None
+    with HomeLock(path) as mine:
+        mine.acquire(ME)
+        assert read_owner(path) == Owner(os.getpid(), 1000.0, 7, "b", "h", "1")
+
+
+def test_a_shorter_name_leaves_nothing_of_a_longer_one(path: Path) -> None:
+    path.write_text(json.dumps({"pid": 1, "home": "x" * 1000}))
+    with HomeLock(path) as mine:
+        mine.acquire({"pid": 2})
+        assert json.loads(path.read_text()) == {"pid": 2}
+
+
+def test_the_second_is_told_who_and_since_when_and_what_to_type(path: Path) -> None:
+    with HomeLock(path) as mine:
+        mine.acquire({"pid": 4711, "started_at": SystemClock().now()})
+
+        with pytest.raises(AlreadyRunningError) as caught:
+            HomeLock(path).acquire(ME)
+
+    assert caught.value.message.startswith("home is locked by process 4711 (started ")
+    assert caught.value.message.endswith("); nothing was started")
+    assert len(caught.value.message) == len("home is locked by process 4711 (started 02:13); nothing was started")
+    assert caught.value.hint == "'overnight status' to watch it, 'overnight stop' to end it"
+    assert caught.value.exit_code == 5
+
+
+def test_a_start_on_another_day_is_told_with_its_day(path: Path) -> None:
+    with HomeLock(path) as mine:
+        mine.acquire({"pid": 4711, "started_at": 1000.0})
+
+        with pytest.raises(AlreadyRunningError, match=r"started 19(69|70)-\d\d-\d\d \d\d:\d\d\)"):
+            HomeLock(path).acquire(ME)
+
+
+@pytest.mark.parametrize("half", [b"", b'{"pid": 47', b"\0\0\0", b"[]", b'{"pid": "x"}', b"null", b"\xff"])
+def test_a_half_written_name_still_locks(path: Path, half: bytes) -> None:
+    with HomeLock(path) as mine:
+        mine.acquire(ME)
+        path.write_bytes(half)
+
+        assert read_owner(path) == Owner()
+        with pytest.raises(AlreadyRunningError, match="locked by another process; nothing was started"):
+            HomeLock(path).acquire(ME)
+
+
+def test_a_reader_at_the_wrong_moment_does_not_make_a_start_lose(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its shared lock is in the way of the exclusive one. Without another try, 100 starts could have no winner."""
+    path.touch()
+    reader = os.open(path, os.O_RDONLY)
+    fcntl.flock(reader, fcntl.LOCK_SH)
+    monkeypatch.setattr("time.sleep", lambda _: os.close(reader))
+
+    with HomeLock(path) as mine:
+        mine.acquire(ME)
+        assert read_owner(path) == Owner(os.getpid(), 1000.0, 7, "b", "h", "1")
+
+
+def test_a_deleted_file_is_not_a_lock(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody removes the file between our open and our lock; a second process would lock a new one."""
+    open_ = lock._open
+
+    def open_and_lose(where: Path) -> int:
+        descriptor = open_(where)
+        monkeypatch.setattr(lock, "_open", open_)
+        where.unlink()
+        return descriptor
+
+    monkeypatch.setattr(lock, "_open", open_and_lose)
+    with HomeLock(path) as mine:
+        mine.acquire(ME)
+        with pytest.raises(AlreadyRunningError):
+            HomeLock(path).acquire(ME)
+
+
+def test_a_released_lock_can_be_taken_again_and_the_file_stays(path: Path) -> None:
+    mine = HomeLock(path)
+    mine.release()
+    mine.acquire(ME)
+    inode = path.stat().st_ino
+    mine.release()
+    mine.release()
+
+    assert read_owner(path) is None
+    assert path.read_bytes() == b""
+    assert path.stat().st_ino == inode
+    HomeLock(path).acquire(ME)
+
+
+def test_a_started_program_does_not_inherit_the_lock(path: Path) -> None:
+    with HomeLock(path) as mine:
+        mine.acquire(ME)
+        child = subprocess.Popen(["cat"], stdin=subprocess.PIPE, close_fds=False)
+    try:
+        assert read_owner(path) is None
+    finally:
+        child.communicate()
+
+
+def test_nobody_holds_a_lock_that_was_never_made(path: Path) -> None:
+    assert read_owner(path) is None
+    assert not path.exists()
+
+
+def test_a_link_is_refused(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "target").write_text("precious")
+    path.symlink_to("target")
+
+    with pytest.raises(HomeUnusableError, match=r"cannot be locked: .*; nothing was started"):
+        HomeLock(path).acquire(ME)
+    assert (tmp_path / "target").read_text() == "precious"
+
+
+def test_a_refused_start_leaves_no_descriptor(path: Path, descriptors: Callable[[], set[str]]) -> None:
+    with HomeLock(path) as mine:
+        mine.acquire(ME)
+        before = descriptors()
+        with pytest.raises(AlreadyRunningError):
+            HomeLock(path).acquire(ME)
+        read_owner(path)
+        assert descriptors() == before
