@@ -91,7 +91,7 @@ class Import(NamedTuple):
 def inspect(house: Path) -> list[str]:
     """Everything that is out of place in a package folder, as ``file:line: what``."""
     findings: list[str] = []
-    for path in sorted(house.rglob("*.py")):
+    for path in sorted([*house.rglob("*.py"), *house.rglob("*.pyi")]):
         source = path.read_text("utf-8")
         tree = ast.parse(source)
         imports = list(_imports(tree))
@@ -153,7 +153,7 @@ def _room_of(module: str, name: str) -> Room | None:
 
 def _floors(inside: Path, imports: list[Import]) -> Iterator[tuple[int, str]]:
     """Imports point down, and rooms on one floor do not know each other."""
-    here = ROOMS.get(inside.parts[0].removesuffix(".py"))
+    here = ROOMS.get(inside.parts[0].partition(".")[0])
     if here is None:
         yield 1, "is in no room; which floor is it on?"
         return
@@ -172,7 +172,7 @@ def _floors(inside: Path, imports: list[Import]) -> Iterator[tuple[int, str]]:
 def _front_door(inside: Path, imports: list[Import]) -> Iterator[tuple[int, str]]:
     """The inside never goes out and comes in again."""
     for line, module, name in imports:
-        if _room_of(module, name) is FRONT_DOOR and inside != Path("__init__.py"):
+        if _room_of(module, name) is FRONT_DOOR and inside.with_suffix(".py") != Path("__init__.py"):
             yield line, "the inside does not use the front door"
 
 
@@ -288,6 +288,7 @@ def build(root: Path, files: dict[str, str]) -> Path:
 
 
 SOUND = {
+    "__init__.pyi": "from overnight.api import Face as Face\n",
     "__init__.py": '_LAZY = {"Retry": "overnight.core.asks"}\n',
     "__main__.py": "from overnight.ui.cli import main\n",
     "core/states.py": "import re, signal, msgspec\nsignal.Signals(9)\nfrom datetime import datetime\n",
@@ -317,6 +318,7 @@ BROKEN = {
         {"host/a.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n  from overnight.store import contract"},
         "host looks up to store",
     ),
+    "a look up in a stub": ({"host/a.pyi": "from overnight.store.contract import Store"}, "host looks up to store"),
     "a look up by name": (
         {"engine/a.py": "import importlib\nimportlib.import_module('overnight.ui.cli')"},
         "engine looks up to ui",
