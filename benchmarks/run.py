@@ -1,0 +1,55 @@
+"""`make bench`: every figure, both sides in the same run, as one table.
+
+    python benchmarks/run.py [--write] [NAME ...]
+
+With `--write` the table goes into docs/benchmarks.md, between its two marks.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import adding
+import commands
+import depth
+import functions
+import latency
+from measuring import Row, conditions
+
+PARTS = {
+    "functions": functions.measure,
+    "commands": commands.measure,
+    "latency": latency.measure,
+    "depth": depth.measure,
+    "adding": adding.measure,
+}
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+BEGIN, END = "<!-- table -->\n", "<!-- /table -->\n"
+
+
+def table(rows: list[Row]) -> str:
+    """The rows as Markdown, with the machine above them."""
+    lines = [conditions(), "", "| what | measured | beside | must | met |", "|---|---|---|---|---|"]
+    met = {True: "yes", False: "**no**", None: ""}
+    lines += [f"| {row.what} | {row.figure} | {row.beside} | {row.must} | {met[row.met]} |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def main(words: list[str]) -> None:
+    """Measure what is named, or everything."""
+    names = [word for word in words if word != "--write"] or list(PARTS)
+    rows: list[Row] = []
+    for name in names:
+        found = PARTS[name]()
+        rows += found
+        print(*found, sep="\n", flush=True)
+    print("\n" + table(rows))
+    if "--write" in words:
+        page = PAGE.read_text()
+        before, _, rest = page.partition(BEGIN)
+        PAGE.write_text(before + BEGIN + table(rows) + END + rest.partition(END)[2])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
