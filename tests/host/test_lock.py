@@ -18,7 +18,7 @@ from overnight.host import lock
 from overnight.host.clock import SystemClock
 from overnight.host.lock import HomeLock, Owner, read_owner
 
-ME = {"pid": os.getpid(), "started_at": 1000.0, "ticks": 7, "boot": "b", "home": "h", "version": "1"}
+ME = {"pid": os.getpid(), "started_at": 1000.0, "start": 7, "boot_id": "b", "home": "h", "version": "1"}
 
 HOLDER = """
     import os, sys

@@ -30,15 +30,16 @@ _TRIES, _PAUSE = 2000, 0.001
 class Owner(msgspec.Struct, frozen=True):
     """What the holder of a lock wrote about itself. None or empty: it has not said (yet).
 
-    `pid`, `ticks` and `boot` are those of `processes.Identity`: a number alone is no reason to signal
-    a process.
+    A number alone is no reason to signal a process: compare `start` and `boot_id`, too (they are the
+    `ticks` and `boot` of `processes.Identity`).
     """
 
     pid: int | None = None
     #: POSIX seconds, for people.
     started_at: float | None = None
-    ticks: int | None = None
-    boot: str = ""
+    #: When it started in the kernel's unit, to tell it from a later one with its number.
+    start: int | None = None
+    boot_id: str = ""
     home: str = ""
     version: str = ""
 
