@@ -165,6 +165,8 @@ class Database:
         connection.set_busy_handler(self._wait)
         # Closing must not cost a producer a checkpoint; the engine moves the log (`tidy`).
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        # Without this SQLite looks at the values bound to LIMIT, and prepares the statement anew for each.
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         connection.execute(_PRAGMAS)
         connection.set_wal_hook(self._note_wal)
         bring_up_to_date(connection, self.path, migrate=migrate)

@@ -113,8 +113,8 @@ UPDATE tasks SET state = 'pending', not_before = NULL WHERE id IN carray(:ids);
 -- name: revive
 -- A new generation begins from nothing, but for the attempt number: it is the fence, and only rises.
 UPDATE tasks
-   SET state = 'pending', generation = generation + 1, failures = 0, deaths = 0, started_at = NULL, finished_at = NULL,
-       reason = NULL, error_class = NULL, error = '', fingerprint = '', result = x''
+   SET state = 'pending', generation = generation + 1, failures = 0, deaths = 0, finished_at = NULL, reason = NULL,
+       error_class = NULL, error = '', fingerprint = '', result = x''
  WHERE id IN carray(:ids);
 
 -- name: forget_attempts
@@ -152,7 +152,7 @@ SELECT fence FROM meta;
 
 -- name: open_attempts_of
 -- What is not in the answer, or has another number there, is stale: its task has moved on.
-SELECT task_id, attempt, lane_id, is_step, generation FROM running WHERE task_id IN carray(?);
+SELECT task_id, attempt, lane_id, is_step, generation, is_clean FROM running WHERE task_id IN carray(?);
 
 -- name: close_attempts
 DELETE FROM running WHERE task_id IN carray(?);
@@ -163,15 +163,18 @@ INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 
 -- name: settle
 -- Leave RUNNING. The attempt number fences out a worker that was declared lost and then came back.
 UPDATE tasks
-   SET state = ?3, failures = ?4, deaths = ?5, not_before = ?6, started_at = ?7, finished_at = ?8, reason = ?9,
-       error_class = ?10, error = ?11, fingerprint = ?12, result = ?13
+   SET state = ?3, failures = ?4, deaths = ?5, not_before = ?6, finished_at = ?7, reason = ?8, error_class = ?9,
+       error = ?10, fingerprint = ?11, result = ?12
  WHERE id = ?1 AND state = 'running' AND attempt = ?2;
 
 -- name: complete
--- The short form of `settle` for a success that had nothing before it to clear away.
-UPDATE tasks SET state = 'completed', started_at = ?3, finished_at = ?4, result = ?5
- WHERE id = ?1 AND state = 'running' AND attempt = ?2 AND failures = ?6 AND deaths = ?7
-   AND reason IS NULL AND error = '' AND fingerprint = '' AND error_class IS NULL;
+-- Successes with nothing before them to clear away, all at once: their open attempts were compared
+-- by number in this transaction. Few columns, for each one that is set costs its checks.
+UPDATE tasks SET state = 'completed', finished_at = ?1 WHERE id IN carray(?2) AND state = 'running';
+
+-- name: complete_with_result
+UPDATE tasks SET state = 'completed', finished_at = ?3, result = ?4
+ WHERE id = ?1 AND state = 'running' AND attempt = ?2;
 
 -- name: next_due
 SELECT min(not_before) FROM tasks INDEXED BY tasks_due WHERE state = 'waiting' AND not_before IS NOT NULL;
@@ -187,7 +190,8 @@ RETURNING lane_id, parent_id IS NOT NULL;
 -- name: head_of_lane
 -- Read from the claim index in its own order, so that the cost is that of the rows taken.
 SELECT id, attempt + 1, action_id, lane_id, input, failures, deaths, generation, priority, order_key,
-       parent_id IS NOT NULL
+       parent_id IS NOT NULL, failures = 0 AND deaths = 0 AND reason IS NULL AND error_class IS NULL AND error = ''
+                              AND fingerprint = '' AND result = x''
   FROM tasks INDEXED BY tasks_claim
  WHERE lane_id = ? AND state = 'pending'
  ORDER BY priority DESC, order_key LIMIT ?;
@@ -196,7 +200,8 @@ SELECT id, attempt + 1, action_id, lane_id, input, failures, deaths, generation,
 UPDATE tasks SET state = 'running', attempt = attempt + 1 WHERE id IN carray(?) AND state = 'pending';
 
 -- name: record_start
-INSERT INTO running (task_id, attempt, fence, claimed_at, lane_id, is_step, generation) VALUES (?, ?, ?, ?, ?, ?, ?);
+INSERT INTO running (task_id, attempt, fence, claimed_at, lane_id, is_step, generation, is_clean)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: drop_control
 DELETE FROM controls WHERE id = ?;

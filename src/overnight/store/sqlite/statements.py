@@ -7,6 +7,7 @@ The loader knows one thing: a statement begins at ``-- name:``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -65,3 +66,23 @@ def run_each(connection: apsw.Connection, name: str, many: Iterable[Sequence[Any
 def read_for_each(connection: apsw.Connection, name: str, many: Iterable[Sequence[Any]]) -> list[Row]:
     """Run a named statement once for each of `many`; all their rows in one list."""
     return connection.executemany(SQL[name], many).fetchall()
+
+
+def insert_many(connection: apsw.Connection, name: str, many: Sequence[Sequence[Any]]) -> None:
+    """Run a named ``INSERT ... VALUES (...)`` for each of `many`, `TOGETHER` rows a statement.
+
+    A statement prepares its CHECKs each time it runs (an IN list becomes a small table), so rows
+    that share one cost 1.6 µs instead of 2.7 for a row of 21 columns.
+    """
+    whole = len(many) - len(many) % TOGETHER
+    if whole:
+        head, row = SQL[name].split("VALUES", 1)
+        sql = f"{head}VALUES {', '.join([row] * TOGETHER)}"
+        groups = (list(chain.from_iterable(many[at : at + TOGETHER])) for at in range(0, whole, TOGETHER))
+        connection.executemany(sql, groups)
+    if whole < len(many):
+        connection.executemany(SQL[name], many[whole:])
+
+
+#: Measured with 8, 32 and 64: nothing is gained above.
+TOGETHER = 32

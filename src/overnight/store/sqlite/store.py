@@ -161,7 +161,8 @@ class SqliteStore:
 
     def change_token(self) -> int:
         with self._database.understood():
-            return self._database.connection.data_version()
+            # The pragma, and not the file control of the same name: that one moves with our own commits, too.
+            return int(self._database.connection.pragma("data_version"))
 
     def counts(self, *, queue: str | None = None, workflow: str | None = None) -> Counts:
         return reading.counts(self._database, queue=queue, workflow=workflow)

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import heapq
 from array import array
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import apsw
 
 from overnight.core import events
 from overnight.core.errors import StaleEngineError, StoreDamagedError
-from overnight.core.states import FINAL, STEPS, Cause, TaskState, check
+from overnight.core.states import FINAL, STEPS, Cause, Outcome, TaskState, check
 from overnight.store.contract import (
     Claim,
     Claimed,
@@ -31,7 +31,7 @@ from overnight.store.contract import (
 from overnight.store.sqlite.connection import Database, Transaction
 from overnight.store.sqlite.lanes import Lanes
 from overnight.store.sqlite.reading import queues
-from overnight.store.sqlite.statements import Row, read_all, read_each, read_one, run, run_each
+from overnight.store.sqlite.statements import Row, insert_many, read_all, read_each, read_one, run, run_each
 
 #: Waiting tasks that become due in one turn; the next turn takes the next.
 DUE_AT_ONCE = 10_000
@@ -77,15 +77,43 @@ def turn(
 # -- settling ---------------------------------------------------------------------------------
 
 
+class _Books:
+    """What a batch of settlements writes, gathered so that each table is touched by one statement."""
+
+    __slots__ = ("changes", "closed", "left", "plain", "records", "results")
+
+    def __init__(self) -> None:
+        self.closed = array("q")
+        self.records: list[Row] = []
+        #: Ids of plain successes without a result; those with one; everything else.
+        self.plain = array("q")
+        self.results: list[Row] = []
+        self.changes: list[Row] = []
+        #: (lane id, 1 for a step, what its tasks have become) -> how many.
+        self.left: Counter[tuple[int, int, str]] = Counter()
+
+    def write(self, connection: apsw.Connection, transaction: Transaction, now: float) -> None:
+        """Write it, and make sure that every row was there to be changed."""
+        for (lane_id, is_step, state), n in self.left.items():
+            transaction.move(lane_id, is_step, _RUNNING, -n)
+            transaction.move(lane_id, is_step, state, n)
+        before = connection.total_changes()
+        insert_many(connection, "record_attempt", self.records)
+        if self.plain:
+            run(connection, "complete", (now, apsw.carray(self.plain)))
+        run_each(connection, "complete_with_result", self.results)
+        run_each(connection, "settle", self.changes)
+        run(connection, "close_attempts", (apsw.carray(self.closed),))
+        _want_changes(connection, before, 3 * len(self.closed))
+
+
 def _settle(
     connection: apsw.Connection, transaction: Transaction, settlements: Sequence[Settlement], *, now: float, at: str
 ) -> list[tuple[int, int]]:
     asked = array("q", [settlement.task_id for settlement in settlements])
-    rows = read_each(connection, "open_attempts_of", (apsw.carray(asked),))
-    still_open = {row[0]: row for row in rows}
+    still_open = {row[0]: row for row in read_each(connection, "open_attempts_of", (apsw.carray(asked),))}
     stale: list[tuple[int, int]] = []
-    records, changes = [], []
-    closed = array("q")
+    books = _Books()
     for s in settlements:
         row = still_open.get(s.task_id)
         if row is None or row[1] != s.attempt:
@@ -95,21 +123,64 @@ def _settle(
             )
             continue
         del still_open[s.task_id]
-        _want_legal(s)
-        _, _, lane_id, is_step, generation = row
-        records.append(_record(s, generation, now))
-        changes.append(_change(s, now))
-        closed.append(s.task_id)
-        transaction.move(lane_id, is_step, TaskState.RUNNING, -1)
-        transaction.move(lane_id, is_step, s.state, 1)
-        transaction.events.append(_ended(s, at))
-    if closed:
-        before = connection.total_changes()
-        run_each(connection, "record_attempt", records)
-        run_each(connection, "settle", changes)
-        run(connection, "close_attempts", (apsw.carray(closed),))
-        _want_changes(connection, before, 3 * len(closed))
+        books.closed.append(s.task_id)
+        if row[5] and _is_plain(s):
+            transaction.events.append(_complete(books, s, row, now=now, at=at))
+        else:
+            transaction.events.append(_change(books, s, row, now=now, at=at))
+    if books.closed:
+        books.write(connection, transaction, now)
     return stale
+
+
+def _complete(books: _Books, s: Settlement, row: Row, *, now: float, at: str) -> events.FileCompleted:
+    """What `_change` does, the short way for a plain success: half of its cost."""
+    _, _, lane_id, is_step, generation, _ = row
+    books.left[lane_id, is_step, "completed"] += 1
+    output = s.output
+    place = (output.segment, output.offset, output.length, output.printed) if output else _NOWHERE
+    books.records.append(
+        (s.task_id, s.attempt, generation, "completed", 1, s.started_at, now, s.seconds, None, None, "", "",
+         s.exit_code, s.signal, s.cpu_seconds, s.peak_memory_bytes, *place, s.slot)
+    )  # fmt: skip
+    if s.result:
+        books.results.append((s.task_id, s.attempt, now, s.result))
+    else:
+        books.plain.append(s.task_id)
+    return events.FileCompleted(
+        at=at,
+        id=s.task_id,
+        attempt=s.attempt,
+        outcome=s.outcome,
+        state=s.state,
+        started_at=events.instant(s.started_at),
+        seconds=s.seconds,
+        exit_code=s.exit_code,
+        result=s.result.decode(errors="backslashreplace") if s.result else "",
+    )
+
+
+def _change(books: _Books, s: Settlement, row: Row, *, now: float, at: str) -> events.AttemptEvent:
+    _want_legal(s)
+    _, _, lane_id, is_step, generation, _ = row
+    books.left[lane_id, is_step, s.state.value] += 1
+    books.records.append(_record(s, generation, now))
+    books.changes.append(_settled(s, now))
+    return _ended(s, at)
+
+
+_COMPLETED = TaskState.COMPLETED
+#: As plain text: the hash of an enum's member is a call of Python.
+_RUNNING = TaskState.RUNNING.value
+
+
+def _is_plain(s: Settlement) -> bool:
+    """A success that says nothing about failures, as nearly all do."""
+    return (
+        s.state is _COMPLETED
+        and s.outcome is Outcome.COMPLETED
+        and not (s.failures or s.deaths or s.error or s.detail or s.fingerprint or s.error_class or s.reason)
+    )
 
 
 def _want_legal(s: Settlement) -> None:
@@ -128,7 +199,7 @@ def _want_changes(connection: apsw.Connection, before: int, expected: int) -> No
         )
 
 
-def _change(s: Settlement, now: float) -> tuple[Any, ...]:
+def _settled(s: Settlement, now: float) -> Row:
     """The values of `settle`."""
     return (
         s.task_id,
@@ -137,7 +208,6 @@ def _change(s: Settlement, now: float) -> tuple[Any, ...]:
         s.failures,
         s.deaths,
         s.not_before if s.state is TaskState.WAITING else None,
-        s.started_at,
         now if s.state in FINAL else None,
         None if s.state is TaskState.COMPLETED or s.state is TaskState.CANCELLED else s.reason,
         s.error_class,
@@ -147,7 +217,7 @@ def _change(s: Settlement, now: float) -> tuple[Any, ...]:
     )
 
 
-def _record(s: Settlement, generation: int, now: float) -> tuple[Any, ...]:
+def _record(s: Settlement, generation: int, now: float) -> Row:
     """The row of `attempts`."""
     output = s.output
     place = (output.segment, output.offset, output.length, output.printed) if output else _NOWHERE
@@ -230,19 +300,22 @@ def _claim(
     if not rows:
         return []
     started, claimed = [], []
+    taken: Counter[tuple[int, int]] = Counter()
     for row in rows:
-        task_id, attempt, _, lane_id, raw_input, _, _, generation, _, _, is_step = row
-        started.append((task_id, attempt, fence, now, lane_id, is_step, generation))
+        task_id, attempt, _, lane_id, raw_input, _, _, generation, _, _, is_step, is_clean = row
+        started.append((task_id, attempt, fence, now, lane_id, is_step, generation, is_clean))
         claimed.append(Claimed(*row[:9]))
-        transaction.move(lane_id, is_step, TaskState.PENDING, -1)
-        transaction.move(lane_id, is_step, TaskState.RUNNING, 1)
+        taken[lane_id, is_step] += 1
         words, coded = events.as_text(raw_input)
         transaction.events.append(
             events.FileStarted(at=at, id=task_id, attempt=attempt, fence=fence, input=words, input_b64=coded)
         )
+    for (lane_id, is_step), n in taken.items():
+        transaction.move(lane_id, is_step, TaskState.PENDING, -n)
+        transaction.move(lane_id, is_step, TaskState.RUNNING, n)
     before = connection.total_changes()
     run(connection, "claim", (apsw.carray(array("q", [row[0] for row in rows])),))
-    run_each(connection, "record_start", started)
+    insert_many(connection, "record_start", started)
     _want_changes(connection, before, 2 * len(rows))
     return claimed
 
