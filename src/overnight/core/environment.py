@@ -10,7 +10,6 @@ looked up where the task runs. Guessing too often costs a lookup; guessing too s
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 
 from overnight.core.errors import UsageError
@@ -19,17 +18,31 @@ from overnight.core.task import text
 #: Taken along when they are set. ``LC_*`` too.
 ALLOWED = frozenset({b"PATH", b"HOME", b"LANG", b"TZ", b"USER", b"SHELL", b"TMPDIR", b"VIRTUAL_ENV"})
 
-_SECRET_NAME = re.compile(
-    rb"TOKEN|PASSW|PASSPHRASE|SECRET|CREDENTIAL|APIKEY|COOKIE|(?:^|_)(?:KEY|KEYS|AUTH|PASS|DSN)(?:_|$)|_PWD$|[A-Z]KEY$",
-    re.IGNORECASE,
-)
-#: A password inside of a URL.
-_SECRET_VALUE = re.compile(rb"://[^/@\s]*:[^/@\s]+@")
+#: Anywhere in a name, in upper case.
+_SECRET_WORDS = (b"TOKEN", b"PASSW", b"PASSPHRASE", b"SECRET", b"CREDENTIAL", b"APIKEY", b"COOKIE")
+#: As one of the parts between underscores; the last part may also end in KEY.
+_SECRET_PARTS = frozenset({b"KEY", b"KEYS", b"AUTH", b"PASS", b"DSN"})
 
 
 def looks_secret(name: bytes, value: bytes = b"") -> bool:
     """Whether a variable should not be written to the disk."""
-    return bool(_SECRET_NAME.search(name) or _SECRET_VALUE.search(value))
+    upper = name.upper()
+    first, *others = upper.split(b"_")
+    last = others[-1] if others else first
+    return (
+        any(word in upper for word in _SECRET_WORDS)
+        or not _SECRET_PARTS.isdisjoint((first, *others))
+        or last.endswith(b"KEY")
+        or (bool(others) and last == b"PWD")
+        or _holds_password(value)
+    )
+
+
+def _holds_password(value: bytes) -> bool:
+    """Whether a value is a URL with a password in it, as in ``postgres://me:hush@host/db``."""
+    _, scheme, rest = value.partition(b"://")
+    user, at, _ = rest.partition(b"/")[0].rpartition(b"@")
+    return bool(scheme and at and user.partition(b":")[2])
 
 
 def split(

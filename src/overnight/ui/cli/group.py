@@ -7,6 +7,7 @@ page that lists everything needs to import nothing. A test compares both.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -59,6 +60,12 @@ class Verb(click.Command):
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         return [*super().get_params(ctx), *global_options(hidden=True)]
+
+    def invoke(self, ctx: click.Context) -> object:
+        # What was imported stays; from here on there may be something to collect.
+        gc.freeze()
+        gc.enable()
+        return super().invoke(ctx)
 
 
 class TaskVerb(Verb):

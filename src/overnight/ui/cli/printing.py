@@ -17,26 +17,26 @@ from collections.abc import Iterable, Sequence
 
 #: C0 and C1 controls, surrogates (bytes that are not UTF-8), and the characters that turn the
 #: direction of writing, which can make one name look like another.
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNSAFE = "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 #: How Python writes bytes that are not UTF-8 (PEP 383).
 _ESCAPED_BYTES = range(0xDC80, 0xDD00)
 _ONE_BYTE = range(0x100)
 _NAMED = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}
 #: In the output of a task on a terminal: everything but colours, line ends and tabs.
-_UNSAFE_OUTPUT = re.compile(
-    rb"\x1b(?!\[[0-9;:]*m)(?:[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|\[[0-?]*[ -/]*[@-~]?|[ -/]*[0-~]?)"
-    rb"|[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]|\xc2[\x80-\x9f]"
+_UNSAFE_OUTPUT = (
+    rb"\x1b(?!\[[0-9;:]*m)(?:[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|\[[0-?]*[ -/]*[@-~]?|[ -/]*[0-~]?)?"
+    rb"|[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]|\xc2(?:[\x80-\x9f]|\Z)"
 )
 
 
 def clean(words: str) -> str:
     """Text on one line, with every character that could steer a terminal written out."""
-    return _UNSAFE.sub(_written_out, words)
+    return words if words.isprintable() else re.sub(_UNSAFE, _written_out, words)
 
 
 def clean_output(content: bytes) -> bytes:
     """The output of a task for a terminal: colours stay, everything else that steers it goes."""
-    return _UNSAFE_OUTPUT.sub(b"", content)
+    return re.sub(_UNSAFE_OUTPUT, b"", content)
 
 
 def _written_out(match: re.Match[str]) -> str:
@@ -115,19 +115,10 @@ def table(rows: Iterable[Sequence[str]], *, right: Sequence[int] = (), last: int
 
 
 def duration(seconds: float) -> str:
-    """A length of time as people say it: ``0.4 s``, ``12 s``, ``3 min``, ``2 h 5 min``, ``4 d 1 h``."""
-    if seconds < 9.95:  # noqa: PLR2004 - below ten, the first decimal is worth showing
-        return f"{max(0.0, seconds):.1f} s"
-    if seconds < 119.5:  # noqa: PLR2004 - up to two minutes in seconds
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 60:  # noqa: PLR2004 - minutes in an hour
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 48:  # noqa: PLR2004 - two days
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    days, hours = divmod(hours, 24)
-    return f"{days} d {hours} h" if hours else f"{days} d"
+    """A length of time for people: ``0.4 s``, ``42 s``, ``10 h 2 min``."""
+    from overnight.core.durations import format_duration
+
+    return format_duration(seconds)
 
 
 def clock(at: float) -> str:
@@ -136,11 +127,10 @@ def clock(at: float) -> str:
 
 
 def iso(at: float | None) -> str | None:
-    """An instant for programs: ISO 8601 in UTC, to the millisecond."""
-    if at is None:
-        return None
-    milliseconds = round(at * 1000)
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(milliseconds // 1000)) + f".{milliseconds % 1000:03d}Z"
+    """An instant for programs: ISO 8601 in UTC with ``Z``."""
+    from overnight.core.durations import iso
+
+    return None if at is None else iso(at)
 
 
 def size(size_bytes: float) -> str:

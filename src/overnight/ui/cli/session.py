@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from overnight import wiring
 from overnight.host.home import Home
-from overnight.host.lock import Owner, read_owner
 from overnight.store.contract import Store
 from overnight.ui.cli import printing
 from overnight.ui.cli.group import home_option
@@ -51,8 +50,3 @@ def say_where(home: Home) -> None:
     """Name the home when it is not below the current directory."""
     if os.path.dirname(os.fspath(home.path)) != os.getcwd():  # noqa: PTH109, PTH120 - pathlib costs start-up time
         printing.note(f"overnight: the home is {printing.place(os.fspath(home.path))}")
-
-
-def engine(home: Home) -> Owner | None:
-    """What the process that holds the home says about itself, None when nobody holds it."""
-    return read_owner(home.lock)

@@ -24,10 +24,10 @@ from overnight.core.placeholders import COLUMN_SEPARATOR, columns, expand, has_p
 from overnight.core.task import DEFAULT_QUEUE, DEFAULT_RETRIES, DEFAULT_TIMEOUT, Action, ActionKind, NewTask, text
 from overnight.ui.cli import printing
 from overnight.ui.cli.group import marked_words
-from overnight.ui.cli.values import Duration, Instant, Need, instant_of
+from overnight.ui.cli.values import Duration, Instant, Need
 
-_FUNCTION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
-_QUEUE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_FUNCTION = r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*"
+_QUEUE_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 #: Characters of a title and a description.
 _MOST_TITLE, _MOST_DESCRIPTION = 4096, 65536
 _STDIN = b"-"
@@ -55,7 +55,8 @@ class Request(msgspec.Struct, frozen=True):
     priority: int = 0
     title: str = ""
     description: str = ""
-    at: str | None = None
+    #: POSIX seconds.
+    at: float | None = None
     #: Seconds from now.
     wait_for: float | None = None
     needs: tuple[tuple[str, float], ...] = ()
@@ -242,7 +243,7 @@ def _check_words(request: Request, command: tuple[bytes, ...] | None) -> None:
                 "a command and --call were given, and a task does one thing; nothing was added",
                 hint="leave out one of them",
             )
-        if not _FUNCTION.fullmatch(request.call):
+        if not re.fullmatch(_FUNCTION, request.call):
             raise UsageError(
                 f"--call takes MODULE:FUNCTION, and {request.call!r} is none; nothing was added",
                 hint="write it as in '--call pipeline.audio:transcribe'",
@@ -252,7 +253,7 @@ def _check_words(request: Request, command: tuple[bytes, ...] | None) -> None:
             "--shell takes the whole script as one word; nothing was added",
             hint="""quote it, as in: --shell -- 'gzip -c "$1" > "$1.gz"'""",
         )
-    if not _QUEUE_NAME.fullmatch(request.queue):
+    if request.queue != DEFAULT_QUEUE and not re.fullmatch(_QUEUE_NAME, request.queue):
         raise UsageError(
             f"{request.queue!r} cannot be the name of a queue; nothing was added",
             hint="use up to 64 letters, digits, dots, dashes and underscores",
@@ -287,7 +288,7 @@ def _not_before(request: Request, now: float) -> float | None:
     if request.at is not None and request.wait_for is not None:
         raise UsageError("--at and --in were given; nothing was added", hint="leave out one of them")
     if request.at is not None:
-        return instant_of(request.at, now=now)
+        return request.at
     return None if request.wait_for is None else now + request.wait_for
 
 

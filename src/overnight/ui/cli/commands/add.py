@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 import click
@@ -63,13 +64,14 @@ def put(request: Request, *, unique: bool = False, as_json: bool = False) -> Non
 
 
 def _add(work: Work, now: float, *, unique: bool) -> Added:
+    gc.disable()  # a hundred thousand small values are made, and none of them is in a cycle
     with made() as session:
         added = submit(
             session.store,
             work,
             now=now,
             by=wiring.who(),
-            owner=wiring.owner(),
+            owner=wiring.owner() if len(work.inputs) > CHUNK else "",
             is_alive=wiring.is_alive,
             unique=unique,
             progress=_progress if sys.stderr.isatty() and len(work.inputs) > CHUNK else None,

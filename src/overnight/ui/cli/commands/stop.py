@@ -16,10 +16,10 @@ import click
 from overnight import wiring
 from overnight.core.errors import NotRunningError
 from overnight.core.stopping import Ask
-from overnight.host.lock import Owner
+from overnight.host.lock import Owner, read_owner
 from overnight.ui.cli import printing, shapes
 from overnight.ui.cli.group import Verb
-from overnight.ui.cli.session import Session, engine, opened
+from overnight.ui.cli.session import Session, opened
 from overnight.ui.cli.values import Duration
 
 _LOOK_EVERY = 0.05
@@ -39,7 +39,7 @@ def stop(*, at_once: bool, grace: float | None) -> int:
     it is ended and goes back to the queue, without counting a failure. Nothing is lost in any case.
     """
     with opened() as session:
-        holder = engine(session.home)
+        holder = read_owner(session.home.lock)
         if holder is None:
             printing.say("no engine runs; nothing to stop")
             return 0
@@ -76,7 +76,7 @@ def _say_what_runs(session: Session) -> None:
 def _see_it_ended(session: Session, holder: Owner, *, patience: float | None) -> None:
     """Return when `holder` does not hold the home any more; after `patience` seconds, kill it."""
     began = wiring.clock.monotonic()
-    while (owner := engine(session.home)) is not None and owner.pid in (holder.pid, None):
+    while (owner := read_owner(session.home.lock)) is not None and owner.pid in (holder.pid, None):
         if patience is not None and wiring.clock.monotonic() - began > patience:
             patience = None
             _kill(owner)
@@ -87,7 +87,7 @@ def _kill(owner: Owner) -> None:
     """Kill an engine that does not answer, if it is still the process that took the lock."""
     from overnight.host.processes import Identity, alive
 
-    if owner.pid is None or owner.ticks is None or not alive(Identity(owner.pid, owner.ticks, owner.boot)):
+    if owner.pid is None or owner.start is None or not alive(Identity(owner.pid, owner.start, owner.boot_id)):
         raise NotRunningError(
             "the engine does not answer, and which process it is cannot be told; it was not killed",
             hint="look for the process that has the file 'lock' of the home open, as with 'lsof'",

@@ -9,11 +9,12 @@ import click
 from overnight import wiring
 from overnight.core.errors import NotRunningError, UsageError
 from overnight.core.states import FINAL, TaskState
+from overnight.host.lock import read_owner
 from overnight.store.contract import Selector
 from overnight.ui.cli import printing
 from overnight.ui.cli.group import Verb
 from overnight.ui.cli.selecting import is_empty, need_known, selectors
-from overnight.ui.cli.session import Session, engine, opened
+from overnight.ui.cli.session import Session, opened
 from overnight.ui.cli.values import Duration
 
 #: Seconds between two looks; a look asks the store whether anything has changed at all.
@@ -57,7 +58,7 @@ def _wait(session: Session, selector: Selector, timeout: float | None) -> int:
         if timeout is not None and moment - began >= timeout:
             printing.note(f"overnight: {printing.count(left, 'task')} not finished after {printing.duration(timeout)}")
             return _TIMED_OUT
-        if engine(session.home) is not None:
+        if read_owner(session.home.lock) is not None:
             engine_seen = moment
         elif moment - engine_seen >= _PATIENCE:
             raise NotRunningError(
