@@ -1,0 +1,4 @@
+"""Those who run attempts. One contract, and by hand the list of what fulfils it."""
+
+#: Where each executor lives.
+EXECUTORS = {"local": "overnight.executors.local:LocalExecutor"}

@@ -1,0 +1,3 @@
+from overnight.executors.local.executor import LocalExecutor as LocalExecutor
+
+__all__ = ["LocalExecutor"]

@@ -1,0 +1,240 @@
+"""From an action and an input to a process: words, directory, environment, and reasons to refuse.
+
+What is the same for all tasks of an action is worked out once. The keeper is single-threaded, so it
+goes to the task's directory itself before it spawns; nobody else is there to be confused.
+"""
+
+# ruff: noqa: PTH103, PTH112, PTH123 - paths of users are bytes, which pathlib does not take
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import stat
+
+from overnight.core.placeholders import columns, expand
+from overnight.core.states import ErrorClass
+from overnight.core.task import Action, text
+from overnight.executors.contract import Spec
+from overnight.executors.local.place import Place
+
+#: What Python or the keeper ignores, and a program expects to find at its default.
+SIGNALS_TO_RESET = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+#: The kernel refuses a longer string in argv or environment: MAX_ARG_STRLEN, with its NUL.
+LONGEST_WORD = 128 * 1024 - 1
+
+_SHORT_OF = {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC}
+
+
+class RefusedError(Exception):
+    """The attempt cannot be started; `words` are for people."""
+
+    def __init__(self, words: str, error_class: ErrorClass = ErrorClass.PERMANENT) -> None:
+        super().__init__(words)
+        self.words = words
+        self.error_class = error_class
+
+
+class Template:
+    """One action, prepared.
+
+    Args:
+        action: What to do.
+        place: Where.
+    """
+
+    def __init__(self, action: Action, place: Place) -> None:
+        self.action = action
+        self.limit = -1.0 if action.timeout is None else action.timeout
+        self._place = place
+        self._base = environment(action, place)
+        self._path = self._base.get(b"PATH", os.fsencode(os.defpath))
+        self._programs: dict[bytes, bytes] = {}
+        # A directory for each of a million tasks would cost more than most of them, so it is made
+        # for those that name it; others may make it themselves.
+        self._makes_directory = any(b"OVERNIGHT_WORK_DIR" in word for word in action.argv)
+
+    def spawn(self, spec: Spec, stdio: tuple[int, int, int], now: float) -> int:
+        """Start the command in a session of its own and return its number.
+
+        Args:
+            spec: The attempt.
+            stdio: Descriptors to become its stdin, stdout and stderr.
+            now: POSIX seconds.
+
+        Raises:
+            RefusedError: It cannot be started.
+        """
+        self._enter(spec)
+        words = self.words(spec)
+        if not words:
+            raise RefusedError("the command is empty; there is nothing to run")
+        environ = self._environment(spec, now)
+        try:
+            return _spawn(self._program(words[0]), words, environ, stdio)
+        except FileNotFoundError:
+            self._programs.pop(words[0], None)
+            return self._spawn_again(words, environ, stdio)
+        except OSError as error:
+            return self._without_format(error, words, environ, stdio)
+        except ValueError as error:
+            raise RefusedError(f"the command cannot be run: {error}") from None
+
+    def words(self, spec: Spec) -> list[bytes]:
+        """What to run."""
+        if self.action.shell:
+            return [b"sh", b"-c", *self.action.argv[:1], b"sh", *columns(spec.input)]
+        return expand(self.action.argv, spec.input, seq=spec.task_id, slot=self._place.slot + 1)
+
+    def _enter(self, spec: Spec) -> None:
+        try:
+            os.chdir(self.action.cwd)
+        except OSError as error:
+            raise RefusedError(
+                f"the directory {text(self.action.cwd)!r} cannot be entered ({error.strerror})"
+            ) from None
+        if self.action.expects == "file":
+            check_file(spec.input)
+        if self._makes_directory:
+            os.makedirs(self._place.work + b"/%d" % spec.task_id, 0o700, exist_ok=True)
+
+    def _program(self, name: bytes) -> bytes:
+        if b"/" in name:
+            return name
+        found = self._programs.get(name)
+        if found is None:
+            found = self._programs[name] = self._search(name)
+        return found
+
+    def _search(self, name: bytes) -> bytes:
+        for directory in self._path.split(b":"):
+            candidate = (directory or b".") + b"/" + name
+            if os.access(candidate, os.X_OK) and not os.path.isdir(candidate):
+                return candidate
+        raise RefusedError(f"there is no program {text(name)!r} on the task's PATH ({text(self._path)})")
+
+    def _spawn_again(self, words: list[bytes], environ: dict[bytes, bytes], stdio: tuple[int, int, int]) -> int:
+        """The program has moved since it was found, or it is a script whose interpreter is missing."""
+        program = self._program(words[0])
+        try:
+            return _spawn(program, words, environ, stdio)
+        except FileNotFoundError:
+            there = os.path.lexists(program)
+            why = "is there, but what it needs to run (its interpreter) is not" if there else "does not exist"
+            raise RefusedError(f"the program {text(program)!r} {why}") from None
+        except OSError as error:
+            raise _refused(error, program) from None
+
+    def _without_format(
+        self, error: OSError, words: list[bytes], environ: dict[bytes, bytes], stdio: tuple[int, int, int]
+    ) -> int:
+        """A script without a first line that says who runs it goes to the shell, as everywhere else."""
+        program = self._program(words[0])
+        if error.errno != errno.ENOEXEC or not _is_script(program):
+            raise _refused(error, program) from None
+        try:
+            return _spawn(b"/bin/sh", [b"sh", program, *words[1:]], environ, stdio)
+        except OSError as again:
+            raise _refused(again, program) from None
+
+    def _environment(self, spec: Spec, now: float) -> dict[bytes, bytes]:
+        environ = self._base.copy()
+        environ[b"OVERNIGHT_TASK_ID"] = number = b"%d" % spec.task_id
+        environ[b"OVERNIGHT_ATTEMPT"] = b"%d" % spec.attempt
+        environ[b"OVERNIGHT_QUEUE"] = spec.queue.encode()
+        environ[b"OVERNIGHT_WORKFLOW"] = spec.workflow.encode()
+        environ[b"OVERNIGHT_STEP"] = spec.step.encode()
+        environ[b"OVERNIGHT_WORK_DIR"] = self._place.work + b"/" + number
+        # Columns as in a word of the command. A longer one fits nowhere but into argv.
+        value = spec.input.replace(b"\0", b" ")
+        if len(value) < LONGEST_WORD - len(b"OVERNIGHT_INPUT="):
+            environ[b"OVERNIGHT_INPUT"] = value
+        if self.limit >= 0:
+            environ[b"OVERNIGHT_DEADLINE"] = b"%d" % (now + self.limit)
+        return environ
+
+
+def environment(action: Action, place: Place) -> dict[bytes, bytes]:
+    """What is the same for all attempts of an action."""
+    environ = dict(action.env)
+    for name in action.env_names:
+        if name in os.environb:
+            environ[name] = os.environb[name]
+    environ[b"OVERNIGHT_MAX_ATTEMPTS"] = b"%d" % (action.retries + 1)
+    environ[b"OVERNIGHT_SLOT"] = b"%d" % (place.slot + 1)
+    environ[b"OVERNIGHT_HOME"] = place.home
+    environ[b"OVERNIGHT_CONTROL"] = place.in_spool(f"control-{place.slot}")
+    environ[b"OVERNIGHT_COOKIE"] = place.cookie.encode()
+    return environ
+
+
+def check_file(path: bytes) -> None:
+    """Look whether an input is a regular file that can be read.
+
+    Raises:
+        RefusedError: It is not, and this is why.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise RefusedError(f"the file {text(path)!r} does not exist") from None
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise RefusedError(f"the file {text(path)!r} cannot be read ({why})") from None
+    mode = os.fstat(descriptor).st_mode
+    os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise RefusedError(f"{text(path)!r} is a directory, and a file is wanted")
+    if not stat.S_ISREG(mode):
+        raise RefusedError(f"{text(path)!r} is no regular file")
+
+
+def spawn(program: bytes, words: list[bytes], environ: dict[bytes, bytes], actions: list[tuple[int, ...]]) -> int:
+    """posix_spawn into a session of its own, with the signals as a program expects them."""
+    try:
+        return os.posix_spawn(
+            program,
+            words,
+            environ,
+            file_actions=actions,
+            setsid=True,
+            setsigdef=SIGNALS_TO_RESET,
+            setsigmask=(),
+        )
+    except NotImplementedError:  # macOS: a group of its own instead of a session
+        return os.posix_spawn(
+            program,
+            words,
+            environ,
+            file_actions=actions,
+            setpgroup=0,
+            setsigdef=SIGNALS_TO_RESET,
+            setsigmask=(),
+        )
+
+
+def _spawn(program: bytes, words: list[bytes], environ: dict[bytes, bytes], stdio: tuple[int, int, int]) -> int:
+    return spawn(
+        program, words, environ, [(os.POSIX_SPAWN_DUP2, source, target) for target, source in enumerate(stdio)]
+    )
+
+
+def _refused(error: OSError, program: bytes) -> RefusedError:
+    name = text(program)
+    if error.errno in _SHORT_OF:
+        return RefusedError(f"{name!r} could not be started now ({error.strerror})", ErrorClass.RESOURCE)
+    if error.errno == errno.ETXTBSY:
+        return RefusedError(f"{name!r} is being written to at this moment", ErrorClass.TRANSIENT)
+    if error.errno == errno.E2BIG:
+        return RefusedError(f"the words and the environment for {name!r} are longer than the kernel takes")
+    return RefusedError(f"{name!r} cannot be run ({error.strerror})")
+
+
+def _is_script(program: bytes) -> bool:
+    """Whether it looks like text. An empty file is a script that does nothing."""
+    try:
+        with open(program, "rb") as file:
+            return b"\0" not in file.read(128)
+    except OSError:
+        return False

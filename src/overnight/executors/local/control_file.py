@@ -1,0 +1,43 @@
+"""What a task wrote into the file behind OVERNIGHT_CONTROL: JSON objects, one a line."""
+
+# ruff: noqa: PTH116, PTH123 - paths of users are bytes, which pathlib does not take
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+
+import msgspec
+
+#: More than this is not looked at.
+MOST_BYTES = 1024 * 1024
+
+
+class _Line(msgspec.Struct):
+    retry_at: str | float | None = None
+
+
+def take_retry_at(path: bytes) -> float | None:
+    """Read and empty the file; the last ``retry_at`` in it, as POSIX seconds.
+
+    An instant is a number or ISO 8601; without an offset it is local time. Lines that are no such
+    objects are passed over: they come from the task, and its exit status speaks for itself.
+    """
+    try:
+        if not os.stat(path).st_size:
+            return None
+        with open(path, "r+b") as file:
+            words = file.read(MOST_BYTES)
+            file.truncate(0)
+    except OSError:
+        return None
+    instants = [instant for line in words.splitlines() if (instant := _instant(line)) is not None]
+    return instants[-1] if instants else None
+
+
+def _instant(line: bytes) -> float | None:
+    try:
+        value = msgspec.json.decode(line, type=_Line).retry_at
+        return datetime.fromisoformat(value).timestamp() if isinstance(value, str) else value
+    except (msgspec.MsgspecError, ValueError, OverflowError, OSError):
+        return None

@@ -1,0 +1,266 @@
+"""The keeper of one slot: starts what is to run, watches it, and lets nothing of it outlive its end.
+
+Single-threaded and without anything of the user's inside, so that whatever a task does, this goes
+on. It is the subreaper of its slot: every process that loses its parents becomes its child. When the
+engine dies its socket ends; then the keeper kills everything below it, and goes. A process whose job is to
+clean up must not be killed together with its parent, so nothing else tells it.
+
+Commands run one at a time; the next frame is read when the last outcome is on its way, so what has
+not been read can be taken back. Functions run in a runner of their own (see `runner_care`).
+"""
+
+# ruff: noqa: FBT003 - the flags of sockets and descriptors go by position
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+
+import msgspec
+
+from overnight.core.endings import Ended, Ending
+from overnight.core.task import Action
+from overnight.executors.contract import Spec
+from overnight.executors.local.command import RefusedError, Template
+from overnight.executors.local.control_file import take_retry_at
+from overnight.executors.local.marks import Mark, Ring, State, open_slot
+from overnight.executors.local.pipes import Pipes
+from overnight.executors.local.place import CLOSE_GRACE, Place
+from overnight.executors.local.runner_care import RunnerCare
+from overnight.executors.local.running_command import RunningCommand, readable
+from overnight.executors.local.segments import Recording, Segments
+from overnight.executors.local.spool import Spool
+from overnight.executors.local.wire import Cancel, Close, Line, Message, Report, Resume, Run, adopt, encode
+from overnight.host.clock import SystemClock
+from overnight.host.processes import set_subreaper
+from overnight.host.purge import purge
+
+#: Actions remembered; the oldest is forgotten first.
+ACTIONS = 64
+#: Bytes taken from a pipe before somebody else has a turn.
+A_TURN = 1024 * 1024
+
+_clock = SystemClock()
+
+
+class Keeper:
+    """One slot's keeper.
+
+    Args:
+        place: Where it stands.
+    """
+
+    def __init__(self, place: Place) -> None:
+        from pathlib import Path
+
+        self.place = place
+        spill = os.fsdecode(place.spool)
+        self._control = Line(adopt(place.control), spill)
+        self._commands = Line(adopt(place.commands), spill)
+        self._control.socket.setblocking(False)
+        self._commands.socket.setblocking(False)
+        self.marks = open_slot(Path(os.fsdecode(place.marks)), place.slot)
+        self.segments = Segments(os.fsdecode(place.output), place.slot)
+        self.spool = Spool(place.in_spool(f"s{place.slot}-{place.serial}-k"))
+        self._control_file = place.in_spool(f"control-{place.slot}")
+        self._templates: dict[int, Template] = {}
+        self._outgoing: deque[bytes] = deque()
+        self._pipes = Pipes()
+        self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        self._running: RunningCommand | None = None
+        self._closing = False
+        self._poll = select.poll()
+        self._handlers: dict[int, Callable[[], None]] = {}
+        self.runners = RunnerCare(self, Line(adopt(place.calls), spill))
+        self.watch(self._control.fileno(), self._on_control)
+        self.watch(self._commands.fileno(), self._next_command)
+        self.watch(self._pipes.stdout, self._on_output)
+        self.watch(self._pipes.stderr, self._on_output)
+
+    # -- the loop ----------------------------------------------------------------------------
+
+    def serve(self) -> None:
+        """Work until the engine closes us or dies."""
+        try:
+            while not (self._closing and self._running is None and self.runners.idle):
+                for descriptor, _ in self._poll.poll(self._patience()):
+                    if descriptor in self._handlers:
+                        self._handlers[descriptor]()
+                self._look()
+        except (EOFError, ConnectionError):
+            pass  # the engine is gone
+        while purge(seconds=10.0):
+            pass  # what is stuck in the kernel is waited for: nobody else would
+
+    def watch(self, descriptor: int, handler: Callable[[], None]) -> None:
+        """Call `handler` whenever there is something to read."""
+        self._handlers[descriptor] = handler
+        self._poll.register(descriptor, select.POLLIN)
+
+    def unwatch(self, descriptor: int) -> None:
+        """Stop watching."""
+        del self._handlers[descriptor]
+        self._poll.unregister(descriptor)
+
+    def _patience(self) -> float | None:
+        """Milliseconds until something is due."""
+        dues = [self._running.due if self._running else None, self.runners.due()]
+        known = [due for due in dues if due is not None]
+        # Rounded up: waking a little early would only mean to look twice.
+        return max(0.0, (min(known) - _clock.monotonic()) * 1000 + 1) if known else None
+
+    def _look(self) -> None:
+        """Do what is due."""
+        moment = _clock.monotonic()
+        running = self._running
+        if running is not None and running.due is not None and moment >= running.due:
+            if running.over:
+                self._settle()
+            else:
+                running.act(moment)
+        self.runners.look(moment)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a command runs."""
+        return self._running is not None
+
+    # -- the engine --------------------------------------------------------------------------
+
+    def tell(self, message: Message) -> None:
+        """Send to the engine, now or as soon as it has room for it."""
+        self._outgoing.append(self._control.pack(message))
+        self._send()
+
+    def _send(self) -> None:
+        while self._outgoing:
+            if not self._control.send(self._outgoing[0]):
+                break
+            self._outgoing.popleft()
+        events = select.POLLIN | select.POLLOUT if self._outgoing else select.POLLIN
+        self._poll.modify(self._control.fileno(), events)
+
+    def _on_control(self) -> None:
+        if self._outgoing:
+            self._send()
+        message = self._control.receive()
+        if isinstance(message, Cancel):
+            self._cancel(message)
+        elif isinstance(message, Close):
+            self._close()
+        elif isinstance(message, Resume):
+            self.runners.resume(message.pause)
+
+    def _cancel(self, cancel: Cancel) -> None:
+        running = self._running
+        if cancel.ring == Ring.RUNNER:
+            self.runners.cancel(cancel)
+        elif running is not None and running.key == (cancel.task_id, cancel.attempt):
+            running.end(Ending.CANCELLED, cancel.grace, _clock.monotonic())
+
+    def _close(self) -> None:
+        self._closing = True
+        if self._running is not None:
+            self._running.end(Ending.CANCELLED, CLOSE_GRACE, _clock.monotonic())
+        else:
+            self.unwatch(self._commands.fileno())
+        self.runners.close(CLOSE_GRACE)
+
+    # -- commands ----------------------------------------------------------------------------
+
+    def _next_command(self) -> None:
+        """Read frames until one has led to a process, or there are none."""
+        while self._running is None and not self._closing:
+            message = self._commands.receive()
+            if not isinstance(message, Run):
+                os.chdir("/")  # an idle keeper holds no directory of anybody's
+                return
+            self.spool.committed(message.committed)
+            template = self._template(message.action_id, message.action)
+            for step, spec in enumerate(message.specs):  # always one, by agreement with the engine
+                self._start(spec, template, message.first + step)
+
+    def _template(self, action_id: int, action: msgspec.Raw) -> Template:
+        template = self._templates.get(action_id)
+        if template is None:
+            if len(self._templates) >= ACTIONS:
+                del self._templates[next(iter(self._templates))]
+            template = Template(msgspec.msgpack.decode(action, type=Action), self.place)
+            self._templates[action_id] = template
+        return template
+
+    def _start(self, spec: Spec, template: Template, position: int) -> None:
+        wall, start = _clock.now(), _clock.monotonic()
+        mark = Mark(
+            spec.task_id, spec.attempt, 0, wall, start, template.limit, template.action.kill_grace, 0.0, State.STARTED
+        )
+        self.marks.begin(Ring.KEEPER, position, mark)
+        self.runners.commands_begin()
+        try:
+            stdio = (self._null, self._pipes.stdout_writer, self._pipes.stderr_writer)
+            pid = template.spawn(spec, stdio, wall)
+        except RefusedError as error:
+            self._report(refusal(spec.task_id, spec.attempt, wall, error), position)
+            return
+        recording = Recording(self.segments, spec.task_id, spec.attempt, template.action.keep_output)
+        self._running = RunningCommand(
+            pid, spec, template, position=position, wall=wall, start=start, recording=recording
+        )
+        self.unwatch(self._commands.fileno())
+        self.watch(self._running.exit.fileno(), self._on_exit)
+
+    def _on_output(self) -> None:
+        now = _clock.now()
+        running = self._running
+        if running is not None:
+            self._pipes.drain(lambda stream, data: running.printed(stream, data, now), most=A_TURN)
+        else:  # nothing of a task is alive; this came from beyond our reach
+            self._pipes.drain(lambda _stream, _data: None, most=A_TURN)
+
+    def _on_exit(self) -> None:
+        running = self._running
+        assert running is not None  # noqa: S101 - watched only while it runs
+        self.unwatch(running.exit.fileno())
+        running.main_ended(_clock.monotonic())
+        self._settle()
+
+    def _settle(self) -> None:
+        """The main process has ended; when nothing else is left the outcome goes up, and the next one may start."""
+        running = self._running
+        assert running is not None  # noqa: S101 - called only while it runs
+        if not running.gone(_clock.monotonic(), self.runners.pids()):
+            return
+        ended = running.outcome(self._pipes, take_retry_at(self._control_file), _clock.now())
+        self._running = None
+        self._report(ended, running.position)
+        if not self._closing:
+            self.watch(self._commands.fileno(), self._next_command)
+            self._next_command()
+
+    def _report(self, ended: Ended, position: int) -> None:
+        """Spool first, then mark, then tell: whatever dies in between, the outcome is known once."""
+        if self.spool.append(encode(ended)):
+            self.marks.finish(Ring.KEEPER, position, end=ended.started_at, state=State.SPOOLED)
+        self.tell(Report(position + 1, [ended]))
+
+
+def refusal(task_id: int, attempt: int, wall: float, error: RefusedError) -> Ended:
+    """The outcome of an attempt that could not be started."""
+    return Ended(
+        task_id, attempt, Ending.REFUSED, wall, 0.0, error=readable(error.words), error_class=error.error_class
+    )
+
+
+def main() -> None:
+    """Be the keeper whose place the last argument describes."""
+    place = msgspec.json.decode(sys.argv[1], type=Place)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    set_subreaper()
+    time.sleep(place.pause)
+    Keeper(place).serve()

@@ -1,0 +1,94 @@
+"""Reading what attempts printed, when they have ended or while they run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from overnight.core.task import OutputRef
+from overnight.executors.local.segments import HEADER, Stream, number_of
+
+
+def read(output_dir: Path, ref: OutputRef, task_id: int, attempt: int) -> Iterator[tuple[int, bytes]]:
+    """What an attempt printed, in order, as (stream, bytes): 1 is stdout, 2 is stderr.
+
+    Where the middle was not kept, or a full disk cost something, the pieces simply follow each other;
+    `ref.printed` and `ref.length` tell how much is missing.
+
+    Raises:
+        FileNotFoundError: The segment has been removed.
+    """
+    if not ref.length:
+        return
+    left = ref.length
+    with (output_dir / ref.segment).open("rb") as file:
+        file.seek(ref.offset)
+        for stream, data in _frames(file, (task_id, attempt)):
+            if stream is Stream.END or left <= 0:
+                return
+            if stream is not Stream.GAP:
+                left -= len(data)
+                yield int(stream), data
+
+
+def follow(output_dir: Path, task_id: int, attempt: int) -> Iterator[tuple[int, bytes]]:
+    """What a running attempt prints, from its beginning.
+
+    Yields (0, b"") when there is nothing more at the moment, so that the caller can wait, or stop
+    because the attempt has ended without a word. Ends when the attempt's last words have been read.
+    Of a very long output the middle and the end come when the attempt has ended.
+    """
+    while (place := _find(output_dir, (task_id, attempt))) is None:
+        yield 0, b""
+    path, offset = place
+    with path.open("rb") as file:
+        file.seek(offset)
+        while True:
+            for stream, data in _frames(file, (task_id, attempt)):
+                if stream is Stream.END:
+                    return
+                if stream is not Stream.GAP:
+                    yield int(stream), data
+            yield 0, b""
+
+
+def _frames(file: BinaryIO, key: tuple[int, int]) -> Iterator[tuple[Stream, bytes]]:
+    """The whole frames of one attempt from here on; the file stays where the first torn one begins."""
+    while True:
+        at = file.tell()
+        words = file.read(HEADER.size)
+        if len(words) < HEADER.size:
+            file.seek(at)
+            return
+        task_id, attempt, stream, _, length = HEADER.unpack(words)
+        if (task_id, attempt) != key:
+            file.seek(length, 1)
+            continue
+        data = file.read(length)
+        if len(data) < length:
+            file.seek(at)
+            return
+        yield Stream(stream), data
+
+
+def _find(output_dir: Path, key: tuple[int, int]) -> tuple[Path, int] | None:
+    """The first frame of an attempt that runs: in one of the newest segments of the slots."""
+    for path in _newest(output_dir):
+        with path.open("rb") as file:
+            while len(words := file.read(HEADER.size)) == HEADER.size:
+                task_id, attempt, _, _, length = HEADER.unpack(words)
+                if (task_id, attempt) == key:
+                    return path, file.tell() - HEADER.size
+                file.seek(length, 1)
+    return None
+
+
+def _newest(output_dir: Path) -> list[Path]:
+    """The segment of each slot that is being written, and the one before: an attempt may have begun there."""
+    by_slot: dict[str, list[Path]] = {}
+    for path in output_dir.glob("slot-*.seg"):
+        by_slot.setdefault(path.name.split("-")[1], []).append(path)
+    return [
+        path for paths in by_slot.values() for path in sorted(paths, key=lambda path: number_of(path.name))[-2:][::-1]
+    ]

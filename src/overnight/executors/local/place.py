@@ -1,0 +1,119 @@
+"""Where a worker stands: what the engine tells a keeper at its start, and the keeper its runner."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import msgspec
+
+import overnight.core
+
+#: A runner that must be followed by another one (context, source or size changed) ends with this status.
+EXIT_HANDOVER = 93
+#: The interpreter cannot run a runner; why stands on its stderr.
+EXIT_UNUSABLE = 94
+#: The runner was asked not to begin anything more, and has not.
+EXIT_HALTED = 95
+#: Seconds between TERM and KILL when the executor closes, at most.
+CLOSE_GRACE = 5.0
+
+
+class Place(msgspec.Struct, frozen=True):
+    """One slot. Paths are bytes; numbers of descriptors are the same in parent and child."""
+
+    slot: int
+    #: Counts the keepers of this slot.
+    serial: int
+    control: int
+    commands: int
+    calls: int
+    marks: bytes
+    spool: bytes
+    output: bytes
+    work: bytes
+    home: bytes
+    cookie: str
+    #: Where the engine imports from.
+    paths: list[bytes]
+    #: Seconds to wait before doing anything, because the last keeper died at once.
+    pause: float = 0.0
+
+    def in_spool(self, name: str) -> bytes:
+        """The path of a file in the spool."""
+        return self.spool + b"/" + name.encode("ascii")
+
+
+class Handover(msgspec.Struct, frozen=True):
+    """What a new runner begins with."""
+
+    #: A packed `Run`.
+    frame: bytes
+    #: See `Spool.state`; None for a worker without a past.
+    spool: list[int] | None
+
+
+class RunnerPlace(msgspec.Struct, frozen=True):
+    """What only a runner needs to know."""
+
+    place: Place
+    #: Path of its spool without the ending.
+    prefix: bytes
+    handover: bytes
+    #: Digest of the context in which it was started.
+    context: bytes
+    cwd: bytes
+    #: Reading ends of its own stdout and stderr.
+    stdout: int
+    stderr: int
+
+
+def import_paths() -> list[bytes]:
+    """What a keeper needs on its path: as the engine has it, and never the current directory."""
+    house = str(Path(overnight.core.__file__).parents[2])
+    return [os.fsencode(path) for path in dict.fromkeys([*sys.path, house]) if path]
+
+
+def keeper_argv(place: Place) -> list[str]:
+    """The command that becomes a keeper: isolated, and without `site`, which takes half of its start."""
+    paths = [os.fsdecode(path) for path in place.paths]
+    boot = f"import sys; sys.path[:] = {paths!r}; from overnight.executors.local.keeper import main; main()"
+    return [sys.executable, "-I", "-S", "-c", boot, msgspec.json.encode(place).decode("ascii")]
+
+
+_RUNNER_BOOT = """\
+import sys
+sys.path[:] = [path for path in sys.path if path]
+def unusable(words):
+    import os
+    os.write(2, words.encode())
+    os._exit({unusable})
+if sys.version_info < (3, 11):
+    unusable("it is Python %d.%d, and 3.11 is needed" % sys.version_info[:2])
+sys.path += [path for path in {paths!r} if path not in sys.path]
+try:
+    import msgspec
+except ImportError as error:
+    unusable("it has no msgspec (%s)" % error)
+from importlib import util
+spec = util.spec_from_file_location("overnight", {init!r}, submodule_search_locations=[{house!r}])
+sys.modules["overnight"] = module = util.module_from_spec(spec)
+spec.loader.exec_module(module)
+from overnight.executors.local.runner import main
+main()
+"""
+
+
+def runner_argv(python: bytes, runner: RunnerPlace) -> list[bytes]:
+    """The command that becomes a runner.
+
+    Args:
+        python: The interpreter; empty for the one that runs this. Another one finds only this
+            package with us, nothing else of what we are installed with, and needs a msgspec of its own.
+        runner: Where it stands.
+    """
+    house = Path(overnight.core.__file__).parents[1]
+    paths = [] if python else [os.fsdecode(path) for path in runner.place.paths]
+    boot = _RUNNER_BOOT.format(unusable=EXIT_UNUSABLE, paths=paths, init=str(house / "__init__.py"), house=str(house))
+    return [python or os.fsencode(sys.executable), b"-c", os.fsencode(boot), msgspec.json.encode(runner)]

@@ -1,0 +1,87 @@
+"""What became of the attempts that an earlier engine left open, from what its workers left behind.
+
+Marks and spool stay as they are until this has been written down beside them, and what is written
+down stays until it has been committed; so it may be killed at any point, and be asked again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from overnight.core.endings import AttemptKey, Ended, Ending, Evidence, Lost
+from overnight.executors.contract import Event
+from overnight.executors.local.marks import Mark, State, open_slot, slots_in
+from overnight.executors.local.track import Key, outcomes
+from overnight.host.files import write_atomically
+from overnight.host.processes import boot_id
+
+FILE = "recovered"
+
+
+class _Recovered(msgspec.Struct):
+    ended: list[Ended]
+    lost: list[Lost]
+
+
+def resolve(marks: Path, spool: Path, left_open: Sequence[AttemptKey]) -> list[Event]:
+    """One event for each attempt. No process of that time is alive any more.
+
+    A mark from before the machine was started again proves an end, and nothing else: a missing start
+    may only not have reached the disk.
+    """
+    if not left_open:
+        return []
+    known = _earlier(spool)
+    spooled = outcomes(spool, "s*")
+    places, trusted = _places(marks)
+    return [
+        known.get(key) or spooled.get(key) or _from_mark(key, places.get(key), trusted=trusted) for key in left_open
+    ]
+
+
+def remember(spool: Path, events: Sequence[Event]) -> None:
+    """Keep what `resolve` found; then the spools of that time can go."""
+    recovered = _Recovered(
+        [event for event in events if isinstance(event, Ended)], [event for event in events if isinstance(event, Lost)]
+    )
+    if events:
+        write_atomically(spool / FILE, msgspec.msgpack.encode(recovered), durable=False)
+    for path in spool.iterdir():
+        if path.name != FILE:
+            path.unlink(missing_ok=True)
+
+
+def committed(spool: Path) -> None:
+    """What was found is in the store."""
+    (spool / FILE).unlink(missing_ok=True)
+
+
+def _earlier(spool: Path) -> dict[Key, Event]:
+    try:
+        recovered = msgspec.msgpack.decode((spool / FILE).read_bytes(), type=_Recovered)
+    except FileNotFoundError:
+        return {}
+    events: list[Event] = [*recovered.ended, *recovered.lost]
+    return {event.key: event for event in events}
+
+
+def _places(marks: Path) -> tuple[dict[Key, Mark], bool]:
+    """All places that say something, by attempt, and whether a missing one means that nothing began."""
+    slots, boot = slots_in(marks)
+    places: dict[Key, Mark] = {}
+    for number in range(slots):
+        slot = open_slot(marks, number)
+        places |= {mark.key: mark for mark in slot.everything() if mark.state != State.EMPTY}
+        slot.close()
+    return places, slots > 0 and boot == boot_id()
+
+
+def _from_mark(key: AttemptKey, mark: Mark | None, *, trusted: bool) -> Event:
+    if mark is None:
+        return Lost(*key, Evidence.NEVER_STARTED if trusted else Evidence.STARTED)
+    if mark.state == State.TRIVIAL:
+        return Ended(*key, Ending.RETURNED, mark.wall, mark.end - mark.start)
+    return Lost(*key, Evidence.STARTED, started_at=mark.wall, error="the engine died while it ran")

@@ -1,0 +1,323 @@
+"""The runner of one slot: a process that stays, and calls the user's functions one after the other.
+
+Frames come from the engine directly, and outcomes go there directly: no hop on the hot path. The
+keeper, which is our parent, watches by way of the marks. When the next frame wants another directory,
+environment or interpreter, when a source file has changed since it was imported, or when this process
+has grown, it leaves the frame to its successor and goes; the keeper starts that one.
+
+Every word of the loop is paid a hundred thousand times a second. That is why `_run` is long.
+"""
+
+# ruff: noqa: PTH123 - paths of users are bytes, which pathlib does not take
+# ruff: noqa: FBT003 - the flags of sockets and descriptors go by position
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import sys
+import time
+from collections.abc import Callable
+from typing import TextIO
+
+import msgspec
+
+from overnight.core.endings import Ended, Ending
+from overnight.core.states import ErrorClass
+from overnight.core.task import Action, OutputRef, text
+from overnight.executors.contract import Spec
+from overnight.executors.local.call import Sources, find, raised, result_of
+from overnight.executors.local.command import RefusedError, check_file
+from overnight.executors.local.context import digest
+from overnight.executors.local.marks import (
+    CURRENT,
+    CURRENT_AT,
+    END,
+    END_AT,
+    HALT_AT,
+    OUTPUT,
+    OUTPUT_AT,
+    PAGE,
+    PLACE_BYTES,
+    PLACES,
+    PUMPING_AT,
+    PUMPS,
+    PUMPS_AT,
+    RING_BYTES,
+    START,
+    Ring,
+    State,
+    open_slot,
+)
+from overnight.executors.local.place import EXIT_HALTED, EXIT_HANDOVER, Handover, RunnerPlace
+from overnight.executors.local.running_command import readable
+from overnight.executors.local.segments import NAME
+from overnight.executors.local.spool import Spool
+from overnight.executors.local.wire import Line, Report, Run, adopt, encode
+from overnight.host.clock import SystemClock
+
+#: Seconds that outcomes may wait for company.
+LINGER = 0.02
+#: Actions remembered; then all are forgotten at once.
+ACTIONS = 64
+#: Seconds between two looks at the source files, and at the size of this process.
+LOOK = 0.1
+#: Attempts after which a runner makes room for a fresh one.
+MOST_ATTEMPTS = 1_000_000
+#: Bytes that a runner may grow beyond twice its size after its first frame.
+MOST_GROWTH = 512 * 1024 * 1024
+
+#: Where the ring of runners begins in a slot's marks.
+RUNNER_AT = PAGE + Ring.RUNNER * RING_BYTES
+LAST_PLACE = PLACES - 1
+
+_clock = SystemClock()
+_now, _monotonic = _clock.now, _clock.monotonic
+
+
+class Runner:
+    """One slot's runner.
+
+    Args:
+        mine: Where it stands.
+    """
+
+    def __init__(self, mine: RunnerPlace) -> None:
+        from pathlib import Path
+
+        place = mine.place
+        self._mine = mine
+        self._line = Line(adopt(place.calls), os.fsdecode(place.spool))
+        self._line.socket.setblocking(True)
+        self._marks = open_slot(Path(os.fsdecode(place.marks)), place.slot)
+        handover = msgspec.msgpack.decode(_whole(mine.handover), type=Handover)
+        self._first = msgspec.msgpack.decode(handover.frame, type=Run)
+        self._spool = Spool(mine.prefix, handover.spool)
+        self._slot = place.slot
+        self._work = place.work
+        self._actions: dict[int, Action] = {}
+        self._foreign: set[int] = set()
+        self._functions: dict[int, Callable[[str], object]] = {}
+        self._sources = Sources(mine.cwd)
+        self._look_at = 0.0
+        self._base_size = 0
+        self._attempts = 0
+        self._environ: dict[bytes, bytes] = {}
+        self._pipes = select.poll()
+        for descriptor in (mine.stdout, mine.stderr):
+            os.set_inheritable(descriptor, False)
+            self._pipes.register(descriptor, select.POLLIN)
+        self._pid = os.getpid()
+
+    def serve(self) -> None:
+        """Run frames until the engine is gone."""
+        frame = self._first
+        while True:
+            self._run(frame)
+            message = self._line.receive()
+            assert isinstance(message, Run)  # noqa: S101 - nothing else goes over this line
+            frame = message
+            if not self._fits(frame):
+                self._hand_over(frame)
+
+    # -- one process after the other ---------------------------------------------------------
+
+    def _fits(self, run: Run) -> bool:
+        if run.action_id not in self._actions:
+            self._learn(run)
+        if run.action_id in self._foreign or self._marks.memory[HALT_AT]:
+            return False
+        moment = _monotonic()
+        if moment < self._look_at:
+            return True
+        self._look_at = moment + LOOK
+        size = _resident_bytes()
+        self._base_size = self._base_size or size
+        grown = size > 2 * self._base_size + MOST_GROWTH
+        return not (grown or self._attempts > MOST_ATTEMPTS or self._sources.changed())
+
+    def _learn(self, run: Run) -> Action:
+        action = msgspec.msgpack.decode(run.action, type=Action)
+        if len(self._actions) >= ACTIONS:
+            self._actions.clear()
+            self._functions.clear()
+            self._foreign.clear()
+        self._actions[run.action_id] = action
+        if digest(action) != self._mine.context:
+            self._foreign.add(run.action_id)
+        return action
+
+    def _hand_over(self, run: Run) -> None:
+        with open(self._mine.handover, "wb") as file:
+            file.write(msgspec.msgpack.encode(Handover(encode(run), self._spool.state())))
+        _leave(EXIT_HANDOVER)
+
+    # -- the loop ----------------------------------------------------------------------------
+
+    def _run(self, run: Run) -> None:  # noqa: C901, PLR0912, PLR0915 - the hot loop: a call costs as much as a mark
+        action = self._actions.get(run.action_id) or self._learn(run)
+        function = self._functions.get(run.action_id)
+        self._spool.committed(run.committed)
+        memory, pid, pipes, putenv = self._marks.memory, self._pid, self._pipes.poll, self._put
+        limit = -1.0 if action.timeout is None else action.timeout
+        grace = action.kill_grace
+        wants_file = action.expects == "file"
+        work = self._work
+        ended: list[Ended] = []
+        position = run.first
+        flushed = started = _monotonic()
+        wall_offset = _now() - started
+        for spec in run.specs:
+            if memory[HALT_AT]:
+                self._tell(position, ended)
+                _leave(EXIT_HALTED)
+            task_id, attempt = spec.task_id, spec.attempt
+            at = RUNNER_AT + (position & LAST_PLACE) * PLACE_BYTES
+            started = _monotonic()
+            pumps = PUMPS.unpack_from(memory, PUMPS_AT)[0]
+            START.pack_into(
+                memory, at, task_id, attempt, pid, started + wall_offset, started, limit, grace, 0.0, State.STARTED
+            )
+            CURRENT.pack_into(memory, CURRENT_AT, position)
+            putenv(spec, limit, started + wall_offset, work)
+            outcome: Ended | None = None
+            value: object = None
+            try:
+                if wants_file:
+                    check_file(spec.input)
+                if function is None:
+                    function = self._functions[run.action_id] = find(action.call, action.cwd)
+                value = function(spec.input.decode("utf-8", "surrogateescape"))
+                result = result_of(value) if value is not None else b""
+            except RefusedError as error:
+                outcome = _refused(error, value, spec, started + wall_offset, _monotonic() - started)
+            except BaseException as error:  # noqa: BLE001 - whatever the user's code raises is an outcome
+                outcome = raised(
+                    error,
+                    task_id,
+                    attempt,
+                    now=_now(),
+                    wall=started + wall_offset,
+                    seconds=_monotonic() - started,
+                )
+            if os.getpid() != pid:
+                os._exit(1)  # the function forked, and this is the child: it has no business here
+            _flush(sys.stdout)
+            _flush(sys.stderr)
+            if pipes(0):
+                self._wait_until_drained()
+            while memory[PUMPING_AT]:
+                time.sleep(0)
+            moment = _monotonic()
+            printed = PUMPS.unpack_from(memory, PUMPS_AT)[0] != pumps
+            if outcome is None and value is None and not printed:
+                END.pack_into(memory, at + END_AT, moment, State.TRIVIAL)
+            else:
+                if outcome is None:
+                    outcome = Ended(
+                        task_id, attempt, Ending.RETURNED, started + wall_offset, moment - started, result=result
+                    )
+                if printed:
+                    outcome = self._with_output(outcome)
+                if self._spool.append(encode(outcome)):
+                    END.pack_into(memory, at + END_AT, moment, State.SPOOLED)
+                ended.append(outcome)
+            position += 1
+            if moment - flushed > LINGER:
+                self._tell(position, ended)
+                ended = []
+                flushed = moment
+        self._attempts += len(run.specs)
+        self._tell(position, ended)
+
+    def _tell(self, upto: int, ended: list[Ended]) -> None:
+        try:
+            self._line.send(self._line.pack(Report(upto, ended)))
+        except ConnectionError:
+            _leave(0)  # the engine is gone; what ended is in marks and spool
+
+    def _put(self, spec: Spec, limit: float, wall: float, work: bytes) -> None:
+        """Set what differs from task to task, in Python's picture of the environment and in the real one."""
+        number = b"%d" % spec.task_id
+        fresh = {
+            b"OVERNIGHT_TASK_ID": number,
+            b"OVERNIGHT_ATTEMPT": b"%d" % spec.attempt,
+            b"OVERNIGHT_QUEUE": spec.queue.encode(),
+            b"OVERNIGHT_WORKFLOW": spec.workflow.encode(),
+            b"OVERNIGHT_STEP": spec.step.encode(),
+            b"OVERNIGHT_WORK_DIR": work + b"/" + number,
+        }
+        if limit >= 0:
+            fresh[b"OVERNIGHT_DEADLINE"] = b"%d" % (wall + limit)
+        known, data = self._environ, os.environ._data  # type: ignore[attr-defined]  # noqa: SLF001 - os.environ[...] costs thrice as much
+        for name, value in fresh.items():
+            if known.get(name) != value:
+                data[name] = known[name] = value
+                os.putenv(name, value)
+
+    def _wait_until_drained(self) -> None:
+        """The keeper takes what was printed before the mark may move on."""
+        while self._pipes.poll(0):
+            time.sleep(0.0001)
+            if os.getppid() == 1:
+                _leave(0)
+
+    def _with_output(self, ended: Ended) -> Ended:
+        task_id, attempt, number, offset, length, printed, lost = OUTPUT.unpack_from(self._marks.memory, OUTPUT_AT)
+        if (task_id, attempt) != (ended.task_id, ended.attempt):
+            return ended  # it was nobody's: printed between two attempts
+        ref = OutputRef(NAME.format(slot=self._slot, number=number), offset, length, printed)
+        detail = ended.detail
+        if lost:
+            detail = f"{detail}\n({lost} bytes of output were not kept: the disk is full)".lstrip()
+        return msgspec.structs.replace(ended, output=ref, detail=detail)
+
+
+def _refused(error: RefusedError, value: object, spec: Spec, wall: float, seconds: float) -> Ended:
+    """It could not be called; or it was, and what it returned is nothing that can be kept."""
+    ending = Ending.REFUSED if value is None else Ending.RAISED
+    return Ended(
+        spec.task_id,
+        spec.attempt,
+        ending,
+        wall,
+        seconds,
+        error=readable(error.words),
+        error_class=ErrorClass.PERMANENT if value is not None else error.error_class,
+        error_type="" if value is None else "builtins.TypeError",
+    )
+
+
+def _flush(stream: TextIO | None) -> None:
+    try:  # noqa: SIM105 - this is the hot loop, and contextlib.suppress costs thrice as much
+        stream.flush()  # type: ignore[union-attr]  # None raises what is caught below
+    except (OSError, ValueError, AttributeError):
+        pass  # the function closed it, or put something else there
+
+
+def _leave(status: int) -> None:
+    """End this process at once: the user's exit handlers had their tasks' time, and no more."""
+    os._exit(status)
+
+
+def _whole(path: bytes) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def _resident_bytes() -> int:
+    with contextlib.suppress(OSError, ValueError, IndexError), open("/proc/self/statm", "rb") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return 0
+
+
+def main() -> None:
+    """Be the runner whose place the last argument describes."""
+    mine = msgspec.json.decode(sys.argv[1], type=RunnerPlace)
+    sys.argv = [text(mine.cwd)]
+    sys.path.insert(0, text(mine.cwd))
+    try:
+        Runner(mine).serve()
+    except (EOFError, ConnectionError):
+        _leave(0)

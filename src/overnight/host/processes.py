@@ -1,0 +1,206 @@
+"""Processes of this machine: who they are, whether they live, and who is below whom.
+
+A number alone does not name a process: numbers are given again. Within a life a descriptor (pidfd)
+names it; across lives the number, its start time and the boot of the machine do. Even these collide
+when a number comes round within one tick of 10 ms, so whoever kills across lives also compares the
+cookie in the environment (see `purge.sweep`).
+
+On Linux everything comes from /proc and two system calls. Elsewhere psutil and kqueue stand in.
+"""
+
+# ruff: noqa: PTH110, PTH123, PTH208 - /proc is read with plain calls, thousands of files in a row
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import sys
+from typing import NamedTuple
+
+LINUX = sys.platform == "linux"
+#: Source: linux/prctl.h.
+PR_SET_CHILD_SUBREAPER = 36
+
+
+class Identity(NamedTuple):
+    """One process for as long as the machine remembers. `ticks` is its start in the kernel's unit."""
+
+    pid: int
+    ticks: int
+    boot: str
+
+
+def boot_id() -> str:
+    """What tells this boot of the machine from every other."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        import psutil
+
+        return f"{psutil.boot_time():.0f}"
+
+
+def identity(pid: int) -> Identity | None:
+    """Who has this number now; None when nobody has, or only a zombie."""
+    if not LINUX:
+        return _identity_elsewhere(pid)
+    fields = _stat(pid)
+    if fields is None or fields[0] in b"ZX":
+        return None
+    return Identity(pid, int(fields[19]), boot_id())
+
+
+def alive(who: Identity) -> bool:
+    """Whether this very process still runs. A zombie does not."""
+    return identity(who.pid) == who
+
+
+def parent(pid: int) -> int:
+    """The number of its parent; 0 when it has none or is gone."""
+    fields = _stat(pid) if LINUX else None
+    if fields is not None:
+        return int(fields[1])
+    if LINUX:
+        return 0
+    import psutil
+
+    try:
+        return psutil.Process(pid).ppid()
+    except psutil.Error:
+        return 0
+
+
+def children(pid: int) -> list[int]:
+    """The children of a process, zombies included. May miss some while others come and go: look again."""
+    if not LINUX:
+        return _children_elsewhere(pid)
+    found: list[int] = []
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return found
+    for thread in threads:
+        found += _children_of_thread(pid, thread)
+    return found
+
+
+def environment(pid: int) -> bytes:
+    """What it was started with, ``NAME=value`` ended by NUL each; empty when it may not be seen."""
+    try:
+        if LINUX:
+            return _read(f"/proc/{pid}/environ")
+        import psutil
+
+        pairs = psutil.Process(pid).environ()
+        return b"".join(os.fsencode(f"{name}={value}") + b"\0" for name, value in pairs.items())
+    except Exception:  # noqa: BLE001 - gone, a zombie, or somebody else's: psutil has errors of its own for each
+        return b""
+
+
+def set_subreaper() -> bool:
+    """From now on orphans below this process become its children. False where the kernel cannot.
+
+    Without it (macOS) a daemon that left its parents is only found by its cookie.
+    """
+    if not LINUX:
+        return False
+    return int(ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)) == 0
+
+
+class Exit:
+    """Becomes readable when a child of ours ends. Does not reap it.
+
+    Args:
+        pid: A child that has not been reaped, so the number cannot mean another one.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._fileno = _exit_descriptor(pid)
+
+    def fileno(self) -> int:
+        """The descriptor to watch."""
+        return self._fileno
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until it has ended, at most so long; whether it has."""
+        poll = select.poll()
+        poll.register(self._fileno, select.POLLIN)
+        return bool(poll.poll(max(0.0, seconds) * 1000))
+
+    def close(self) -> None:
+        """Let go of the descriptor."""
+        os.close(self._fileno)
+
+
+if sys.platform == "linux":
+
+    def _exit_descriptor(pid: int) -> int:
+        return os.pidfd_open(pid)
+
+else:
+
+    def _exit_descriptor(pid: int) -> int:
+        queue = select.kqueue()
+        event = select.kevent(pid, select.KQ_FILTER_PROC, select.KQ_EV_ADD, select.KQ_NOTE_EXIT)
+        try:
+            queue.control([event], 0)
+            return os.dup(queue.fileno())
+        except ProcessLookupError:  # it is a zombie already: anything readable will do
+            reader, writer = os.pipe()
+            os.close(writer)
+            return reader
+        finally:
+            queue.close()
+
+
+def _stat(pid: int) -> list[bytes] | None:
+    """The fields of /proc/PID/stat after the name: state, parent, ... Source: proc(5)."""
+    try:
+        return _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+    except OSError:
+        return None
+
+
+def _read(path: str) -> bytes:
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        parts = [os.read(file, 65536)]
+        while parts[-1]:
+            parts.append(os.read(file, 65536))
+        return b"".join(parts)
+    finally:
+        os.close(file)
+
+
+def _children_of_thread(pid: int, thread: str) -> list[int]:
+    try:
+        return [int(child) for child in _read(f"/proc/{pid}/task/{thread}/children").split()]
+    except FileNotFoundError:
+        # Either the thread is gone or the kernel was built without this file.
+        return _children_elsewhere(pid) if os.path.exists(f"/proc/{pid}/task/{thread}") else []
+    except OSError:
+        return []
+
+
+def _children_elsewhere(pid: int) -> list[int]:
+    import psutil
+
+    try:
+        return [child.pid for child in psutil.Process(pid).children()]
+    except psutil.Error:
+        return []
+
+
+def _identity_elsewhere(pid: int) -> Identity | None:
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        return Identity(pid, int(process.create_time() * 1000), boot_id())
+    except psutil.Error:
+        return None

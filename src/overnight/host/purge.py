@@ -1,0 +1,182 @@
+"""Leave nothing behind: `purge` ends everything below this process, `sweep` what an earlier life left.
+
+A group or a session is easy to leave, so neither is trusted. Purge stands on the subreaper: whatever
+loses its parents becomes a child of ours, so when there is no child there is nothing below at all.
+It kills what it sees and looks again until it sees nothing, which also ends a process that forks
+faster than it can be named. Sweep stands on a cookie in the environment, for the one case in which
+all who could purge were killed at the same instant.
+
+Exit statuses are never stolen: only numbers seen as children and not in `keep` are reaped. A
+``waitpid(-1)`` here once turned an exit status of 7 into a success.
+"""
+
+# ruff: noqa: PTH208 - /proc is read with plain calls, thousands of files in a row
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Collection
+
+from overnight.host.clock import SystemClock
+from overnight.host.processes import LINUX, children, environment, identity, parent
+
+monotonic = SystemClock().monotonic
+#: Looks in a row that must find nothing: the list of children may miss one that moves.
+QUIET = 3
+#: Looks in a row that must find nothing after a sweep has killed somebody.
+QUIET_AFTER_KILL = 20
+
+#: Children of this process that no purge may touch: keepers, a copier, a sidecar.
+_ours: set[int] = set()
+
+
+def spare(pid: int) -> None:
+    """This child is somebody's; purges in this process leave it and what is below it alone."""
+    _ours.add(pid)
+
+
+def forget(pid: int) -> None:
+    """The child has been waited for, or is nobody's any more."""
+    _ours.discard(pid)
+
+
+def purge(keep: Collection[int] = (), *, seconds: float = 5.0) -> set[int]:
+    """Kill and reap all below this process but `keep`, the spared, and what is below those.
+
+    Args:
+        keep: Children to leave alone; they are not reaped either.
+        seconds: How long to try. SIGKILL is at once, but for what is stuck in the kernel.
+
+    Returns:
+        The numbers of those still there; empty when all were seen dead.
+    """
+    kept = _ours.union(keep)
+    deadline = monotonic() + seconds
+    quiet = 0
+    while quiet < QUIET:
+        if not kept and not _has_children():
+            return set()
+        left = _strike(kept)
+        quiet = 0 if left else quiet + 1
+        if left and monotonic() > deadline:
+            return left
+        if left:
+            time.sleep(0.0002)
+    return set()
+
+
+def strays(keep: Collection[int] = ()) -> list[int]:
+    """Living children of this process that nobody owns, after reaping the dead ones."""
+    kept = _ours.union(keep)
+    return [pid for pid in children(os.getpid()) if pid not in kept and not _reap(pid)]
+
+
+def _strike(kept: Collection[int]) -> set[int]:
+    """Kill every one seen, once. Returns those that may still live."""
+    seen = set(strays(kept))
+    fresh = seen
+    while fresh:
+        fresh = {child for pid in fresh for child in children(pid)} - seen
+        seen |= fresh
+    for pid in seen:
+        _kill(pid)
+    return {pid for pid in seen if not _reap(pid)}
+
+
+def _has_children() -> bool:
+    try:
+        # WNOWAIT leaves the zombie, and its status, for whoever owns it.
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def _reap(pid: int) -> bool:
+    """Whether it is gone. A child is waited for by its number, and by nothing else."""
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        return identity(pid) is None
+
+
+def _kill(pid: int) -> None:
+    # Gone, or another user's: then it is reported as still there.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def sweep(mark: bytes, *, seconds: float, patience: float = 0.0, patient_with: bytes = b"") -> list[int]:
+    """Kill every process whose environment has the line `mark`, and see it dead.
+
+    Ancestors and this process itself are left alone: we may have been started by a task of our own.
+
+    Args:
+        mark: ``NAME=value``, compared whole.
+        seconds: How long to try at most.
+        patience: Seconds in which those that also carry `patient_with` may end by themselves.
+        patient_with: ``NAME=value`` of those that clean up better than we can.
+
+    Returns:
+        The numbers of those that could not be seen dead in time.
+    """
+    start = monotonic()
+    mine = _ancestry()
+    quiet, needed = 0, QUIET
+    while quiet < needed:
+        found = [pid for pid in _everybody() if pid not in mine and _carries(pid, mark)]
+        waited = monotonic() - start
+        if found and waited > seconds:
+            return found
+        if any(_strike_across_lives(pid, mark, b"" if waited > patience else patient_with) for pid in found):
+            needed = QUIET_AFTER_KILL
+        quiet = 0 if found else quiet + 1
+        time.sleep(0.001 if found else 0)
+    return []
+
+
+def _strike_across_lives(pid: int, mark: bytes, sparing: bytes) -> bool:
+    """Kill it if it still is what it was when it was found. Whether it was a target."""
+    if sparing and _carries(pid, sparing):
+        return False
+    if not LINUX:
+        if _carries(pid, mark):
+            _kill(pid)
+        return True
+    try:
+        descriptor = os.pidfd_open(pid)
+    except OSError:
+        return True
+    try:
+        # From here on the descriptor means one process; look again whether it is the one.
+        if _carries(pid, mark):
+            signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+    except OSError:
+        pass  # gone in between, or another user's: the next look tells
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _carries(pid: int, line: bytes) -> bool:
+    return b"\0" + line + b"\0" in b"\0" + environment(pid) and identity(pid) is not None
+
+
+def _everybody() -> list[int]:
+    if LINUX:
+        return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    import psutil
+
+    return psutil.pids()
+
+
+def _ancestry() -> set[int]:
+    line = {os.getpid()}
+    pid = os.getppid()
+    while pid > 0 and pid not in line:
+        line.add(pid)
+        pid = parent(pid)
+    return line
