@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Protocol
 
 
@@ -24,3 +25,26 @@ class SystemClock:
 
     def monotonic(self) -> float:
         return time.monotonic()
+
+
+class LocalZone(tzinfo):
+    """The time zone of this machine, with its changes of clocks; TZ is followed.
+
+    ``datetime.astimezone()`` alone gives the offset of one moment, which is wrong across a change.
+    """
+
+    def utcoffset(self, moment: datetime | None) -> timedelta | None:
+        return None if moment is None else moment.replace(tzinfo=None).astimezone().utcoffset()
+
+    def dst(self, _: datetime | None) -> None:
+        """Not known, and nobody asks."""
+
+    def tzname(self, moment: datetime | None) -> str | None:
+        return None if moment is None else moment.replace(tzinfo=None).astimezone().tzname()
+
+    def fromutc(self, moment: datetime) -> datetime:
+        there = moment.replace(tzinfo=UTC).astimezone()
+        naive = there.replace(tzinfo=None)
+        # The second of two moments at which clocks show the same is told by `fold`.
+        second = naive.astimezone().utcoffset() != there.utcoffset()
+        return naive.replace(fold=int(second), tzinfo=self)

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from overnight.core.durations import parse_instant
+from overnight.host.clock import LocalZone, SystemClock
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+@pytest.fixture
+def in_berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_the_clocks_go_forward() -> None:
+    clock = SystemClock()
+
+    assert clock.now() > 1_700_000_000
+    assert clock.monotonic() <= clock.monotonic()
+
+
+@pytest.mark.usefixtures("in_berlin")
+@pytest.mark.parametrize("change", ["2026-03-29T03:00", "2026-10-25T02:00"])
+def test_the_local_zone_shows_what_clocks_show_around_their_changes(change: str) -> None:
+    at = datetime.fromisoformat(change).replace(tzinfo=BERLIN).timestamp()
+    for minutes in range(-240, 300, 15):
+        moment = datetime.fromtimestamp(at + minutes * 60, BERLIN)
+        local = datetime.fromtimestamp(at + minutes * 60, LocalZone())
+
+        assert local.replace(tzinfo=None) == moment.replace(tzinfo=None)
+        assert (local.fold, local.utcoffset(), local.tzname()) == (moment.fold, moment.utcoffset(), moment.tzname())
+        assert local.timestamp() == moment.timestamp()
+
+
+@pytest.mark.usefixtures("in_berlin")
+def test_six_in_the_morning_is_six_after_a_change_of_clocks() -> None:
+    evening = datetime(2026, 10, 24, 22, tzinfo=BERLIN).timestamp()
+
+    assert parse_instant("06:00", now=evening, zone=LocalZone()) == evening + 9 * 3600
