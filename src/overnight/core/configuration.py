@@ -1,0 +1,293 @@
+"""What ``overnight.toml`` says, or everything that is wrong with it, at once.
+
+Every mistake is told with its line, a caret, and what was probably meant, for a person who mends one
+mistake a call gives up at the third. A key that is not known is a mistake: one that is silently
+ignored costs a night. Pure: whoever calls has read the file.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+import tomllib
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import msgspec
+
+from overnight.core import places
+from overnight.core.durations import RATES, parse_rate, quoted
+from overnight.core.errors import ConfigurationError
+from overnight.core.places import Path, Place, TooDeepError
+from overnight.core.settings import SETTINGS, Placed, Setting
+
+MAX_BYTES = 10 * 1000 * 1000
+MAX_DEPTH = 64
+#: Mistakes told in one go; the rest is counted.
+MOST_TOLD = 50
+#: Characters of a line shown around a mistake.
+_WINDOW = 100
+
+_QUEUE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_RESOURCE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+_POSITION = re.compile(r"(?s)(.*) \(at (?:line ([0-9]+), column ([0-9]+)|end of document)\)")
+_BY_KEY: dict[Path, Setting] = {tuple(setting.key.split(".")): setting for setting in SETTINGS if setting.key}
+_TABLES = ("defaults", "queue", "resources", "workflow", "log", "journal")
+_QUEUE_KEYS = ("slots", "rate")
+
+
+class QueueLimits(msgspec.Struct, frozen=True):
+    """What is said about a queue: `slots` None for no limit of its own, `rate` in starts a second."""
+
+    slots: int | None = None
+    rate: float | None = None
+
+
+class Resource(msgspec.Struct, frozen=True):
+    """How much there is of something, and its ids where they are handed out by name."""
+
+    amount: float
+    ids: tuple[str, ...] = ()
+
+
+class Configuration(msgspec.Struct, frozen=True):
+    """A file that makes sense."""
+
+    filename: str = "overnight.toml"
+    #: Name of a setting to its value and line; what is not said is not in it.
+    settings: dict[str, Placed] = {}
+    #: The slots of the queue ``default`` are the setting `slots`, and not repeated here.
+    queues: dict[str, QueueLimits] = {}
+    resources: dict[str, Resource] = {}
+    #: As they stand in the file; read by whoever builds workflows.
+    workflows: dict[str, dict[str, Any]] = {}
+
+
+class Problem(NamedTuple):
+    """One mistake, at an offset into the text."""
+
+    offset: int
+    what: str
+    advice: str = ""
+
+
+def parse(text: str, filename: str = "overnight.toml") -> Configuration:
+    """Read a configuration.
+
+    Args:
+        text: The content of the file; empty when there is none.
+        filename: How the file is called in messages.
+
+    Raises:
+        ConfigurationError: With every mistake in it.
+    """
+    if not text.strip():
+        return Configuration(filename)
+    if len(text) > MAX_BYTES or len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+        raise ConfigurationError(
+            f"{filename}: error: larger than {MAX_BYTES // 1000**2} MB; nothing was started",
+            hint="move what is not configuration out of it",
+        )
+    # As the parser does it, so that both count alike. The mark of some editors is no mistake.
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    try:
+        known = places.locate(text, deepest=MAX_DEPTH)
+        tables = tomllib.loads(text)
+    except TooDeepError as error:
+        raise _failed(text, filename, [Problem(error.offset, f"nested deeper than {MAX_DEPTH}")]) from None
+    except (ValueError, RecursionError) as error:
+        raise _failed(text, filename, [_syntax(text, error)]) from None
+    reader = _Reader(text, filename, known)
+    configuration = reader.read(tables)
+    if reader.problems:
+        raise _failed(text, filename, reader.problems)
+    return configuration
+
+
+class _Reader:
+    """Turns tables into values and collects what is wrong."""
+
+    def __init__(self, text: str, filename: str, known: dict[Path, Place]) -> None:
+        self._text = text
+        self._filename = filename
+        self._known = known
+        self.problems: list[Problem] = []
+
+    def read(self, tables: dict[str, Any]) -> Configuration:
+        settings: dict[str, Placed] = {}
+        for name in self._tables(tables, (), _TABLES):
+            if name in ("defaults", "log", "journal"):
+                settings |= self._settings(tables[name], (name,))
+        queues = {name: self._queue(table, name, settings) for name, table in self._named(tables, "queue", _QUEUE_NAME)}
+        resources = {
+            name: resource
+            for name, amount in self._items(tables.get("resources", {}))
+            if (resource := self._resource(name, amount)) is not None
+        }
+        return Configuration(
+            self._filename, settings, queues, resources, dict(self._named(tables, "workflow", _QUEUE_NAME))
+        )
+
+    def _settings(self, table: dict[str, Any], path: Path) -> dict[str, Placed]:
+        """The settings of one table."""
+        known = {str(key[-1]): setting for key, setting in _BY_KEY.items() if key[:-1] == path}
+        found = {}
+        for key, written in table.items():
+            if key not in known:
+                self._unknown(key, (*path, key), known)
+                continue
+            placed = self._placed(known[key], written, (*path, key))
+            if placed is not None:
+                found[known[key].name] = placed
+        return found
+
+    def _placed(self, setting: Setting, written: object, path: Path) -> Placed | None:
+        try:
+            value = setting.read(written)
+        except ValueError as error:
+            self._wrong(path, str(error))
+            return None
+        line, _ = _position(self._text, self._place(path).key)
+        return Placed(value, f"{self._filename}:{line}")
+
+    def _queue(self, table: dict[str, Any], name: str, settings: dict[str, Placed]) -> QueueLimits:
+        """One queue; the slots of the default one go to `settings`."""
+        path: Path = ("queue", name)
+        slots, rate = None, None
+        for key, written in table.items():
+            if key == "slots":
+                setting = _BY_KEY["queue", "default", "slots"]
+                placed = self._placed(setting, written, (*path, key))
+                if placed is not None and name == "default":
+                    settings[setting.name] = placed
+                elif placed is not None:
+                    slots = placed.value
+            elif key == "rate":
+                rate = self._rate(written, (*path, key))
+            else:
+                self._unknown(key, (*path, key), _QUEUE_KEYS)
+        return QueueLimits(slots, rate)
+
+    def _rate(self, written: object, path: Path) -> float | None:
+        try:
+            return parse_rate(str(written).lower())
+        except ValueError:
+            self._wrong(path, f"{quoted(written)} is no rate; write {RATES}")
+            return None
+
+    def _resource(self, name: str, written: object) -> Resource | None:
+        path: Path = ("resources", name)
+        if not _RESOURCE_NAME.fullmatch(name):
+            self._wrong_name(path, name, "a letter, then letters, digits, dashes and underscores, at most 64")
+        elif isinstance(written, int | float) and not isinstance(written, bool) and 0 <= written < math.inf:
+            return Resource(float(written))
+        elif isinstance(written, list) and written and all(_is_id(one) for one in written):
+            ids = tuple(str(one) for one in written)
+            if len(set(ids)) == len(ids):
+                return Resource(float(len(ids)), ids)
+            self._wrong(path, "an id stands there twice; each can be handed out once")
+        else:
+            self._wrong(path, f"{quoted(written)} is no amount; write a number, or ids as in ['0', '1']")
+        return None
+
+    def _tables(self, tables: dict[str, Any], path: Path, known: Iterable[str]) -> list[str]:
+        """The keys that are known and are tables; the others are mistakes."""
+        good = []
+        for key, value in tables.items():
+            if key not in known:
+                self._unknown(key, (*path, key), known)
+            elif not isinstance(value, dict):
+                self._wrong((*path, key), f"{key!r} is a table; write [{key}] and below it what belongs there")
+            else:
+                good.append(key)
+        return good
+
+    def _named(self, tables: dict[str, Any], kind: str, names: re.Pattern[str]) -> list[tuple[str, dict[str, Any]]]:
+        """The tables ``[kind.NAME]``."""
+        good = []
+        for name, table in self._items(tables.get(kind, {})):
+            if not names.fullmatch(name):
+                self._wrong_name((kind, name), name, "up to 64 letters, digits, dots, dashes and underscores")
+            elif not isinstance(table, dict):
+                self._wrong((kind, name), f"a {kind} has a name; write [{kind}.NAME] and below it {name!r}")
+            else:
+                good.append((name, table))
+        return good
+
+    def _items(self, table: object) -> list[tuple[str, Any]]:
+        """Of what should be a table; that it is one has been looked at already."""
+        return list(table.items()) if isinstance(table, dict) else []
+
+    # -- mistakes ----------------------------------------------------------------------------
+
+    def _unknown(self, key: str, path: Path, known: Iterable[str]) -> None:
+        names = list(known)
+        close = difflib.get_close_matches(key, names, n=1) if len(key) <= _WINDOW else []
+        advice = f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(names)}"
+        self.problems.append(Problem(self._place(path).key, f"unknown key {quoted(key)}", advice))
+
+    def _wrong(self, path: Path, what: str) -> None:
+        self.problems.append(Problem(self._place(path).value, what))
+
+    def _wrong_name(self, path: Path, name: str, rule: str) -> None:
+        self.problems.append(Problem(self._place(path).key, f"{quoted(name)} cannot be a name here; use {rule}"))
+
+    def _place(self, path: Path) -> Place:
+        """Where a key stands; should it not be known, where the table around it does."""
+        for length in range(len(path), 0, -1):
+            if path[:length] in self._known:
+                return self._known[path[:length]]
+        return Place(0, 0)
+
+
+def _is_id(one: object) -> bool:
+    return (isinstance(one, str) and one != "" and one.isprintable()) or (
+        isinstance(one, int) and not isinstance(one, bool)
+    )
+
+
+def _syntax(text: str, error: Exception) -> Problem:
+    """What the parser says, at the place that it names."""
+    if isinstance(error, RecursionError):
+        return Problem(0, f"nested deeper than {MAX_DEPTH}")
+    found = _POSITION.fullmatch(str(error))
+    if found is None:
+        return Problem(0, str(error))
+    what = found[1][:1].lower() + found[1][1:]
+    if found[2] is None:
+        return Problem(len(text.rstrip()), f"{what} (the file ends too early)")
+    before = sum(len(line) + 1 for line in text.split("\n")[: int(found[2]) - 1])
+    return Problem(before + int(found[3]) - 1, what)
+
+
+def _failed(text: str, filename: str, problems: list[Problem]) -> ConfigurationError:
+    """All problems in the order of the file."""
+    ordered = sorted(problems)
+    told = [line for problem in ordered[:MOST_TOLD] for line in _told(text, filename, problem)]
+    if len(ordered) > MOST_TOLD:
+        told.append(f"and {len(ordered) - MOST_TOLD} more")
+    count = "a mistake" if len(ordered) == 1 else f"{len(ordered)} mistakes"
+    return ConfigurationError(
+        "\n".join([f"{filename} has {count}; nothing was started", *told]),
+        hint="mend the file; 'overnight config show' reads it and changes nothing",
+    )
+
+
+def _told(text: str, filename: str, problem: Problem) -> list[str]:
+    """A problem as compilers tell it: place, line, caret, advice."""
+    number, column = _position(text, problem.offset)
+    line = text[problem.offset - column + 1 :].split("\n", 1)[0]
+    start = max(0, column - 1 - _WINDOW // 2)
+    shown = "".join(sign if sign.isprintable() else " " for sign in line[start : start + _WINDOW])
+    lines = [
+        f"{filename}:{number}:{column}: error: {problem.what}",
+        f"    {shown.rstrip()}",
+        f"    {' ' * (column - 1 - start)}^",
+    ]
+    return [*lines, f"    {problem.advice}"] if problem.advice else lines
+
+
+def _position(text: str, offset: int) -> tuple[int, int]:
+    """Line and column, both counted from 1, the column in characters."""
+    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
