@@ -147,6 +147,8 @@ def test_how_many_mistakes_there_are_is_said_first_and_what_to_do_last() -> None
         ("a = ", "1:4: error: invalid value (the file ends too early)"),
         ("a = \nb = 1", "1:5: error: invalid value"),
         ("\n\na = 'x", "3:7: error: expected"),
+        ("[log]\r\nlevel = 'loud'\r\n", "2:9: error: 'loud' is not one of them"),
+        ("[log]\r\nlevel = \r\n", "2:9: error: invalid value"),
         ("x", "1:2: error: expected '=' after a key in a key/value pair (the file ends too early)"),
         ("[defaults]\nretries = 1\nretries = 2", "3:12: error: cannot overwrite a value"),
         ("\x1b[31m = 1", "1:1: error: invalid statement"),

@@ -47,3 +47,12 @@ def test_six_in_the_morning_is_six_after_a_change_of_clocks() -> None:
     evening = datetime(2026, 10, 24, 22, tzinfo=BERLIN).timestamp()
 
     assert parse_instant("06:00", now=evening, zone=LocalZone()) == evening + 9 * 3600
+
+
+def test_a_moment_at_the_end_of_the_calendar_is_refused_and_not_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "EST5EDT,M3.2.0,M11.1.0")
+        time.tzset()
+        with pytest.raises(ValueError, match="is no time"):
+            parse_instant("9999-12-31 23:59:59", now=0.0, zone=LocalZone())
+    time.tzset()

@@ -84,13 +84,12 @@ def parse(text: str, filename: str = "overnight.toml") -> Configuration:
     """
     if not text.strip():
         return Configuration(filename)
-    if len(text) > MAX_BYTES or len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise ConfigurationError(
             f"{filename}: error: larger than {MAX_BYTES // 1000**2} MB; nothing was started",
             hint="move what is not configuration out of it",
         )
-    # As the parser does it, so that both count alike. The mark of some editors is no mistake.
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    text = text.removeprefix("\ufeff")  # the mark of some editors is no mistake
     try:
         known = places.locate(text, deepest=MAX_DEPTH)
         tables = tomllib.loads(text)

@@ -151,7 +151,7 @@ def parse_instant(words: str, *, now: float, zone: tzinfo) -> float:
             return _next(time(hours, minutes, seconds), now=now, zone=zone)
         moment = datetime.fromisoformat(stripped)
         return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp()
-    except (ValueError, OverflowError, OSError):
+    except (ValueError, OverflowError):
         raise ValueError(f"{quoted(words)} is no time; write {INSTANTS}") from None
 
 

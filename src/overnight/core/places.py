@@ -118,8 +118,6 @@ class _Walk:
             self._match(_BLANK)
             start = self._at
             keys.append((self._key(), start))
-            if len(keys) > self._deepest:
-                raise TooDeepError(keys[0][1])
             self._match(_BLANK)
             if not self._text.startswith(".", self._at):
                 return keys
