@@ -182,6 +182,8 @@ class ByHand(_Event, frozen=True, kw_only=True, gc=False):
 
     id: int
     by: str
+    #: What it was before, and what it is now. A held one that is released is forgiven its deaths.
+    was: TaskState
     state: TaskState
     generation: int
 

@@ -117,7 +117,9 @@ def _step(
     for task_id, lane_id, is_step, _, generation in piece:
         transaction.move(lane_id, is_step, way.source, -1)
         transaction.move(lane_id, is_step, way.target, 1)
-        transaction.events.append(way.told(at=at, id=task_id, by=by, state=way.target, generation=generation + raised))
+        transaction.events.append(
+            way.told(at=at, id=task_id, by=by, was=way.source, state=way.target, generation=generation + raised)
+        )
     transaction.spill()
 
 

@@ -87,8 +87,10 @@ def _want_open(database: Database, batch: int) -> None:
 
 
 def _only_new(database: Database, plans: list[_Plan], batch: int | None) -> tuple[list[_Plan], list[int]]:
-    single = {(plan.facts.identity, plan.task.input): plan for plan in reversed(plans)}
-    plans = list(reversed(single.values()))
+    single: dict[tuple[bytes, bytes], _Plan] = {}
+    for plan in plans:
+        single.setdefault((plan.facts.identity, plan.task.input), plan)
+    plans = list(single.values())
     known = {row[0]: row[1] for row in _find(database, plans, batch)}
     return [plan for place, plan in enumerate(plans) if place not in known], list(known.values())
 
@@ -190,23 +192,21 @@ def publish(database: Database, batch: int, *, now: float) -> int:
 
 
 def abandon(database: Database, batch: int) -> int:
-    """See `Store.abandon`."""
+    """See `Store.abandon`. In pieces, and safe to be begun again after a crash in between."""
     gone = 0
     while some := _abandon_some(database, batch):
         gone += some
-    connection = database.connection
     with database.write("abandon"):
-        if read_one(connection, "batch_is_open", (batch,)) is None:
-            return gone
-        for statement in ("drop_batch_counters", "drop_batch_lanes", "drop_batch_lines", "drop_batch"):
-            run(connection, statement, (batch,))
+        if read_one(database.connection, "abandon_batch", (batch,)) is not None:
+            for statement in ("drop_batch_counters", "drop_batch_lanes", "drop_batch_lines", "drop_batch"):
+                run(database.connection, statement, (batch,))
     return gone
 
 
 def _abandon_some(database: Database, batch: int) -> int:
     connection = database.connection
     with database.write("abandon") as transaction:
-        if read_one(connection, "batch_is_open", (batch,)) is None:
+        if read_one(connection, "abandon_batch", (batch,)) is None:
             return 0
         rows = read_all(connection, "abandon_some", (batch, ABANDON_AT_ONCE))
         for lane_id, state in rows:

@@ -40,7 +40,7 @@ SELECT ?1, t.id, t.state, t.stamp
 INSERT INTO batches (owner, opened_at) VALUES (?, ?) RETURNING id;
 
 -- name: batch_is_open
-SELECT 1 FROM batches WHERE id = ? AND published_at IS NULL;
+SELECT 1 FROM batches WHERE id = ? AND published_at IS NULL AND abandoned = 0;
 
 -- name: extend_batch
 -- Its ids lie between the two, so that abandoning it reads no other task's pages.
@@ -60,6 +60,10 @@ SELECT count, x'', id FROM batch_lines WHERE batch_id = ? ORDER BY id;
 
 -- name: add_batch_lines
 INSERT INTO batch_lines (batch_id, count, lines) VALUES (?, ?, ?);
+
+-- name: abandon_batch
+-- Who comes back after a crash finds it half removed: it must not be published like that.
+UPDATE batches SET abandoned = 1 WHERE id = ? AND published_at IS NULL RETURNING id;
 
 -- name: abandon_some
 -- In pieces: nobody sees the batch, so nobody sees it half gone, and others can write in between.

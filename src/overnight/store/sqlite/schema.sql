@@ -28,6 +28,8 @@ CREATE TABLE batches (
     owner        TEXT NOT NULL,
     opened_at    REAL NOT NULL,
     published_at REAL,
+    -- 1: being removed, in pieces; it can no longer be published.
+    abandoned    INTEGER NOT NULL DEFAULT 0 CHECK (abandoned IN (0, 1)),
     first_id     INTEGER,
     last_id      INTEGER
 ) STRICT;

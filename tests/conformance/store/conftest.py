@@ -1,0 +1,36 @@
+"""Every test of this folder runs once for each store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from store_parts import IMPLEMENTATIONS, Implementation, SmallEngine
+
+from overnight.store.contract import Store
+
+
+@pytest.fixture(params=IMPLEMENTATIONS, ids=lambda implementation: implementation.name)
+def implementation(request: pytest.FixtureRequest) -> Implementation:
+    chosen: Implementation = request.param
+    return chosen
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "queue.db"
+
+
+@pytest.fixture
+def store(implementation: Implementation, path: Path) -> Iterator[Store]:
+    """An empty store. Its books must balance when the test is over."""
+    opened = implementation.open(path, create=True)
+    yield opened
+    assert opened.recount() == []
+    opened.close()
+
+
+@pytest.fixture
+def engine(store: Store) -> SmallEngine:
+    return SmallEngine(store)

@@ -1,0 +1,120 @@
+"""What the store's tests are made of: the implementations, tasks, and a small engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from overnight.core.states import Outcome, Reason, TaskState
+from overnight.core.task import Action, ActionKind, NewTask
+from overnight.core.verdict import Settlement
+from overnight.store.contract import Claim, Claimed, Store, Turn
+from overnight.store.sqlite import SqliteStore
+
+NOON = 1_700_000_000.0
+ACTION = Action(kind=ActionKind.COMMAND, cwd=b"/data", argv=(b"process", b"{}"))
+
+
+class Opener(Protocol):
+    """How a store is opened; `hooks` is called around every COMMIT."""
+
+    def __call__(self, path: Path, *, create: bool = False, hooks: Callable[[str, str], None] | None = None) -> Store:
+        """Open or make the store at `path`."""
+
+
+class Implementation(NamedTuple):
+    """A store that must keep the promises of the contract."""
+
+    name: str
+    open: Opener
+
+
+#: All of them, by hand.
+IMPLEMENTATIONS: Sequence[Implementation] = (Implementation("sqlite", SqliteStore.open),)
+
+
+def task(name: str | bytes = "a", **changes: Any) -> NewTask:
+    """A task whose input is `name`."""
+    raw_input = name if isinstance(name, bytes) else name.encode()
+    return msgspec.structs.replace(NewTask(action=ACTION, input=raw_input), **changes)
+
+
+def tasks(count: int, **changes: Any) -> list[NewTask]:
+    """Tasks 0 .. count - 1."""
+    return [task(str(n), **changes) for n in range(count)]
+
+
+#: A settlement that each state of an ended attempt stands for: outcome and reason.
+ENDINGS: Mapping[TaskState, tuple[Outcome, Reason | None]] = {
+    TaskState.COMPLETED: (Outcome.COMPLETED, None),
+    TaskState.FAILED: (Outcome.FAILED, Reason.ERROR),
+    TaskState.CANCELLED: (Outcome.CANCELLED, None),
+    TaskState.HELD: (Outcome.LOST, Reason.POISON),
+    TaskState.WAITING: (Outcome.FAILED, Reason.ERROR),
+    TaskState.PENDING: (Outcome.INTERRUPTED, None),
+}
+
+
+def settlement(claimed: Claimed, state: TaskState = TaskState.COMPLETED, **changes: Any) -> Settlement:
+    """How a claimed attempt ended, in the way that usually leads to `state`."""
+    outcome, reason = ENDINGS[state]
+    plain = Settlement(
+        task_id=claimed.id,
+        attempt=claimed.attempt,
+        state=state,
+        outcome=outcome,
+        failures=claimed.failures + (outcome is Outcome.FAILED),
+        deaths=claimed.deaths,
+        started_at=NOON,
+        reason=reason,
+        not_before=NOON + 100 if state is TaskState.WAITING else None,
+    )
+    return msgspec.structs.replace(plain, **changes)
+
+
+class SmallEngine:
+    """Takes the fence of a store and turns it."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.fence = store.take_fence(now=NOON, by="test")
+
+    def turn(self, *settlements: Settlement, now: float = NOON, claim: Claim | None = None) -> Turn:
+        """One turn."""
+        return self.store.turn(fence=self.fence, now=now, settlements=settlements, claim=claim)
+
+    def claim(self, count: int = 1000, now: float = NOON) -> list[Claimed]:
+        """Claim from all lanes."""
+        return self.turn(now=now, claim=self.everything(count)).claimed
+
+    def everything(self, count: int = 1000) -> Claim:
+        """A claim that only its count limits."""
+        return Claim(count=count, lanes={lane.id: {} for lane in self.store.orders().lanes}, pools={})
+
+    def one(self, name: str | bytes = "a", **changes: Any) -> Claimed:
+        """Add a task and claim it, where there is no other."""
+        self.store.add([task(name, **changes)], now=NOON)
+        (claimed,) = self.claim()
+        return claimed
+
+    def bring(self, state: TaskState, name: str | bytes = "a") -> int:
+        """Add a task and bring it to `state`, where nothing else can be claimed. Returns its id."""
+        if state is TaskState.PENDING:
+            return self.store.add([task(name)], now=NOON).ids[0]
+        claimed = self.one(name)
+        if state is not TaskState.RUNNING:
+            self.turn(settlement(claimed, state))
+        return claimed.id
+
+
+def told(store: Store) -> Iterator[dict[str, Any]]:
+    """The events that have not been drained."""
+    for row in store.outbox(1_000_000):
+        lines = row.lines.splitlines()
+        assert len(lines) == row.count
+        for line in lines:
+            assert line.startswith(b'{"event":')
+            yield msgspec.json.decode(line)
