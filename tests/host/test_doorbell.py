@@ -6,13 +6,18 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from overnight.host import doorbell
 from overnight.host.doorbell import Doorbell, ring
+
+
+def descriptors() -> set[str]:
+    """Which descriptors this process has open."""
+    return {entry.name for entry in Path("/dev/fd").iterdir()}
 
 
 @pytest.fixture(params=["short", "long"])
@@ -118,7 +123,7 @@ def test_where_a_long_path_cannot_be_reached_the_bell_is_mute(tmp_path: Path, mo
     bell.close()
 
 
-def test_a_bell_that_cannot_be_hung_leaves_nothing_open(tmp_path: Path, descriptors: Callable[[], set[str]]) -> None:
+def test_a_bell_that_cannot_be_hung_leaves_nothing_open(tmp_path: Path) -> None:
     before = descriptors()
     with pytest.raises(OSError, match="No such file"):
         Doorbell(tmp_path / "missing" / "doorbell")
@@ -126,7 +131,7 @@ def test_a_bell_that_cannot_be_hung_leaves_nothing_open(tmp_path: Path, descript
 
 
 @pytest.mark.usefixtures("bell")
-def test_no_descriptor_is_left_by_ringing(path: Path, descriptors: Callable[[], set[str]]) -> None:
+def test_no_descriptor_is_left_by_ringing(path: Path) -> None:
     before = descriptors()
     for _ in range(5):
         ring(path)

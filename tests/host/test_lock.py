@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
@@ -35,6 +34,11 @@ HOLDER = """
         print("won", flush=True)
     sys.stdin.readline()
 """
+
+
+def descriptors() -> set[str]:
+    """Which descriptors this process has open."""
+    return {entry.name for entry in Path("/dev/fd").iterdir()}
 
 
 class Starter:
@@ -208,7 +212,7 @@ def test_a_link_is_refused(path: Path, tmp_path: Path) -> None:
     assert (tmp_path / "target").read_text() == "precious"
 
 
-def test_a_refused_start_leaves_no_descriptor(path: Path, descriptors: Callable[[], set[str]]) -> None:
+def test_a_refused_start_leaves_no_descriptor(path: Path) -> None:
     with HomeLock(path) as mine:
         mine.acquire(ME)
         before = descriptors()

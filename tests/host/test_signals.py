@@ -5,11 +5,16 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from overnight.host.signals import SignalWatch
+
+
+def descriptors() -> set[str]:
+    """Which descriptors this process has open."""
+    return {entry.name for entry in Path("/dev/fd").iterdir()}
 
 
 def send(*numbers: signal.Signals) -> None:
@@ -99,7 +104,7 @@ def test_another_thread_is_told_that_it_cannot_watch() -> None:
     assert "main thread" in str(caught[0])
 
 
-def test_no_descriptor_is_left(descriptors: Callable[[], set[str]]) -> None:
+def test_no_descriptor_is_left() -> None:
     before = descriptors()
     for _ in range(10):
         with SignalWatch():

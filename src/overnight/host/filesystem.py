@@ -82,6 +82,6 @@ def _is_above(point: bytes, place: bytes) -> bool:
 
 
 def _mounts_by_psutil() -> list[tuple[bytes, str]]:
-    import psutil  # type: ignore[import-untyped] # it carries no types
+    import psutil
 
     return [(os.fsencode(part.mountpoint), part.fstype) for part in psutil.disk_partitions(all=True)]

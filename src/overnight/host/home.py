@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import pwd
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -37,8 +36,7 @@ class _Card(msgspec.Struct, omit_defaults=True):
     written_by: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Home:
+class Home(msgspec.Struct, frozen=True):
     """The paths of one home. A value: making it touches nothing."""
 
     path: Path
