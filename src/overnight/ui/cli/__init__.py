@@ -7,6 +7,7 @@ it takes OVERNIGHT_DEBUG=1 to see one.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import sys
@@ -36,16 +37,15 @@ def main() -> NoReturn:
 
 def run(args: Sequence[str]) -> int:
     """Run one command line; return its exit status, with everything written that there is to say."""
-    status = _run(args)
     try:
+        status = _run(args)
         sys.stdout.flush()
-        sys.stderr.flush()
-    except BrokenPipeError:
-        return _reader_gone()
+    except printing.UnwrittenError as error:
+        return _unwritten(nobody_reads=error.nobody_reads, reason=str(error))
     except OSError as error:
-        _drop_output()
-        _say(f"the result could not be written: {_reason(error)}; what was done stays done")
-        return status or 1
+        return _unwritten(nobody_reads=isinstance(error, BrokenPipeError), reason=_reason(error))
+    with contextlib.suppress(OSError):
+        sys.stderr.flush()
     return status
 
 
@@ -54,12 +54,12 @@ def _run(args: Sequence[str]) -> int:
 
     try:
         result = overnight.main(list(args), prog_name="overnight", standalone_mode=False)
+    except printing.UnwrittenError:
+        raise
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
-    except BrokenPipeError:
-        return _reader_gone()
     except Exception as error:  # noqa: BLE001 - the one place where everything unexpected ends
         return _failed(error)
     return result if isinstance(result, int) else 0
@@ -120,14 +120,12 @@ def _reason(error: OSError) -> str:
     return f"{error.strerror or error}{name}"
 
 
-def _reader_gone() -> int:
-    """Whoever read our results has left; there is nobody to tell."""
-    _drop_output()
-    return BROKEN_PIPE
-
-
-def _drop_output() -> None:
-    """Point stdout nowhere, so that Python's own farewell finds nothing to complain about."""
+def _unwritten(*, nobody_reads: bool, reason: str) -> int:
+    """Results could not be written; say so, unless whoever read them has simply left."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
+    if nobody_reads:
+        return BROKEN_PIPE
+    _say(f"the result could not be written: {reason}; what was done stays done")
+    return 1

@@ -9,6 +9,7 @@ Results go to stdout, everything else to stderr.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
@@ -49,26 +50,52 @@ def _written_out(match: re.Match[str]) -> str:
     return f"\\x{code:02x}" if code in _ONE_BYTE else f"\\u{code:04x}"
 
 
+class UnwrittenError(Exception):
+    """A result could not be written. No `OSError`, since that is also what a home or a store may raise."""
+
+    def __init__(self, cause: OSError) -> None:
+        super().__init__(cause.strerror or str(cause))
+        #: Whether whoever read our results has left, as ``head`` does.
+        self.nobody_reads = isinstance(cause, BrokenPipeError)
+
+
 def say(line: str = "") -> None:
-    """One line of a result. What is in it must have been through `clean`."""
-    _write(sys.stdout, line + "\n")
+    """One line of a result. What is in it must have been through `clean`.
+
+    Raises:
+        UnwrittenError: It could not be written.
+    """
+    try:
+        sys.stdout.write(_encodable(line + "\n", sys.stdout.encoding))
+    except OSError as error:
+        raise UnwrittenError(error) from error
 
 
-def say_bytes(content: bytes) -> None:
-    """Bytes of a result, exactly as they are."""
-    sys.stdout.flush()
-    sys.stdout.buffer.write(content)
+def pour(content: bytes, *, stream: int = 1) -> None:
+    """Bytes as they are, at once: to stdout (1) or stderr (2). A terminal gets them through `clean_output`.
+
+    Raises:
+        UnwrittenError: They could not be written.
+    """
+    target = sys.stdout if stream == 1 else sys.stderr
+    try:
+        target.flush()
+        target.buffer.write(clean_output(content) if target.isatty() else content)
+        target.buffer.flush()
+    except OSError as error:
+        raise UnwrittenError(error) from error
 
 
 def note(line: str) -> None:
-    """One line beside the result: a notice, a warning, a progress report."""
-    _write(sys.stderr, line + "\n")
+    """One line beside the result: a notice, a warning. Lost when nobody can take it."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(_encodable(line + "\n", sys.stderr.encoding))
 
 
-def _write(stream: object, line: str) -> None:
-    """Write, whatever the encoding of the stream can hold."""
-    encoding = getattr(stream, "encoding", None) or "utf-8"
-    stream.write(line.encode(encoding, "backslashreplace").decode(encoding))  # type: ignore[attr-defined]  # any text stream
+def _encodable(line: str, encoding: str | None) -> str:
+    """The line with everything written out that the encoding of its stream cannot hold."""
+    name = encoding or "utf-8"
+    return line.encode(name, "backslashreplace").decode(name)
 
 
 def on_terminal() -> bool:

@@ -21,7 +21,17 @@ import msgspec
 from overnight.core import environment, inputs
 from overnight.core.errors import UsageError
 from overnight.core.placeholders import COLUMN_SEPARATOR, columns, expand, has_placeholder
-from overnight.core.task import DEFAULT_QUEUE, DEFAULT_RETRIES, DEFAULT_TIMEOUT, Action, ActionKind, NewTask, text
+from overnight.core.task import (
+    DEFAULT_KILL_GRACE,
+    DEFAULT_QUEUE,
+    DEFAULT_RETRIES,
+    DEFAULT_TIMEOUT,
+    Action,
+    ActionKind,
+    Backoff,
+    NewTask,
+    text,
+)
 from overnight.ui.cli import printing
 from overnight.ui.cli.group import marked_words
 from overnight.ui.cli.values import Duration, Instant, Need
@@ -31,6 +41,7 @@ _QUEUE_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 #: Characters of a title and a description.
 _MOST_TITLE, _MOST_DESCRIPTION = 4096, 65536
 _STDIN = b"-"
+DEFAULT_KEEP_OUTPUT = Action(ActionKind.COMMAND, b"/").keep_output
 _RETRIES = click.IntRange(0, 1000)
 _PRIORITY = click.IntRange(-1000, 1000)
 
@@ -64,10 +75,16 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Defaults(msgspec.Struct, frozen=True):
-    """What holds when nothing is said. `timeout` in seconds, None for no limit."""
+    """What holds when nothing is said. Durations in seconds; `timeout` None for no limit."""
 
     timeout: float | None = DEFAULT_TIMEOUT
     retries: int = DEFAULT_RETRIES
+    backoff: Backoff = Backoff()
+    kill_grace: float = DEFAULT_KILL_GRACE
+    #: Bytes of output kept of an attempt.
+    keep_output: int = DEFAULT_KEEP_OUTPUT
+    #: Further variables of the environment, taken along if they are set.
+    env: tuple[str, ...] = ()
 
 
 #: Without a configuration.
@@ -218,7 +235,8 @@ def _action(
     request: Request, command: tuple[bytes, ...] | None, defaults: Defaults, environ: Mapping[bytes, bytes]
 ) -> Action:
     _check_words(request, command)
-    env, env_names = environment.split(environ, [os.fsencode(name) for name in request.env])
+    wished = [name for name in map(os.fsencode, defaults.env) if name in environ or environment.looks_secret(name)]
+    env, env_names = environment.split(environ, [*map(os.fsencode, request.env), *wished])
     timeout = defaults.timeout if request.timeout is None else request.timeout
     return Action(
         kind=ActionKind.COMMAND if request.call is None else ActionKind.CALL,
@@ -231,7 +249,10 @@ def _action(
         python=b"" if request.python is None else os.path.abspath(os.fsencode(request.python)),  # noqa: PTH100 - bytes
         timeout=None if timeout == float("inf") else timeout,
         retries=defaults.retries if request.retries is None else request.retries,
+        backoff=defaults.backoff,
+        kill_grace=defaults.kill_grace,
         at_most_once=request.at_most_once,
+        keep_output=defaults.keep_output,
     )
 
 

@@ -11,6 +11,7 @@ from overnight import wiring
 from overnight.core.errors import UsageError
 from overnight.store.contract import Added
 from overnight.ui.cli import printing
+from overnight.ui.cli.defaults import task_defaults
 from overnight.ui.cli.group import TaskVerb
 from overnight.ui.cli.session import made, say_where
 from overnight.ui.cli.shapes import line
@@ -46,7 +47,7 @@ def add(*, request: Request, unique: bool, as_json: bool) -> None:
 def put(request: Request, *, unique: bool = False, as_json: bool = False) -> None:
     """Do what was typed: make tasks of it, put them on disk, and say their ids."""
     now = wiring.clock.now()
-    work = collect(request, now=now, distinct=unique)
+    work = collect(request, now=now, defaults=task_defaults(), distinct=unique)
     if work is None:
         raise UsageError(
             "neither an input nor a command is given; nothing was added",

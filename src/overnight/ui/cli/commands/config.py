@@ -1,3 +1,47 @@
-"""``config show``: the settings in use, and where each comes from."""
+"""``config show``: the settings in use, and where each was said."""
 
 from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from overnight.core.configuration import Configuration
+from overnight.core.settings import Row, rows
+from overnight.ui.cli import printing, shapes
+from overnight.ui.cli.group import SETTINGS, Verb, global_options
+from overnight.ui.cli.settings import in_use
+
+
+@click.group(context_settings=SETTINGS, params=global_options(hidden=True))
+def config() -> None:
+    """Show the settings in use."""
+
+
+@config.command(cls=Verb)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def show(*, as_json: bool) -> None:
+    """Show every setting, and where it was said: flag, environment, overnight.toml or default.
+
+    A configuration that makes no sense is told with everything that is wrong with it, and exit status 2.
+    """
+    settings, configured = in_use()
+    if as_json:
+        printing.say(shapes.line(_shape(rows(settings), configured)))
+        return
+    cells = [(row.name, printing.clean(row.value), printing.clean(row.where or row.origin)) for row in rows(settings)]
+    for line in printing.table(cells, last=printing.width() if printing.on_terminal() else None):
+        printing.say(line)
+    for name, limits in configured.queues.items():
+        printing.say(f"queue {printing.clean(name)}: slots {limits.slots or 'auto'}, rate {limits.rate or 'none'}")
+    for name, resource in configured.resources.items():
+        ids = f" ({', '.join(resource.ids)})" if resource.ids else ""
+        printing.say(f"resource {printing.clean(name)}: {resource.amount:g}{printing.clean(ids)}")
+
+
+def _shape(found: list[Row], configured: Configuration) -> dict[str, Any]:
+    return {
+        "settings": {row.name: {"value": row.value, "origin": row.origin, "where": row.where} for row in found},
+        "queues": {name: {"slots": one.slots, "rate": one.rate} for name, one in configured.queues.items()},
+        "resources": {name: {"amount": one.amount, "ids": one.ids} for name, one in configured.resources.items()},
+    }

@@ -6,7 +6,6 @@ terminal everything that could steer it is left out, but for colours.
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterable, Iterator
 
@@ -118,11 +117,6 @@ def _read(session: Session, attempt: Attempt) -> Iterable[tuple[int, bytes]]:
 
 
 def pour(chunks: Iterable[tuple[int, bytes]]) -> None:
-    """Write pieces of output (1: stdout, 2: stderr) to the stream that they came from."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    safe = {1: sys.stdout.isatty(), 2: sys.stderr.isatty()}
+    """Write pieces of output to the stream that they came from."""
     for stream, content in chunks:
-        target = sys.stdout.buffer if stream == 1 else sys.stderr.buffer
-        target.write(printing.clean_output(content) if safe[stream] else content)
-        target.flush()
+        printing.pour(content, stream=stream)

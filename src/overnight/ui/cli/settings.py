@@ -1,0 +1,29 @@
+"""All settings as one call has them: flags, environment, ``overnight.toml``, built-in values."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from overnight import wiring
+from overnight.core.configuration import Configuration
+from overnight.core.errors import NotFoundError
+from overnight.core.settings import Settings, resolve
+from overnight.host.home import Home
+from overnight.ui.cli.group import home_option, log_level
+
+
+def in_use() -> tuple[Settings, Configuration]:
+    """The settings, and the file that some of them come from.
+
+    Raises:
+        ConfigurationError: The file makes no sense.
+        UsageError: A variable of the environment makes none.
+    """
+    try:
+        home = wiring.find_home(home_option())
+    except NotFoundError:
+        home = Home(Path(home_option() or Path.cwd() / wiring.HOME_NAME))
+    configured = wiring.configuration(home)
+    flags = {"home": home_option(), "log_level": log_level()}
+    return resolve(flags=flags, environ=os.environ, configured=configured.settings), configured
