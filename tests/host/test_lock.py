@@ -75,21 +75,32 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "lock"
 
 
-def test_one_of_many_concurrent_starts_wins_whatever_an_earlier_one_left(path: Path) -> None:
-    """Readers look all the while, since somebody always watches the status."""
+def race(path: Path, count: int) -> None:
+    """Many start at once, on top of what an earlier holder left, while somebody watches the status all the time."""
     path.write_text('{"pid": 1, "started_at": 5.0}')
-    starters = [Starter(path) for _ in range(12)]
+    starters = [Starter(path) for _ in range(count)]
     try:
         for starter in starters:
             starter.go()
-        for _ in range(300):
+        for _ in range(count * 25):
             read_owner(path)
         results = [starter.result() for starter in starters]
-        assert sorted(results) == ["lost"] * 11 + ["won"]
+        assert sorted(results) == ["lost"] * (count - 1) + ["won"]
         assert read_owner(path) == Owner(pid=starters[results.index("won")].process.pid)
     finally:
         for starter in starters:
             starter.end()
+    assert read_owner(path) is None
+
+
+def test_one_of_many_concurrent_starts_wins_whatever_an_earlier_one_left(path: Path) -> None:
+    race(path, 12)
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("_round", range(20))
+def test_one_of_100_concurrent_starts_wins(path: Path, _round: int) -> None:
+    race(path, 100)
 
 
 def test_a_killed_holder_frees_the_lock_and_is_nobody_from_then_on(path: Path) -> None:
