@@ -14,10 +14,8 @@ from overnight.core.configuration import Configuration, parse
 from overnight.core.errors import ConfigurationError, NotFoundError
 from overnight.host import doorbell
 from overnight.host.clock import SystemClock
-from overnight.host.home import Home, check, create, find
+from overnight.host.home import DIRECTORY, Home, check, create, find
 from overnight.store.contract import Store
-
-HOME_NAME = ".overnight"
 
 clock = SystemClock()
 
@@ -44,7 +42,8 @@ def find_home(option: str | None = None) -> Home:
 def make_home(option: str | None = None) -> Home:
     """The home that this directory belongs to, made in the current directory when there is none."""
     override = _override(option)
-    home = find(Path.cwd(), override) or create(override or Path.cwd() / HOME_NAME)
+    found = find(Path.cwd(), override)
+    home = create(found.path if found else override or Path.cwd() / DIRECTORY)  # completes a half-made one
     check(home)
     return home
 

@@ -17,18 +17,29 @@ from overnight.ui.cli.narrator import Narrator
 LOOK_EVERY = 0.1
 
 
-def follow(home: Home, store: Store, goal: TheseAtRest, narrator: Narrator) -> bool:
+#: The events that end a task.
+ENDS = frozenset({"file_completed", "file_failed", "file_timeout", "file_held", "file_cancelled"})
+
+
+def follow(home: Home, store: Store, goal: TheseAtRest, narrator: Narrator, *, after: int) -> bool:
     """Tell what becomes of these tasks until all are at rest.
+
+    Args:
+        home: The home in which another process is the engine.
+        store: Its store.
+        goal: The tasks.
+        narrator: Who tells.
+        after: The last event number before the tasks were added.
 
     Returns:
         True when they are; False when nobody holds the home any more and work is left.
     """
-    tail = JournalTail(home.journal, after=store.journal_seq())
+    tail = JournalTail(home.journal, after=after)
     goal.stirred()
     while True:
         for event in tail.news():
-            task_id = event.get("id")
-            if isinstance(task_id, int) and goal.contains(task_id):
+            task_id = event.get("id", 0)
+            if event["event"] in ENDS and goal.contains(task_id):
                 _tell(store, goal, narrator, task_id)
         counts = store.counts()
         if goal.reached(counts):

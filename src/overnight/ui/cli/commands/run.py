@@ -15,6 +15,7 @@ from overnight.core.states import TaskState
 from overnight.core.stopping import StoppedBy
 from overnight.engine.goal import QueueEmpty, TheseAtRest
 from overnight.host.home import Home
+from overnight.monitor.tail import last_seq
 from overnight.store.contract import Store
 from overnight.ui.cli import printing
 from overnight.ui.cli.following import follow
@@ -111,6 +112,7 @@ def run_queue(home: Home, manner: Manner) -> Ending:
 def run_work(home: Home, work: Work, manner: Manner, *, changed: bool, again: bool) -> tuple[Ending, int]:
     """Work until these tasks are at rest, in this process or by following the engine that holds the home."""
     resumed: Resumed | None = None
+    after = last_seq(home.journal)
     while True:
         try:
             with holding(home) as store:
@@ -126,7 +128,7 @@ def run_work(home: Home, work: Work, manner: Manner, *, changed: bool, again: bo
                     wiring.ring(home)
                     printing.note("overnight: an engine is at work in this home; it does these, and this follows")
                 goal = TheseAtRest(resumed.ids, store)
-                if follow(home, store, goal, narrate(home, store, manner)):
+                if follow(home, store, goal, narrate(home, store, manner), after=after):
                     ending = Ending(StoppedBy.QUEUE_EMPTY, None, goal.tally, goal.total - goal.at_rest)
                     return ending, resumed.skipped
             finally:
