@@ -41,7 +41,7 @@ audit: $(VENV)/.with-audit ## dependencies against known vulnerabilities
 	$(PY) -m pip_audit --strict --no-deps --disable-pip --progress-spinner off -r $(VENV)/installed.txt
 
 docs: $(VENV)/.with-dev ## write the generated pages again
-	$(PY) scripts/lifecycle.py
+	@for page in scripts/*.py; do $(PY) $$page || exit 1; done
 
 clean: ## remove the environment and all caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
