@@ -77,6 +77,15 @@ def test_many_that_make_a_store_at_once_get_the_same(path: Path) -> None:
     store.close()
 
 
+def test_who_makes_a_store_too_late_leaves_the_one_that_is_there(path: Path) -> None:
+    store = made(path)
+    store.add(tasks(1), now=NOON)
+    connection.create_file(path)
+    store.check_file()
+    assert [one.name for one in path.parent.glob("*new*")] == []
+    store.close()
+
+
 def test_only_its_owner_may_read_a_store(path: Path) -> None:
     made(path).close()
     assert path.stat().st_mode & 0o777 == 0o600
@@ -258,18 +267,21 @@ def test_any_error_out_of_commit_means_unknown(path: Path) -> None:
     store.close()
 
 
-def test_who_has_to_wait_rings_once_and_then_gets_through(path: Path) -> None:
+def test_who_has_to_wait_rings_once_and_then_gets_through(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often it has to try again."""
     holder = made(path)
-    rings = []
+    happened = []
 
-    def ring() -> None:
-        rings.append("ring")
-        holder._database.connection.execute("COMMIT")
+    def nap(_seconds: float) -> None:
+        happened.append("nap")
+        if len(happened) == 4:
+            holder._database.connection.execute("COMMIT")
 
-    waiting = SqliteStore.open(path, on_wait=ring)
+    monkeypatch.setattr("overnight.store.sqlite.connection.time.sleep", nap)
+    waiting = SqliteStore.open(path, on_wait=lambda: happened.append("ring"))
     holder._database.connection.execute("BEGIN IMMEDIATE")
     assert waiting.add(tasks(1), now=NOON).ids == [1]
-    assert rings == ["ring"]
+    assert happened == ["ring", "nap", "nap", "nap"]
     waiting.close()
     holder.close()
 
@@ -302,6 +314,17 @@ def test_the_log_stays_bounded_when_it_is_tidied(path: Path) -> None:
     store.close()
 
 
+def test_closing_does_not_move_the_log(path: Path) -> None:
+    """A producer that is the last to leave would pay for it."""
+    store = made(path)
+    store.add(tasks(1), now=NOON)
+    store.close()
+    assert path.with_name("queue.db-wal").stat().st_size > 0
+    store = SqliteStore.open(path)
+    assert store.counts().pending == 1
+    store.close()
+
+
 def test_tidying_does_not_wait_for_a_reader(path: Path) -> None:
     """What it still needs is moved the next time."""
     store, reader = made(path), SqliteStore.open(path)
@@ -313,6 +336,20 @@ def test_tidying_does_not_wait_for_a_reader(path: Path) -> None:
         assert view.execute("SELECT count(*) FROM tasks").get == 1
     store._database.tidy(0, give_back=0)
     assert path.with_name("queue.db-wal").stat().st_size == 0
+    reader.close()
+    store.close()
+
+
+def test_giving_room_back_does_not_wait_for_a_reader_either(path: Path) -> None:
+    """This one has seen everything, so all pages can be moved, and yet the log cannot be cut."""
+    made(path).close()
+    rings: list[str] = []
+    store, reader = SqliteStore.open(path, on_wait=lambda: rings.append("ring")), SqliteStore.open(path)
+    store.add(tasks(1), now=NOON)
+    with reader._database.read() as view:
+        assert view.execute("SELECT count(*) FROM tasks").get == 1
+        store._database.tidy(0, give_back=0)
+    assert rings == []
     reader.close()
     store.close()
 
@@ -376,6 +413,8 @@ def test_tasks_whose_identities_collide_are_told_apart(path: Path, monkeypatch: 
     added = store.add(tasks(3), now=NOON, unique=True)
     assert len(added.ids) == 3
     assert [one.id for one in store.find(tasks(3))] == added.ids
+    elsewhere = Action(kind=ActionKind.COMMAND, cwd=b"/elsewhere", argv=(b"true",))
+    assert store.find([NewTask(action=elsewhere, input=b"0")]) == []
     store.close()
 
 

@@ -259,7 +259,11 @@ class Store(Protocol):
         """
 
     def abandon(self, batch: int) -> int:
-        """Remove what an unpublished batch has added so far. Returns the number of tasks."""
+        """Remove what an unpublished batch has added so far. Returns the number of tasks; 0 when it is not open.
+
+        The one operation that may take several transactions: nobody sees the batch. From the first
+        on it can no longer be published, and after a crash in between it can be abandoned again.
+        """
 
     def open_batches(self) -> list[tuple[int, str, float]]:
         """Unpublished batches: id, owner, begun at."""

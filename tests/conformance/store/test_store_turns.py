@@ -259,13 +259,13 @@ def test_every_fence_is_higher_than_those_before(store: Store) -> None:
 
 
 def test_a_waiting_task_becomes_due_at_its_time_and_not_before(store: Store, engine: SmallEngine) -> None:
-    store.add([task("a", not_before=NOON + 10), task("b", not_before=NOON + 20)], now=NOON)
+    store.add([task("a", not_before=NOON + 10), task("b", not_before=NOON + 12)], now=NOON)
     assert engine.turn(now=NOON + 9.9).next_due == NOON + 10
     assert store.counts().waiting == 2
     turn = engine.turn(now=NOON + 10, claim=engine.everything())
     assert [one.input for one in turn.claimed] == [b"a"]
-    assert turn.next_due == NOON + 20
-    assert engine.turn(now=NOON + 20).next_due is None
+    assert turn.next_due == NOON + 12
+    assert engine.turn(now=NOON + 12).next_due is None
     assert store.counts().pending == 1
 
 

@@ -21,7 +21,7 @@ from overnight.core.task import Action, NewTask, task_identity
 from overnight.store.contract import Added, Known
 from overnight.store.sqlite.connection import Database, Transaction
 from overnight.store.sqlite.lanes import Lanes, needs_text
-from overnight.store.sqlite.statements import read_all, read_for_each, read_one, run, run_each
+from overnight.store.sqlite.statements import Row, insert_many, read_all, read_for_each, read_one, run
 
 #: Events in one row of the outbox: about 1.5 MB of lines.
 EVENTS_A_ROW = 5000
@@ -122,9 +122,9 @@ def _insert(
     actions: dict[bytes, int] = {}
     places: dict[tuple[str, str, str], int] = {}
     at = events.stamp(now)
-    rows = []
+    rows: list[Row] = []
     for task_id, plan in enumerate(plans, first):
-        task, facts, identity = plan
+        task, facts, _ = plan
         new_action = facts.digest not in actions
         if new_action:
             actions[facts.digest] = _action_id(database, facts)
@@ -133,34 +133,27 @@ def _insert(
             places[kind] = lanes.ensure(*kind, batch or 0)
         later = task.not_before is not None and task.not_before > now
         state = TaskState.WAITING if later else TaskState.PENDING
-        transaction.move(places[kind], 0, state, 1)
-        rows.append(
-            (
-                task_id,
-                state,
-                places[kind],
-                actions[facts.digest],
-                task.priority,
-                now,
-                task.not_before if later else None,
-                identity,
-                task.input,
-                task.title,
-                task.description,
-                task.stamp,
-            )
-        )
+        transaction.move(places[kind], 0, state.value, 1)
+        rows.append(_row(plan, task_id, state, places[kind], actions[facts.digest], now))
         transaction.events.append(
             events.added(task, task_id=task_id, state=state, digest=facts.digest, at=at, by=by, with_action=new_action)
         )
         if len(rows) >= EVENTS_A_ROW:
-            run_each(connection, "add_task", rows)
+            insert_many(connection, "add_task", rows)
             rows.clear()
             transaction.spill(batch)
-    run_each(connection, "add_task", rows)
+    insert_many(connection, "add_task", rows)
     if batch is not None:
         transaction.spill(batch)
     return list(range(first, last + 1))
+
+
+def _row(plan: _Plan, task_id: int, state: TaskState, lane_id: int, action_id: int, now: float) -> Row:
+    """The values of `add_task`; a top-level task's order key is its own id."""
+    task, _, identity = plan
+    not_before = task.not_before if state is TaskState.WAITING else None
+    about = (identity, task.input, task.title, task.description, task.stamp)
+    return (task_id, state, lane_id, action_id, task.priority, task_id, now, not_before, *about)
 
 
 def _action_id(database: Database, facts: _Facts) -> int:

@@ -52,7 +52,6 @@ PRAGMA trusted_schema = OFF;
 PRAGMA cell_size_check = ON;
 PRAGMA cache_size = -16000;
 PRAGMA mmap_size = 0;
-PRAGMA wal_autocheckpoint = 0;
 """
 
 #: What is not the fault of a statement.
@@ -168,6 +167,7 @@ class Database:
         # Without this SQLite looks at the values bound to LIMIT, and prepares the statement anew for each.
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         connection.execute(_PRAGMAS)
+        # Takes the place of SQLite's own checkpoint after a commit: only `tidy` moves the log.
         connection.set_wal_hook(self._note_wal)
         bring_up_to_date(connection, self.path, migrate=migrate)
         self.check_file()

@@ -23,7 +23,7 @@ UPDATE meta SET last_task_id = last_task_id + ? RETURNING last_task_id;
 -- name: add_task
 INSERT INTO tasks (id, state, lane_id, action_id, priority, order_key, added_at, not_before, identity, input, title,
                    description, stamp)
-VALUES (?1, ?2, ?3, ?4, ?5, ?1, ?6, ?7, ?8, ?9, ?10, ?11, ?12);
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: find_task
 -- The identity narrows it down to a row or two; input and action are compared in full. Tasks of
