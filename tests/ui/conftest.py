@@ -74,6 +74,7 @@ def program(place: Path) -> Callable[..., subprocess.CompletedProcess[bytes]]:
             cwd=place,
             env=clean | (env or {}),
             capture_output=True,
+            timeout=120,
             check=False,
             **pipe,
         )

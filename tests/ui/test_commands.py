@@ -587,7 +587,8 @@ def test_ctrl_c_is_quiet(overnight: Call) -> None:
 
     with held(), pytest.MonkeyPatch.context() as patch:
         patch.setattr("time.sleep", interrupt)
-        assert overnight("wait") == (130, "", "")
+        said = overnight("wait")
+    assert (said.status, said.out, said.err.strip()) == (130, "", "")
 
 
 def test_stop_without_an_engine_is_done_at_once_and_lays_nothing(overnight: Call) -> None:

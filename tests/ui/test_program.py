@@ -134,3 +134,14 @@ def test_a_store_that_is_damaged_is_exit_6_and_stays_as_it_is(program: Program, 
     assert ended.returncode == 6
     assert b"Traceback" not in ended.stderr
     assert store.read_bytes() == before
+
+
+def test_the_log_has_what_the_task_printed_byte_for_byte(program: Program) -> None:
+    script = r"printf 'caf\351\n'; printf '\033[2Jx\n'; printf 'oops\n' >&2; exit 3"
+    assert program("run", "--retries", "0", "--quiet", "--", "sh", "-c", script).returncode == 1
+    for words in (["log", "1"], ["log", "-f", "1"], ["log", "1", "--attempt", "1"]):
+        ended = program(*words)
+        assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"caf\xe9\n\x1b[2Jx\n", b"oops\n")
+    ended = program("log", "1", "--attempt", "2")
+    assert (ended.returncode, ended.stdout) == (4, b"")
+    assert b"has no ended attempt 2; it has 1" in ended.stderr

@@ -46,7 +46,8 @@ class EngineFile(msgspec.Struct, frozen=True):
     """What the engine writes about itself. Durations are seconds."""
 
     pid: int
-    started_at: datetime | None = None
+    #: POSIX seconds.
+    started_at: float | None = None
     version: str = ""
     state: str = ""
     rate_per_second: float | None = None
@@ -129,23 +130,18 @@ def _engine(home: Path, written: EngineFile | None, now: float) -> tuple[EngineV
         return EngineView(EngineState.STOPPED, why=written.why if written else ""), None
     if written is None or written.pid != owner.pid:
         return EngineView(EngineState.STARTING, pid=owner.pid), None
-    heartbeat = _seconds(written.last_heartbeat)
-    started_at = _seconds(written.started_at)
+    heartbeat = None if written.last_heartbeat is None else written.last_heartbeat.timestamp()
     silent = heartbeat is not None and now - heartbeat > SILENT_AFTER
     view = EngineView(
         EngineState.SILENT if silent else _STATES.get(written.state, EngineState.RUNNING),
         pid=owner.pid,
-        uptime_seconds=None if started_at is None else max(0.0, now - started_at),
+        uptime_seconds=None if written.started_at is None else max(0.0, now - written.started_at),
         last_heartbeat=heartbeat,
         slots=written.slots,
         version=written.version,
         why=written.why,
     )
     return view, written
-
-
-def _seconds(moment: datetime | None) -> float | None:
-    return None if moment is None else moment.timestamp()
 
 
 def _running(store: Store, now: float) -> list[RunningView]:

@@ -9,7 +9,7 @@ from overnight import wiring
 from overnight.core.configuration import Configuration
 from overnight.core.errors import NotFoundError
 from overnight.core.settings import Settings, resolve
-from overnight.host.home import Home
+from overnight.host.home import DIRECTORY, Home
 from overnight.ui.cli.group import home_option, log_level
 
 
@@ -23,7 +23,8 @@ def in_use() -> tuple[Settings, Configuration]:
     try:
         home = wiring.find_home(home_option())
     except NotFoundError:
-        home = Home(Path(home_option() or Path.cwd() / wiring.HOME_NAME))
+        named = home_option() or os.environ.get("OVERNIGHT_HOME")
+        home = Home(Path(named) if named else Path.cwd() / DIRECTORY)
     configured = wiring.configuration(home)
     flags = {"home": home_option(), "log_level": log_level()}
     return resolve(flags=flags, environ=os.environ, configured=configured.settings), configured
