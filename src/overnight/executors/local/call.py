@@ -123,11 +123,12 @@ class Sources:
 
     def changed(self) -> bool:
         """Whether a file is not what it was when it was first seen here."""
-        if len(sys.modules) != self._modules:
-            self._learn()
         return any(_stamp(path) != stamp for path, stamp in self._known.items())
 
-    def _learn(self) -> None:
+    def learn(self) -> None:
+        """See what has been imported since the last time."""
+        if len(sys.modules) == self._modules:
+            return
         self._modules = len(sys.modules)
         for module in list(sys.modules.values()):
             path = getattr(module, "__file__", None) if isinstance(module, types.ModuleType) else None

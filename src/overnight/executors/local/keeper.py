@@ -9,8 +9,6 @@ Commands run one at a time; the next frame is read when the last outcome is on i
 not been read can be taken back. Functions run in a runner of their own (see `runner_care`).
 """
 
-# ruff: noqa: FBT003 - the flags of sockets and descriptors go by position
-
 from __future__ import annotations
 
 import os
@@ -62,8 +60,6 @@ class Keeper:
         spill = os.fsdecode(place.spool)
         self._control = Line(adopt(place.control), spill)
         self._commands = Line(adopt(place.commands), spill)
-        self._control.socket.setblocking(False)
-        self._commands.socket.setblocking(False)
         self.marks = open_slot(Path(os.fsdecode(place.marks)), place.slot)
         self.segments = Segments(os.fsdecode(place.output), place.slot)
         self.spool = Spool(place.in_spool(f"s{place.slot}-{place.serial}-k"))
@@ -88,9 +84,11 @@ class Keeper:
         """Work until the engine closes us or dies."""
         try:
             while not (self._closing and self._running is None and self.runners.idle):
-                for descriptor, _ in self._poll.poll(self._patience()):
-                    if descriptor in self._handlers:
-                        self._handlers[descriptor]()
+                ready = [(number, self._handlers[number]) for number, _ in self._poll.poll(self._patience())]
+                for number, handler in ready:
+                    # One handler may close what another was called for, and the number be given again.
+                    if self._handlers.get(number) is handler:
+                        handler()
                 self._look()
         except (EOFError, ConnectionError):
             pass  # the engine is gone

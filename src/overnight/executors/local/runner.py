@@ -61,8 +61,8 @@ from overnight.host.clock import SystemClock
 LINGER = 0.02
 #: Actions remembered; then all are forgotten at once.
 ACTIONS = 64
-#: Seconds between two looks at the source files, and at the size of this process.
-LOOK = 0.1
+#: Between two looks at the source files and at the size of this process lies so many times what a look takes.
+LOOK_SHARE = 20
 #: Attempts after which a runner makes room for a fresh one.
 MOST_ATTEMPTS = 1_000_000
 #: Bytes that a runner may grow beyond twice its size after its first frame.
@@ -88,8 +88,7 @@ class Runner:
 
         place = mine.place
         self._mine = mine
-        self._line = Line(adopt(place.calls), os.fsdecode(place.spool))
-        self._line.socket.setblocking(True)
+        self._line = Line(adopt(place.calls), os.fsdecode(place.spool), wait=True)
         self._marks = open_slot(Path(os.fsdecode(place.marks)), place.slot)
         handover = msgspec.msgpack.decode(_whole(mine.handover), type=Handover)
         self._first = msgspec.msgpack.decode(handover.frame, type=Run)
@@ -108,6 +107,8 @@ class Runner:
         for descriptor in (mine.stdout, mine.stderr):
             os.set_inheritable(descriptor, False)
             self._pipes.register(descriptor, select.POLLIN)
+        # Held, so that a pipe whose writers a function has closed is not ready for ever.
+        self._writers = (os.dup(1), os.dup(2))
         self._pid = os.getpid()
 
     def serve(self) -> None:
@@ -131,11 +132,15 @@ class Runner:
         moment = _monotonic()
         if moment < self._look_at:
             return True
-        self._look_at = moment + LOOK
+        changed = self._sources.changed() or self._attempts > MOST_ATTEMPTS or self._has_grown()
+        now = _monotonic()
+        self._look_at = now + LOOK_SHARE * (now - moment)
+        return not changed
+
+    def _has_grown(self) -> bool:
         size = _resident_bytes()
         self._base_size = self._base_size or size
-        grown = size > 2 * self._base_size + MOST_GROWTH
-        return not (grown or self._attempts > MOST_ATTEMPTS or self._sources.changed())
+        return size > 2 * self._base_size + MOST_GROWTH
 
     def _learn(self, run: Run) -> Action:
         action = msgspec.msgpack.decode(run.action, type=Action)
@@ -229,6 +234,8 @@ class Runner:
                 ended = []
                 flushed = moment
         self._attempts += len(run.specs)
+        # Before anybody can know that it has ended, and change what it was made of.
+        self._sources.learn()
         self._tell(position, ended)
 
     def _tell(self, upto: int, ended: list[Ended]) -> None:

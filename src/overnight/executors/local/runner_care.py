@@ -50,6 +50,8 @@ from overnight.host.purge import purge
 LOOK = 1.0
 #: Seconds between two looks for the beginning of an attempt that is to be cancelled.
 LOOK_FOR_START = 0.01
+#: Bytes remembered of what was printed while no attempt ran.
+STRAY_WORDS = 500
 #: An attempt that has run so long keeps the reports of those before it waiting.
 LAGGING = 0.05
 
@@ -99,12 +101,12 @@ class RunnerCare:
     def __init__(self, desk: Desk, calls: Line) -> None:
         self._desk = desk
         self._calls = calls
-        calls.socket.setblocking(True)
         self._place = desk.place
         self._marks = desk.marks
         self._handover = desk.place.in_spool(f"handover-{desk.place.slot}")
         self._number = 0
         self._prefix = b""
+        self._stray_words = b""
         self._pid = 0
         self._exit: Exit | None = None
         self._pipes: Pipes | None = None
@@ -134,9 +136,7 @@ class RunnerCare:
 
     def _on_calls(self) -> None:
         """There is work and no runner."""
-        self._calls.socket.setblocking(False)
         packed = self._calls.receive_packed()
-        self._calls.socket.setblocking(True)
         if packed is not None:
             self._desk.unwatch(self._calls.fileno())
             self._number += 1
@@ -162,6 +162,7 @@ class RunnerCare:
     def _spawn(self, action: Action, handover: Handover) -> None:
         with open(self._handover, "wb") as file:
             file.write(msgspec.msgpack.encode(handover))
+        self._stray_words = b""
         self._pipes = pipes = Pipes()
         self._marks.wipe_page()
         environ = environment(action, self._place)
@@ -320,6 +321,10 @@ class RunnerCare:
         self._desk.unwatch(self._exit.fileno())
         self._exit.close()
         self._exit = None
+        # Not watched any more: a pipe without writers would be ready for ever.
+        assert self._pipes is not None  # noqa: S101 - a runner has pipes
+        self._desk.unwatch(self._pipes.stdout)
+        self._desk.unwatch(self._pipes.stderr)
         self._status = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
         self._clear_up()
 
@@ -330,9 +335,8 @@ class RunnerCare:
             self._look_at = _clock.monotonic() + 0.5
             return
         assert self._pipes is not None  # noqa: S101 - a runner has pipes
-        last_words = self._last_words()
-        self._desk.unwatch(self._pipes.stdout)
-        self._desk.unwatch(self._pipes.stderr)
+        self._pump(most=1 << 62)
+        last_words = readable(text(self._stray_words).strip())
         self._pipes.close()
         self._pipes = None
         status, ending = self._status, self._ending
@@ -346,15 +350,6 @@ class RunnerCare:
         if status == EXIT_UNUSABLE:
             self._refuse(f"the interpreter cannot run functions: {last_words}")
         self._gone(_how(status or 0), ours=ending is not None or status == EXIT_UNUSABLE)
-
-    def _last_words(self) -> str:
-        """Read what is still in the pipes; what it wrote last while no attempt ran."""
-        if self._marks.current().state == State.STARTED:
-            self._pump()
-        words: list[bytes] = []
-        assert self._pipes is not None  # noqa: S101 - a runner has pipes
-        self._pipes.drain(lambda _, data: words.append(data), most=1)
-        return readable(text(b"".join(words)).strip()[-500:])
 
     def _tell_of_ending(self, ending: _Ending) -> None:
         mark = self._marks.read(Ring.RUNNER, ending.position)
@@ -388,7 +383,7 @@ class RunnerCare:
             recording.end(_clock.now())
             self._recording = None
 
-    def _pump(self) -> None:
+    def _pump(self, most: int = 1) -> None:
         """Put away what the attempt of the moment has printed, and tell the runner where.
 
         An attempt looks whether its pipes are empty and then whether PUMPING is over before it ends.
@@ -398,7 +393,7 @@ class RunnerCare:
         memory = self._marks.memory
         memory[PUMPING_AT] = 1
         assert self._pipes is not None  # noqa: S101 - watched only while there are some
-        self._pipes.drain(self._take, most=1)
+        self._pipes.drain(self._take, most=most)
         if self._recording is not None:
             self._publish(self._recording)
         PUMPS.pack_into(memory, PUMPS_AT, PUMPS.unpack_from(memory, PUMPS_AT)[0] + 1)
@@ -407,7 +402,9 @@ class RunnerCare:
     def _take(self, stream: int, data: bytes) -> None:
         mark = self._marks.current()
         if mark.state != State.STARTED:
-            return  # a thread or a child that prints between attempts: nobody's
+            # Before the first attempt it is about the interpreter, later it is nobody's: a thread's, a child's.
+            self._stray_words = (self._stray_words + data)[-STRAY_WORDS:]
+            return
         if self._recording is None or self._recording.key != mark.key:
             self._end_recording_unless(mark)
             self._recording = Recording(self._desk.segments, *mark.key, self._keep_output)

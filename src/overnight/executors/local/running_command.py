@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import sys
 
@@ -66,7 +67,7 @@ class RunningCommand:
         self._code: int | None = None
         self._seconds = 0.0
         self._cpu_seconds = 0.0
-        self._peak = 0
+        self._peak: int | None = None
         self._last = [b"", b"", b""]
 
     @property
@@ -113,7 +114,9 @@ class RunningCommand:
         self._code = os.waitstatus_to_exitcode(status)
         self._seconds = moment - self._start
         self._cpu_seconds = usage.ru_utime + usage.ru_stime
-        self._peak = usage.ru_maxrss * _MAXRSS_UNIT
+        # Counted from before exec, when it was still in the keeper's memory: below that nothing is known.
+        own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        self._peak = usage.ru_maxrss * _MAXRSS_UNIT if usage.ru_maxrss > own else None
         self.exit.close()
 
     def gone(self, moment: float, keep: tuple[int, ...]) -> bool:

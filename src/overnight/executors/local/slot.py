@@ -4,8 +4,6 @@ A slot runs one attempt at a time, in the order given. Commands and functions go
 lines, so one kind is handed out only when nothing of the other is outstanding.
 """
 
-# ruff: noqa: FBT003 - the flags of sockets and descriptors go by position
-
 from __future__ import annotations
 
 import os
@@ -42,9 +40,7 @@ from overnight.host.purge import forget, purge, spare
 
 #: Attempts in one frame: what cannot be recalled any more once it has been read.
 CALLS_IN_FRAME = 16
-#: Seconds that a worker must live for its next death not to count as one more in a row.
-STABLE = 10.0
-#: Seconds to wait after the first, second ... death in a row.
+#: Seconds to wait after the first, second ... death in a row of a worker that has done nothing.
 PAUSES = (0.0, 0.1, 0.5, 2.0, 5.0)
 #: After so many runners in a row that died without beginning anything, their attempts are refused.
 HOPELESS = 3
@@ -58,7 +54,7 @@ class Slot:
         marks: Of this slot.
         selector: Where our ends are watched.
         tell: Takes events.
-        clock: For pauses.
+        clock: For what is refused here.
     """
 
     def __init__(
@@ -87,7 +83,8 @@ class Slot:
         self._serial = 0
         self._deaths = 0
         self._futile_runners = 0
-        self._began = 0.0
+        #: Whether the keeper has brought an attempt to its end.
+        self._useful = False
         self._graves: list[Path] = []
         self._graves_returned: list[Path] = []
         self._dead_keeper = False
@@ -115,14 +112,12 @@ class Slot:
             env=environ,
         )
         spare(self._keeper.pid)
-        self._began = self._clock.monotonic()
+        self._useful = False
         self._exit = Exit(self._keeper.pid)
         self._selector.register(self._exit, selectors.EVENT_READ, self._on_exit)
         theirs[0].close()
         spill = os.fsdecode(place.spool)
         name = f"s{self.number}-{self._serial}"
-        for end in ours:
-            end.setblocking(False)
         self._control = Sender(Line(ours[0], spill), self._selector, self._on_control)
         self._commands.connect(
             Sender(Line(ours[1], spill), self._selector, None), theirs[1], spill, (f"{name}-k.?", f"{name}-k.?")
@@ -149,7 +144,7 @@ class Slot:
         self._on_control()
         status = self._keeper.returncode
         how = f"its keeper was killed by signal {-status}" if status < 0 else f"its keeper ended with status {status}"
-        self._deaths = 0 if self._clock.monotonic() - self._began > STABLE else self._deaths + 1
+        self._deaths = 0 if self._useful else self._deaths + 1
         self._bury(self._commands, how, worker_died=True)
         self._bury(self._calls, how, worker_died=True)
         self._disconnect()
@@ -178,6 +173,7 @@ class Slot:
         try:
             while (message := self._calls_line.receive()) is not None:
                 if isinstance(message, Report):
+                    self._useful = True
                     self._futile_runners = 0
                     self._tell(self._calls.told(message))
         except EOFError:
@@ -187,6 +183,7 @@ class Slot:
         try:
             while (message := self._control.line.receive()) is not None:
                 if isinstance(message, Report):
+                    self._useful = True
                     self._tell(self._commands.told(message))
                 elif isinstance(message, RunnerReport):
                     self._tell(self._calls.told_by_keeper(message.ended))

@@ -1,7 +1,5 @@
 """What the engine has handed to one worker: on its way, unread, begun, or ended and not yet told."""
 
-# ruff: noqa: FBT003 - the flags of sockets and descriptors go by position
-
 from __future__ import annotations
 
 import selectors
@@ -116,7 +114,6 @@ class Track:
         """
         self._sender = sender
         self._theirs = Line(theirs, spill)
-        theirs.setblocking(False)
         self._pattern, self._own = patterns
         self.restart()
 

@@ -103,12 +103,15 @@ class Line:
     """One end of a pair of sockets, with whole messages.
 
     Args:
-        end: The socket. Blocking or not, as its owner likes.
+        end: The socket.
         spill: Directory for messages that are too large for a socket.
+        wait: Whether to wait for messages and for room. Said with each call (MSG_DONTWAIT), because
+            O_NONBLOCK belongs to the socket, and duplicates of it are in three processes.
     """
 
-    def __init__(self, end: socket.socket, spill: str) -> None:
+    def __init__(self, end: socket.socket, spill: str, *, wait: bool = False) -> None:
         self.socket = end
+        self._flags = 0 if wait else socket.MSG_DONTWAIT
         self._spill = spill
         self._buffer = bytearray(LARGEST + 4096)
         self._view = memoryview(self._buffer)
@@ -138,7 +141,7 @@ class Line:
         try:
             if SEQPACKET is None:
                 return self._send_stream(packed)
-            self.socket.send(packed)
+            self.socket.send(packed, self._flags)
         except BlockingIOError:
             return False
         return True
@@ -152,12 +155,12 @@ class Line:
         packed = self.receive_packed()
         return None if packed is None else unpack(packed)
 
-    def receive_packed(self, flags: int = 0) -> bytes | None:
+    def receive_packed(self) -> bytes | None:
         """The next message as it came."""
         if SEQPACKET is None:
             return self._receive_stream()
         try:
-            size = self.socket.recv_into(self._buffer, 0, flags)
+            size = self.socket.recv_into(self._buffer, 0, self._flags)
         except BlockingIOError:
             return None
         except ConnectionResetError:
@@ -172,19 +175,14 @@ class Line:
 
     def _send_stream(self, packed: bytes) -> bool:
         packet = len(packed).to_bytes(4, "little") + packed
-        sent = self.socket.send(packet)
-        if sent < len(packet):
-            # Half a frame must be followed by the other half.
-            blocking = self.socket.getblocking()
-            self.socket.setblocking(True)
-            self.socket.sendall(packet[sent:])
-            self.socket.setblocking(blocking)
+        sent = self.socket.send(packet, self._flags)
+        self.socket.sendall(packet[sent:])  # half a frame must be followed by the other half
         return True
 
     def _receive_stream(self) -> bytes | None:
         while len(self._partial) < _end(self._partial):
             try:
-                words = self.socket.recv(65536)
+                words = self.socket.recv(65536, self._flags)
             except BlockingIOError:
                 return None
             except ConnectionResetError:
