@@ -5,6 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -529,10 +532,10 @@ def test_the_short_forms_are_about_the_default_queue(overnight: Call) -> None:
 
 
 @contextmanager
-def held() -> Iterator[None]:
-    """Hold the home as an engine would."""
+def held(**info: object) -> Iterator[None]:
+    """Hold the home as an engine would that says this about itself."""
     lock = HomeLock(wiring.find_home().lock)
-    lock.acquire({"pid": os.getpid()})
+    lock.acquire(info)
     try:
         yield
     finally:
@@ -618,12 +621,42 @@ def test_stop_asks_and_returns_when_the_lock_is_free(overnight: Call, monkeypatc
     assert not home.stop.exists()
 
 
-def test_stop_now_does_not_kill_what_it_cannot_name(overnight: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "said", [{}, {"pid": 1}, {"pid": os.getpid()}, {"pid": os.getpid(), "start": 1, "boot_id": "x"}]
+)
+def test_stop_now_does_not_kill_what_it_cannot_name(
+    overnight: Call, monkeypatch: pytest.MonkeyPatch, said: dict[str, object]
+) -> None:
     """The number in the lock alone could be anybody's by now."""
     monkeypatch.setattr(stop_command, "_PATIENCE", -1.0)
     monkeypatch.setattr("os.kill", lambda *_: pytest.fail("killed by number"))
     overnight("add", "a", "--", "true")
-    with held():
+    with held(**said):
+        ended = overnight("stop", "--now")
+    assert ended.status == 3
+    assert "it was not killed" in ended.err
+
+
+_HANGS = """
+import os, sys
+from pathlib import Path
+from overnight.host.lock import HomeLock
+from overnight.host.processes import identity
+who = identity(os.getpid())
+HomeLock(Path(sys.argv[1])).acquire({"pid": who.pid, "start": who.ticks, "boot_id": who.boot})
+print("holds", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_stop_now_goes_past_an_engine_that_hangs(overnight: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stop_command, "_PATIENCE", -1.0)
+    overnight("add", "a", "--", "true")
+    words = [sys.executable, "-c", _HANGS, str(wiring.find_home().lock)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as engine:
+        assert engine.stdout
+        assert engine.stdout.readline() == b"holds\n"
         said = overnight("stop", "--now")
-    assert said.status == 3
-    assert "it was not killed" in said.err
+        assert (said.status, said.out) == (0, "stopped\n")
+        assert engine.wait(10) == -signal.SIGKILL
+    assert "does not answer and is killed" in said.err

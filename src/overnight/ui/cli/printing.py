@@ -25,7 +25,7 @@ _ONE_BYTE = range(0x100)
 _NAMED = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}
 #: In the output of a task on a terminal: everything but colours, line ends and tabs.
 _UNSAFE_OUTPUT = (
-    rb"\x1b(?!\[[0-9;:]*m)(?:[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|\[[0-?]*[ -/]*[@-~]?|[ -/]*[0-~]?)?"
+    rb"\x1b(?!\[[0-9;:]*m)(?:[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|\[[0-?]*[ -/]*[@-~]?|[ -/]*[0-~]?)"
     rb"|[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]|\xc2(?:[\x80-\x9f]|\Z)"
 )
 
