@@ -26,6 +26,7 @@ from overnight.core.task import (
     DEFAULT_QUEUE,
     DEFAULT_RETRIES,
     DEFAULT_TIMEOUT,
+    MAX_INPUT_BYTES,
     Action,
     ActionKind,
     Backoff,
@@ -352,14 +353,17 @@ def _none_for_call() -> list[bytes]:
 
 def _safe(members: list[bytes], cwd: bytes) -> list[bytes]:
     """Refuse what cannot be an input; put ``./`` before a file's name that would look like an option."""
-    for member in members:
-        inputs.check(member)
-    if not any(member.startswith(b"-") for member in members):
+    together = b"\n".join(members)  # looked at as a whole: the usual list has nothing to be looked at one by one
+    if b"" in members or COLUMN_SEPARATOR in together or max(map(len, members), default=0) > MAX_INPUT_BYTES:
+        for member in members:
+            inputs.check(member)
+    if not together.startswith(b"-") and b"\n-" not in together:
         return members
-    return [
-        b"./" + member if member.startswith(b"-") and os.path.lexists(os.path.join(cwd, member)) else member  # noqa: PTH118 - bytes
-        for member in members
-    ]
+    return [b"./" + one if one.startswith(b"-") and _names_file(one, cwd) else one for one in members]
+
+
+def _names_file(name: bytes, cwd: bytes) -> bool:
+    return os.path.lexists(os.path.join(cwd, name))  # noqa: PTH118 - bytes
 
 
 def _piped() -> BinaryIO | None:
