@@ -47,13 +47,13 @@ def huey(tasks: int = HUEY_TASKS) -> float:
         (cwd / "hueyjob.py").write_text(HUEY.format(path=str(cwd / "huey.db")))
         fill = f"import hueyjob\nfor n in range({tasks}): hueyjob.noop(f'/data/in/file-{{n:08d}}.wav')"
         subprocess.run([sys.executable, "-c", fill], cwd=cwd, check=True)
-        consumer = Path(sys.executable).with_name("huey_consumer.py")
+        consumer = Path(sys.executable).with_name("huey_consumer")
         argv = [sys.executable, str(consumer), "hueyjob.huey", "-w", str(SLOTS), "-k", "process", "-q"]
         started = time.perf_counter()
         worker = subprocess.Popen(argv, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             wait = "import hueyjob, time\nwhile hueyjob.huey.pending_count(): time.sleep(0.02)"
-            subprocess.run([sys.executable, "-c", wait], cwd=cwd, check=True)
+            subprocess.run([sys.executable, "-c", wait], cwd=cwd, check=True, timeout=300)
             return tasks / (time.perf_counter() - started)
         finally:
             worker.terminate()

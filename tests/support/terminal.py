@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -89,17 +89,13 @@ class Terminal:
         return found
 
     def kill_everything(self, process: subprocess.Popen[bytes]) -> None:
-        """SIGKILL to an engine and everything below it, as at one moment."""
-        root = psutil.Process(process.pid)
-        root.send_signal(signal.SIGSTOP)
-        family = root.children(recursive=True)
+        """SIGKILL to an engine and everything below it, as at one moment: all are stopped first."""
+        family = [psutil.Process(process.pid)]
+        for member in family:  # grows while it is walked; a stopped parent gets no new children
+            family += _children_of_the_stopped(member)
         for member in family:
-            member.send_signal(signal.SIGSTOP)
-        for member in [root, *family]:
-            try:
+            with contextlib.suppress(psutil.NoSuchProcess):
                 member.kill()
-            except psutil.NoSuchProcess:
-                continue
         process.communicate()
 
     def close(self) -> None:
@@ -107,3 +103,15 @@ class Terminal:
         for process in self._started:
             if process.poll() is None:
                 self.kill_everything(process)
+            for pipe in (process.stdout, process.stderr):
+                if pipe is not None:
+                    pipe.close()
+
+
+def _children_of_the_stopped(process: psutil.Process) -> list[psutil.Process]:
+    """Stop a process, so that it does nothing until it is killed, and return its children."""
+    try:
+        process.suspend()
+        return process.children()
+    except psutil.NoSuchProcess:
+        return []

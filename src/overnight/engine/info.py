@@ -64,6 +64,8 @@ class InfoFile:
         if moved or counts.running:
             self._rate.saw(moved, moment - self._at)
         self._at = moment
+        if self._state == "stopping" and not running:
+            self._why = ""
         if moved or running or self._state != "working" or moment - self._written_at >= QUIET:
             self._written_at = moment
             self._write(counts)

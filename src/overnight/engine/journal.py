@@ -17,6 +17,8 @@ from overnight.store.contract import OutboxRow, Store
 
 #: Seconds between two syncs while events flow.
 SYNC_EVERY = 1.0
+#: Size at which a segment is full.
+ROTATE_BYTES = 64 * 1024 * 1024
 #: Outbox rows read at a time.
 ROWS = 512
 _SEQ = re.compile(rb'^\{"seq":(\d+),')
@@ -32,7 +34,7 @@ class Journal:
         rotate_bytes: Size at which a segment is full.
     """
 
-    def __init__(self, path: Path, store: Store, *, rotate_bytes: int = 64 * 1024 * 1024) -> None:
+    def __init__(self, path: Path, store: Store, *, rotate_bytes: int = ROTATE_BYTES) -> None:
         self._path = path
         self._store = store
         self._rotate_bytes = rotate_bytes

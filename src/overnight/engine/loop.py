@@ -144,6 +144,8 @@ class Engine:
         recovered = recover(self._store, self._executor, fence=self.fence, now=now)
         self._settled = [(None, settlement) for settlement in recovered]
         self._orders.read(self._clock.monotonic())
+        # Whoever asked for a stop meant the engine of that time.
+        self._obeyed = [control.id for control in self._orders.controls if control.task_id is None]
         self._turn()
 
     def _over(self) -> bool:

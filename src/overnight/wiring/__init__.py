@@ -1,7 +1,7 @@
 """Who meets whom: the one place that knows which implementation stands behind each contract.
 
-This module finds homes and opens stores; `overnight.wiring.engine` puts an engine together. They are
-two so that ``overnight add`` never pays for what it does not use.
+This module finds homes and opens stores; `configuration` reads ``overnight.toml`` and `engine` puts an
+engine together. They are apart so that ``overnight add`` never pays for what it does not use.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ import getpass
 import os
 from pathlib import Path
 
-from overnight.core.configuration import Configuration, parse
-from overnight.core.errors import ConfigurationError, NotFoundError
+from overnight.core.errors import NotFoundError
 from overnight.host import doorbell
 from overnight.host.clock import SystemClock
 from overnight.host.home import DIRECTORY, Home, check, create, find
@@ -69,19 +68,6 @@ def open_store(home: Home, *, create: bool = False, migrate: bool = False, reado
 def ring(home: Home, word: bytes = doorbell.RING) -> None:
     """Tell the engine of a home, if there is one, that the store has changed."""
     doorbell.ring(home.doorbell, word)
-
-
-def configuration(home: Home) -> Configuration:
-    """What ``overnight.toml`` beside the home says; empty when there is none."""
-    try:
-        words = home.config.read_text("utf-8")
-    except FileNotFoundError:
-        words = ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"{home.config} cannot be read ({error}); nothing was started", hint=f"mend {home.config.name}"
-        ) from error
-    return parse(words, str(home.config))
 
 
 def who() -> str:

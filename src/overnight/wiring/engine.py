@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from overnight.core.version import VERSION
 from overnight.engine.goal import Goal
 from overnight.engine.info import InfoFile
-from overnight.engine.journal import Journal
+from overnight.engine.journal import ROTATE_BYTES, Journal
 from overnight.engine.loop import Engine, Result
 from overnight.engine.observers import Observers
 from overnight.engine.ports import Observer
@@ -63,6 +63,7 @@ def run_engine(
     observer: Observer,
     slots: int,
     resources: Mapping[str, float] | None = None,
+    rotate_bytes: int = ROTATE_BYTES,
 ) -> Result:
     """Run the engine in this process until its goal is reached. The caller holds the home."""
     reserve = Reserve(home.reserve)
@@ -88,7 +89,7 @@ def run_engine(
                 waiter=waiter,
                 bell=bell,
                 stops=Stops(signals, home.stop),
-                journal=Journal(home.journal, store),
+                journal=Journal(home.journal, store, rotate_bytes=rotate_bytes),
                 room=reserve,
                 goal=goal,
                 observer=Observers([InfoFile(home.engine_info, clock, {**_identity(home), "slots": slots}), observer]),

@@ -11,10 +11,11 @@ from overnight.core.errors import NotFoundError
 from overnight.core.settings import Settings, resolve
 from overnight.host.home import DIRECTORY, Home
 from overnight.ui.cli.group import home_option, log_level
+from overnight.wiring.configuration import read
 
 
-def in_use() -> tuple[Settings, Configuration]:
-    """The settings, and the file that some of them come from.
+def in_use(**flags: object) -> tuple[Settings, Configuration]:
+    """The settings, and the file that some of them come from. `flags`: what a command's own flags said, by setting.
 
     Raises:
         ConfigurationError: The file makes no sense.
@@ -25,6 +26,6 @@ def in_use() -> tuple[Settings, Configuration]:
     except NotFoundError:
         named = home_option() or os.environ.get("OVERNIGHT_HOME")
         home = Home(Path(named) if named else Path.cwd() / DIRECTORY)
-    configured = wiring.configuration(home)
-    flags = {"home": home_option(), "log_level": log_level()}
-    return resolve(flags=flags, environ=os.environ, configured=configured.settings), configured
+    configured = read(home)
+    said = {"home": home_option(), "log_level": log_level(), **flags}
+    return resolve(flags=said, environ=os.environ, configured=configured.settings), configured

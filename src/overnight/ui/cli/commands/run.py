@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from typing import NamedTuple
@@ -13,16 +14,19 @@ from overnight import wiring
 from overnight.core.errors import AlreadyRunningError
 from overnight.core.states import TaskState
 from overnight.core.stopping import StoppedBy
-from overnight.engine.goal import QueueEmpty, TheseAtRest
+from overnight.engine.goal import Goal, QueueEmpty, TheseAtRest
+from overnight.engine.loop import Result
 from overnight.host.home import Home
 from overnight.monitor.tail import last_seq
-from overnight.store.contract import Store
+from overnight.store.contract import Queue, Store
 from overnight.ui.cli import printing
+from overnight.ui.cli.defaults import task_defaults
 from overnight.ui.cli.following import follow
 from overnight.ui.cli.group import TaskVerb, home_option, log_level
 from overnight.ui.cli.narrator import Narrator
+from overnight.ui.cli.settings import in_use
 from overnight.ui.cli.submit import Resumed, resume
-from overnight.ui.cli.task_options import Defaults, Request, Work, collect, task_options, warn
+from overnight.ui.cli.task_options import Request, Work, collect, task_options, warn
 from overnight.wiring.engine import holding, run_engine
 
 EXIT_WORK_LEFT = 7
@@ -31,9 +35,12 @@ NAMED = 5
 
 
 class Manner(NamedTuple):
-    """How a run shows itself, and with how many slots it works."""
+    """How a run works and how it shows itself."""
 
     slots: int
+    resources: dict[str, float]
+    queues: tuple[Queue, ...]
+    rotate_bytes: int
     quiet: bool
     keep_order: bool
     as_json: bool
@@ -72,13 +79,13 @@ def run(
     between. Without inputs: work until the queue is empty.
     """
     started = wiring.clock.monotonic()
-    work = collect(request, now=wiring.clock.now(), defaults=defaults(), distinct=True)
+    work = collect(request, now=wiring.clock.now(), defaults=task_defaults(), distinct=True)
     if request.dry_run:
         for line in work.previews() if work else ():
             printing.say(line)
         return
+    manner = manner_of(jobs, quiet=quiet, keep_order=keep_order, as_json=as_json)
     home = wiring.make_home(home_option())
-    manner = Manner(slots(home, jobs), quiet or as_json, keep_order, as_json)
     if work is None:
         ending, skipped = run_queue(home, manner), 0
     else:
@@ -87,25 +94,45 @@ def run(
     conclude(ending, skipped, wiring.clock.monotonic() - started, manner)
 
 
-def defaults() -> Defaults:
-    """What holds where the command line says nothing."""
-    return Defaults()
+def manner_of(jobs: int | None, *, quiet: bool, keep_order: bool, as_json: bool) -> Manner:
+    """What the flags, the environment and the configuration say together."""
+    settings, configured = in_use(slots=jobs)
+    return Manner(
+        slots=settings.slots or os.cpu_count() or 1,
+        resources={name: resource.amount for name, resource in configured.resources.items()},
+        queues=tuple(Queue(name, limits.slots, limits.rate) for name, limits in configured.queues.items()),
+        rotate_bytes=settings.journal_rotate_at,
+        quiet=quiet or as_json,
+        keep_order=keep_order,
+        as_json=as_json,
+    )
 
 
-def slots(home: Home, jobs: int | None) -> int:
-    """How many attempts at a time."""
-    import os
-
-    return jobs or os.cpu_count() or 1
+def work_with(home: Home, store: Store, goal: Goal, narrator: Narrator, manner: Manner) -> Result:
+    """Be the engine until the goal is reached."""
+    forget_stop(home)
+    for queue in manner.queues:
+        if queue not in store.queues():
+            store.set_queue(queue, now=wiring.clock.now(), by=home.config.name)
+    try:
+        return run_engine(
+            home,
+            store,
+            goal=goal,
+            observer=narrator,
+            slots=manner.slots,
+            resources=manner.resources,
+            rotate_bytes=manner.rotate_bytes,
+        )
+    finally:
+        narrator.clear()
 
 
 def run_queue(home: Home, manner: Manner) -> Ending:
     """Work until nothing is left in the queue."""
     with holding(home) as store:
-        forget_stop(home)
         narrator = narrate(home, store, manner)
-        result = run_engine(home, store, goal=QueueEmpty(), observer=narrator, slots=manner.slots)
-        narrator.clear()
+        result = work_with(home, store, QueueEmpty(), narrator, manner)
         return Ending(result.stopped_by, result.exit_code, narrator.tally, result.counts.unfinished)
 
 
@@ -116,7 +143,6 @@ def run_work(home: Home, work: Work, manner: Manner, *, changed: bool, again: bo
     while True:
         try:
             with holding(home) as store:
-                forget_stop(home)
                 if resumed is None:
                     resumed = enter(store, work, changed=changed, again=again)
                 return lead(home, store, resumed, manner), resumed.skipped
@@ -169,8 +195,7 @@ def lead(home: Home, store: Store, resumed: Resumed, manner: Manner) -> Ending:
     goal = TheseAtRest(resumed.ids, store)
     goal.stirred()
     narrator = narrate(home, store, manner, order=sorted(resumed.ids) if manner.keep_order else ())
-    result = run_engine(home, store, goal=goal, observer=narrator, slots=manner.slots)
-    narrator.clear()
+    result = work_with(home, store, goal, narrator, manner)
     goal.stirred()
     return Ending(result.stopped_by, result.exit_code, goal.tally, goal.total - goal.at_rest)
 
