@@ -12,6 +12,7 @@ from executor_bench import Bench
 
 from overnight.core.endings import Ending, Evidence
 from overnight.core.states import ErrorClass
+from overnight.host.processes import identity
 
 SOURCE = """
 import os, sys
@@ -291,3 +292,29 @@ def test_sigterm_from_outside_to_a_runner_is_the_death_of_a_worker(bench: Bench)
     os.kill(bench.runner(), signal.SIGTERM)
 
     assert bench.lost(key).worker_died
+
+
+def test_what_a_failed_function_left_behind_is_dead_before_its_end_is_told(bench: Bench) -> None:
+    """A child, and a daemon that has left its parents; what a function that succeeded keeps running may stay."""
+    source = """
+import subprocess
+def f(value):
+    child = subprocess.Popen(["sh", "-c", "(setsid sh -c 'echo $$ > daemon; sleep 60') & sleep 60"])
+    open("child", "w").write(str(child.pid))
+    while True:
+        try:
+            if open("daemon").read(): break
+        except FileNotFoundError:
+            pass
+    if value == "fail": raise ValueError
+"""
+    action = bench.call("leaving:f", source)
+
+    assert bench.run(action, "succeed").ending is Ending.RETURNED
+    kept = [int((bench.root / name).read_text()) for name in ("child", "daemon")]
+    assert all(identity(pid) for pid in kept)
+    (bench.root / "daemon").unlink()
+    assert bench.run(action, "fail").ending is Ending.RAISED
+    left = [int((bench.root / name).read_text()) for name in ("child", "daemon")]
+    assert not any(identity(pid) for pid in kept + left)
+    assert bench.run(bench.call("leaving:f"), "succeed").ending is Ending.RETURNED

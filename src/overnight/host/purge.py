@@ -43,12 +43,13 @@ def forget(pid: int) -> None:
     _ours.discard(pid)
 
 
-def purge(keep: Collection[int] = (), *, seconds: float = 5.0) -> set[int]:
+def purge(keep: Collection[int] = (), *, seconds: float = 5.0, below: int = 0) -> set[int]:
     """Kill and reap all below this process but `keep`, the spared, and what is below those.
 
     Args:
         keep: Children to leave alone; they are not reaped either.
         seconds: How long to try. SIGKILL is at once, but for what is stuck in the kernel.
+        below: Another process; what is directly below it becomes a zombie then, and it must reap.
 
     Returns:
         The numbers of those still there; empty when all were seen dead.
@@ -57,9 +58,9 @@ def purge(keep: Collection[int] = (), *, seconds: float = 5.0) -> set[int]:
     deadline = monotonic() + seconds
     quiet = 0
     while quiet < QUIET:
-        if not kept and not _has_children():
+        if not kept and not below and not _has_children():
             return set()
-        left = _strike(kept)
+        left = _strike(kept, below or os.getpid())
         quiet = 0 if left else quiet + 1
         if left and monotonic() > deadline:
             return left
@@ -74,9 +75,9 @@ def strays(keep: Collection[int] = ()) -> list[int]:
     return [pid for pid in children(os.getpid()) if pid not in kept and not _reap(pid)]
 
 
-def _strike(kept: Collection[int]) -> set[int]:
+def _strike(kept: Collection[int], root: int) -> set[int]:
     """Kill every one seen, once. Returns those that may still live."""
-    seen = set(strays(kept))
+    seen = {pid for pid in children(root) if pid not in kept and not _reap(pid)}
     fresh = seen
     while fresh:
         fresh = {child for pid in fresh for child in children(pid)} - seen

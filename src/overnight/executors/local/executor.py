@@ -88,8 +88,9 @@ class LocalExecutor:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         set_subreaper()
         cookie = f"OVERNIGHT_COOKIE={self._place.cookie}".encode()
-        sweep(cookie, seconds=SWEEP, patience=PATIENCE, patient_with=b"OVERNIGHT_ROLE=keeper")
+        stuck = sweep(cookie, seconds=SWEEP, patience=PATIENCE, patient_with=b"OVERNIGHT_ROLE=keeper")
         events = recovery.resolve(self._marks, self._spool, left_open)
+        events = recovery.warn_of(stuck, events)
         recovery.remember(self._spool, events)
         self._recovered = bool(events)
         marks_file.prepare(self._marks, self._wanted)
@@ -161,7 +162,8 @@ class LocalExecutor:
         deadline = self._clock.monotonic() + CLOSE_GRACE + 1.0
         for slot in slots:
             slot.wait(max(0.0, deadline - self._clock.monotonic()))
-        purge()
+        if not all(slot.left_clean for slot in slots):
+            purge()
         for slot in slots:
             slot.close()
         self._slots.clear()

@@ -42,6 +42,17 @@ def resolve(marks: Path, spool: Path, left_open: Sequence[AttemptKey]) -> list[E
     ]
 
 
+def warn_of(stuck: Sequence[int], events: Sequence[Event]) -> list[Event]:
+    """Say with what was lost that processes of that time could not be seen dead: they are stuck in the kernel."""
+    if not stuck:
+        return list(events)
+    words = f"still not dead: {', '.join(map(str, stuck))}; it may go on beside the next attempt"
+    return [
+        msgspec.structs.replace(event, evidence=Evidence.STARTED, error=words) if isinstance(event, Lost) else event
+        for event in events
+    ]
+
+
 def remember(spool: Path, events: Sequence[Event]) -> None:
     """Keep what `resolve` found; then the spools of that time can go."""
     recovered = _Recovered(

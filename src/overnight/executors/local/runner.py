@@ -56,6 +56,8 @@ from overnight.executors.local.segments import NAME
 from overnight.executors.local.spool import Spool
 from overnight.executors.local.wire import Line, Report, Run, adopt, encode
 from overnight.host.clock import SystemClock
+from overnight.host.processes import children
+from overnight.host.purge import purge
 
 #: Seconds that outcomes may wait for company.
 LINGER = 0.02
@@ -110,6 +112,9 @@ class Runner:
         # Held, so that a pipe whose writers a function has closed is not ready for ever.
         self._writers = (os.dup(1), os.dup(2))
         self._pid = os.getpid()
+        self._keeper = os.getppid()
+        #: Something that modules may count on has been killed.
+        self._spoilt = False
 
     def serve(self) -> None:
         """Run frames until the engine is gone."""
@@ -127,7 +132,7 @@ class Runner:
     def _fits(self, run: Run) -> bool:
         if run.action_id not in self._actions:
             self._learn(run)
-        if run.action_id in self._foreign or self._marks.memory[HALT_AT]:
+        if run.action_id in self._foreign or self._spoilt or self._marks.memory[HALT_AT]:
             return False
         moment = _monotonic()
         if moment < self._look_at:
@@ -208,12 +213,14 @@ class Runner:
                 )
             if os.getpid() != pid:
                 os._exit(1)  # the function forked, and this is the child: it has no business here
+            if outcome is not None:
+                self._leave_nothing()
             _flush(sys.stdout)
             _flush(sys.stderr)
             if pipes(0):
                 self._wait_until_drained()
             while memory[PUMPING_AT]:
-                time.sleep(0)
+                self._rest()
             moment = _monotonic()
             printed = PUMPS.unpack_from(memory, PUMPS_AT)[0] != pumps
             if outcome is None and value is None and not printed:
@@ -237,6 +244,17 @@ class Runner:
         # Before anybody can know that it has ended, and change what it was made of.
         self._sources.learn()
         self._tell(position, ended)
+
+    def _leave_nothing(self) -> None:
+        """An attempt has failed, and the next one must not begin beside what it left behind.
+
+        After a success what a module keeps running for later calls (a pool) may stay; it ends with
+        this process.
+        """
+        if children(self._pid) or children(self._keeper) != [self._pid]:
+            purge((), seconds=1.0)
+            purge((self._pid,), seconds=1.0, below=self._keeper)
+            self._spoilt = True
 
     def _tell(self, upto: int, ended: list[Ended]) -> None:
         try:
@@ -266,9 +284,13 @@ class Runner:
     def _wait_until_drained(self) -> None:
         """The keeper takes what was printed before the mark may move on."""
         while self._pipes.poll(0):
-            time.sleep(0.0001)
-            if os.getppid() == 1:
-                _leave(0)
+            self._rest()
+
+    def _rest(self) -> None:
+        """Let the keeper work; without one there is nobody to wait for."""
+        time.sleep(0.00005)
+        if os.getppid() != self._keeper:
+            _leave(0)
 
     def _with_output(self, ended: Ended) -> Ended:
         task_id, attempt, number, offset, length, printed, lost = OUTPUT.unpack_from(self._marks.memory, OUTPUT_AT)

@@ -349,7 +349,8 @@ class RunnerCare:
             self._tell_of_ending(ending)
         if status == EXIT_UNUSABLE:
             self._refuse(f"the interpreter cannot run functions: {last_words}")
-        self._gone(_how(status or 0), ours=ending is not None or status == EXIT_UNUSABLE)
+        how = _how(status or 0)
+        self._gone(f"{how}: {last_words}" if last_words else how, ours=ending is not None or status == EXIT_UNUSABLE)
 
     def _tell_of_ending(self, ending: _Ending) -> None:
         mark = self._marks.read(Ring.RUNNER, ending.position)

@@ -325,6 +325,11 @@ class Slot:
         self._exit.close()
         self._disconnect()
 
+    @property
+    def left_clean(self) -> bool:
+        """Whether the keeper went by itself, after it had seen everything below it dead."""
+        return self._keeper.returncode == 0
+
     def close(self) -> None:
         """Let go of the marks. The keeper is gone."""
         self._marks.close()

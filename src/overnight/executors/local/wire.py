@@ -34,6 +34,8 @@ SEQPACKET = getattr(socket, "SOCK_SEQPACKET", None) if os.uname().sysname == "Li
 LARGEST = 144 * 1024
 #: Never the first byte of msgpack.
 _SPILLED = b"\xc1"
+#: Bytes before each message of a stream, which say how long it is.
+_HEAD = 4
 
 
 class Run(msgspec.Struct, array_like=True, tag=1):
@@ -115,7 +117,6 @@ class Line:
         self._spill = spill
         self._buffer = bytearray(LARGEST + 4096)
         self._view = memoryview(self._buffer)
-        self._partial = b""
 
     def fileno(self) -> int:
         """The descriptor to watch."""
@@ -174,30 +175,24 @@ class Line:
         self.socket.close()
 
     def _send_stream(self, packed: bytes) -> bool:
-        packet = len(packed).to_bytes(4, "little") + packed
+        packet = len(packed).to_bytes(_HEAD, "little") + packed
         sent = self.socket.send(packet, self._flags)
         self.socket.sendall(packet[sent:])  # half a frame must be followed by the other half
         return True
 
     def _receive_stream(self) -> bytes | None:
-        while len(self._partial) < _end(self._partial):
-            try:
-                words = self.socket.recv(65536, self._flags)
-            except BlockingIOError:
-                return None
-            except ConnectionResetError:
-                words = b""
-            if not words:
-                raise EOFError
-            self._partial += words
-        end = _end(self._partial)
-        packed, self._partial = self._partial[4:end], self._partial[end:]
-        return packed
-
-
-def _end(partial: bytes) -> int:
-    """Bytes up to the end of the first message of a stream, as far as is known."""
-    return 4 + int.from_bytes(partial[:4].ljust(4, b"\0"), "little")
+        """Exactly one message: what follows may be for another process that holds the same end."""
+        try:
+            head = self.socket.recv(_HEAD, self._flags | socket.MSG_PEEK)
+        except BlockingIOError:
+            return None
+        except ConnectionResetError:
+            head = b""
+        if not head:
+            raise EOFError
+        # The rest of it is on its way, so waiting for it is short.
+        head = self.socket.recv(_HEAD, socket.MSG_WAITALL)
+        return self.socket.recv(int.from_bytes(head, "little"), socket.MSG_WAITALL)
 
 
 def unpack(packed: bytes) -> Message:

@@ -1,0 +1,80 @@
+"""Messages over a line: whole or not at all, of any size, and by hand where the system keeps no borders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from overnight.executors.contract import Spec
+from overnight.executors.local import wire
+from overnight.executors.local.wire import Line, Message, Run, frames, pair
+
+
+def run(first: int, size: int) -> Run:
+    return Run(first, 0, 1, msgspec.Raw(b"\xc0"), [Spec(1, 1, 1, b"x" * size, "default")])
+
+
+@pytest.fixture(params=["seqpacket", "stream"])
+def ends(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Line, Line]]:
+    if request.param == "stream":
+        monkeypatch.setattr(wire, "SEQPACKET", None)
+    ours, theirs = (Line(end, str(tmp_path)) for end in pair())
+    yield ours, theirs
+    ours.close()
+    theirs.close()
+
+
+def test_messages_arrive_whole_and_in_order(ends: tuple[Line, Line], tmp_path: Path) -> None:
+    """The large ones go through a file, and leave none behind."""
+    ours, theirs = ends
+    sizes = [0, 1, 5000, wire.LARGEST - 100, wire.LARGEST + 100, 1_000_000, 3]
+    received: list[Message] = []
+    for first, size in enumerate(sizes):
+        assert ours.send(ours.pack(run(first, size)))
+        message = theirs.receive()
+        assert message is not None
+        received.append(message)
+
+    told = [(message.first, len(message.specs[0].input)) for message in received if isinstance(message, Run)]
+    assert told == list(enumerate(sizes))
+    assert list(tmp_path.iterdir()) == []
+    assert theirs.receive() is None
+
+
+def test_a_line_that_is_full_says_so(tmp_path: Path) -> None:
+    ours, theirs = (Line(end, str(tmp_path)) for end in pair())
+    sent = 0
+    while ours.send(ours.pack(run(sent, 2000))):
+        sent += 1
+    firsts = []
+    while isinstance(message := theirs.receive(), Run):
+        firsts.append(message.first)
+    ours.close()
+    theirs.close()
+
+    assert firsts == list(range(sent))
+
+
+def test_the_end_of_the_other_side_is_told_after_its_last_words(ends: tuple[Line, Line]) -> None:
+    ours, theirs = ends
+    ours.send(ours.pack(run(1, 10)))
+    ours.close()
+
+    assert theirs.receive() is not None
+    with pytest.raises(EOFError):
+        theirs.receive()
+
+
+def test_a_batch_is_cut_into_frames_that_fit() -> None:
+    specs = [Spec(number, 1, 1, b"x" * (100_000 if number % 5 == 0 else 10), "default") for number in range(100)]
+
+    cut = frames(specs, 16)
+
+    assert [spec for frame in cut for spec in frame] == specs
+    assert max(len(frame) for frame in cut) <= 16
+    assert all(sum(len(spec.input) for spec in frame) <= wire.LARGEST for frame in cut)

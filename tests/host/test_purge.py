@@ -1,0 +1,191 @@
+"""Leaving nothing behind, and touching nothing that is somebody else's."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from overnight.host.processes import Exit, Identity, alive, boot_id, children, identity
+from overnight.host.purge import sweep
+
+SUBREAPER = """
+import os, signal, sys, time
+from overnight.host.processes import children, set_subreaper
+from overnight.host.purge import forget, purge, spare, strays
+set_subreaper()
+def spawn(script):
+    return os.posix_spawn("/bin/sh", ["sh", "-c", script], {})
+def until(holds):
+    end = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < end
+"""
+
+
+def in_a_subreaper(body: str) -> str:
+    """What a process of its own prints that may purge."""
+    code = SUBREAPER + textwrap.dedent(body)
+    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60).stdout
+
+
+def test_purge_ends_everything_below_and_reaps_it() -> None:
+    assert (
+        in_a_subreaper("""
+            main = spawn("(setsid sh -c 'trap \\"\\" TERM; sleep 60 & sleep 60') & sleep 60 & wait")
+            until(lambda: len([1 for pid in children(main) for _ in children(pid)]) >= 2)
+            print(purge(), children(os.getpid()))
+            """)
+        == "set() []\n"
+    )
+
+
+def test_purge_leaves_alone_what_is_kept_or_spared_and_what_is_below_it() -> None:
+    assert (
+        in_a_subreaper("""
+            kept, spared, other = (spawn("sleep 60 & wait") for _ in range(3))
+            until(lambda: all(children(pid) for pid in (kept, spared, other)))
+            spare(spared)
+            print(purge([kept]), children(os.getpid()) == [kept, spared], len(children(kept)), len(children(spared)))
+            forget(spared)
+            purge()
+            """)
+        == "set() True 1 1\n"
+    )
+
+
+def test_purge_does_not_take_the_status_of_what_is_kept() -> None:
+    """A stray waitpid(-1) once turned an exit status of 7 into a success."""
+    assert (
+        in_a_subreaper("""
+            kept, other = spawn("exit 7"), spawn("exit 3")
+            until(lambda: os.waitid(os.P_PID, kept, os.WEXITED | os.WNOWAIT | os.WNOHANG))
+            purge([kept])
+            print(os.waitstatus_to_exitcode(os.waitpid(kept, 0)[1]), children(os.getpid()))
+            """)
+        == "7 []\n"
+    )
+
+
+def test_purge_catches_what_forks_faster_than_it_can_be_named() -> None:
+    assert (
+        in_a_subreaper("""
+            pid = os.fork()
+            if not pid:
+                os.setsid()
+                while True:
+                    if os.fork():
+                        os._exit(0)
+            os.waitpid(pid, 0)
+            print(purge(), children(os.getpid()))
+            """)
+        == "set() []\n"
+    )
+
+
+def test_strays_are_the_living_that_nobody_owns() -> None:
+    assert (
+        in_a_subreaper("""
+            kept, dead, stray = spawn("sleep 60"), spawn("true"), spawn("sleep 60")
+            until(lambda: os.waitid(os.P_PID, dead, os.WEXITED | os.WNOWAIT | os.WNOHANG))
+            print(strays([kept]) == [stray], dead in children(os.getpid()))
+            purge()
+            """)
+        == "True False\n"
+    )
+
+
+# -- sweep -----------------------------------------------------------------------------------
+
+
+def carrier(cookie: str, **more: str) -> subprocess.Popen[bytes]:
+    """A process that carries a cookie, and has it in its environment by now."""
+    environ = {"PATH": os.environ["PATH"], "COOKIE": cookie} | more
+    process = subprocess.Popen(["sh", "-c", "echo; exec sleep 60"], env=environ, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
+    return process
+
+
+def test_sweep_kills_who_carries_the_cookie_and_nobody_else(tmp_path: Path) -> None:
+    with carrier(f"{tmp_path}") as target, carrier(f"{tmp_path}-longer") as longer:
+        left = sweep(f"COOKIE={tmp_path}".encode(), seconds=10)
+
+        assert left == []
+        assert target.wait() == -signal.SIGKILL
+        assert longer.poll() is None
+        longer.kill()
+
+
+def test_sweep_lets_those_finish_who_clean_up_by_themselves(tmp_path: Path) -> None:
+    """Until the patience is over; then they are killed like the others."""
+    with carrier(str(tmp_path), ROLE="keeper") as keeper:
+        begin = time.monotonic()
+
+        left = sweep(f"COOKIE={tmp_path}".encode(), seconds=10, patience=0.2, patient_with=b"ROLE=keeper")
+
+        assert left == []
+        assert time.monotonic() - begin >= 0.2
+        assert keeper.wait() == -signal.SIGKILL
+
+
+def test_sweep_never_kills_itself_or_its_ancestors(tmp_path: Path) -> None:
+    """An engine may have been started by a task of its own home."""
+    code = f"from overnight.host.purge import sweep; print(sweep(b'COOKIE={tmp_path}', seconds=5))"
+    environ = {**os.environ, "COOKIE": str(tmp_path), "CODE": code, "PYTHON": sys.executable}
+
+    done = subprocess.run(
+        ["sh", "-c", '"$PYTHON" -c "$CODE"; echo alive'], env=environ, capture_output=True, check=True
+    )
+
+    assert done.stdout == b"[]\nalive\n"
+
+
+# -- who is who ------------------------------------------------------------------------------
+
+
+def test_a_process_is_itself_until_it_ends() -> None:
+    process = subprocess.Popen(["sleep", "60"])
+    who = identity(process.pid)
+    assert who is not None
+    assert alive(who)
+    assert not alive(who._replace(ticks=who.ticks + 1))
+    assert not alive(who._replace(boot="another boot"))
+
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert not alive(who), "a zombie is dead"
+    process.wait()
+    assert not alive(who)
+    assert identity(process.pid) is None
+
+
+def test_boot_and_children_are_known() -> None:
+    process = subprocess.Popen(["sleep", "60"])
+
+    assert process.pid in children(os.getpid())
+    assert identity(os.getpid()) == Identity(os.getpid(), identity(os.getpid()).ticks, boot_id())  # type: ignore[union-attr]  # we are alive
+    process.kill()
+    process.wait()
+
+
+def test_an_exit_is_announced_and_not_reaped() -> None:
+    process = subprocess.Popen(["sh", "-c", "exit 7"])
+    watch = Exit(process.pid)
+
+    assert watch.wait(20)
+    watch.close()
+    assert process.wait() == 7
+
+
+@pytest.mark.parametrize("pid", [0, -1, 2**22 + 1])
+def test_a_number_that_nobody_has_is_nobody(pid: int) -> None:
+    assert identity(pid) is None or pid == 0
+    assert children(pid) == []
