@@ -88,6 +88,11 @@ def test_each_ending_has_its_own_reason(ending: Ending, reason: Reason, state: T
     assert settlement.error
 
 
+def test_a_failed_command_is_known_by_its_last_words() -> None:
+    settlement = judge(exited(2, detail="reading\nno such page 7\n\n"), standing(), now=NOON)
+    assert settlement.error == "exit status 2: no such page 7"
+
+
 def test_a_signal_is_named_for_people() -> None:
     assert "SIGSEGV" in judge(ended(Ending.SIGNALLED, signal=11), standing(), now=NOON).error
 

@@ -26,6 +26,8 @@ from overnight.core.task import Action, OutputRef
 EXIT_DONE_AND_STOP = 99
 EXIT_TRY_LATER = 75
 PERMANENT_EXITS = frozenset({65, 78, 126, 127})
+#: Characters of a command's last words in its error.
+LONGEST_WORDS = 200
 #: A task that was running at so many deaths of its worker is held.
 POISON_DEATHS = 3
 
@@ -194,7 +196,19 @@ def classify(ended: Ended) -> ErrorClass:
 
 
 def describe(ended: Ended) -> str:
-    """One line for people about an ending that brought no words of its own."""
+    """One line for people about an ending that brought no words of its own: what it was, and its last words."""
+    words = _what_happened(ended)
+    last = _last_line(ended.detail)
+    return f"{words}: {last}" if last else words
+
+
+def _last_line(detail: str) -> str:
+    """The last line that says anything, shortened."""
+    lines = [line.strip() for line in detail[-LONGEST_WORDS * 4 :].splitlines() if line.strip()]
+    return lines[-1][:LONGEST_WORDS] if lines else ""
+
+
+def _what_happened(ended: Ended) -> str:
     if ended.ending is Ending.EXITED:
         return f"exit status {ended.exit_code}"
     if ended.ending is Ending.SIGNALLED and ended.signal is not None:
