@@ -104,14 +104,19 @@ def test_what_had_not_begun_when_a_keeper_died_runs_in_the_next_one(bench: Bench
     assert bench.lost(running).worker_died
 
 
-def test_an_end_that_was_not_told_yet_is_known_after_the_death_of_the_keeper(bench: Bench) -> None:
-    """The keeper is stopped before it can speak, and killed: its spool speaks for it."""
-    [key] = bench.start(bench.spec(bench.shell("exit 7")))
+@pytest.mark.parametrize("victim", ["keeper", "runner"])
+def test_an_end_that_was_not_told_yet_is_known_after_the_death_of_the_worker(bench: Bench, victim: str) -> None:
+    """A runner reports between attempts; it is killed in the second one, so its spool speaks for the first."""
+    source = "import time\ndef f(value):\n  time.sleep(60 * (value == 'long'))\n  return value or None\n"
+    action = bench.call("mixed:f", source)
+    trivial, told, long = bench.start(*(bench.spec(action, value) for value in ("", "told", "long")))
     place = bench.executor._slots[0]._marks
-    bench.until(lambda: place.read(Ring.KEEPER, 0).state == State.SPOOLED, listen=False)
-    os.kill(bench.keeper(), signal.SIGKILL)
+    bench.until(lambda: place.read(Ring.RUNNER, 2).state == State.STARTED, listen=False)
+    os.kill(bench.keeper() if victim == "keeper" else bench.runner(), signal.SIGKILL)
 
-    assert bench.ended(key).exit_code == 7
+    assert bench.ended(trivial).ending is Ending.RETURNED
+    assert bench.ended(told).result == b'"told"'
+    assert bench.lost(long).evidence is Evidence.STARTED
 
 
 def test_a_keeper_that_dies_at_once_is_not_started_in_a_hurry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,7 +236,7 @@ def test_nothing_of_a_killed_engine_is_alive_when_the_next_one_has_opened(tmp_pa
 
 
 def test_even_with_all_keepers_killed_at_the_same_moment_the_sweep_finds_the_rest(tmp_path: Path) -> None:
-    (tmp_path / "script").write_text("(setsid sh -c 'echo $$ > pid; sleep 60') & sleep 60")
+    (tmp_path / "script").write_text("(setsid sh -c 'echo $$ > pid; exec sleep 60') & sleep 60")
     with engine(tmp_path, "script", 1) as dying:
         bench = Bench(tmp_path)
         daemon = int(bench.until_there_silently("pid"))
