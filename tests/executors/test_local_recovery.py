@@ -304,6 +304,24 @@ def test_places_and_spools_are_used_again_only_after_a_commit(bench: Bench) -> N
     bench.until(lambda: len(bench.seen) == len(keys))
 
 
+def test_a_place_is_empty_when_it_is_given_again(bench: Bench) -> None:
+    """Else a worker killed while it writes its start would seem to have ended: the old state, under the new name."""
+    action = bench.call("nothing:f", "def f(value): pass\n")
+    for _ in range(marks.PLACES // 512):
+        bench.start(*(bench.spec(action) for _ in range(512)))
+        goal = len(bench.seen) + 512
+        bench.until(lambda goal=goal: len(bench.seen) == goal)  # type: ignore[misc]  # mypy cannot see the default
+        bench.executor.ack()
+    place = bench.executor._slots[0]._marks
+    before = place.read(Ring.RUNNER, marks.PLACES).state
+    os.kill(bench.runner(), signal.SIGSTOP)
+    bench.start(bench.spec(action))
+    after = place.read(Ring.RUNNER, marks.PLACES).state
+    os.kill(bench.runner(), signal.SIGCONT)
+
+    assert (before, after) == (State.TRIVIAL, State.EMPTY)
+
+
 def test_spools_stay_small_however_much_goes_through_them(bench: Bench) -> None:
     action = bench.call("large:f", "def f(value): return 'x' * 50_000\n")
     for _ in range(15):
