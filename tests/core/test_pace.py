@@ -61,7 +61,7 @@ def test_a_rate_below_one_a_second_still_starts() -> None:
     allowance = Allowance(0.5, now=0.0)
     assert allowance.available(0.0) == 1
     allowance.spend(1)
-    assert allowance.next_at(0.0) == 2.0
+    assert allowance.next_at() == 2.0
     assert allowance.available(1.9) == 0
     assert allowance.available(2.0) == 1
 

@@ -17,6 +17,7 @@ from overnight.engine.goal import Goal, Never, QueueEmpty, TheseAtRest
 from overnight.engine.journal import Journal
 from overnight.engine.loop import Engine, Result
 from overnight.executors.contract import Spec
+from overnight.host.waiter import Source
 from overnight.store.contract import Queue, Selector, Verb
 from overnight.store.sqlite import SqliteStore
 from overnight.testing import FakeBell, FakeClock, FakeExecutor, FakeRoom, FakeStops, FakeWaiter, Play, Recorder
@@ -29,6 +30,24 @@ def action(**options: Any) -> Action:
 def task(name: str, **options: Any) -> NewTask:
     what = options.pop("action", None) or action()
     return NewTask(action=what, input=name.encode(), **options)
+
+
+class Watched(FakeWaiter):
+    """Counts the waits, and ends the test of an engine that spins: one that waits without letting time pass."""
+
+    def __init__(self, clock: FakeClock, *rest: Any) -> None:
+        super().__init__(clock, *rest)
+        self._now = clock.monotonic
+        self._moment = clock.monotonic()
+        self._waits_now = self.waits = 0
+
+    def wait(self, sources: Sequence[Source], seconds: float) -> list[Source]:
+        ready = super().wait(sources, seconds)
+        self.waits += 1
+        self._waits_now = self._waits_now + 1 if self._now() == self._moment else 0
+        self._moment = self._now()
+        assert self._waits_now < 1000, "the engine spins"
+        return ready
 
 
 class Night:
@@ -55,11 +74,12 @@ class Night:
         resources: dict[str, float] | None = None,
     ) -> Result:
         self.executor = FakeExecutor(self.clock, slots=slots, play=play)
+        self.waiter = Watched(self.clock, self.executor, self.bell, self.stops, script)
         engine = Engine(
             store=self.store,
             executor=self.executor,
             clock=self.clock,
-            waiter=FakeWaiter(self.clock, self.executor, self.bell, self.stops, script),
+            waiter=self.waiter,
             bell=self.bell,
             stops=self.stops,
             journal=Journal(self.directory / "events.jsonl", self.store),
@@ -391,3 +411,51 @@ def test_what_a_crashed_engine_left_open_is_run_again_without_a_failure(night: N
     night.run()
     again = night.store.get(task_id)
     assert (again.state, again.attempt, again.failures, again.deaths) == (TaskState.COMPLETED, 2, 0, 0)
+
+
+def test_an_engine_with_no_slot_free_sleeps_though_a_retry_is_due(night: Night) -> None:
+    bad, _long = night.add(task("bad", priority=1), task("long"))
+
+    def play(spec: Spec, _action: Action) -> Play:
+        fails = spec.task_id == bad and spec.attempt == 1
+        return Play(seconds=0.1 if spec.task_id == bad else 60.0, ending=Ending.EXITED, exit_code=int(fails))
+
+    night.run(play, slots=1)
+    assert night.state(bad) is TaskState.COMPLETED
+    assert night.waiter.waits < 150
+
+
+def test_an_engine_that_drains_sleeps_though_a_retry_is_due(night: Night) -> None:
+    night.add(task("later", not_before=night.clock.now() + 5), task("long"))
+    night.run(lambda _spec, _action: Play(seconds=60.0), script=[(1.0, lambda: night.stops.signals.append(Ask.SIGINT))])
+    assert night.waiter.waits < 150
+
+
+def test_a_pause_with_an_end_is_waited_for_a_second_at_a_time(night: Night) -> None:
+    until = night.clock.now() + 3600
+    night.store.set_queue(Queue("q", paused=True, paused_until=until), now=night.clock.now(), by="test")
+    night.add(task("a", queue="q"))
+    turns: list[object] = []
+    real_turn = night.store.turn
+    night.store.turn = lambda **words: turns.append(1) or real_turn(**words)  # type: ignore[method-assign,func-returns-value]  # counts the calls
+    night.run()
+    assert until <= night.clock.now() <= until + 0.1
+    assert night.waiter.waits < 3700
+    assert len(turns) < 10
+
+
+def test_a_rung_cancel_of_a_waiting_task_counts_for_the_goal(night: Night) -> None:
+    mine = night.add(task("mine", not_before=night.clock.now() + 10_000))
+    night.add(task("theirs", not_before=night.clock.now() + 20_000))
+    other = SqliteStore.open(night.directory / "queue.db")
+
+    def cancel() -> None:
+        other.act(Verb.CANCEL, Selector(ids=tuple(mine)), now=night.clock.now(), by="person")
+        night.bell.ring()
+
+    began = night.clock.monotonic()
+    goal = TheseAtRest(mine, night.store)
+    night.run(goal=goal, script=[(5.3, cancel)])
+    other.close()
+    assert goal.tally == {TaskState.CANCELLED: 1}
+    assert night.clock.monotonic() - began < 10

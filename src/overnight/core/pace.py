@@ -84,6 +84,6 @@ class Allowance:
         """So many were started."""
         self._saved -= starts
 
-    def next_at(self, now: float) -> float:
-        """Monotonic seconds when the next start is allowed."""
-        return now if self._saved >= 1 else now + (1 - self._saved) / self.rate
+    def next_at(self) -> float | None:
+        """Monotonic seconds when the next start is allowed; None when one was at the last look."""
+        return None if self._saved >= 1 - 1e-9 else self._at + (1 - self._saved) / self.rate

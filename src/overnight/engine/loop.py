@@ -9,6 +9,7 @@ the marks: it may be killed between any two lines.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
@@ -110,7 +111,11 @@ class Engine:
         self._may_claim = True
         self._disk_full = False
         self._producer_waits = False
-        self._next_due: float | None = None
+        #: Whether anybody else has changed the store since the goal was last told.
+        self._stirred = False
+        #: When time alone lets something be claimed: by the wall clock, and by the monotonic one.
+        self._due_at: float | None = None
+        self._allowed_at: float | None = None
         self._next_tick = 0.0
         self._journal_at: float | None = 0.0
         self._sync_at = 0.0
@@ -174,18 +179,24 @@ class Engine:
         if self._journal.behind:
             wakes.append(self._sync_at)
         patience = min(wake for wake in wakes if wake is not None) - moment
-        if self._next_due is not None:
-            patience = min(patience, self._next_due - self._clock.now())
-        if (opens := self._orders.opens_at(now=self._clock.now(), moment=moment)) is not None:
-            patience = min(patience, opens)
-            self._may_claim = True
-        return max(0.0, patience)
+        return max(0.0, min(patience, self._until_claim()))
+
+    def _until_claim(self) -> float:
+        """Seconds until time alone lets something be claimed; for ever when it would help nothing."""
+        if self._may_claim:
+            return math.inf  # it is something else that is waited for: a slot, room on the disk, the end
+        waits = [math.inf]
+        if self._due_at is not None:
+            waits.append(self._due_at - self._clock.now())
+        if self._allowed_at is not None:
+            waits.append(self._allowed_at - self._clock.monotonic())
+        return min(waits)
 
     def _gather(self, patience: float) -> None:
         self._listen(patience)
         if self._settled:
             self._linger()
-        if self._next_due is not None and self._next_due <= self._clock.now():
+        if self._until_claim() <= 0:
             self._may_claim = True
 
     def _linger(self) -> None:
@@ -208,14 +219,20 @@ class Engine:
     def _answer_bell(self) -> None:
         words = self._bell.drain()
         self._producer_waits = b"w" in words
-        if self._orders.refresh(self._clock.monotonic()):
-            self._may_claim = True
+        self._look_at_orders()
+
+    def _look_at_orders(self) -> None:
+        moment = self._clock.monotonic()
+        if self._orders.refresh(moment):
+            self._may_claim = self._stirred = True
+            self._journal_at = moment
 
     def _take_in(self, events: Iterable[Event]) -> None:
         now = self._clock.now()
         for event in events:
             if (judged := self._attempts.settle(event, now=now)) is not None:
                 self._settled.append(judged)
+                self._may_claim = True  # it may have freed a slot of a queue or a resource, or come back itself
                 settlement = judged[1]
                 if settlement.exit_code == EXIT_DONE_AND_STOP and settlement.state is TaskState.COMPLETED:
                     self._stop_for([Ask.HALT])
@@ -284,7 +301,7 @@ class Engine:
         self._attempts.start(turn.claimed, rooms)
         self._orders.spend(turn.claimed)
         self._tell(settled, turn)
-        self._learn(claim, turn, settled)
+        self._learn(claim, turn)
         self._store.tidy()
         self._stand_back()
 
@@ -329,15 +346,17 @@ class Engine:
         if self._stopping.mode is Mode.RUN and self._goal.met():
             self._become(Stopping(Mode.DRAIN, StoppedBy.QUEUE_EMPTY))
 
-    def _learn(self, claim: Claim | None, turn: Turn, settled: Settled) -> None:
-        """Whether another claim could find something: yes after a find, or when a task came back."""
-        self._next_due = turn.next_due
+    def _learn(self, claim: Claim | None, turn: Turn) -> None:
+        """Whether another claim could find something (yes after a find), and else when."""
+        now, moment = self._clock.now(), self._clock.monotonic()
+        self._due_at = min(
+            (due for due in (turn.next_due, self._orders.unpaused_at(now)) if due is not None), default=None
+        )
+        self._allowed_at = self._orders.allowed_at()
         if claim is not None:
             self._may_claim = bool(turn.claimed)
-        if settled:
-            self._may_claim = True  # what ended may have freed a slot of a queue, or a resource
         if self._journal_at is None:
-            self._journal_at = self._clock.monotonic() + JOURNAL_EVERY
+            self._journal_at = moment + JOURNAL_EVERY
 
     def _stand_back(self) -> None:
         """Leave the store to a producer that waits for it; SQLite's own waiting is not fair."""
@@ -356,16 +375,16 @@ class Engine:
             self._journal.sync()
         if moment >= self._next_tick:
             self._next_tick = moment + TICK
-            self._look_now_and_then(moment)
+            self._look_now_and_then()
 
-    def _look_now_and_then(self, moment: float) -> None:
+    def _look_now_and_then(self) -> None:
         self._store.check_file()
         self._stop_for(self._stops.look())
         if self._disk_full and self._room.returned():
             self._disk_full = False
             self._observer.disk(full=False)
-        if self._orders.refresh(moment):
-            self._may_claim = True
-            self._journal_at = moment
+        self._look_at_orders()
+        if self._stirred:
+            self._stirred = False
             self._goal.stirred()
         self._observer.ticked(self._store.counts(), self._attempts.running())

@@ -92,12 +92,12 @@ class OrderBook:
             if allowance := self._allowances.get(self.names(task.lane_id)[0]):
                 allowance.spend(1)
 
-    def opens_at(self, *, now: float, moment: float) -> float | None:
-        """Seconds from now until a rate or a timed pause lets something start; None when neither holds anything."""
-        waits = [allowance.next_at(moment) - moment for allowance in self._allowances.values()]
-        waits += [
-            queue.paused_until - now
-            for queue in self._queues
-            if queue.paused and queue.paused_until is not None and queue.paused_until > now
-        ]
-        return min((wait for wait in waits if wait > 0), default=None)
+    def unpaused_at(self, now: float) -> float | None:
+        """When the next timed pause ends, POSIX seconds; None when there is none."""
+        ends = (queue.paused_until for queue in self._queues if queue.paused)
+        return min((end for end in ends if end is not None and end > now), default=None)
+
+    def allowed_at(self) -> float | None:
+        """Monotonic seconds when the next queue that has used up its rate may start a task; None when none has."""
+        moments = (allowance.next_at() for allowance in self._allowances.values())
+        return min((moment for moment in moments if moment is not None), default=None)
