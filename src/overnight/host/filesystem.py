@@ -50,6 +50,12 @@ def free_bytes(path: Path) -> int:
     return figures.f_bavail * figures.f_frsize
 
 
+def total_bytes(path: Path) -> int:
+    """How large the file system of `path` is, full or not."""
+    figures = os.statvfs(path)
+    return figures.f_blocks * figures.f_frsize
+
+
 def type_at(place: bytes, mounts: list[tuple[bytes, str]]) -> str:
     """The type of the innermost mount above `place`; of two on the same directory the later one, which hides the other.
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from overnight.host.files import allocate
-from overnight.host.filesystem import free_bytes
+from overnight.host.filesystem import free_bytes, total_bytes
 
 #: Enough for the outcomes of everything that can be under way.
 RESERVE_BYTES = 256 * 1024
-#: Free space at which work goes on.
+#: Free space at which work goes on; on a small file system a tenth of it.
 ENOUGH_BYTES = 16 * 1024 * 1024
 
 
@@ -22,12 +22,10 @@ class Reserve:
 
     Args:
         path: Where it lies; on the file system of the store.
-        enough_bytes: Free space at which work may go on after the disk was full.
     """
 
-    def __init__(self, path: Path, *, enough_bytes: int = ENOUGH_BYTES) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._enough_bytes = enough_bytes
 
     def keep(self) -> bool:
         """Have the file. Returns False when there is no room even for that."""
@@ -45,4 +43,13 @@ class Reserve:
 
     def returned(self) -> bool:
         """Whether there is room again; the reserve is back then."""
-        return free_bytes(self._path.parent) >= self._enough_bytes and self.keep()
+        directory = self._path.parent
+        return free_bytes(directory) >= enough_of(total_bytes(directory)) and self.keep()
+
+
+def enough_of(file_system_bytes: int) -> int:
+    """Free space at which work may go on, on a file system of this size.
+
+    A fixed amount would never come about on one that is smaller than it.
+    """
+    return max(2 * RESERVE_BYTES, min(ENOUGH_BYTES, file_system_bytes // 10))
