@@ -7,7 +7,9 @@ one. Time only passes when somebody waits: `FakeWaiter` moves the clock to whate
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 
@@ -64,6 +66,78 @@ class Play(msgspec.Struct, frozen=True):
     dies: bool = False
 
 
+class Deed(StrEnum):
+    """What happens to an attempt, whoever looks."""
+
+    BEGIN = "begin"
+    END = "end"
+    #: It is dead and will never report.
+    KILLED = "killed"
+
+
+class Line(NamedTuple):
+    """One line of a ledger: what happened to which attempt, and when (POSIX seconds)."""
+
+    deed: Deed
+    key: AttemptKey
+    at: float
+
+
+class FakeWorld:
+    """What is true of attempts whichever engine looks, and what of it outlives an engine.
+
+    Give one world to the executors of engines that follow each other, and a crash is to drop one
+    engine and start the next: what ran is dead by then, what had ended is told again until it was
+    acknowledged, and the rest never began. These are the answers that marks and spool give.
+
+    Args:
+        clock: When things happen.
+    """
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+        #: Everything that really happened, in order. What an engine believes is compared with it.
+        self.ledger: list[Line] = []
+        self._began_at: dict[AttemptKey, float] = {}
+        self._alive: set[AttemptKey] = set()
+        self._kept: dict[AttemptKey, Ended] = {}
+
+    def begin(self, key: AttemptKey) -> None:
+        """An attempt begins."""
+        self._began_at[key] = self._write(Deed.BEGIN, key)
+        self._alive.add(key)
+
+    def end(self, outcome: Ended) -> None:
+        """An attempt has ended; how is kept until it is forgotten."""
+        self._write(Deed.END, outcome.key)
+        self._alive.discard(outcome.key)
+        self._kept[outcome.key] = outcome
+
+    def kill(self, keys: Iterable[AttemptKey] | None = None) -> None:
+        """Attempts (None: whatever is alive) die without a word."""
+        for key in sorted(self._alive if keys is None else self._alive.intersection(keys)):
+            self._write(Deed.KILLED, key)
+            self._alive.discard(key)
+
+    def began_at(self, key: AttemptKey) -> float | None:
+        """When an attempt began, POSIX seconds; None when it has not."""
+        return self._began_at.get(key)
+
+    def testimony(self, key: AttemptKey) -> Event:
+        """What can be known of an attempt that an engine left open."""
+        return self._kept.get(key) or Lost(*key, Evidence.STARTED if key in self._began_at else Evidence.NEVER_STARTED)
+
+    def forget(self, keys: Iterable[AttemptKey]) -> None:
+        """These outcomes are in the store."""
+        for key in keys:
+            self._kept.pop(key, None)
+
+    def _write(self, deed: Deed, key: AttemptKey) -> float:
+        now = self._clock.now()
+        self.ledger.append(Line(deed, key, now))
+        return now
+
+
 class FakeExecutor:
     """Runs attempts in virtual time, one at a time in each slot, as `play` says.
 
@@ -71,10 +145,19 @@ class FakeExecutor:
         clock: Shared with the engine and the waiter.
         slots: How many.
         play: Called when an attempt begins.
+        world: What outlives this executor; one of its own when none is given.
     """
 
-    def __init__(self, clock: FakeClock, *, slots: int, play: Callable[[Spec, Action], Play] | None = None) -> None:
+    def __init__(
+        self,
+        clock: FakeClock,
+        *,
+        slots: int,
+        play: Callable[[Spec, Action], Play] | None = None,
+        world: FakeWorld | None = None,
+    ) -> None:
         self._clock = clock
+        self._world = world or FakeWorld(clock)
         self._play = play or (lambda _spec, _action: Play())
         self._queues: dict[int, deque[tuple[Spec, Action]]] = {slot: deque() for slot in range(slots)}
         self._current: dict[int, tuple[Spec, Action, Play, float]] = {}
@@ -83,13 +166,11 @@ class FakeExecutor:
         self.begun: list[AttemptKey] = []
         #: Outcomes handed out and not acknowledged yet.
         self.unacknowledged: list[Event] = []
-        self._began_at: dict[AttemptKey, float] = {}
         self.closed = False
 
     def open(self, *, fence: int, left_open: Sequence[AttemptKey]) -> list[Event]:  # noqa: ARG002 - contract
-        events: list[Event] = [
-            Lost(*key, Evidence.STARTED if key in self._began_at else Evidence.NEVER_STARTED) for key in left_open
-        ]
+        self._world.kill()
+        events = [self._world.testimony(key) for key in left_open]
         self.unacknowledged += events
         return events
 
@@ -109,7 +190,7 @@ class FakeExecutor:
         spec, action = self._queues[slot].popleft()
         play = self._play(spec, action)
         self.begun.append(spec.key)
-        self._began_at[spec.key] = self._clock.now()
+        self._world.begin(spec.key)
         self._current[slot] = (spec, action, play, self._clock.monotonic() + play.seconds)
 
     def recall(self, slot: int | None = None) -> list[AttemptKey]:
@@ -125,7 +206,7 @@ class FakeExecutor:
                 self._end(slot, msgspec.structs.replace(play, ending=Ending.CANCELLED, dies=False))
 
     def started(self, key: AttemptKey) -> float | None:
-        return self._began_at.get(key)
+        return self._world.began_at(key)
 
     def events(self) -> list[Event]:
         for slot, (_, _, play, ends_at) in list(self._current.items()):
@@ -138,25 +219,26 @@ class FakeExecutor:
     def _end(self, slot: int, play: Play) -> None:
         spec, _, _, _ = self._current.pop(slot)
         if play.dies:
+            self._world.kill([spec.key])
             self._events.append(Lost(*spec.key, Evidence.STARTED, worker_died=True, error="worker died"))
             waiting = [other.key for other, _ in self._queues[slot]]
             self._queues[slot].clear()
             self._events += [Lost(*key, Evidence.NEVER_STARTED, worker_died=True) for key in waiting]
             return
-        self._events.append(
-            Ended(
-                *spec.key,
-                ending=play.ending,
-                started_at=self._began_at[spec.key],
-                seconds=play.seconds,
-                exit_code=play.exit_code,
-                signal=play.signal,
-                error=play.error,
-                error_class=play.error_class,
-                retry_at=play.retry_at,
-                result=play.result,
-            )
+        ended = Ended(
+            *spec.key,
+            ending=play.ending,
+            started_at=self._world.began_at(spec.key) or 0.0,
+            seconds=play.seconds,
+            exit_code=play.exit_code,
+            signal=play.signal,
+            error=play.error,
+            error_class=play.error_class,
+            retry_at=play.retry_at,
+            result=play.result,
         )
+        self._world.end(ended)
+        self._events.append(ended)
         self._begin(slot)
 
     def next_at(self) -> float | None:
@@ -166,6 +248,7 @@ class FakeExecutor:
         return min((ends_at for *_, ends_at in self._current.values()), default=None)
 
     def ack(self) -> None:
+        self._world.forget(event.key for event in self.unacknowledged)
         self.unacknowledged.clear()
 
     def resize(self, slots: int) -> None:
@@ -176,6 +259,7 @@ class FakeExecutor:
                 del self._queues[slot]
 
     def close(self) -> None:
+        self._world.kill(spec.key for spec, *_ in self._current.values())
         self._current.clear()
         self.closed = True
 
