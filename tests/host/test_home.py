@@ -230,3 +230,14 @@ def test_the_configuration_lies_beside_the_home_and_all_else_inside() -> None:
     inside = {getattr(home, name).relative_to(home.path).as_posix() for name in names if name != "config"}
     assert len(inside) == len(names) - 1
     assert inside >= {"queue.db", "lock", "STOP", "engine.json", "home.json", "events.jsonl", "heartbeat.log"}
+
+
+def test_a_home_remembers_that_it_has_had_a_store(home: Home) -> None:
+    before = home.id
+    assert not rooms.has_store(home)
+
+    rooms.remember_store(home)
+
+    assert rooms.has_store(home)
+    assert home.id == before
+    check(home)

@@ -7,6 +7,7 @@ refused before anything in it is opened, and nothing is changed.
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
 import stat
@@ -14,9 +15,9 @@ from pathlib import Path
 
 import msgspec
 
-from overnight.core.errors import HomeUnusableError
+from overnight.core.errors import DiskFullError, HomeUnusableError
 from overnight.core.version import VERSION
-from overnight.host.files import sync_directory, write_aside
+from overnight.host.files import sync_directory, write_aside, write_atomically
 from overnight.host.filesystem import file_system_type, is_network
 
 DIRECTORY = ".overnight"
@@ -34,6 +35,8 @@ class _Card(msgspec.Struct, omit_defaults=True):
     created_by: str
     #: The newest version that has changed the layout.
     written_by: str = ""
+    #: There has been a store: one that is missing was lost, and must not be begun anew.
+    has_store: bool = False
 
 
 class Home(msgspec.Struct, frozen=True):
@@ -177,20 +180,43 @@ def create(path: Path, *, random: bytes | None = None) -> Home:
 
     Raises:
         HomeUnusableError: It cannot be made there, or what is there is something else.
+        DiskFullError: There is no room for it.
     """
     home = Home(_absolute(path))
-    if home.home_json.exists():
-        return home
     try:
+        if home.home_json.exists():
+            return home
         home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         _refuse_if_occupied(home)
         _write_card(home, _Card(FORMAT, (random or os.urandom(8)).hex(), created_by=VERSION, written_by=VERSION))
     except OSError as error:
+        if os.path.lexists(home.path):
+            _check_directory(home.path)  # what is wrong with it, if that is the reason
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFullError(
+                f"no room is left on the disk for a home at {home.path}; nothing was added", hint="make room, try again"
+            ) from error
         raise HomeUnusableError(
             f"a home cannot be made at {home.path}: {error.strerror}; nothing was added",
             hint="cd to a directory of yours, or name one with --home DIR",
         ) from error
     return home
+
+
+def has_store(home: Home) -> bool:
+    """Whether a store was made in this home, be it still there or not."""
+    return _card(home).has_store
+
+
+def remember_store(home: Home) -> None:
+    """Note in ``home.json`` that this home has a store. To be called when one is there; does it once.
+
+    Raises:
+        OSError: It could not be written; the next call will do.
+    """
+    card = _card(home)
+    if not card.has_store:
+        write_atomically(home.home_json, _encoded(msgspec.structs.replace(card, has_store=True)))
 
 
 def check(home: Home) -> None:
@@ -277,7 +303,7 @@ def _refuse_if_occupied(home: Home) -> None:
 
 def _write_card(home: Home, card: _Card) -> None:
     """Put ``home.json`` there unless somebody was faster: a link, unlike a rename, replaces nothing."""
-    aside = write_aside(home.home_json, msgspec.json.format(msgspec.json.encode(card)) + b"\n")
+    aside = write_aside(home.home_json, _encoded(card))
     try:
         home.home_json.hardlink_to(aside)
     except FileExistsError:
@@ -286,6 +312,10 @@ def _write_card(home: Home, card: _Card) -> None:
         aside.unlink()
     sync_directory(home.path)
     sync_directory(home.path.parent)
+
+
+def _encoded(card: _Card) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(card)) + b"\n"
 
 
 def _absolute(path: Path) -> Path:

@@ -6,14 +6,16 @@ engine together. They are apart so that ``overnight add`` never pays for what it
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 from pathlib import Path
 
-from overnight.core.errors import NotFoundError
+from overnight.core.errors import NotFoundError, StoreDamagedError
 from overnight.host import doorbell
 from overnight.host.clock import SystemClock
-from overnight.host.home import DIRECTORY, Home, check, create, find
+from overnight.host.home import DIRECTORY, Home, check, find, has_store, remember_store
+from overnight.host.home import create as create_home
 from overnight.store.contract import Store
 
 clock = SystemClock()
@@ -42,7 +44,7 @@ def make_home(option: str | None = None) -> Home:
     """The home that this directory belongs to, made in the current directory when there is none."""
     override = _override(option)
     found = find(Path.cwd(), override)
-    home = create(found.path if found else override or Path.cwd() / DIRECTORY)  # completes a half-made one
+    home = create_home(found.path if found else override or Path.cwd() / DIRECTORY)  # completes a half-made one
     check(home)
     return home
 
@@ -53,16 +55,30 @@ def _override(option: str | None) -> Path | None:
 
 
 def open_store(home: Home, *, create: bool = False, migrate: bool = False, readonly: bool = False) -> Store:
-    """The store of a home. A producer that has to wait for it rings the engine."""
+    """The store of a home. A producer that has to wait for it rings the engine.
+
+    Raises:
+        StoreDamagedError: There has been a store and it is not there any more. An empty one in its
+            place would look as if there had never been a task.
+    """
     from overnight.store.sqlite import SqliteStore
 
-    return SqliteStore.open(
+    if has_store(home) and not home.store.exists():
+        raise StoreDamagedError(
+            f"{home.store} is gone, and with it every task; nothing was changed",
+            hint="put it back from a copy; to begin anew, use another home (--home DIR) or remove this one",
+        )
+    store = SqliteStore.open(
         home.store,
         create=create,
         migrate=migrate,
         readonly=readonly,
         on_wait=lambda: ring(home, doorbell.WAITING),
     )
+    if create:
+        with contextlib.suppress(OSError):  # on a full disk the next call does it
+            remember_store(home)
+    return store
 
 
 def ring(home: Home, word: bytes = doorbell.RING) -> None:
