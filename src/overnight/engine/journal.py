@@ -3,16 +3,21 @@
 The store's outbox is where events are born, in the transaction that made them true. The journal is
 drained from it after COMMIT. A line is written once; its number is given here. The outbox forgets a
 line only after the file was synced, so a crash in between finds the line in both, and the numbers
-tell: what the file has already is not written again, and a torn last line is cut off first.
+tell: what the file has already is not written again, and a torn last line is cut off first. The same
+way leads out of a full disk, and back to a file at its place when somebody has taken ours away.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+from overnight.core.errors import DiskFullError
+from overnight.host.files import last_line, sync_directory
 from overnight.store.contract import OutboxRow, Store
 
 #: Seconds between two syncs while events flow.
@@ -32,41 +37,66 @@ class Journal:
             their last event.
         store: Whose outbox is drained.
         rotate_bytes: Size at which a segment is full.
+
+    Raises:
+        DiskFullError: There is no room, here and in `pump` and `sync`. No line is torn or lost: the
+            outbox keeps what was not synced, and the next call goes on where this one stopped.
     """
 
     def __init__(self, path: Path, store: Store, *, rotate_bytes: int = ROTATE_BYTES) -> None:
         self._path = path
         self._store = store
         self._rotate_bytes = rotate_bytes
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        self.seq = max(self._mend(), store.journal_seq() if self._is_fresh() else 0)
-        self._upto = 0
-        self._drained = 0
-        self._next_seq = store.journal_seq() + 1
+        self._file = -1
+        #: The last number in the file, or given before there was this file.
+        self.seq = 0
+        with self._room_needed():
+            self._open()
 
-    def _is_fresh(self) -> bool:
-        return os.fstat(self._file).st_size == 0
+    def _open(self) -> None:
+        """Open the file at its place, and go on after what it has and the outbox has forgotten."""
+        self._let_go()
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        line, self._size = last_line(self._file)
+        os.ftruncate(self._file, self._size)
+        drained = self._store.journal_seq()
+        self.seq = int(found[1]) if (found := _SEQ.match(line)) else 0
+        if not self._size:
+            self.seq = drained
+            sync_directory(self._path.parent)  # else a power cut could take the file and what was synced into it
+        self._next_seq = drained + 1
+        self._upto = self._drained = 0
 
-    def _mend(self) -> int:
-        """Cut off a torn last line; return the last number in the file, 0 when it has none."""
-        size = os.fstat(self._file).st_size
-        start = max(0, size - 4 * 1024 * 1024)
-        tail = os.pread(self._file, size - start, start)
-        whole = tail.rfind(b"\n") + 1
-        if whole < len(tail):
-            os.ftruncate(self._file, start + whole)
-        lines = tail[:whole].splitlines()
-        found = _SEQ.match(lines[-1]) if lines else None
-        return int(found[1]) if found else 0
+    def _let_go(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+        self._file = -1
+
+    @contextmanager
+    def _room_needed(self) -> Iterator[None]:
+        """Something that a full disk ends; the file is opened anew afterwards."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            self._let_go()
+            raise DiskFullError(
+                f"no room is left on the disk of {self._path}; its events stay in the store until there is",
+                hint="make room; nothing is lost",
+            ) from error
 
     def pump(self) -> int:
         """Write what the outbox has and the file has not. Returns how many lines were written."""
         written = 0
-        while rows := self._store.outbox(ROWS, after=self._upto):
-            written += self._write(rows)
-            self._upto = rows[-1].id
-            if len(rows) < ROWS:
-                break
+        with self._room_needed():
+            if self._file < 0:
+                self._open()
+            while rows := self._store.outbox(ROWS, after=self._upto):
+                written += self._write(rows)
+                self._upto = rows[-1].id
+                if len(rows) < ROWS:
+                    break
         return written
 
     def _write(self, rows: Sequence[OutboxRow]) -> int:
@@ -77,38 +107,54 @@ class Journal:
                     lines.append(b'{"seq":%d,%b\n' % (self._next_seq, line[1:]))
                 self._next_seq += 1
         if lines:
-            _write_all(self._file, b"".join(lines))
+            self._size += _write_all(self._file, b"".join(lines))
             self.seq = self._next_seq - 1
         return len(lines)
 
     def sync(self) -> None:
         """Make what was written durable, and let the outbox forget it."""
-        if self._upto == self._drained:
+        if not self.behind:
             return
-        os.fdatasync(self._file) if hasattr(os, "fdatasync") else os.fsync(self._file)
-        self._store.drained(self._upto, seq=self._next_seq - 1)
-        self._drained = self._upto
-        if os.fstat(self._file).st_size >= self._rotate_bytes:
-            self._rotate()
+        with self._room_needed():
+            if not self._is_whole():
+                self._open()
+                self.pump()
+            os.fdatasync(self._file) if hasattr(os, "fdatasync") else os.fsync(self._file)
+            self._store.drained(self._upto, seq=self._next_seq - 1)
+            self._drained = self._upto
+            if self._size >= self._rotate_bytes:
+                self._rotate()
 
     @property
     def behind(self) -> bool:
         """Whether something written has not been synced yet."""
-        return self._upto != self._drained
+        return self._file >= 0 and self._upto != self._drained
+
+    def _is_whole(self) -> bool:
+        """Whether the file at the path is ours still, and all there; a person may have deleted or emptied it."""
+        mine = os.fstat(self._file)
+        try:
+            return os.path.samestat(self._path.stat(), mine) and mine.st_size == self._size
+        except FileNotFoundError:
+            return False
 
     def _rotate(self) -> None:
-        os.close(self._file)
         self._path.rename(self._path.with_name(f"events-{self.seq:012d}.jsonl"))
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._open()
 
     def close(self) -> None:
-        """Write and sync what is left."""
-        self.pump()
-        self.sync()
-        os.close(self._file)
+        """Write and sync what is left. What there is no room for is left to the next engine."""
+        try:
+            self.pump()
+            self.sync()
+        except DiskFullError:
+            pass
+        finally:
+            self._let_go()
 
 
-def _write_all(file: int, data: bytes) -> None:
+def _write_all(file: int, data: bytes) -> int:
     view = memoryview(data)
     while view:
         view = view[os.write(file, view) :]
+    return len(data)

@@ -154,7 +154,9 @@ class Engine:
         self._turn()
 
     def _over(self) -> bool:
-        if self._settled or len(self._attempts):
+        # What cannot be written for want of room is kept by the executor until the next engine asks for it.
+        given_up = self._disk_full and self._stopping.mode is Mode.NOW
+        if len(self._attempts) or (self._settled and not given_up):
             return False
         if self._stopping.mode is not Mode.RUN:
             return True
@@ -302,7 +304,6 @@ class Engine:
         self._orders.spend(turn.claimed)
         self._tell(settled, turn)
         self._learn(claim, turn)
-        self._store.tidy()
         self._stand_back()
 
     def _claim(self, rooms: Mapping[int, float]) -> Claim:
@@ -368,14 +369,22 @@ class Engine:
 
     def _tick(self) -> None:
         moment = self._clock.monotonic()
+        try:
+            self._keep_journal(moment)
+            self._store.tidy()
+        except DiskFullError:
+            self._run_out_of_room()
+            self._journal_at = moment + TICK
+        if moment >= self._next_tick:
+            self._next_tick = moment + TICK
+            self._look_now_and_then()
+
+    def _keep_journal(self, moment: float) -> None:
         if self._journal_at is not None and moment >= self._journal_at:
             self._journal_at = moment + JOURNAL_EVERY if self._journal.pump() else None
         if self._journal.behind and moment >= self._sync_at:
             self._sync_at = moment + TICK
             self._journal.sync()
-        if moment >= self._next_tick:
-            self._next_tick = moment + TICK
-            self._look_now_and_then()
 
     def _look_now_and_then(self) -> None:
         self._store.check_file()

@@ -76,6 +76,23 @@ def append_durably(path: Path, data: bytes) -> None:
         sync_directory(path.parent)
 
 
+def last_line(descriptor: int) -> tuple[bytes, int]:
+    """The last whole line of a file, however long, and the offset at which it ends; what follows is torn.
+
+    (b"", 0) when there is no whole line.
+    """
+    size = os.fstat(descriptor).st_size
+    window = _BLOCK
+    while True:
+        start = max(0, size - window)
+        tail = os.pread(descriptor, size - start, start)
+        end = tail.rfind(b"\n") + 1
+        begin = tail.rfind(b"\n", 0, max(0, end - 1)) + 1
+        if begin or not start:
+            return tail[begin:end], start + end if end else 0
+        window *= 8
+
+
 def sync_directory(path: Path) -> None:
     """Return when the names in a directory are on disk: files made, renamed and removed before this call."""
     with _opened(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) as descriptor:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 from overnight.store.contract import Discrepancy, Store
@@ -18,26 +21,42 @@ def audit(store: Store, journal: Path) -> list[Finding]:
         store: The store of a home.
         journal: Its ``events.jsonl``; full segments lie beside it.
     """
-    return [*store.recount(), *_gaps(journal, store.journal_seq())]
+    # The number first: the journal only grows, so what it must have is what it had to have before it was read.
+    drained = store.journal_seq()
+    return [*store.recount(), *_gaps(journal, drained)]
 
 
 def _gaps(journal: Path, drained: int) -> list[Finding]:
-    """Numbers that are missing, repeated or torn. The last line may be on its way: it may be torn."""
+    """Numbers that are missing or repeated, and lines that are no events."""
     findings: list[Finding] = []
     seq: int | None = None
-    segments = [*sorted(journal.parent.glob("events-*.jsonl")), *([journal] if journal.exists() else [])]
-    for segment in segments:
-        with segment.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                match = _SEQ.match(line)
-                if match is None or not line.endswith(b"}\n"):
-                    if segment == journal and not line.endswith(b"\n"):
-                        continue
-                    findings.append(Finding(f"{segment.name}:{number}", "an event with its number", "something else"))
-                    continue
-                if seq is not None and int(match[1]) != seq + 1:
-                    findings.append(Finding(f"{segment.name}:{number}", f"event {seq + 1}", f"event {int(match[1])}"))
-                seq = int(match[1])
-    if segments and (seq or 0) < drained:
+    for where, line in _lines(journal):
+        match = _SEQ.match(line)
+        if match is None or not line.endswith(b"}\n"):
+            findings.append(Finding(where, "an event with its number", "something else"))
+            continue
+        if seq is not None and int(match[1]) != seq + 1:
+            findings.append(Finding(where, f"event {seq + 1}", f"event {int(match[1])}"))
+        seq = int(match[1])
+    if (seq or 0) < drained and (seq or journal.exists()):
         findings.append(Finding("the newest event in the journal", f"at least {drained}", str(seq or 0)))
     return findings
+
+
+def _lines(journal: Path) -> Iterator[tuple[str, bytes]]:
+    """All lines and where they stand, as of one moment; an engine may write and set segments aside meanwhile."""
+    with ExitStack() as stack:
+        try:
+            live = stack.enter_context(journal.open("rb"))
+        except FileNotFoundError:
+            live = None
+        for segment in sorted(journal.parent.glob("events-*.jsonl")):
+            if live is not None and os.path.samestat(segment.stat(), os.fstat(live.fileno())):
+                break  # it has just been set aside, and so has what follows it
+            with segment.open("rb") as file:
+                for number, line in enumerate(file, 1):
+                    yield f"{segment.name}:{number}", line
+        for number, line in enumerate(live or (), 1):
+            if not line.endswith(b"\n"):
+                return  # on its way
+            yield f"{journal.name}:{number}", line

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
+
+from overnight.host.files import last_line
 
 
 class JournalTail:
@@ -20,49 +23,60 @@ class JournalTail:
     def __init__(self, path: Path, *, after: int = 0) -> None:
         self._path = path
         self._seq = after
-        self._offset = 0
-        self._inode = 0
+        #: Of the file read last, and how far it was read.
+        self._inode = self._offset = 0
 
     def news(self) -> Iterator[dict[str, Any]]:
         """The events written since the last call, oldest first."""
         try:
-            inode = self._path.stat().st_ino
+            # Opened before anything is asked about it: it may be set aside at any moment.
+            with self._path.open("rb") as file:
+                inode = os.fstat(file.fileno()).st_ino
+                if inode != self._inode:
+                    yield from self._older(inode)
+                    self._inode, self._offset = inode, 0
+                yield from self._rest_of(file)
         except FileNotFoundError:
-            return
-        if self._inode and inode != self._inode:
-            yield from self._read(self._segments())
-            self._offset = 0
-        self._inode = inode
-        yield from self._read([self._path])
+            return  # between two files, or there has never been one
 
-    def _segments(self) -> list[Path]:
-        """Full segments that may hold what was not read yet, oldest first."""
-        named = sorted(self._path.parent.glob("events-*.jsonl"))
-        return [path for path in named if int(path.stem.rpartition("-")[2]) > self._seq]
-
-    def _read(self, paths: list[Path]) -> Iterator[dict[str, Any]]:
-        for path in paths:
+    def _older(self, inode: int) -> Iterator[dict[str, Any]]:
+        """What the full segments have that was not read yet, up to the file `inode`."""
+        for path in sorted(self._path.parent.glob("events-*.jsonl")):
+            if number_of(path) <= self._seq:
+                continue
             with path.open("rb") as file:
-                live = path == self._path
-                if live:
-                    file.seek(self._offset)
+                if os.fstat(file.fileno()).st_ino == inode:
+                    return
                 for line in file:
-                    if not line.endswith(b"\n"):
-                        break
-                    if live:
-                        self._offset += len(line)
-                    event = msgspec.json.decode(line)
-                    if event["seq"] > self._seq:
-                        self._seq = event["seq"]
-                        yield event
+                    yield from self._unless_known(line)
+
+    def _rest_of(self, file: BinaryIO) -> Iterator[dict[str, Any]]:
+        file.seek(self._offset)
+        for line in file:
+            if not line.endswith(b"\n"):
+                return  # on its way
+            self._offset += len(line)
+            yield from self._unless_known(line)
+
+    def _unless_known(self, line: bytes) -> Iterator[dict[str, Any]]:
+        event = msgspec.json.decode(line)
+        if event["seq"] > self._seq:
+            self._seq = event["seq"]
+            yield event
+
+
+def number_of(segment: Path) -> int:
+    """The last event in a full segment."""
+    return int(segment.stem.rpartition("-")[2])
 
 
 def last_seq(path: Path) -> int:
     """The number of the newest event in the journal, 0 when there is none."""
     try:
         with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - 1_000_000))
-            lines = [line for line in file.read().splitlines() if line.startswith(b'{"seq":') and line.endswith(b"}")]
+            line, _ = last_line(file.fileno())
     except FileNotFoundError:
-        return 0
-    return int(msgspec.json.decode(lines[-1])["seq"]) if lines else 0
+        line = b""
+    if line:
+        return int(msgspec.json.decode(line)["seq"])
+    return max(map(number_of, path.parent.glob("events-*.jsonl")), default=0)
