@@ -30,9 +30,23 @@ def main() -> NoReturn:
     """The program: run the command line of this process and exit with its status."""
     # Most commands are over before a collection could find anything; `Verb` turns it on for the others.
     gc.disable()
+    _complete_streams()
     status = run(sys.argv[1:])
     # Taking the interpreter apart piece by piece would cost `add` a tenth of its time, for nothing.
     os._exit(status)
+
+
+def _complete_streams() -> None:
+    """Let standard streams that the caller has closed lead nowhere.
+
+    Otherwise the next file that is opened takes the number of one, and is written to as such.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:  # noqa: PLR2004 - stdin, stdout, stderr
+        os.set_inheritable(descriptor, True)  # noqa: FBT003 - its only argument
+    os.close(descriptor)
+    sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115 - a descriptor, and never closed
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115 - the same
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115 - the same
 
 
 def run(args: Sequence[str]) -> int:
@@ -122,10 +136,11 @@ def _reason(error: OSError) -> str:
 
 def _unwritten(*, nobody_reads: bool, reason: str) -> int:
     """Results could not be written; say so, unless whoever read them has simply left."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
+    printing.silence(sys.stdout)
     if nobody_reads:
         return BROKEN_PIPE
-    _say(f"the result could not be written: {reason}; what was done stays done")
+    _say(
+        f"the result could not be written: {reason}; what was done stays done",
+        "the same command with its output to another place",
+    )
     return 1

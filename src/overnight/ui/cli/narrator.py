@@ -65,6 +65,8 @@ class Narrator:
         self._since_tick = 0
         self._ticked_at = clock.monotonic()
         self._unfinished = 0
+        #: Why outputs are no longer printed.
+        self.unwritten: printing.UnwrittenError | None = None
         #: Tasks by the state in which they came to rest.
         self.tally: Counter[TaskState] = Counter()
 
@@ -118,8 +120,7 @@ class Narrator:
     def clear(self) -> None:
         """Take the progress line away."""
         if self._drawn:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+            self._draw("")
             self._drawn = False
 
     def _tell_in_order(self) -> None:
@@ -152,11 +153,20 @@ class Narrator:
     def print_output(self, output: OutputRef, task_id: int, attempt: int) -> None:
         """Print what an attempt printed, each stream to its own."""
         self.clear()
-        streams = {1: sys.stdout.buffer, 2: sys.stderr.buffer}
         for stream, content in read(self._output, output, task_id, attempt):
-            streams[stream].write(content)
-        for target in streams.values():
-            target.flush()
+            try:
+                printing.pour(content, stream=stream)
+            except printing.UnwrittenError as error:
+                self._lose(stream, error)
+
+    def _lose(self, stream: int, error: printing.UnwrittenError) -> None:
+        """Nobody takes our output any more; it is kept in the home, so that is no reason to end the night."""
+        printing.silence(sys.stdout if stream == 1 else sys.stderr)
+        self.unwritten = self.unwritten or error
+        self.note(
+            f"overnight: output cannot be printed any more ({error}); the tasks go on\n"
+            "  try: 'overnight log ID' prints what a task printed"
+        )
 
     def _progress(self, running: int | None = None) -> None:
         if not self._live:
@@ -165,9 +175,15 @@ class Narrator:
         if moment < self._draw_at:
             return
         self._draw_at = moment + REDRAW
-        sys.stderr.write("\r\x1b[K" + printing.fit(self._line(running), printing.width() - 1))
-        sys.stderr.flush()
+        self._draw(printing.fit(self._line(running), printing.width() - 1))
         self._drawn = True
+
+    def _draw(self, line: str) -> None:
+        try:
+            sys.stderr.write("\r\x1b[K" + line)
+            sys.stderr.flush()
+        except OSError:  # the terminal has gone away, which a signal tells the engine
+            self._live = False
 
     def _line(self, running: int | None) -> str:
         done, failed = self.tally[TaskState.COMPLETED], self.tally[TaskState.FAILED] + self.tally[TaskState.HELD]

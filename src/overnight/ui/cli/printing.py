@@ -15,6 +15,7 @@ import re
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from typing import TextIO
 
 #: C0 and C1 controls, surrogates (bytes that are not UTF-8), and the characters that turn the
 #: direction of writing, which can make one name look like another.
@@ -84,6 +85,13 @@ def pour(content: bytes, *, stream: int = 1) -> None:
         target.buffer.flush()
     except OSError as error:
         raise UnwrittenError(error) from error
+
+
+def silence(stream: TextIO) -> None:
+    """Let everything written to stdout or stderr from now on lead nowhere; it has failed to take something."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def note(line: str) -> None:

@@ -53,6 +53,8 @@ class Ending(NamedTuple):
     exit_code: int | None
     tally: Counter[TaskState]
     left: int
+    #: Why outputs were not printed to the end.
+    unwritten: printing.UnwrittenError | None = None
 
 
 @click.command(cls=TaskVerb)
@@ -133,7 +135,8 @@ def run_queue(home: Home, manner: Manner) -> Ending:
     with holding(home) as store:
         narrator = narrate(home, store, manner)
         result = work_with(home, store, QueueEmpty(), narrator, manner)
-        return Ending(result.stopped_by, result.exit_code, narrator.tally, result.counts.unfinished)
+        left = result.counts.unfinished
+        return Ending(result.stopped_by, result.exit_code, narrator.tally, left, narrator.unwritten)
 
 
 def run_work(home: Home, work: Work, manner: Manner, *, changed: bool, again: bool) -> tuple[Ending, int]:
@@ -154,8 +157,10 @@ def run_work(home: Home, work: Work, manner: Manner, *, changed: bool, again: bo
                     wiring.ring(home)
                     printing.note("overnight: an engine is at work in this home; it does these, and this follows")
                 goal = TheseAtRest(resumed.ids, store)
-                if follow(home, store, goal, narrate(home, store, manner), after=after):
-                    ending = Ending(StoppedBy.QUEUE_EMPTY, None, goal.tally, goal.total - goal.at_rest)
+                narrator = narrate(home, store, manner)
+                if follow(home, store, goal, narrator, after=after):
+                    left = goal.total - goal.at_rest
+                    ending = Ending(StoppedBy.QUEUE_EMPTY, None, goal.tally, left, narrator.unwritten)
                     return ending, resumed.skipped
             finally:
                 store.close()
@@ -197,7 +202,7 @@ def lead(home: Home, store: Store, resumed: Resumed, manner: Manner) -> Ending:
     narrator = narrate(home, store, manner, order=sorted(resumed.ids) if manner.keep_order else ())
     result = work_with(home, store, goal, narrator, manner)
     goal.stirred()
-    return Ending(result.stopped_by, result.exit_code, goal.tally, goal.total - goal.at_rest)
+    return Ending(result.stopped_by, result.exit_code, goal.tally, goal.total - goal.at_rest, narrator.unwritten)
 
 
 def narrate(home: Home, store: Store, manner: Manner, *, order: tuple[int, ...] | list[int] = ()) -> Narrator:
@@ -228,7 +233,12 @@ def conclude(ending: Ending, skipped: int, seconds: float, manner: Manner) -> No
         printing.say(msgspec.json.encode(words).decode())
     else:
         printing.note(sentence(ending, skipped, seconds))
-    sys.exit(exit_code(ending))
+    status = exit_code(ending)
+    if status == 0 and ending.unwritten is not None:
+        if ending.unwritten.nobody_reads:
+            raise ending.unwritten
+        status = 1  # why was said when it happened
+    sys.exit(status)
 
 
 def sentence(ending: Ending, skipped: int, seconds: float) -> str:
