@@ -48,3 +48,9 @@ def test_the_shorter_of_two_graces_counts() -> None:
 
 def test_halt_by_a_task_drains_and_says_so() -> None:
     assert after(Stopping(), Ask.HALT) == Stopping(Mode.DRAIN, StoppedBy.HALT)
+
+
+def test_a_grace_does_not_count_once_it_ends_at_once() -> None:
+    """What is past would keep the loop from sleeping."""
+    now = after(Stopping(), Ask.STOP_NOW)
+    assert after(now, Ask.STOP, deadline=100.0).deadline is None

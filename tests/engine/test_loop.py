@@ -521,3 +521,64 @@ def test_a_stop_at_once_is_obeyed_though_the_disk_is_full_and_what_ended_is_left
     assert night.clock.monotonic() < 1040
     assert [event.task_id for event in night.executor.unacknowledged] == [task_id]
     assert night.state(task_id) is TaskState.RUNNING
+
+
+@pytest.mark.parametrize(("verb", "state"), [(Verb.CANCEL, TaskState.CANCELLED), (Verb.HOLD, TaskState.HELD)])
+def test_an_attempt_that_fails_before_the_engine_has_heard_of_a_cancel_is_not_tried_again(
+    night: Night, verb: Verb, state: TaskState
+) -> None:
+    (bad,) = night.add(task("bad"))
+    other = SqliteStore.open(night.directory / "queue.db")
+
+    def ask() -> None:
+        acted = other.act(verb, Selector(ids=(bad,)), now=night.clock.now(), by="person")
+        assert acted.asked == 1
+
+    night.run(lambda _spec, _action: Play(seconds=0.5, ending=Ending.EXITED, exit_code=1), script=[(0.45, ask)])
+    other.close()
+    assert len(night.begun()) == 1
+    assert night.state(bad) is state
+    assert night.store.orders().controls == []
+
+
+def test_a_cancel_that_comes_with_a_stop_at_once_is_obeyed(night: Night) -> None:
+    (long,) = night.add(task("long"))
+    other = SqliteStore.open(night.directory / "queue.db")
+
+    def ask() -> None:
+        other.ask(Ask.STOP_NOW, now=night.clock.now(), by="person")
+        other.act(Verb.CANCEL, Selector(ids=(long,)), now=night.clock.now(), by="person")
+        night.bell.ring()
+
+    night.run(lambda _spec, _action: Play(seconds=1000.0), script=[(0.5, ask)])
+    other.close()
+    assert night.state(long) is TaskState.CANCELLED
+    assert night.store.orders().controls == []
+
+
+@pytest.mark.parametrize("ask", ["file", "signal", "control"])
+def test_a_stop_during_recovery_starts_nothing(night: Night, monkeypatch: pytest.MonkeyPatch, ask: str) -> None:
+    night.add(task("a"))
+    real = FakeExecutor.open
+
+    def slow_open(self: FakeExecutor, **words: Any) -> Any:
+        if ask == "file":
+            night.stops.file = True
+        elif ask == "signal":
+            night.stops.signals.append(Ask.SIGINT)
+        else:
+            night.store.ask(Ask.STOP_NOW, now=night.clock.now(), by="person")
+        return real(self, **words)
+
+    monkeypatch.setattr(FakeExecutor, "open", slow_open)
+    result = night.run()
+    assert night.begun() == []
+    assert result.counts.pending == 1
+    assert night.store.orders().controls == []
+
+
+def test_a_stop_that_was_asked_of_an_earlier_engine_does_not_stop_this_one(night: Night) -> None:
+    night.add(task("a"))
+    night.store.ask(Ask.STOP_NOW, now=night.clock.now(), by="person")
+    assert night.run().counts.completed == 1
+    assert night.store.orders().controls == []

@@ -65,10 +65,12 @@ def after(stopping: Stopping, ask: Ask, *, deadline: float | None = None) -> Sto
     """What `ask` makes of the present state. A first SIGINT drains, a second one ends at once."""
     by = stopping.by or _BY.get(ask, StoppedBy.SIGNAL)
     gentle = ask in (Ask.STOP, Ask.HALT) or (ask is Ask.SIGINT and stopping.mode is Mode.RUN)
+    if gentle and stopping.mode is Mode.NOW:
+        return stopping
     if gentle:
         deadlines = [moment for moment in (stopping.deadline, deadline) if moment is not None]
         return Stopping(
-            mode=max(stopping.mode, Mode.DRAIN),
+            mode=Mode.DRAIN,
             by=by,
             exit_code=stopping.exit_code,
             deadline=min(deadlines, default=None),

@@ -27,7 +27,7 @@ from overnight.engine.recovery import INTENTS, recover
 from overnight.executors.contract import Event, Executor
 from overnight.host.clock import Clock
 from overnight.host.waiter import Waiter
-from overnight.store.contract import Claim, Control, Counts, Store, Turn
+from overnight.store.contract import Claim, Control, Counts, Selector, Store, Turn, Verb
 
 #: Seconds between two looks at what no bell announces: the STOP file, the store's change token.
 TICK = 1.0
@@ -145,18 +145,20 @@ class Engine:
 
     def _begin(self) -> None:
         now = self._clock.now()
+        # Whoever asked for a stop until now meant the engine of that time; from here on it is this one.
+        self._obeyed = [control.id for control in self._store.orders().controls if control.task_id is None]
         self.fence = self._store.take_fence(now=now, by=self._by)
         recovered = recover(self._store, self._executor, fence=self.fence, now=now)
         self._settled = [(None, settlement) for settlement in recovered]
         self._orders.read(self._clock.monotonic())
-        # Whoever asked for a stop meant the engine of that time.
-        self._obeyed = [control.id for control in self._orders.controls if control.task_id is None]
+        self._stop_for([*self._stops.take(), *self._stops.look()])
+        self._obey()
         self._turn()
 
     def _over(self) -> bool:
         # What cannot be written for want of room is kept by the executor until the next engine asks for it.
         given_up = self._disk_full and self._stopping.mode is Mode.NOW
-        if len(self._attempts) or (self._settled and not given_up):
+        if len(self._attempts) or ((self._settled or self._orders.controls) and not given_up):
             return False
         if self._stopping.mode is not Mode.RUN:
             return True
@@ -174,7 +176,7 @@ class Engine:
 
     def _patience(self) -> float:
         """Seconds that the loop may sleep."""
-        if self._can_claim():
+        if self._can_claim() or self._has_late_controls():
             return 0.0
         moment = self._clock.monotonic()
         wakes = [self._next_tick, self._journal_at, self._ask_again_at, self._stopping.deadline]
@@ -275,10 +277,31 @@ class Engine:
             return
         running = self._attempts.get(control.task_id)
         if running is None:
-            self._obeyed.append(control.id)
+            self._obey_late(control, control.task_id)
         elif running.intent is None and control.verb in INTENTS:
             self._take_in(self._attempts.end(control.task_id, INTENTS[control.verb]))
             self._ask_again_at = self._clock.monotonic() + ASK_AGAIN
+
+    def _has_late_controls(self) -> bool:
+        """Whether somebody asked about a task whose attempt has ended before the engine heard of it."""
+        return any(
+            control.task_id is not None and self._attempts.get(control.task_id) is None
+            for control in self._orders.controls
+        )
+
+    def _obey_late(self, control: Control, task_id: int) -> None:
+        """The attempt has ended: once that is written, do to its task what is done to one that does not run."""
+        if any(settlement.task_id == task_id for _, settlement in self._settled):
+            return
+        if control.verb in INTENTS:
+            selector = Selector(ids=(task_id,))
+            try:
+                self._store.act(Verb(control.verb), selector, now=self._clock.now(), by=control.by)
+            except DiskFullError:
+                self._run_out_of_room()
+                return
+            self._stirred = True
+        self._obeyed.append(control.id)
 
     # -- one transaction ---------------------------------------------------------------------
 
