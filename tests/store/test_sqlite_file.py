@@ -472,3 +472,26 @@ def test_the_lane_of_a_batch_goes_with_its_last_task(path: Path) -> None:
     assert store._database.connection.execute("SELECT count(*) FROM batches").get == 0
     assert store.counts().removed == 6
     store.close()
+
+
+def test_a_store_of_version_1_becomes_what_a_new_one_is(tmp_path: Path) -> None:
+    """Table for table; it had none for what programs outside the engine have taken."""
+    new, old = tmp_path / "new.db", tmp_path / "old.db"
+    for path in (new, old):
+        SqliteStore.open(path, create=True).close()
+    pragma(old, "user_version = 1; DROP TABLE popped")
+
+    SqliteStore.open(old, migrate=True).close()
+
+    assert tables(old) == tables(new)
+
+
+def tables(path: Path) -> set[tuple[str, str]]:
+    """Names and definitions, without the notes in them."""
+    opened = apsw.Connection(str(path), vfs="cksmvfs")
+    found = {
+        (str(name), " ".join(re.sub(r"--.*", "", str(sql)).split()))
+        for name, sql in opened.execute("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL")
+    }
+    opened.close()
+    return found

@@ -113,9 +113,11 @@ class FileStarted(_Event, frozen=True, kw_only=True, gc=False, tag=EventName.FIL
 
     id: int
     attempt: int
+    #: 0: a program outside the engine has taken it, and `by` says who.
     fence: int
     input: str | None = None
     input_b64: str | None = None
+    by: str = ""
 
 
 class Ended(_Event, frozen=True, kw_only=True, gc=False):

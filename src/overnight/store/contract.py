@@ -6,9 +6,10 @@ again. Values go in and values come out; no cursor and no SQL leaves the room. T
 fence are arguments. Every operation that changes a task adds its events to the outbox in the same
 transaction and keeps the counters by relative deltas.
 
-Two kinds of callers. The engine (one, holding the fence) moves tasks with `turn`. Everybody else
-(producers, people) adds tasks and acts on what does not run; what runs is asked for by a control,
-which the engine obeys. Written for SQLite and for PostgreSQL alike.
+Three kinds of callers. The engine (one, holding the fence) moves tasks with `turn`. A program that
+does the work itself takes one task at a time with `pop` and settles it with `hand_in`; no engine
+touches it in between. Everybody else (producers, people) adds tasks and acts on what does not run;
+what runs is asked for by a control, which the engine obeys. Written for SQLite and for PostgreSQL alike.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ __all__ = [
     "OpenAttempt",
     "Orders",
     "OutboxRow",
+    "Popped",
     "Query",
     "Queue",
     "Selector",
@@ -176,6 +178,21 @@ class OpenAttempt(msgspec.Struct, frozen=True):
     fence: int
 
 
+class Popped(msgspec.Struct, frozen=True):
+    """A running task that a program outside the engine has taken, and that is its owner's to settle."""
+
+    task_id: int
+    attempt: int
+    action_id: int
+    queue: str
+    input: bytes
+    #: "pid:start:boot" of the process.
+    owner: str
+    claimed_at: float
+    failures: int
+    deaths: int
+
+
 class Counts(msgspec.Struct, frozen=True):
     """How many top-level tasks are in each state, `steps` for children, `removed` for cleaned ones."""
 
@@ -285,6 +302,28 @@ class Store(Protocol):
     def set_queue(self, queue: Queue, *, now: float, by: str) -> None:
         """Create a queue or change all its settings."""
 
+    # -- programs that do the work themselves ------------------------------------------------
+
+    def next_up(self, queue: str, *, now: float) -> Task | None:
+        """The task that `pop` would take; None when none is eligible."""
+
+    def pop(self, queue: str, *, owner: str, now: float, by: str, task_id: int | None = None) -> Popped | None:
+        """Take the next eligible task of a queue for a process outside the engine; None when there is none.
+
+        It is running then, with a start record like any other attempt, and not among `left_open`: no
+        engine takes it back. With `task_id` this one is taken if it is pending or waiting, whatever
+        it waits for. `owner` is "pid:start:boot" of the process.
+        """
+
+    def popped(self) -> list[Popped]:
+        """The tasks that processes outside the engine have taken and not settled."""
+
+    def hand_in(self, settlements: Sequence[Settlement], *, now: float) -> list[tuple[int, int]]:
+        """Settle attempts that `pop` has begun. Returns the stale ones, as `turn` does.
+
+        Needs no fence: what was not popped, or has been given back since, is stale here.
+        """
+
     # -- the engine --------------------------------------------------------------------------
 
     def take_fence(self, *, now: float, by: str) -> int:
@@ -312,7 +351,7 @@ class Store(Protocol):
         """
 
     def left_open(self) -> list[OpenAttempt]:
-        """The attempts on record that were not settled."""
+        """The attempts of engines that are on record and were not settled."""
 
     def outbox(self, limit: int, *, after: int = 0) -> list[OutboxRow]:
         """The oldest events that have not been drained and whose outbox id is above `after`, in order."""

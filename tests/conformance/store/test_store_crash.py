@@ -26,6 +26,8 @@ OPERATIONS = {
     "remove": "store.remove(Selector(everything=True), now=NOON, by='me')",
     "ask": "store.ask('stop', now=NOON, by='me')",
     "set_queue": "store.set_queue(Queue('q', slots=1), now=NOON, by='me')",
+    "pop": "store.pop('default', owner='1:2:b', now=NOON, by='me')",
+    "hand_in": "store.hand_in([settlement(popped)], now=NOON)",
     "take_fence": "store.take_fence(now=NOON, by='me')",
     "turn": "store.turn(fence=1, now=NOON, settlements=[settlement(left)], claim=claim)",
     "drained": "store.drained(10**6, seq=9)",
@@ -45,6 +47,7 @@ def die(which, when):
 store = implementation.open(Path(path), hooks=die)
 open_attempt = store.left_open()[0]
 left = Claimed(open_attempt.task_id, open_attempt.attempt, 1, 1, b"", 0, 0, 1, 0)
+popped = Claimed(store.popped()[0].task_id, 1, 1, 1, b"", 0, 0, 1, 0)
 claim = Claim(count=1, lanes={lane.id: {} for lane in store.orders().lanes}, pools={})
 armed = True
 """
@@ -67,6 +70,7 @@ def picture(store: Store) -> tuple[object, ...]:
         store.counts(),
         store.tasks(Query()),
         store.left_open(),
+        store.popped(),
         store.orders(),
         store.open_batches(),
         list(told(store)),
@@ -75,12 +79,13 @@ def picture(store: Store) -> tuple[object, ...]:
 
 
 def prepare(implementation: Implementation, path: Path) -> tuple[object, ...]:
-    """A store with a bit of everything: fence 1, batch 1 open, one running, some pending, one failed."""
+    """A store with a bit of everything: fence 1, batch 1 open, one running, one popped, some pending, one failed."""
     store = implementation.open(path, create=True)
     engine = SmallEngine(store)
     engine.bring(TaskState.FAILED, "failed")
     engine.bring(TaskState.RUNNING, "running")
-    store.add(tasks(2), now=NOON)
+    store.add(tasks(3), now=NOON)
+    store.pop("default", owner="4:5:b", now=NOON, by="me")
     store.add(tasks(2), now=NOON, batch=store.open_batch(now=NOON, owner="me"))
     before = picture(store)
     store.close()

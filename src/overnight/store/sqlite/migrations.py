@@ -15,10 +15,16 @@ from overnight.core.errors import HomeUnusableError, StoreDamagedError
 #: "Ovnt" as a number; the `file` command can show it.
 APPLICATION_ID = 0x4F766E74
 
-VERSION = 1
+VERSION = 2
 
 #: The statements that lead from version n - 1 to version n. Never changed once released.
-MIGRATIONS: dict[int, str] = {}
+MIGRATIONS: dict[int, str] = {
+    2: """CREATE TABLE popped (
+    task_id INTEGER PRIMARY KEY,
+    attempt INTEGER NOT NULL CHECK (attempt >= 1),
+    owner   TEXT NOT NULL
+) STRICT""",
+}
 
 
 def create_schema(connection: apsw.Connection) -> None:

@@ -146,6 +146,37 @@ DELETE FROM lanes WHERE id = ?;
 -- name: drop_spent_batches
 DELETE FROM batches WHERE published_at IS NOT NULL AND id NOT IN (SELECT batch_id FROM lanes WHERE batch_id <> 0);
 
+-- == programs that do the work themselves ==
+
+-- name: due_head_of_lane
+-- What `make_due` would make pending; only a look, so nothing is moved.
+SELECT id, priority, order_key FROM tasks INDEXED BY tasks_due
+ WHERE state = 'waiting' AND not_before IS NOT NULL AND not_before <= ?2 AND lane_id = ?1
+ ORDER BY priority DESC, order_key LIMIT 1;
+
+-- name: to_pop
+SELECT t.id, t.attempt + 1, t.action_id, l.queue, t.input, t.failures, t.deaths, t.lane_id, t.parent_id IS NOT NULL,
+       t.generation, t.state, failures = 0 AND deaths = 0 AND reason IS NULL AND error_class IS NULL AND error = ''
+                         AND fingerprint = '' AND result = x''
+  FROM tasks AS t JOIN lanes AS l ON l.id = t.lane_id
+ WHERE t.id = ? AND t.state IN ('pending', 'waiting')
+   AND (l.batch_id = 0 OR l.batch_id NOT IN (SELECT id FROM batches WHERE published_at IS NULL));
+
+-- name: pop
+UPDATE tasks SET state = 'running', attempt = attempt + 1, not_before = NULL WHERE id = ?;
+
+-- name: record_owner
+INSERT INTO popped (task_id, attempt, owner) VALUES (?, ?, ?);
+
+-- name: popped
+SELECT p.task_id, p.attempt, t.action_id, l.queue, t.input, p.owner, r.claimed_at, t.failures, t.deaths
+  FROM popped AS p JOIN running AS r ON r.task_id = p.task_id JOIN tasks AS t ON t.id = p.task_id
+  JOIN lanes AS l ON l.id = t.lane_id
+ ORDER BY p.task_id;
+
+-- name: forget_owner
+DELETE FROM popped WHERE task_id = ? AND attempt = ? RETURNING task_id;
+
 -- == the engine ==
 
 -- name: take_fence
@@ -227,7 +258,8 @@ SELECT id, verb, task_id, argument, by, at FROM controls ORDER BY id;
 
 -- name: left_open
 SELECT r.task_id, r.attempt, t.action_id, r.lane_id, NULL, r.claimed_at, t.failures, t.deaths, r.generation, r.fence
-  FROM running AS r JOIN tasks AS t ON t.id = r.task_id ORDER BY r.task_id;
+  FROM running AS r JOIN tasks AS t ON t.id = r.task_id
+ WHERE r.task_id NOT IN (SELECT task_id FROM popped) ORDER BY r.task_id;
 
 -- name: outbox
 SELECT o.id, o.count, coalesce(b.lines, o.lines)
@@ -310,6 +342,10 @@ SELECT 'open attempt of running task ' || t.id, CAST(t.attempt AS TEXT), coalesc
 -- name: recount_open
 SELECT 'state of task ' || r.task_id || ' with an open attempt', 'running', coalesce(t.state, 'no such task')
   FROM running AS r LEFT JOIN tasks AS t ON t.id = r.task_id WHERE t.state IS NULL OR t.state <> 'running';
+
+-- name: recount_popped
+SELECT 'open attempt of popped task ' || p.task_id, CAST(p.attempt AS TEXT), coalesce(CAST(r.attempt AS TEXT), 'none')
+  FROM popped AS p LEFT JOIN running AS r ON r.task_id = p.task_id WHERE r.attempt IS NOT p.attempt;
 
 -- name: recount_attempts
 -- Numbers 1..n without a gap: n rows, the largest of them n.

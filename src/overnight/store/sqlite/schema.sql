@@ -1,4 +1,4 @@
--- The store of one home, version 1.
+-- The store of one home, version 2.
 --
 -- The states, reasons and outcomes repeat core/states.py; a test compares them. Instants are POSIX
 -- seconds. Inputs are bytes. Ids are handed out by meta.last_task_id and never used again.
@@ -111,6 +111,7 @@ CREATE INDEX tasks_parent ON tasks (parent_id) WHERE parent_id IS NOT NULL;
 CREATE TABLE running (
     task_id    INTEGER PRIMARY KEY,
     attempt    INTEGER NOT NULL CHECK (attempt >= 1),
+    -- 0: taken by a program outside the engine; see popped.
     fence      INTEGER NOT NULL,
     claimed_at REAL NOT NULL,
     lane_id    INTEGER NOT NULL,
@@ -118,6 +119,14 @@ CREATE TABLE running (
     generation INTEGER NOT NULL,
     -- 1: nothing before this attempt has left a trace in the task's row, so a success clears nothing away.
     is_clean   INTEGER NOT NULL CHECK (is_clean IN (0, 1))
+) STRICT;
+
+-- Running tasks that a program outside the engine has taken: whose they are ("pid:start:boot"). A
+-- table of its own, so that the attempts of engines, which are nearly all, pay nothing for it.
+CREATE TABLE popped (
+    task_id INTEGER PRIMARY KEY,
+    attempt INTEGER NOT NULL CHECK (attempt >= 1),
+    owner   TEXT NOT NULL
 ) STRICT;
 
 -- Attempts that have ended; written once, when they are settled. When a task began is read from here.

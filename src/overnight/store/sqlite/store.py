@@ -1,8 +1,9 @@
 """The store of one home in one SQLite file.
 
 A face only: each operation is a function in the file of whoever calls it (``adding`` producers,
-``acting`` people, ``turning`` the engine, ``reading`` everybody, ``books`` care). What is special
-about SQLite is in ``connection``; the promises are those of `overnight.store.contract.Store`.
+``acting`` people, ``popping`` programs that work by themselves, ``turning`` the engine, ``reading``
+everybody, ``books`` care). What is special about SQLite is in ``connection``; the promises are those
+of `overnight.store.contract.Store`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from overnight.store.contract import (
     OpenAttempt,
     Orders,
     OutboxRow,
+    Popped,
     Query,
     Queue,
     Selector,
@@ -29,7 +31,7 @@ from overnight.store.contract import (
     Turn,
     Verb,
 )
-from overnight.store.sqlite import acting, adding, books, reading, turning
+from overnight.store.sqlite import acting, adding, books, popping, reading, turning
 from overnight.store.sqlite.connection import Database, Hooks
 from overnight.store.sqlite.lanes import Lanes
 
@@ -114,6 +116,20 @@ class SqliteStore:
 
     def set_queue(self, queue: Queue, *, now: float, by: str) -> None:
         acting.set_queue(self._database, queue, now=now, by=by)
+
+    # -- programs that do the work themselves ------------------------------------------------
+
+    def next_up(self, queue: str, *, now: float) -> Task | None:
+        return popping.next_up(self._database, self._lanes, queue, now=now)
+
+    def pop(self, queue: str, *, owner: str, now: float, by: str, task_id: int | None = None) -> Popped | None:
+        return popping.pop(self._database, self._lanes, queue, owner=owner, now=now, by=by, task_id=task_id)
+
+    def popped(self) -> list[Popped]:
+        return popping.popped(self._database)
+
+    def hand_in(self, settlements: Sequence[Settlement], *, now: float) -> list[tuple[int, int]]:
+        return popping.hand_in(self._database, settlements, now=now)
 
     # -- the engine --------------------------------------------------------------------------
 

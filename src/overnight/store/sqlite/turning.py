@@ -66,8 +66,8 @@ def turn(
     with database.write("turn", check=False) as transaction:
         if read_one(connection, "fence") != fence:
             raise StaleEngineError("a newer engine has taken this home; this one has changed nothing and must end")
-        stale = _settle(connection, transaction, settlements, now=now, at=at) if settlements else []
-        next_due = _make_due(connection, transaction, now)
+        stale = settle(connection, transaction, settlements, now=now, at=at) if settlements else []
+        next_due = make_due(connection, transaction, now)
         claimed = _claim(connection, lanes, transaction, claim, fence=fence, now=now, at=at) if claim else []
         if obeyed:
             run_each(connection, "drop_control", [(control,) for control in obeyed])
@@ -107,9 +107,10 @@ class _Books:
         _want_changes(connection, before, 3 * len(self.closed))
 
 
-def _settle(
+def settle(
     connection: apsw.Connection, transaction: Transaction, settlements: Sequence[Settlement], *, now: float, at: str
 ) -> list[tuple[int, int]]:
+    """Write how attempts ended, and say which of them were not open any more. Inside a write."""
     asked = array("q", [settlement.task_id for settlement in settlements])
     still_open = {row[0]: row for row in read_each(connection, "open_attempts_of", (apsw.carray(asked),))}
     stale: list[tuple[int, int]] = []
@@ -271,7 +272,7 @@ def _ended(s: Settlement, at: str) -> events.AttemptEvent:
 # -- making due -------------------------------------------------------------------------------
 
 
-def _make_due(connection: apsw.Connection, transaction: Transaction, now: float) -> float | None:
+def make_due(connection: apsw.Connection, transaction: Transaction, now: float) -> float | None:
     """Let what has waited long enough be claimed. Returns when the next one is due, POSIX seconds."""
     due: float | None = read_one(connection, "next_due")
     if due is None or due > now:
