@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from overnight.ui.cli import main
+from overnight.ui.program import main
 
 if __name__ == "__main__":
     main()

@@ -16,7 +16,7 @@ from typing import NoReturn
 
 import click
 
-from overnight.core.errors import OvernightError
+from overnight.core.errors import OvernightError, UsageError
 from overnight.ui.cli import printing
 
 __all__ = ["main", "run"]
@@ -31,7 +31,10 @@ def main() -> NoReturn:
     # Most commands are over before a collection could find anything; `Verb` turns it on for the others.
     gc.disable()
     _complete_streams()
-    status = run(sys.argv[1:])
+    try:
+        status = run(sys.argv[1:])
+    except KeyboardInterrupt:  # while we were loading, or while we were saying how it went
+        status = INTERRUPTED
     # Taking the interpreter apart piece by piece would cost `add` a tenth of its time, for nothing.
     os._exit(status)
 
@@ -113,8 +116,20 @@ def _usage(error: click.UsageError) -> tuple[str, str]:
     return f"{message[:1].lower()}{message[1:]}; nothing was done", hint
 
 
+def _nowhere() -> bool:
+    """Whether the current directory has been deleted under us."""
+    try:
+        os.getcwd()  # noqa: PTH109 - pathlib is not loaded, and something is wrong already
+    except FileNotFoundError:
+        return True
+    return False
+
+
 def _unexpected(error: Exception) -> int:
     """A machine that refuses, or a bug of ours."""
+    if isinstance(error, FileNotFoundError) and _nowhere():
+        _say("the current directory has been deleted; nothing was done", "cd to one that exists")
+        return UsageError.exit_code
     if os.environ.get("OVERNIGHT_DEBUG") == "1":
         from traceback import print_exception
 
