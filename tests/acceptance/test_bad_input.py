@@ -80,3 +80,68 @@ def test_closed_standard_streams_are_as_if_they_led_nowhere(terminal: Terminal, 
     assert b"Traceback" not in said.stderr
     assert terminal.counts()["completed"] == 2
     terminal.verify()
+
+
+def test_ctrl_c_while_the_program_loads_is_no_traceback(terminal: Terminal) -> None:
+    """At any of its imports, from the first line of ours on."""
+    loaded = "import signal, sys; from overnight.ui.program import main; "
+    for name in ("click", "overnight.ui.cli.printing", "overnight.ui.cli.group", "overnight.ui.cli.commands.status"):
+        program = (
+            f"{loaded}\nclass Interrupt:\n"
+            f"    def find_spec(self, name, *_):\n"
+            f"        if name == {name!r}: signal.raise_signal(signal.SIGINT)\n"
+            f"sys.meta_path.insert(0, Interrupt()); sys.argv = ['overnight', 'status']; main()"
+        )
+        said = subprocess.run(
+            [sys.executable, "-c", program], cwd=terminal.cwd, capture_output=True, timeout=60, check=False
+        )
+        assert said.stderr.strip() == b"", (name, said.stderr)
+        assert said.returncode in (130, -2), name
+
+
+def test_a_deleted_directory_is_named_as_the_trouble(terminal: Terminal) -> None:
+    for words in ("status", "add x -- true", "run x -- true"):
+        said = shell(terminal, f"mkdir gone; cd gone; rmdir ../gone; $overnight {words}")
+        assert said.returncode == 2
+        assert b"current directory has been deleted" in said.stderr
+
+
+@pytest.mark.parametrize("verb", ["show", "log", "cancel"])
+def test_a_number_that_no_task_can_have_is_no_task(terminal: Terminal, verb: str) -> None:
+    terminal.run("add", "x", "--", "true")
+
+    assert "there is no task" in refused(terminal, verb, "9" * 30, status=4)
+    assert "there is no task" in refused(terminal, verb, "77", status=4)
+    assert "is no task id" in refused(terminal, verb, "x", status=2)
+
+
+def test_a_resource_that_is_not_there_is_refused_instead_of_waited_for(terminal: Terminal) -> None:
+    assert "gpu" in refused(terminal, "run", "--needs", "gpu=2", "x", "--", "true", status=2)
+    (terminal.cwd / "overnight.toml").write_text("[resources]\ngpu = 2\n")
+    terminal.run("run", "--needs", "gpu=2", "x", "--", "true")
+
+
+@pytest.mark.parametrize("how", ["bytes", "directory", "pipe", "loop"])
+def test_a_configuration_that_cannot_be_read_is_named(terminal: Terminal, how: str) -> None:
+    config = terminal.cwd / "overnight.toml"
+    match how:
+        case "bytes":
+            config.write_bytes(b"\xff")
+        case "directory":
+            config.mkdir()
+        case "pipe":
+            os.mkfifo(config)
+        case "loop":
+            config.symlink_to(config)
+
+    error = refused(terminal, "run", "x", "--", "true", status=2)
+    assert "cannot be read" in error
+    assert "Errno" not in error
+
+
+def test_a_value_in_the_environment_that_makes_no_sense_is_named(terminal: Terminal) -> None:
+    said = shell(terminal, "OVERNIGHT_TIMEOUT=-3 $overnight run x -- true")
+
+    assert said.returncode == 2
+    assert b"OVERNIGHT_TIMEOUT" in said.stderr
+    assert b"  try: " in said.stderr

@@ -282,7 +282,9 @@ def _read(setting: Setting, written: object, where: str) -> Any:  # noqa: ANN401
     try:
         return setting.read(written)
     except ValueError as error:
-        raise UsageError(f"{where}: {error}; nothing was started") from None
+        raise UsageError(
+            f"{where}: {error}; nothing was started", hint=f"say it anew, or leave {where} out for the default"
+        ) from None
 
 
 def rows(settings: Settings) -> list[Row]:

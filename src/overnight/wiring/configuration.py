@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import stat
+
 from overnight.core.configuration import Configuration, parse
 from overnight.core.errors import ConfigurationError
 from overnight.host.home import Home
@@ -10,11 +12,19 @@ from overnight.host.home import Home
 def read(home: Home) -> Configuration:
     """What ``overnight.toml`` beside the home says; empty when there is none."""
     try:
-        words = home.config.read_text("utf-8")
-    except FileNotFoundError:
-        words = ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"{home.config} cannot be read ({error}); nothing was started", hint=f"mend {home.config.name}"
-        ) from error
-    return parse(words, str(home.config))
+        if not home.config.exists() and not home.config.is_symlink():
+            return parse("", str(home.config))
+        if not stat.S_ISREG(home.config.stat().st_mode):  # a pipe would be waited for
+            raise _unreadable(home, "it is no file")
+        return parse(home.config.read_text("utf-8"), str(home.config))
+    except UnicodeDecodeError as error:
+        raise _unreadable(home, f"byte {error.start + 1} is not UTF-8") from error
+    except OSError as error:
+        raise _unreadable(home, error.strerror or str(error)) from error
+
+
+def _unreadable(home: Home, why: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{home.config} cannot be read ({why}); nothing was started",
+        hint=f"mend {home.config.name}, or move it away for the defaults",
+    )

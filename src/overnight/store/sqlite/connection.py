@@ -69,7 +69,7 @@ _MACHINE = (
     apsw.ReadOnlyError,
 )
 _DAMAGE = (apsw.CorruptError, apsw.NotADBError)
-_TRY_DAMAGE = "'overnight verify' to see what is wrong; the file was left as it is"
+_TRY_DAMAGE = "put it back from a copy, or go on in another home (--home DIR); the file was left as it is"
 
 
 class Transaction:
@@ -155,7 +155,10 @@ class Database:
             before = os.stat(self.path)  # noqa: PTH116  # the pair with the one in check_file
             connection = apsw.Connection(str(self.path), flags=flags, vfs=checksums.VFS, statementcachesize=200)
         except FileNotFoundError:
-            raise NotFoundError(f"there is no store at {self.path}; nothing was changed") from None
+            raise NotFoundError(
+                f"there is no store at {self.path}, and so there are no tasks; nothing was changed",
+                hint="'overnight add' or 'overnight run' makes one",
+            ) from None
         self._inode = (before.st_dev, before.st_ino)
         return connection
 
@@ -267,7 +270,7 @@ class Database:
         except OSError as error:
             raise StoreDamagedError(
                 f"{self.path} is gone while it is in use ({error.strerror}); nothing more can be recorded in it",
-                hint="'overnight doctor'; a checkpoint can bring it back",
+                hint="put it back from a copy, and run the command again",
             ) from error
         if (now.st_dev, now.st_ino) != self._inode:
             raise StoreDamagedError(

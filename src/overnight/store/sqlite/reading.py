@@ -55,7 +55,9 @@ def get(database: Database, lanes: Lanes, task_id: int) -> Task:
     with database.read() as connection:
         rows = connection.execute(sql, (task_id,)).fetchall()
         if not rows:
-            raise NotFoundError(f"there is no task {task_id}", hint="'overnight list' shows the tasks")
+            raise NotFoundError(
+                f"there is no task {task_id}; nothing was done", hint="'overnight list' shows the tasks"
+            )
         return _task(lanes, rows[0])
 
 

@@ -4,6 +4,31 @@ from __future__ import annotations
 
 import click
 
+from overnight.core.errors import NotFoundError
+
+#: What the store can count to.
+_LARGEST_ID = 2**63 - 1
+
+
+class TaskId(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions of click only
+    """The number of a task.
+
+    Raises:
+        NotFoundError: It is larger than any task's number can be.
+    """
+
+    name = "id"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        words = str(value)
+        if not (words.isascii() and words.isdigit() and int(words[:20]) > 0):
+            self.fail(f"{words!r} is no task id; write a number, as 'overnight list' shows it", param, ctx)
+        if len(words) > 20 or int(words) > _LARGEST_ID:  # noqa: PLR2004 - digits of 64 bits
+            raise NotFoundError(f"there is no task {words}; nothing was done", hint="'overnight list' shows the tasks")
+        return int(words)
+
 
 class Duration(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions of click only
     """Seconds, written as ``30``, ``30s``, ``5m``, ``2h``, ``1d`` or ``1h30m``.

@@ -33,7 +33,9 @@ def show(*, as_json: bool) -> None:
     for line in printing.table(cells, last=printing.width() if printing.on_terminal() else None):
         printing.say(line)
     for name, limits in configured.queues.items():
-        printing.say(f"queue {printing.clean(name)}: slots {limits.slots or 'auto'}, rate {limits.rate or 'none'}")
+        slots = f"{limits.slots} at a time" if limits.slots else "no limit of its own"
+        rate = f", {limits.rate:g} starts a second" if limits.rate else ""
+        printing.say(f"queue {printing.clean(name)}: {slots}{rate}")
     for name, resource in configured.resources.items():
         ids = f" ({', '.join(resource.ids)})" if resource.ids else ""
         printing.say(f"resource {printing.clean(name)}: {resource.amount:g}{printing.clean(ids)}")

@@ -17,13 +17,14 @@ from overnight.core.task import Attempt
 from overnight.ui.cli import printing
 from overnight.ui.cli.group import Verb
 from overnight.ui.cli.session import Session, opened
+from overnight.ui.cli.values import TaskId
 
 _LOOK_EVERY = 0.1
 _UNDER_WAY = (TaskState.WAITING, TaskState.PENDING, TaskState.RUNNING)
 
 
 @click.command(cls=Verb)
-@click.argument("task_id", type=click.IntRange(min=1), metavar="ID")
+@click.argument("task_id", type=TaskId(), metavar="ID")
 @click.option(
     "--attempt",
     "number",

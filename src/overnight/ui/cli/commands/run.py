@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from overnight import wiring
-from overnight.core.errors import AlreadyRunningError
+from overnight.core.errors import AlreadyRunningError, UsageError
 from overnight.core.states import TaskState
 from overnight.core.stopping import StoppedBy
 from overnight.engine.goal import Goal, QueueEmpty, TheseAtRest
@@ -87,6 +87,8 @@ def run(
             printing.say(line)
         return
     manner = manner_of(jobs, quiet=quiet, keep_order=keep_order, as_json=as_json)
+    if work is not None:
+        need_resources(work, manner.resources)
     home = wiring.make_home(home_option())
     if work is None:
         ending, skipped = run_queue(home, manner), 0
@@ -108,6 +110,22 @@ def manner_of(jobs: int | None, *, quiet: bool, keep_order: bool, as_json: bool)
         keep_order=keep_order,
         as_json=as_json,
     )
+
+
+def need_resources(work: Work, resources: dict[str, float]) -> None:
+    """Refuse work that would wait for ever.
+
+    Raises:
+        UsageError: A task takes more of a resource than there is.
+    """
+    for name, amount in work.request.needs:
+        there = resources.get(name, 0)
+        if amount > there:
+            raise UsageError(
+                f"a task needs {amount:g} of {name!r} and there is {there:g}, so it would wait for ever;"
+                " nothing was added",
+                hint=f"say in overnight.toml how much there is: [resources] {name} = {amount:g}",
+            )
 
 
 def work_with(home: Home, store: Store, goal: Goal, narrator: Narrator, manner: Manner) -> Result:

@@ -11,10 +11,11 @@ from overnight.core.task import Action, Attempt, Task, text
 from overnight.ui.cli import printing, shapes
 from overnight.ui.cli.group import Verb
 from overnight.ui.cli.session import opened
+from overnight.ui.cli.values import TaskId
 
 
 @click.command(cls=Verb)
-@click.argument("task_id", type=click.IntRange(min=1), metavar="ID")
+@click.argument("task_id", type=TaskId(), metavar="ID")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def show(*, task_id: int, as_json: bool) -> None:
     """Show all about one task and each of its attempts."""
