@@ -182,6 +182,11 @@ def count_a_crash_as_a_failure(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(RECOVER, recover)
 
 
+def drop_late_controls(patch: pytest.MonkeyPatch) -> None:
+    """What a person wants of a task whose attempt has just ended is forgotten."""
+    patch.setattr(Engine, "_obey_late", lambda self, control, _task_id: self._obeyed.append(control.id))
+
+
 #: Where the engine finds it.
 RECOVER = "overnight.engine.loop.recover"
 #: What is taken away, and words of what the checker must find then.
@@ -193,6 +198,7 @@ MUTATIONS: list[tuple[Patch, str]] = [
     (recover_nothing, "not over"),
     (requeue_twice, "40 were added"),
     (count_a_crash_as_a_failure, "failed 0 times, and 1 are counted"),
+    (drop_late_controls, "wavering 0': became failed"),
 ]
 
 

@@ -83,6 +83,9 @@ class Points:
 
 # -- what is to be done ---------------------------------------------------------------------------
 
+#: Virtual seconds at which a person cancels some tasks.
+CANCEL_AT = 0.9
+CANCELLED = ("victim", "wavering")
 #: How the n-th try that comes to an end goes (from 0); the last one for all that follow.
 PLANS: Mapping[str, tuple[Play, ...]] = {
     "quick": (Play(0.0007),),
@@ -96,6 +99,8 @@ PLANS: Mapping[str, tuple[Play, ...]] = {
     "once": (Play(0.2),),
     "poison": (Play(0.05, dies=True),),
     "victim": (Play(600.0),),
+    # It fails at the moment at which it is cancelled, and must not be tried again.
+    "wavering": (Play(CANCEL_AT, Ending.RAISED, error="no"),),
     "narrow": (Play(0.3),),
 }
 #: What a task may have become, and why.
@@ -106,17 +111,16 @@ OUTCOMES: Mapping[str, frozenset[tuple[TaskState, Reason | None]]] = defaultdict
     once=frozenset({(TaskState.COMPLETED, None), (TaskState.HELD, Reason.INTERRUPTED)}),
     poison=frozenset({(TaskState.HELD, Reason.POISON)}),
     victim=frozenset({(TaskState.CANCELLED, None)}),
+    wavering=frozenset({(TaskState.CANCELLED, None)}),
 )
 #: How many of each a full night has.
 FULL: Mapping[str, int] = {
-    "quick": 8, "plain": 9, "long": 2, "flaky": 5, "bad": 3, "fatal": 1, "later": 2, "due": 2, "once": 4,
-    "poison": 1, "victim": 1, "narrow": 2,
+    "quick": 8, "plain": 8, "long": 2, "flaky": 5, "bad": 3, "fatal": 1, "later": 2, "due": 2, "once": 4,
+    "poison": 1, "victim": 1, "wavering": 2, "narrow": 1,
 }  # fmt: skip
 SMALL: Mapping[str, int] = {
-    "quick": 3, "plain": 2, "flaky": 1, "bad": 1, "later": 1, "once": 2, "poison": 1, "victim": 1,
+    "quick": 3, "plain": 2, "flaky": 1, "bad": 1, "later": 1, "once": 2, "poison": 1, "wavering": 1,
 }  # fmt: skip
-#: Virtual seconds at which a person cancels the victims.
-CANCEL_AT = 0.9
 
 
 def kind_of(task_input: bytes) -> str:
@@ -132,7 +136,7 @@ def new_task(kind: str, number: int) -> NewTask:
     return NewTask(
         action=action,
         input=f"{kind} {number}".encode(),
-        priority=9 if kind == "victim" else number % 3,
+        priority=9 if kind in CANCELLED else number % 3,
         queue="narrow" if kind == "narrow" else "default",
         not_before=START + 5.0 if kind == "due" else None,
     )
@@ -279,7 +283,7 @@ class Night:
         raise StuckError(f"not over after {TOO_LONG} virtual seconds")
 
     def _cancel(self) -> None:
-        ids = tuple(task_id for task, task_id in self.acknowledged.items() if kind_of(task) == "victim")
+        ids = tuple(task_id for task, task_id in self.acknowledged.items() if kind_of(task) in CANCELLED)
         with self.opened() as person:
             person.act(Verb.CANCEL, Selector(ids=ids), now=self.clock.now(), by="person")
         self._cancelled = True
@@ -331,7 +335,10 @@ def _of_task(task: Task, attempts: Sequence[Attempt], lines: Sequence[Line]) -> 
     finals = [attempt for attempt in attempts if attempt.outcome is Outcome.COMPLETED]
     if len(finals) != (task.state is TaskState.COMPLETED):
         yield f"is {task.state} and was completed {len(finals)} times"
-    if (failed := _failures(kind, lines)) != task.failures:
+    failed = _failures(kind, lines)
+    if kind in CANCELLED:
+        failed = sum(attempt.outcome is Outcome.FAILED for attempt in attempts)
+    if failed != task.failures:
         yield f"failed {failed} times, and {task.failures} are counted"
     if task.deaths != (3 if kind == "poison" else 0):
         yield f"{task.deaths} deaths are counted"
@@ -339,8 +346,6 @@ def _of_task(task: Task, attempts: Sequence[Attempt], lines: Sequence[Line]) -> 
 
 def _failures(kind: str, lines: Sequence[Line]) -> int:
     ended = sum(line.deed is Deed.END for line in lines)
-    if kind == "victim":
-        return 0
     plan = PLANS[kind]
     plays = [plan[min(number, len(plan) - 1)] for number in range(ended)]
     return sum(play.ending in (Ending.RAISED, Ending.EXITED) and play.exit_code != 0 for play in plays)
