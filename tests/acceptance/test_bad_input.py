@@ -145,3 +145,9 @@ def test_a_value_in_the_environment_that_makes_no_sense_is_named(terminal: Termi
     assert said.returncode == 2
     assert b"OVERNIGHT_TIMEOUT" in said.stderr
     assert b"  try: " in said.stderr
+
+
+def test_wait_says_why_it_does_not_end_well(terminal: Terminal) -> None:
+    terminal.run("run", "--retries", "0", "x", "--", "false", code=1)
+
+    assert "1 task failed" in refused(terminal, "wait", status=1)

@@ -72,7 +72,10 @@ class HomeLock:
         try:
             self._acquire(msgspec.json.encode(info))
         except OSError as error:
-            raise HomeUnusableError(f"{self._path} cannot be locked: {error.strerror}; nothing was started") from error
+            raise HomeUnusableError(
+                f"{self._path} cannot be locked: {error.strerror}; nothing was started",
+                hint="look at the permissions of the home and at how its disk is mounted, or use --home DIR",
+            ) from error
 
     def _acquire(self, info: bytes) -> None:
         for _ in range(_TRIES):

@@ -53,7 +53,7 @@ def _wait(session: Session, selector: Selector, timeout: float | None) -> int:
             token = now_token
             left, troubled = _look(session, selector)
             if not left:
-                return 1 if troubled else 0
+                return _say_trouble(troubled)
         moment = clock.monotonic()
         if timeout is not None and moment - began >= timeout:
             printing.note(f"overnight: {printing.count(left, 'task')} not finished after {printing.duration(timeout)}")
@@ -66,6 +66,17 @@ def _wait(session: Session, selector: Selector, timeout: float | None) -> int:
                 hint="'overnight run' works on what is left",
             )
         time.sleep(_LOOK_EVERY)
+
+
+def _say_trouble(troubled: int) -> int:
+    """The exit status of a wait that is over, and the reason when it is not 0."""
+    if not troubled:
+        return 0
+    printing.note(
+        f"overnight: nothing is left to wait for; {printing.count(troubled, 'task')} failed, cancelled or held"
+    )
+    printing.note("  try: 'overnight list' shows which, and why")
+    return 1
 
 
 def _look(session: Session, selector: Selector) -> tuple[int, int]:
