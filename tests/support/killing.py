@@ -279,6 +279,8 @@ def violations(site: Site) -> list[str]:
 def _of_processes(site: Site) -> Iterator[str]:
     for note in site.notes("overlap"):
         yield f"task {note.task_id}: attempt {note.attempt} began beside process {note.about} of an earlier one"
+    if b"Traceback" in (said := (site.directory / "said").read_bytes()):
+        yield f"an engine has stumbled: {said.decode(errors='replace')}"
     if survivors := site.terminal.cookies():
         yield f"{len(survivors)} processes have outlived the run"
 
