@@ -82,8 +82,8 @@ class TheseAtRest:
         self.tally: Counter[TaskState] = Counter()
 
     def settled(self, task_id: int, state: TaskState) -> None:
-        position = bisect_right(self._ids, task_id) - 1
-        if position < 0 or self._ids[position] != task_id:
+        position = self._position(task_id)
+        if position is None:
             return
         before = self._codes[position]
         if before:
@@ -91,6 +91,10 @@ class TheseAtRest:
         self._codes[position] = _CODES[state] if state in AT_REST else 0
         if state in AT_REST:
             self.tally[state] += 1
+
+    def _position(self, task_id: int) -> int | None:
+        position = bisect_right(self._ids, task_id) - 1
+        return position if position >= 0 and self._ids[position] == task_id else None
 
     @property
     def at_rest(self) -> int:
@@ -102,28 +106,32 @@ class TheseAtRest:
         """How many there are."""
         return len(self._ids)
 
-    def contains(self, task_id: int) -> bool:
-        """Whether this is one of them."""
-        position = bisect_right(self._ids, task_id) - 1
-        return position >= 0 and self._ids[position] == task_id
+    def is_open(self, task_id: int) -> bool:
+        """Whether this is one of them, and not known to be at rest."""
+        position = self._position(task_id)
+        return position is not None and not self._codes[position]
 
     def stirred(self) -> None:
         if self.total - self.at_rest <= FEW:
-            self._look_again()
+            self.look_again()
 
     def met(self) -> bool:
         return self.at_rest >= self.total
 
     def reached(self, counts: Counts) -> bool:
         if self.at_rest < self.total and counts.unfinished < self.total - self.at_rest:
-            self._look_again()
+            self.look_again()
         return self.met()
 
-    def _look_again(self) -> None:
-        """Ask the store about those that are not known to be at rest; one that was removed is at rest."""
+    def look_again(self) -> list[int]:
+        """Ask the store about those that are not known to be at rest; one that was removed is at rest.
+
+        Returns those that have come to rest.
+        """
         open_ids = [self._ids[position] for position, code in enumerate(self._codes) if not code]
         for start in range(0, len(open_ids), 10_000):
             chunk = open_ids[start : start + 10_000]
             states = self._store.states(chunk)
             for task_id in chunk:
                 self.settled(task_id, states.get(task_id, TaskState.CANCELLED))
+        return [task_id for task_id in open_ids if not self.is_open(task_id)]

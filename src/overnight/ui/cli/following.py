@@ -1,9 +1,15 @@
-"""Following tasks that another process works on: the journal tells what became of each."""
+"""Following tasks that another process works on: the journal tells what became of each.
+
+The journal comes a moment after the store, and may be lost; what it has not told when it falls
+silent is looked up in the store, so that every task is told of once.
+"""
 
 from __future__ import annotations
 
 import time
 
+from overnight import wiring
+from overnight.core.errors import NotFoundError
 from overnight.core.states import TaskState
 from overnight.core.verdict import Settlement
 from overnight.engine.goal import AT_REST, TheseAtRest
@@ -15,7 +21,8 @@ from overnight.ui.cli.narrator import Narrator
 
 #: Seconds between two looks at the journal.
 LOOK_EVERY = 0.1
-
+#: Seconds between two looks at the tasks themselves while the journal speaks of others.
+LOOK_AGAIN_EVERY = 5.0
 
 #: The events that end a task.
 ENDS = frozenset({"file_completed", "file_failed", "file_timeout", "file_held", "file_cancelled"})
@@ -35,24 +42,41 @@ def follow(home: Home, store: Store, goal: TheseAtRest, narrator: Narrator, *, a
         True when they are; False when nobody holds the home any more and work is left.
     """
     tail = JournalTail(home.journal, after=after)
-    goal.stirred()
+    looked_at = 0.0
     while True:
-        for event in tail.news():
-            task_id = event.get("id", 0)
-            if event["event"] in ENDS and goal.contains(task_id):
-                _tell(store, goal, narrator, task_id)
+        gone = read_owner(home.lock) is None
+        told = _tell_news(tail, store, goal, narrator)
         counts = store.counts()
-        if goal.reached(counts):
+        moment = wiring.clock.monotonic()
+        behind = not told and counts.unfinished < goal.total - goal.at_rest
+        if gone or behind or moment - looked_at >= LOOK_AGAIN_EVERY:
+            looked_at = moment
+            for task_id in goal.look_again():
+                _tell(store, goal, narrator, task_id)
+        if goal.met() or gone:
             narrator.clear()
-            return True
-        if read_owner(home.lock) is None:
-            return False
+            return goal.met()
         narrator.ticked(counts, [])
         time.sleep(LOOK_EVERY)
 
 
+def _tell_news(tail: JournalTail, store: Store, goal: TheseAtRest, narrator: Narrator) -> int:
+    """Tell what the journal says. Returns how many of the tasks it spoke of."""
+    told = 0
+    for event in tail.news():
+        task_id = event.get("id", 0)
+        if event["event"] in ENDS and goal.is_open(task_id):
+            _tell(store, goal, narrator, task_id)
+            told += 1
+    return told
+
+
 def _tell(store: Store, goal: TheseAtRest, narrator: Narrator, task_id: int) -> None:
-    task = store.get(task_id)
+    try:
+        task = store.get(task_id)
+    except NotFoundError:  # somebody has cleaned it away
+        goal.settled(task_id, TaskState.CANCELLED)
+        return
     goal.settled(task_id, task.state)
     attempts = store.attempts(task_id)
     if task.state not in AT_REST or not attempts:
@@ -61,7 +85,7 @@ def _tell(store: Store, goal: TheseAtRest, narrator: Narrator, task_id: int) -> 
     settlement = Settlement(
         task_id=task_id,
         attempt=last.number,
-        state=TaskState(task.state),
+        state=task.state,
         outcome=last.outcome,
         failures=task.failures,
         deaths=task.deaths,

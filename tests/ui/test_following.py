@@ -1,0 +1,162 @@
+"""Following what another process works on, when the journal and the store do not speak at the same moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from overnight import wiring
+from overnight.core.endings import Ended, Ending
+from overnight.core.states import TaskState
+from overnight.core.task import Action, ActionKind, NewTask
+from overnight.core.verdict import Settlement, Standing, judge
+from overnight.engine.goal import TheseAtRest
+from overnight.engine.journal import Journal
+from overnight.host.home import Home, create
+from overnight.host.lock import HomeLock
+from overnight.store.contract import Claim, Selector, Store
+from overnight.ui.cli import following
+
+NOON = 1_800_000_000.0
+
+
+class Told:
+    """A narrator that remembers of which tasks it was told."""
+
+    def __init__(self) -> None:
+        self.tasks: list[int] = []
+
+    def settled(self, _running: object, settlement: Settlement) -> None:
+        self.tasks.append(settlement.task_id)
+
+    def ticked(self, *_: object) -> None:
+        """Nothing to remember."""
+
+    def clear(self) -> None:
+        """Nothing was drawn."""
+
+
+class Scene:
+    """A home with a lock that is held, and an engine that does what a test says."""
+
+    def __init__(self, directory: Path) -> None:
+        self.home: Home = create(directory / ".overnight")
+        self.store: Store = wiring.open_store(self.home, create=True)
+        self.lock = HomeLock(self.home.lock)
+        self.lock.acquire({})
+        self.fence = self.store.take_fence(now=NOON, by="test")
+        self.journal = Journal(self.home.journal, self.store)
+        self.told = Told()
+
+    def add(self, *names: str) -> list[int]:
+        action = Action(kind=ActionKind.CALL, cwd=b"/", call="m:f")
+        return self.store.add([NewTask(action=action, input=name.encode()) for name in names], now=NOON).ids
+
+    def work(self, count: int) -> None:
+        """Run so many tasks, without a word to the journal."""
+        lanes = {lane.id: dict[str, float]() for lane in self.store.orders().lanes}
+        turn = self.store.turn(fence=self.fence, now=NOON, claim=Claim(count, lanes, {}))
+        ended = [(task, Ended(task.id, task.attempt, Ending.RETURNED, NOON, 0.0)) for task in turn.claimed]
+        actions = self.store.actions({task.action_id for task in turn.claimed})
+        settlements = [judge(end, Standing(0, 0, actions[task.action_id], 0, None), now=NOON) for task, end in ended]
+        self.store.turn(fence=self.fence, now=NOON, settlements=settlements)
+
+    def follow(self, ids: list[int], after: int = 0) -> bool:
+        goal = TheseAtRest(ids, self.store)
+        done = following.follow(self.home, self.store, goal, self.told, after=after)  # type: ignore[arg-type]  # as much of a narrator as is asked
+        self.tally = goal.tally
+        return done
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    made = Scene(tmp_path)
+    yield made
+    made.journal.close()
+    made.store.close()
+    made.lock.release()
+
+
+def at_each_look(monkeypatch: pytest.MonkeyPatch, *acts: Any) -> None:
+    """Instead of the pause after each look, do the next of these."""
+    left = iter(acts)
+    monkeypatch.setattr("overnight.ui.cli.following.time.sleep", lambda _seconds: next(left)())
+
+
+def test_what_ended_before_the_journal_speaks_of_it_is_told_all_the_same(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = scene.add("a", "b")
+    at_each_look(monkeypatch, lambda: scene.work(2))
+    assert scene.follow(ids)
+    assert sorted(scene.told.tasks) == ids
+    assert scene.tally == {TaskState.COMPLETED: 2}
+
+
+def test_what_ended_before_anybody_followed_is_told(scene: Scene) -> None:
+    ids = scene.add("a", "b")
+    scene.work(2)
+    assert scene.follow(ids)
+    assert sorted(scene.told.tasks) == ids
+
+
+def test_nothing_is_told_twice(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = scene.add("a", "b")
+    at_each_look(
+        monkeypatch,
+        lambda: scene.work(1),
+        scene.journal.pump,
+        lambda: scene.work(1),
+        scene.journal.pump,
+    )
+    assert scene.follow(ids)
+    assert sorted(scene.told.tasks) == ids
+
+
+def test_what_the_engine_did_last_is_told_before_somebody_takes_over(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = scene.add("a", "b")
+
+    def crash() -> None:
+        scene.work(1)
+        scene.lock.release()
+
+    at_each_look(monkeypatch, crash)
+    assert not scene.follow(ids)
+    assert scene.told.tasks == ids[:1]
+
+
+def test_a_task_that_was_cleaned_away_is_not_waited_for(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = scene.add("a", "b")
+
+    def clean() -> None:
+        scene.work(1)
+        scene.journal.pump()
+        scene.store.remove(Selector(ids=(ids[0],)), now=NOON, by="person")
+        scene.work(1)
+        scene.journal.pump()
+
+    at_each_look(monkeypatch, clean)
+    assert scene.follow(ids)
+    assert scene.told.tasks == ids[1:]
+
+
+def test_events_that_were_lost_are_made_up_for_though_others_have_much_to_do(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = scene.add("a", "b")
+    scene.add(*(f"theirs {number}" for number in range(100)))
+
+    def work_and_lose() -> None:
+        scene.work(2)
+        scene.journal.pump()
+        scene.home.journal.write_bytes(b"")
+
+    monkeypatch.setattr(following, "LOOK_AGAIN_EVERY", 0.0)
+    at_each_look(monkeypatch, work_and_lose, *[lambda: None] * 20)
+    assert scene.follow(ids)
+    assert sorted(scene.told.tasks) == ids
