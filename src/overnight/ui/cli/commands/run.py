@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 import click
@@ -130,7 +133,6 @@ def need_resources(work: Work, resources: dict[str, float]) -> None:
 
 def work_with(home: Home, store: Store, goal: Goal, narrator: Narrator, manner: Manner) -> Result:
     """Be the engine until the goal is reached."""
-    forget_stop(home)
     for queue in manner.queues:
         if queue not in store.queues():
             store.set_queue(queue, now=wiring.clock.now(), by=home.config.name)
@@ -150,7 +152,7 @@ def work_with(home: Home, store: Store, goal: Goal, narrator: Narrator, manner: 
 
 def run_queue(home: Home, manner: Manner) -> Ending:
     """Work until nothing is left in the queue."""
-    with holding(home) as store:
+    with taking(home) as store:
         narrator = narrate(home, store, manner)
         result = work_with(home, store, QueueEmpty(), narrator, manner)
         left = result.counts.unfinished
@@ -163,7 +165,7 @@ def run_work(home: Home, work: Work, manner: Manner, *, changed: bool, again: bo
     after = last_seq(home.journal)
     while True:
         try:
-            with holding(home) as store:
+            with taking(home) as store:
                 if resumed is None:
                     resumed = enter(store, work, changed=changed, again=again)
                 return lead(home, store, resumed, manner), resumed.skipped
@@ -229,11 +231,27 @@ def narrate(home: Home, store: Store, manner: Manner, *, order: tuple[int, ...] 
     return Narrator(store, home.output, wiring.clock, quiet=manner.quiet, verbose=verbose, order=order)
 
 
-def forget_stop(home: Home) -> None:
-    """A STOP file that lies there when somebody starts by hand is from another night."""
-    if home.stop.exists():
-        home.stop.unlink(missing_ok=True)
-        printing.note("overnight: removed a STOP file that was left here; starting")
+@contextmanager
+def taking(home: Home) -> Iterator[Store]:
+    """Hold the home. A STOP file that lies there when somebody starts by hand is from another night.
+
+    One that is touched once we hold the home is meant for us, however long it takes to add the inputs.
+    """
+    before = _touched(home.stop)
+    with holding(home) as store:
+        if before is not None and _touched(home.stop) == before:
+            home.stop.unlink(missing_ok=True)
+            printing.note("overnight: removed a STOP file that was left here; starting")
+        yield store
+
+
+def _touched(path: Path) -> tuple[int, int] | None:
+    """Which file it is and when it was touched last; None when there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def conclude(ending: Ending, skipped: int, seconds: float, manner: Manner) -> None:
