@@ -42,10 +42,14 @@ def test_tasks_that_must_not_wait_behind_others_get_a_slot_of_their_own() -> Non
 
 def test_a_slot_that_holds_more_than_half_is_left_alone() -> None:
     assert batch_room(0.0, 0) == AHEAD
-    assert batch_room(AHEAD * 0.4, 10) == pytest.approx(AHEAD * 0.6)
     assert batch_room(AHEAD * 0.6, 10) == 0
     assert batch_room(AHEAD * 2, 1) == 0
     assert batch_room(0.0001, MOST_IN_A_SLOT) == 0
+
+
+def test_a_slot_that_holds_less_than_half_has_room_for_a_long_task() -> None:
+    """Else one that is urgent would wait until all the tiny ones have run out."""
+    assert batch_room(AHEAD * 0.4, 10) >= Pace().cost(1)
 
 
 def test_a_rate_of_ten_a_second_allows_ten_a_second() -> None:

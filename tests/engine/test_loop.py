@@ -14,6 +14,8 @@ from overnight.core.errors import DiskFullError
 from overnight.core.states import Outcome, Reason, TaskState
 from overnight.core.stopping import Ask, StoppedBy
 from overnight.core.task import Action, ActionKind, NewTask
+from overnight.core.verdict import Settlement
+from overnight.engine.attempts import Running
 from overnight.engine.goal import Goal, Never, QueueEmpty, TheseAtRest
 from overnight.engine.journal import Journal
 from overnight.engine.loop import Engine, Result
@@ -582,3 +584,40 @@ def test_a_stop_that_was_asked_of_an_earlier_engine_does_not_stop_this_one(night
     night.store.ask(Ask.STOP_NOW, now=night.clock.now(), by="person")
     assert night.run().counts.completed == 1
     assert night.store.orders().controls == []
+
+
+def test_what_waits_behind_a_task_that_turns_out_long_goes_to_another_slot(night: Night) -> None:
+    """All were tiny so far; one of them takes five minutes, and nobody else waits for it."""
+    night.add(*(task(str(number)) for number in range(400)))
+
+    def play(spec: Spec, _action: Action) -> Play:
+        return Play(seconds=300.0 if spec.input == b"150" else 0.001)
+
+    start = night.clock.monotonic()
+    done_at: list[float] = []
+    real_settled = night.recorder.settled
+
+    def settled(running: Running | None, settlement: Settlement) -> None:
+        if settlement.state is TaskState.COMPLETED:
+            done_at.append(night.clock.monotonic() - start)
+        real_settled(running, settlement)
+
+    night.recorder.settled = settled  # type: ignore[method-assign]  # notes the moment besides
+    night.run(play, slots=2)
+    assert len(done_at) == 400
+    assert sorted(done_at)[-2] < 5
+    assert len(night.begun()) == 400
+
+
+def test_an_urgent_long_task_does_not_wait_until_the_tiny_ones_have_run_out(night: Night) -> None:
+    night.add(*(task(str(number)) for number in range(3000)))
+    other = SqliteStore.open(night.directory / "queue.db")
+    urgent: list[int] = []
+
+    def add() -> None:
+        urgent.extend(other.add([task("urgent", priority=9, workflow="long")], now=night.clock.now()).ids)
+        night.bell.ring()
+
+    night.run(lambda _spec, _action: Play(seconds=0.001), slots=1, script=[(0.2, add)])
+    other.close()
+    assert night.begun().index(urgent[0]) < 600

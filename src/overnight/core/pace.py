@@ -4,8 +4,10 @@ Group commit is the whole game: at one task a transaction the disk's sync is eve
 hundred it is nothing. So tiny tasks are claimed by the hundred and long ones singly, which keeps
 priorities honest, leaves work for other slots, and makes a crash touch few attempts.
 
-A slot holds about `AHEAD` seconds of expected work: what it runs and what it will run next. A lane
-of which nothing is known yet, or whose tasks take longer than `LONG`, gives a slot one task.
+A slot holds up to one and a half times `AHEAD` seconds of expected work: what it runs and what it will
+run next. A lane of which nothing is known yet, or whose tasks take longer than `LONG`, gives a slot
+one task. What was expected to be tiny and is not is found out by `STUCK`: what waits behind it goes
+to other slots.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ import math
 AHEAD = 0.05
 #: A task of this many seconds or more is never queued behind another one.
 LONG = 0.05
-#: Attempts that one slot may hold, however short they are. The marks have room for 1024.
+#: Seconds that a task with others behind it may run before these are given to other slots.
+STUCK = 0.5
+#: Attempts at which a slot takes no more, however short they are. The marks have room for 1024.
 MOST_IN_A_SLOT = 512
 #: Share of the newest duration in the running mean; a long one counts in full at once.
 WEIGHT = 0.1
@@ -55,15 +59,13 @@ class Pace:
 
 
 def batch_room(load: float, outstanding: int) -> float:
-    """Seconds of work that a slot with this load may still be given; 0 unless it is worth a batch.
+    """Seconds of work that a slot with this load may be given: a whole `AHEAD`, or nothing.
 
     A slot that holds more than half of what it may is left alone: topping it up task by task would
-    make every transaction a small one.
+    make every transaction a small one. One that holds less takes a whole share, so that a long task
+    waits behind half a share of tiny ones at the most, and not until they have run out.
     """
-    room = AHEAD - load
-    if outstanding >= MOST_IN_A_SLOT or (outstanding and room < AHEAD / 2):
-        return 0.0
-    return max(room, 0.0)
+    return AHEAD if outstanding < MOST_IN_A_SLOT and (not outstanding or load <= AHEAD / 2) else 0.0
 
 
 class Allowance:

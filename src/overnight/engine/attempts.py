@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from overnight.core.endings import AttemptKey, Ended, Evidence, Lost
-from overnight.core.pace import batch_room
+from overnight.core.pace import AHEAD, STUCK, batch_room
 from overnight.core.task import Action
 from overnight.core.verdict import Intent, Settlement, Standing, judge, judge_lost
 from overnight.engine.dispatch import deal
@@ -136,6 +136,26 @@ class Attempts:
         self._held[slot] -= 1
         self._loads[slot] = self._loads[slot] - running.cost if self._held[slot] else 0.0
         self.by_lane[running.claimed.lane_id] -= 1
+
+    def unstick(self, *, now: float) -> list[Event]:
+        """Take back what waits behind an attempt that was expected to be over long ago. It never began."""
+        events: list[Event] = []
+        for head, elapsed in self._heads(now):
+            if self._held[head.slot] > 1 and elapsed > STUCK:
+                self._orders.pace.saw(head.claimed.lane_id, elapsed)
+                self._loads[head.slot] += AHEAD - head.cost
+                head.cost = AHEAD  # nothing more for this slot until it is over
+                events += [Lost(*key, Evidence.NEVER_STARTED) for key in self._executor.recall(head.slot)]
+        return events
+
+    def _heads(self, now: float) -> list[tuple[Running, float]]:
+        """What each slot runs now, as far as is known, and for how many seconds."""
+        heads: dict[int, tuple[Running, float]] = {}
+        for running in self._by_task.values():
+            started = self._executor.started(running.key)
+            if started is not None:
+                heads[running.slot] = (running, now - started)  # a slot runs its attempts in their order
+        return list(heads.values())
 
     # -- ending ------------------------------------------------------------------------------
 

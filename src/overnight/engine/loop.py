@@ -415,6 +415,7 @@ class Engine:
         if self._disk_full and self._room.returned():
             self._disk_full = False
             self._observer.disk(full=False)
+        self._take_in(self._attempts.unstick(now=self._clock.now()))
         self._look_at_orders()
         if self._stirred:
             self._stirred = False
