@@ -101,6 +101,20 @@ def test_strays_are_the_living_that_nobody_owns() -> None:
     )
 
 
+def test_purge_kills_nobody_whose_number_was_read_before_it_was_given_to_him() -> None:
+    """A grandchild may end, be waited for by its parent, and its number be given to a stranger."""
+    with subprocess.Popen(["sleep", "60"]) as stranger:
+        in_a_subreaper(f"""
+            import overnight.host.purge as room
+            main, lists = spawn("sleep 60"), [[{stranger.pid}]]
+            room.children = lambda pid: lists.pop() if pid == main and lists else children(pid)
+            print(purge(seconds=1.0))
+            """)
+
+        assert stranger.poll() is None
+        stranger.kill()
+
+
 # -- sweep -----------------------------------------------------------------------------------
 
 

@@ -29,6 +29,9 @@ QUIET = 3
 #: Looks in a row that must find nothing after a sweep has killed somebody.
 QUIET_AFTER_KILL = 20
 
+#: Seconds between two looks: what is killed is gone at once, and what is stuck may be so for hours.
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.0002, 0.05
+
 #: Children of this process that no purge may touch: keepers, a copier, a sidecar.
 _ours: set[int] = set()
 
@@ -56,7 +59,7 @@ def purge(keep: Collection[int] = (), *, seconds: float = 5.0, below: int = 0) -
     """
     kept = _ours.union(keep)
     deadline = monotonic() + seconds
-    quiet = 0
+    quiet, pause = 0, SHORTEST_PAUSE
     while quiet < QUIET:
         if not kept and not below and not _has_children():
             return set()
@@ -65,7 +68,8 @@ def purge(keep: Collection[int] = (), *, seconds: float = 5.0, below: int = 0) -
         if left and monotonic() > deadline:
             return left
         if left:
-            time.sleep(0.0002)
+            time.sleep(pause)
+            pause = min(pause * 1.5, LONGEST_PAUSE)
     return set()
 
 
@@ -83,8 +87,31 @@ def _strike(kept: Collection[int], root: int) -> set[int]:
         fresh = {child for pid in fresh for child in children(pid)} - seen
         seen |= fresh
     for pid in seen:
-        _kill(pid)
+        _kill_below(pid, seen, root)
     return {pid for pid in seen if not _reap(pid)}
+
+
+def _kill_below(pid: int, seen: Collection[int], root: int) -> None:
+    """Kill it, if it still is below us.
+
+    A number that we have not reaped ourselves may have been given to somebody else since it was read: so
+    look again through a descriptor, which means one process whatever becomes of the number.
+    """
+    if not LINUX:
+        _kill(pid)
+        return
+    try:
+        descriptor = os.pidfd_open(pid)
+    except OSError:
+        return  # gone, or no room for a descriptor: the next look tells
+    try:
+        above = parent(pid)
+        if above == root or above == os.getpid() or above in seen:
+            signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+    except OSError:
+        pass  # gone, or another user's: then it is reported as still there
+    finally:
+        os.close(descriptor)
 
 
 def _has_children() -> bool:
