@@ -61,7 +61,8 @@ def remember(spool: Path, events: Sequence[Event]) -> None:
     if events:
         write_atomically(spool / FILE, msgspec.msgpack.encode(recovered), durable=False)
     for path in spool.iterdir():
-        if path.name != FILE:
+        # Without a question the last answer has been committed, or the store was set back: it is nobody's.
+        if path.name != FILE or not events:
             path.unlink(missing_ok=True)
 
 
