@@ -271,6 +271,36 @@ def test_an_end_mark_alone_is_the_outcome_of_a_function_that_had_nothing_to_tell
     assert events == [Ended(1, 1, Ending.RETURNED, 1000.0, 3.0), Lost(2, 1, Evidence.NEVER_STARTED)]
 
 
+def test_an_answer_that_nobody_asks_for_any_more_is_forgotten(tmp_path: Path) -> None:
+    """The store was set back to a time before that attempt; its number comes again, for another one."""
+    first, second, third = (Bench(tmp_path) for _ in range(3))
+    left_marks(first, State.TRIVIAL)
+    [answer] = first.open([AttemptKey(1, 1)])
+    first.close()
+    second.open([])
+    second.close()
+
+    again = third.open([AttemptKey(1, 1)])
+    third.close()
+
+    assert isinstance(answer, Ended)
+    assert again == [Lost(1, 1, Evidence.NEVER_STARTED)]
+
+
+def test_a_slot_that_goes_keeps_its_places_until_they_are_committed(tmp_path: Path) -> None:
+    """Grown again at once it would begin with the same places, and an outcome that only they know would be gone."""
+    bench = Bench(tmp_path, slots=2)
+    bench.open()
+    bench.run(bench.call("nothing:f", "def f(value): pass\n"), slot=1)
+    keeper = bench.keeper(1)
+
+    bench.executor.resize(1)
+    assert identity(keeper)
+    bench.executor.ack()
+    assert identity(keeper) is None
+    bench.close()
+
+
 def test_after_another_boot_a_missing_start_proves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The mark of task 2 may only not have reached the disk."""
     bench = Bench(tmp_path)

@@ -7,6 +7,9 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+
+# Here, before the user's directory is on the path: a `token.py` there would break it just when it is needed.
+import traceback
 import types
 from collections.abc import Callable
 from typing import Any
@@ -98,8 +101,6 @@ def _one_line(error: BaseException) -> str:
 
 
 def _traceback(error: BaseException) -> str:
-    import traceback
-
     try:
         # The first frame is ours.
         start = error.__traceback__.tb_next if error.__traceback__ else None

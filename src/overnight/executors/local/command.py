@@ -20,7 +20,7 @@ from overnight.executors.contract import Spec
 from overnight.executors.local.place import Place
 
 #: What Python or the keeper ignores, and a program expects to find at its default.
-SIGNALS_TO_RESET = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SIGNALS_TO_RESET = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)
 #: The kernel refuses a longer string in argv or environment: MAX_ARG_STRLEN, with its NUL.
 LONGEST_WORD = 128 * 1024 - 1
 
@@ -97,7 +97,16 @@ class Template:
         if self.action.expects == "file":
             check_file(spec.input)
         if self._makes_directory:
-            os.makedirs(self._place.work + b"/%d" % spec.task_id, 0o700, exist_ok=True)
+            self._make_directory(self._place.work + b"/%d" % spec.task_id)
+
+    @staticmethod
+    def _make_directory(path: bytes) -> None:
+        try:
+            os.makedirs(path, 0o700, exist_ok=True)
+        except OSError as error:
+            raise RefusedError(
+                f"the task's own directory {text(path)!r} cannot be made ({error.strerror})", ErrorClass.RESOURCE
+            ) from None
 
     def _program(self, name: bytes) -> bytes:
         if b"/" in name:

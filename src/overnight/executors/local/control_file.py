@@ -1,9 +1,10 @@
 """What a task wrote into the file behind OVERNIGHT_CONTROL: JSON objects, one a line."""
 
-# ruff: noqa: PTH116, PTH123 - paths of users are bytes, which pathlib does not take
+# ruff: noqa: PTH108, PTH116, PTH123 - paths of users are bytes, which pathlib does not take
 
 from __future__ import annotations
 
+import contextlib
 import os
 from datetime import datetime
 
@@ -17,8 +18,14 @@ class _Line(msgspec.Struct):
     retry_at: str | float | None = None
 
 
-def take_retry_at(path: bytes) -> float | None:
-    """Read and empty the file; the last ``retry_at`` in it, as POSIX seconds.
+def forget(path: bytes) -> None:
+    """Before an attempt begins: what is there was written by one that was lost, or by a function."""
+    with contextlib.suppress(OSError):
+        os.unlink(path)
+
+
+def read_retry_at(path: bytes) -> float | None:
+    """The last ``retry_at`` in the file, as POSIX seconds.
 
     An instant is a number or ISO 8601; without an offset it is local time. Lines that are no such
     objects are passed over: they come from the task, and its exit status speaks for itself.
@@ -26,9 +33,8 @@ def take_retry_at(path: bytes) -> float | None:
     try:
         if not os.stat(path).st_size:
             return None
-        with open(path, "r+b") as file:
+        with open(path, "rb") as file:
             words = file.read(MOST_BYTES)
-            file.truncate(0)
     except OSError:
         return None
     instants = [instant for line in words.splitlines() if (instant := _instant(line)) is not None]

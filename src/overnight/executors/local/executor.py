@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import selectors
+import signal
 import socket
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -86,6 +87,9 @@ class LocalExecutor:
     def open(self, *, fence: int, left_open: Sequence[AttemptKey]) -> list[Event]:  # noqa: ARG002 - marks carry the attempt, which is a fence
         for directory in self._directories:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Whoever started us may have it ignored; then the kernel would keep no exit status for us.
+        if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         set_subreaper()
         cookie = f"OVERNIGHT_COOKIE={self._place.cookie}".encode()
         stuck = sweep(cookie, seconds=SWEEP, patience=PATIENCE, patient_with=b"OVERNIGHT_ROLE=keeper")
@@ -144,6 +148,8 @@ class LocalExecutor:
             self._recovered = False
         for slot in [*self._slots.values(), *self._leaving]:
             slot.commit()
+            slot.feed()  # places are free again
+        self._let_go()
 
     def resize(self, slots: int) -> None:
         self._wanted = slots
@@ -178,8 +184,8 @@ class LocalExecutor:
         return Slot(place, marks, self._selector, self._tell, self._clock)
 
     def _let_go(self) -> None:
-        """Slots that are to go and have fallen empty."""
-        for slot in [slot for slot in self._leaving if not len(slot)]:
+        """Slots that are to go, have fallen empty, and have nothing that only their places and spools know."""
+        for slot in [slot for slot in self._leaving if not len(slot) and slot.settled]:
             slot.retire()
             slot.wait(CLOSE_GRACE)
             slot.close()

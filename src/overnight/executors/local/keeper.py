@@ -25,18 +25,18 @@ from overnight.core.endings import Ended, Ending
 from overnight.core.task import Action
 from overnight.executors.contract import Spec
 from overnight.executors.local.command import RefusedError, Template
-from overnight.executors.local.control_file import take_retry_at
+from overnight.executors.local.control_file import forget, read_retry_at
 from overnight.executors.local.marks import Mark, Ring, State, open_slot
 from overnight.executors.local.pipes import Pipes
 from overnight.executors.local.place import CLOSE_GRACE, Place
-from overnight.executors.local.runner_care import RunnerCare
+from overnight.executors.local.runner_care import LOOK, RunnerCare
 from overnight.executors.local.running_command import RunningCommand, readable
 from overnight.executors.local.segments import Recording, Segments
 from overnight.executors.local.spool import Spool
 from overnight.executors.local.wire import Cancel, Close, Line, Message, Report, Resume, Run, adopt, encode
 from overnight.host.clock import SystemClock
 from overnight.host.processes import set_subreaper
-from overnight.host.purge import purge
+from overnight.host.purge import purge, strays
 
 #: Actions remembered; the oldest is forgotten first.
 ACTIONS = 64
@@ -69,6 +69,8 @@ class Keeper:
         self._pipes = Pipes()
         self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         self._running: RunningCommand | None = None
+        #: When to look for orphans that have ended, monotonic; of interest while a command runs.
+        self._wait_for_orphans_at = 0.0
         self._closing = False
         self._poll = select.poll()
         self._handlers: dict[int, Callable[[], None]] = {}
@@ -92,8 +94,9 @@ class Keeper:
                 self._look()
         except (EOFError, ConnectionError):
             pass  # the engine is gone
-        while purge(seconds=10.0):
-            pass  # what is stuck in the kernel is waited for: nobody else would
+        finally:
+            while purge(seconds=10.0):
+                pass  # what is stuck in the kernel is waited for: nobody else would
 
     def watch(self, descriptor: int, handler: Callable[[], None]) -> None:
         """Call `handler` whenever there is something to read."""
@@ -107,7 +110,9 @@ class Keeper:
 
     def _patience(self) -> float | None:
         """Milliseconds until something is due."""
-        dues = [self._running.due if self._running else None, self.runners.due()]
+        running = self._running
+        dues = [running.due, self._wait_for_orphans_at] if running else []
+        dues.append(self.runners.due())
         known = [due for due in dues if due is not None]
         # Rounded up: waking a little early would only mean to look twice.
         return max(0.0, (min(known) - _clock.monotonic()) * 1000 + 1) if known else None
@@ -121,12 +126,19 @@ class Keeper:
                 self._settle()
             else:
                 running.act(moment)
+        if self._running is not None and moment >= self._wait_for_orphans_at:
+            self._wait_for_orphans_at = moment + LOOK
+            strays((*self.pids(), *self.runners.pids()))
         self.runners.look(moment)
 
     @property
     def busy(self) -> bool:
         """Whether a command runs."""
         return self._running is not None
+
+    def pids(self) -> tuple[int, ...]:
+        """The command that runs, whose end nobody else may take."""
+        return (self._running.pid,) if self._running is not None and not self._running.over else ()
 
     # -- the engine --------------------------------------------------------------------------
 
@@ -199,6 +211,7 @@ class Keeper:
         )
         self.marks.begin(Ring.KEEPER, position, mark)
         self.runners.commands_begin()
+        forget(self._control_file)
         try:
             stdio = (self._null, self._pipes.stdout_writer, self._pipes.stderr_writer)
             pid = template.spawn(spec, stdio, wall)
@@ -209,6 +222,7 @@ class Keeper:
         self._running = RunningCommand(
             pid, spec, template, position=position, wall=wall, start=start, recording=recording
         )
+        self._wait_for_orphans_at = start + LOOK
         self.unwatch(self._commands.fileno())
         self.watch(self._running.exit.fileno(), self._on_exit)
 
@@ -233,7 +247,7 @@ class Keeper:
         assert running is not None  # noqa: S101 - called only while it runs
         if not running.gone(_clock.monotonic(), self.runners.pids()):
             return
-        ended = running.outcome(self._pipes, take_retry_at(self._control_file), _clock.now())
+        ended = running.outcome(self._pipes, read_retry_at(self._control_file), _clock.now())
         self._running = None
         self._report(ended, running.position)
         if not self._closing:
@@ -243,7 +257,7 @@ class Keeper:
     def _report(self, ended: Ended, position: int) -> None:
         """Spool first, then mark, then tell: whatever dies in between, the outcome is known once."""
         if self.spool.append(encode(ended)):
-            self.marks.finish(Ring.KEEPER, position, end=ended.started_at, state=State.SPOOLED)
+            self.marks.finish(Ring.KEEPER, position, end=_clock.monotonic(), state=State.SPOOLED)
         self.tell(Report(position + 1, [ended]))
 
 
@@ -259,6 +273,8 @@ def main() -> None:
     place = msgspec.json.decode(sys.argv[1], type=Place)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+    # An engine whose parent ignored it would pass that on, and the kernel would keep no status for us.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     set_subreaper()
     time.sleep(place.pause)
     Keeper(place).serve()

@@ -37,9 +37,11 @@ MAGIC = b"overnight marks 1\n"
 
 #: task, attempt, pid, wall start, monotonic start, limit and grace (seconds), monotonic end, state.
 START = Struct("<qIIddffdB")
-#: The end of the same place: monotonic end, state.
-END = Struct("<dB")
+#: In the same place: the monotonic end, and the byte of the state after it. Written one after the other
+#: (see `end`): packing both at once would blank the state first, and for that moment nothing had begun.
+END = Struct("<d")
 END_AT = 40
+STATE_AT = END_AT + END.size
 _HEADER = Struct("<18s64sI")
 #: In a slot's page: the runner's place at the moment.
 CURRENT = Struct("<Q")
@@ -132,8 +134,8 @@ class SlotMarks:
         START.pack_into(self.memory, self.offset(ring, position), *mark)
 
     def finish(self, ring: Ring, position: int, *, end: float, state: State) -> None:
-        """The attempt has ended, and its outcome is where `state` says."""
-        END.pack_into(self.memory, self.offset(ring, position) + END_AT, end, state)
+        """The attempt has ended (`end` is monotonic), and its outcome is where `state` says."""
+        end_at(self.memory, self.offset(ring, position), end, state)
 
     def current(self) -> Mark:
         """What the runner's place of the moment says."""
@@ -154,6 +156,12 @@ class SlotMarks:
     def close(self) -> None:
         """Unmap."""
         self.memory.close()
+
+
+def end_at(memory: mmap.mmap | bytearray, at: int, moment: float, state: State) -> None:
+    """Write an end into the place that begins at `at`."""
+    END.pack_into(memory, at + END_AT, moment)
+    memory[at + STATE_AT] = state
 
 
 def slots_in(path: Path) -> tuple[int, str]:

@@ -8,31 +8,29 @@ from collections.abc import Callable
 
 #: Bytes taken at once: what a pipe holds.
 PIECE = 64 * 1024
+#: All that can be in a pipe when nobody is left to write; more may only come from beyond our reach, without an
+#: end perhaps. Source: fs.pipe-max-size, to which a task may have enlarged it.
+HELD = 1024 * 1024
 
 
 class Pipes:
-    """A pair of pipes for stdout and stderr; reading ends do not block, no end goes to a child by itself."""
+    """A pair of pipes for stdout and stderr; reading ends do not block, no end goes to a child by itself.
+
+    The writing ends stay open here, too: a pipe that everybody else has let go of would be ready for ever.
+    """
 
     def __init__(self) -> None:
         self.stdout, self.stdout_writer = os.pipe()
         self.stderr, self.stderr_writer = os.pipe()
         os.set_blocking(self.stdout, False)
         os.set_blocking(self.stderr, False)
-        self._writers = [self.stdout_writer, self.stderr_writer]
-
-    def let_go_of_writers(self) -> None:
-        """From now on the reading ends come to an end when all children have let go."""
-        for writer in self._writers:
-            os.close(writer)
-        self._writers = []
 
     def close(self) -> None:
         """Close all ends."""
-        self.let_go_of_writers()
-        os.close(self.stdout)
-        os.close(self.stderr)
+        for end in (self.stdout, self.stderr, self.stdout_writer, self.stderr_writer):
+            os.close(end)
 
-    def drain(self, take: Callable[[int, bytes], None], *, most: int = 1 << 62) -> None:
+    def drain(self, take: Callable[[int, bytes], None], *, most: int = HELD) -> None:
         """Read what is there, at most about so many bytes of each, and give it to `take` with its stream."""
         for stream, descriptor in ((1, self.stdout), (2, self.stderr)):
             left = most

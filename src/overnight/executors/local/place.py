@@ -46,7 +46,12 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Handover(msgspec.Struct, frozen=True):
-    """What a new runner begins with."""
+    """What a new runner begins with.
+
+    A runner removes the file as soon as it has read it. So it is there when a runner could not begin,
+    or has left its next frame in it, and never when the user's code ended the process with a status
+    that happens to mean something here.
+    """
 
     #: A packed `Run`.
     frame: bytes

@@ -8,7 +8,7 @@ has grown, it leaves the frame to its successor and goes; the keeper starts that
 Every word of the loop is paid a hundred thousand times a second. That is why `_run` is long.
 """
 
-# ruff: noqa: PTH123 - paths of users are bytes, which pathlib does not take
+# ruff: noqa: PTH108, PTH123 - paths of users are bytes, which pathlib does not take
 # ruff: noqa: FBT003 - the flags of sockets and descriptors go by position
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import signal
 import sys
 import time
 from collections.abc import Callable
-from typing import TextIO
 
 import msgspec
 
@@ -46,6 +46,7 @@ from overnight.executors.local.marks import (
     PUMPS_AT,
     RING_BYTES,
     START,
+    STATE_AT,
     Ring,
     State,
     open_slot,
@@ -65,6 +66,9 @@ LINGER = 0.02
 ACTIONS = 64
 #: Between two looks at the source files and at the size of this process lies so many times what a look takes.
 LOOK_SHARE = 20
+#: Seconds that a function must have taken to be tidied up after; what takes less is tidied up after with its frame.
+#: No function changes directory and opens a file there in so short a time, and tidying costs 2 us.
+TIDY_AFTER = 0.00005
 #: Attempts after which a runner makes room for a fresh one.
 MOST_ATTEMPTS = 1_000_000
 #: Bytes that a runner may grow beyond twice its size after its first frame.
@@ -93,6 +97,7 @@ class Runner:
         self._line = Line(adopt(place.calls), os.fsdecode(place.spool), wait=True)
         self._marks = open_slot(Path(os.fsdecode(place.marks)), place.slot)
         handover = msgspec.msgpack.decode(_whole(mine.handover), type=Handover)
+        os.unlink(mine.handover)
         self._first = msgspec.msgpack.decode(handover.frame, type=Run)
         self._spool = Spool(mine.prefix, handover.spool)
         self._slot = place.slot
@@ -105,12 +110,17 @@ class Runner:
         self._base_size = 0
         self._attempts = 0
         self._environ: dict[bytes, bytes] = {}
+        # Held: a function may put something else in place of os.environ.
+        self._data: dict[bytes, bytes] = os.environ._data  # type: ignore[attr-defined]  # noqa: SLF001 - os.environ[...] costs thrice as much
         self._pipes = select.poll()
         for descriptor in (mine.stdout, mine.stderr):
             os.set_inheritable(descriptor, False)
             self._pipes.register(descriptor, select.POLLIN)
-        # Held, so that a pipe whose writers a function has closed is not ready for ever.
         self._writers = (os.dup(1), os.dup(2))
+        # Where every function begins, whatever the one before has done.
+        self._directory = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._umask = os.umask(0o077)
+        os.umask(self._umask)
         self._pid = os.getpid()
         self._keeper = os.getppid()
         #: Something that modules may count on has been killed.
@@ -203,6 +213,8 @@ class Runner:
             except RefusedError as error:
                 outcome = _refused(error, value, spec, started + wall_offset, _monotonic() - started)
             except BaseException as error:  # noqa: BLE001 - whatever the user's code raises is an outcome
+                if os.getpid() != pid:
+                    _leave_as_child(error)
                 outcome = raised(
                     error,
                     task_id,
@@ -212,19 +224,23 @@ class Runner:
                     seconds=_monotonic() - started,
                 )
             if os.getpid() != pid:
-                os._exit(1)  # the function forked, and this is the child: it has no business here
+                _leave_as_child(None)
             if outcome is not None:
                 self._leave_nothing()
-            _flush(sys.stdout)
-            _flush(sys.stderr)
-            if pipes(0):
+            try:
+                sys.stdout.flush()
+                sys.stderr.flush()
+            except Exception:  # noqa: BLE001 - closed, None, or something of the user's that fails as it likes
+                self._mend_streams()
+            if pipes(0) or memory[PUMPING_AT]:
                 self._wait_until_drained()
-            while memory[PUMPING_AT]:
-                self._rest()
             moment = _monotonic()
+            if moment - started > TIDY_AFTER or outcome is not None:
+                self._tidy()
             printed = PUMPS.unpack_from(memory, PUMPS_AT)[0] != pumps
             if outcome is None and value is None and not printed:
-                END.pack_into(memory, at + END_AT, moment, State.TRIVIAL)
+                END.pack_into(memory, at + END_AT, moment)
+                memory[at + STATE_AT] = State.TRIVIAL
             else:
                 if outcome is None:
                     outcome = Ended(
@@ -233,13 +249,18 @@ class Runner:
                 if printed:
                     outcome = self._with_output(outcome)
                 if self._spool.append(encode(outcome)):
-                    END.pack_into(memory, at + END_AT, moment, State.SPOOLED)
+                    END.pack_into(memory, at + END_AT, moment)
+                    memory[at + STATE_AT] = State.SPOOLED
                 ended.append(outcome)
             position += 1
             if moment - flushed > LINGER:
                 self._tell(position, ended)
                 ended = []
                 flushed = moment
+            if self._spoilt and position < run.first + len(run.specs):
+                self._tell(position, ended)
+                self._hand_over(_rest_of(run, position))
+        self._tidy()
         self._attempts += len(run.specs)
         # Before anybody can know that it has ended, and change what it was made of.
         self._sources.learn()
@@ -255,6 +276,24 @@ class Runner:
             purge((), seconds=1.0)
             purge((self._pid,), seconds=1.0, below=self._keeper)
             self._spoilt = True
+
+    def _tidy(self) -> None:
+        """Take away what would reach the next function: an alarm, another directory, another mask."""
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        os.umask(self._umask)
+        with contextlib.suppress(OSError):  # the function closed what it had not opened
+            os.fchdir(self._directory)
+
+    def _mend_streams(self) -> None:
+        """Flush what can be flushed; where a function has closed stdout or stderr, put a new one."""
+        for number, name in ((1, "stdout"), (2, "stderr")):
+            try:
+                getattr(sys, name).flush()
+            except Exception:  # noqa: BLE001 - see where this is called
+                if getattr(getattr(sys, name), "closed", False):
+                    with contextlib.suppress(OSError):
+                        os.dup2(self._writers[number - 1], number)
+                        setattr(sys, name, open(number, "w", buffering=1, closefd=False))  # noqa: SIM115 - it stays open
 
     def _tell(self, upto: int, ended: list[Ended]) -> None:
         try:
@@ -275,15 +314,25 @@ class Runner:
         }
         if limit >= 0:
             fresh[b"OVERNIGHT_DEADLINE"] = b"%d" % (wall + limit)
-        known, data = self._environ, os.environ._data  # type: ignore[attr-defined]  # noqa: SLF001 - os.environ[...] costs thrice as much
+        known, data = self._environ, self._data
+        if limit < 0 and b"OVERNIGHT_DEADLINE" in known:
+            del known[b"OVERNIGHT_DEADLINE"]
+            data.pop(b"OVERNIGHT_DEADLINE", b"")
+            os.unsetenv(b"OVERNIGHT_DEADLINE")
         for name, value in fresh.items():
             if known.get(name) != value:
                 data[name] = known[name] = value
                 os.putenv(name, value)
 
     def _wait_until_drained(self) -> None:
-        """The keeper takes what was printed before the mark may move on."""
-        while self._pipes.poll(0):
+        """The keeper takes what was printed before the mark may move on.
+
+        A thread or a child may print on and on; but after two pumps, of which one has begun after now, what
+        was in the pipes by now has been taken: a pump takes as much as a pipe holds.
+        """
+        memory = self._marks.memory
+        until = PUMPS.unpack_from(memory, PUMPS_AT)[0] + 2
+        while (self._pipes.poll(0) or memory[PUMPING_AT]) and PUMPS.unpack_from(memory, PUMPS_AT)[0] < until:
             self._rest()
 
     def _rest(self) -> None:
@@ -318,11 +367,18 @@ def _refused(error: RefusedError, value: object, spec: Spec, wall: float, second
     )
 
 
-def _flush(stream: TextIO | None) -> None:
-    try:  # noqa: SIM105 - this is the hot loop, and contextlib.suppress costs thrice as much
-        stream.flush()  # type: ignore[union-attr]  # None raises what is caught below
-    except (OSError, ValueError, AttributeError):
-        pass  # the function closed it, or put something else there
+def _rest_of(run: Run, position: int) -> Run:
+    """What a frame has left from a place on."""
+    return msgspec.structs.replace(run, first=position, specs=run.specs[position - run.first :])
+
+
+def _leave_as_child(error: BaseException | None) -> None:
+    """The function forked, and this is the child: it has no business here, but somebody may wait for its status."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    code = error.code if isinstance(error, SystemExit) else 1
+    _leave(code & 0xFF if isinstance(code, int) else code is not None)
 
 
 def _leave(status: int) -> None:

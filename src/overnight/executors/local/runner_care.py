@@ -6,7 +6,7 @@ and from there on it knows exactly when its time is over. A function cannot be e
 process, so a limit or a cancel costs the runner; what it had not begun is handed out again.
 """
 
-# ruff: noqa: PTH123 - paths of users are bytes, which pathlib does not take
+# ruff: noqa: PTH103, PTH108, PTH123 - paths of users are bytes, which pathlib does not take
 # ruff: noqa: FBT003 - the flags of sockets and descriptors go by position
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from overnight.core.task import Action, text
 from overnight.executors.local.command import RefusedError, environment, spawn
 from overnight.executors.local.context import digest
 from overnight.executors.local.marks import (
+    CURRENT,
+    CURRENT_AT,
     HALT_AT,
     OUTPUT,
     OUTPUT_AT,
@@ -36,7 +38,7 @@ from overnight.executors.local.marks import (
     SlotMarks,
     State,
 )
-from overnight.executors.local.pipes import Pipes
+from overnight.executors.local.pipes import HELD, Pipes
 from overnight.executors.local.place import EXIT_HANDOVER, EXIT_UNUSABLE, Handover, Place, RunnerPlace, runner_argv
 from overnight.executors.local.running_command import readable
 from overnight.executors.local.segments import Recording, Segments
@@ -44,7 +46,7 @@ from overnight.executors.local.spool import Spool
 from overnight.executors.local.wire import Cancel, Lag, Line, Message, Run, RunnerGone, RunnerReport, encode, unpack
 from overnight.host.clock import SystemClock
 from overnight.host.processes import Exit
-from overnight.host.purge import purge
+from overnight.host.purge import purge, strays
 
 #: Seconds between two looks while nothing is known to be due.
 LOOK = 1.0
@@ -69,6 +71,9 @@ class Desk(Protocol):
     @property
     def busy(self) -> bool:
         """Whether a command runs."""
+
+    def pids(self) -> tuple[int, ...]:
+        """The command that runs, whose end nobody else may take."""
 
     def watch(self, descriptor: int, handler: Callable[[], None]) -> None:
         """Call `handler` when there is something to read."""
@@ -151,28 +156,30 @@ class RunnerCare:
         action = msgspec.msgpack.decode(run.action, type=Action)
         self._keep_output = action.keep_output
         try:
-            self._spawn(action, Handover(self._frame, handover.spool))
+            self._spawn(action, run, Handover(self._frame, handover.spool))
         except (OSError, ValueError, RefusedError) as error:
             if self._pipes is not None:
                 self._pipes.close()
                 self._pipes = None
-            self._refuse(_why_not(action, error))
+            self._refuse(*_why_not(action, error))
             self._gone("could not be started", ours=True)
 
-    def _spawn(self, action: Action, handover: Handover) -> None:
+    def _spawn(self, action: Action, run: Run, handover: Handover) -> None:
+        os.makedirs(self._place.spool, 0o700, exist_ok=True)  # somebody may have taken it away
         with open(self._handover, "wb") as file:
             file.write(msgspec.msgpack.encode(handover))
         self._stray_words = b""
         self._pipes = pipes = Pipes()
         self._marks.wipe_page()
+        # Else its place of the moment would be one where another runner may have died.
+        CURRENT.pack_into(self._marks.memory, CURRENT_AT, run.first)
         environ = environment(action, self._place)
         runner = RunnerPlace(
             self._place, self._prefix, self._handover, digest(action), action.cwd, pipes.stdout, pipes.stderr
         )
         argv = runner_argv(action.python, runner)
-        os.chdir(action.cwd)
+        _enter(action.cwd)
         self._pid = self._spawn_with_descriptors(argv, environ, pipes)
-        pipes.let_go_of_writers()
         self._exit = Exit(self._pid)
         self._desk.watch(self._exit.fileno(), self._on_exit)
         self._desk.watch(pipes.stdout, self._pump)
@@ -230,10 +237,11 @@ class RunnerCare:
                 self._desk.watch(self._calls.fileno(), self._on_calls)
         elif self._status is not None:
             self._clear_up()
-        elif self._ending is not None:
-            self._press(self._ending, moment)
         else:
+            strays(self.pids() + self._desk.pids())  # orphans that have ended are ours to wait for
             self._look_at_marks(moment)
+            if self._ending is not None:
+                self._press(self._ending, moment)
 
     def _look_at_marks(self, moment: float) -> None:
         position = self._marks.position()
@@ -273,15 +281,18 @@ class RunnerCare:
     def _end(self, why: Ending, mark: Mark, position: int, grace: float, moment: float) -> None:
         if self._ending is not None:
             self._ending.kill_at = min(self._ending.kill_at, moment + grace)
-        else:
+        elif self._halted_in(mark, position):
             self._ending = _Ending(why, mark, position, moment + grace)
-            self._halt()
             self._signal(signal.SIGTERM)
             self._signal(signal.SIGCONT)
-        self._look_at = min(self._ending.kill_at, moment + LOOK)
 
-    def _halt(self) -> None:
+    def _halted_in(self, mark: Mark, position: int) -> bool:
+        """Let the runner begin nothing more; whether it is still where `mark` was read, so that nobody else is hit."""
         self._marks.memory[HALT_AT] = 1
+        if self._marks.read(Ring.RUNNER, position) == mark:
+            return True
+        self._marks.memory[HALT_AT] = 0
+        return False
 
     def _press(self, ending: _Ending, moment: float) -> None:
         """TERM was sent; KILL when the grace is over."""
@@ -291,7 +302,7 @@ class RunnerCare:
                 os.kill(self._pid, signal.SIGKILL)
             self._look_at = moment + LOOK
         else:
-            self._look_at = ending.kill_at
+            self._look_at = min(ending.kill_at, moment + LOOK)
 
     def _signal(self, number: int) -> None:
         if self._status is None:
@@ -311,7 +322,8 @@ class RunnerCare:
         self._end(Ending.CANCELLED, mark, position, min(grace, mark.grace), moment)
 
     def resume(self, pause: float) -> None:
-        """The loss of the last runner is in the books."""
+        """The loss of the last runner is in the books, and with it what was to be cancelled there."""
+        self._cancels = []
         self._resume_at = _clock.monotonic() + pause
 
     # -- clearing up -------------------------------------------------------------------------
@@ -335,22 +347,33 @@ class RunnerCare:
             self._look_at = _clock.monotonic() + 0.5
             return
         assert self._pipes is not None  # noqa: S101 - a runner has pipes
-        self._pump(most=1 << 62)
+        self._pump(most=HELD)
         last_words = readable(text(self._stray_words).strip())
         self._pipes.close()
         self._pipes = None
         status, ending = self._status, self._ending
+        handover = self._take_handover()
         self._pid, self._status, self._ending = 0, None, None
-        if status == EXIT_HANDOVER and ending is None and not self._closing:
-            with open(self._handover, "rb") as file:
-                self._start(msgspec.msgpack.decode(file.read(), type=Handover))
+        if status == EXIT_HANDOVER and handover is not None and ending is None and not self._closing:
+            self._start(handover)
             return
+        unusable = status == EXIT_UNUSABLE and handover is not None
         if ending is not None:
             self._tell_of_ending(ending)
-        if status == EXIT_UNUSABLE:
+        if unusable:
             self._refuse(f"the interpreter cannot run functions: {last_words}")
         how = _how(status or 0)
-        self._gone(f"{how}: {last_words}" if last_words else how, ours=ending is not None or status == EXIT_UNUSABLE)
+        self._gone(f"{how}: {last_words}" if last_words else how, ours=ending is not None or unusable)
+
+    def _take_handover(self) -> Handover | None:
+        """What the runner has left for the next one, or has not read itself; see `Handover`."""
+        try:
+            with open(self._handover, "rb") as file:
+                words = file.read()
+            os.unlink(self._handover)
+            return msgspec.msgpack.decode(words, type=Handover)
+        except (OSError, msgspec.DecodeError):
+            return None
 
     def _tell_of_ending(self, ending: _Ending) -> None:
         mark = self._marks.read(Ring.RUNNER, ending.position)
@@ -428,11 +451,23 @@ def _which(program: bytes, environ: dict[bytes, bytes]) -> bytes:
     return program
 
 
-def _why_not(action: Action, error: Exception) -> str:
-    if isinstance(error, OSError) and error.filename and not action.python:
-        return readable(f"the directory {text(action.cwd)!r} cannot be entered ({error.strerror})")
+def _enter(directory: bytes) -> None:
+    try:
+        os.chdir(directory)
+    except OSError as error:
+        raise RefusedError(f"the directory {text(directory)!r} cannot be entered ({error.strerror})") from None
+
+
+def _why_not(action: Action, error: Exception) -> tuple[str, ErrorClass]:
+    """For people; and whether it will be so for ever, as it is with an interpreter that somebody has named wrongly."""
+    if isinstance(error, RefusedError):
+        return readable(error.words), error.error_class
     what = text(action.python) if action.python else "Python"
-    return readable(f"{what!r} could not be started for functions in {text(action.cwd)!r} ({error})")
+    named_wrongly = isinstance(error, ValueError) or (
+        bool(action.python) and isinstance(error, (FileNotFoundError, PermissionError, NotADirectoryError))
+    )
+    words = f"{what!r} could not be started for functions in {text(action.cwd)!r} ({error})"
+    return readable(words), ErrorClass.PERMANENT if named_wrongly else ErrorClass.RESOURCE
 
 
 def _how(status: int) -> str:

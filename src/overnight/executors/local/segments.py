@@ -8,7 +8,7 @@ the attempt ends the second half is taken from them. So neither memory nor disk 
 A full disk costs output, never a task: what cannot be written is counted as lost.
 """
 
-# ruff: noqa: PTH118, PTH208 - paths of users are bytes, which pathlib does not take
+# ruff: noqa: PTH103, PTH118, PTH208 - paths of users are bytes, which pathlib does not take
 
 from __future__ import annotations
 
@@ -60,6 +60,7 @@ class Segments:
         self._directory = directory
         self._slot = slot
         self._full = full
+        os.makedirs(directory, 0o700, exist_ok=True)
         self.number = max((number_of(name, slot) for name in os.listdir(directory)), default=0)
         self._file = -1
         self._size = 0
@@ -68,6 +69,7 @@ class Segments:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+        os.makedirs(self._directory, 0o700, exist_ok=True)  # somebody may have taken it away
         path = os.path.join(self._directory, NAME.format(slot=self._slot, number=self.number + 1))
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self.number += 1
@@ -139,9 +141,16 @@ class Recording:
             self._put(stream, head, now)
         rest = data[len(head) :] if head else data
         if rest and self._half:
-            if self._tail is None:
+            self._put_aside(stream, rest, now)
+
+    def _put_aside(self, stream: int, data: bytes, now: float) -> None:
+        if self._tail is None:
+            try:
                 self._tail = _Tail(self._segments, self._half)
-            self._tail.write(HEADER.pack(*self.key, stream, now, len(rest)) + rest, len(rest))
+            except OSError:
+                self.lost += len(data)
+                return
+        self._tail.write(HEADER.pack(*self.key, stream, now, len(data)) + data, len(data))
 
     def _put(self, stream: int, data: bytes, now: float) -> None:
         if self._offset < 0:

@@ -133,11 +133,17 @@ class Slot:
         self._keeper.wait()
         forget(self._keeper.pid)
         self._dead_keeper = True
-        self.look()
+        self._control.rest()
+        self._calls.rest()
+        self._look(patience=1.0)
 
     def look(self) -> None:
         """When the keeper has died: bury it as soon as everything below it is dead, and start another one."""
-        if not self._dead_keeper or purge(seconds=1.0):
+        if self._dead_keeper:
+            self._look(patience=0.0)  # it has had its time; the other slots wait for us
+
+    def _look(self, patience: float) -> None:
+        if purge(seconds=patience):
             return
         self._dead_keeper = False
         self._on_calls()
@@ -306,6 +312,11 @@ class Slot:
         self._graves_returned = []
         for track in self._tracks.values():
             track.commit()
+
+    @property
+    def settled(self) -> bool:
+        """Whether all that was ever handed out has been committed."""
+        return all(track.settled for track in self._tracks.values())
 
     def retire(self) -> None:
         """Tell the keeper to end what runs, and itself."""

@@ -51,7 +51,9 @@ class Sender:
         self._watch()
 
     def _watch(self) -> None:
-        events = (selectors.EVENT_READ if self._reading else 0) | (selectors.EVENT_WRITE if self.outgoing else 0)
+        events = (selectors.EVENT_READ if self._reading and not self._closed else 0) | (
+            selectors.EVENT_WRITE if self.outgoing else 0
+        )
         if events == self._events:
             return
         if not self._events:
@@ -70,11 +72,15 @@ class Sender:
         if self._reading:
             self._reading()
 
+    def rest(self) -> None:
+        """Nobody is at the other end any more: a line that has ended would be ready for ever."""
+        self._closed = True
+        self.outgoing.clear()
+        self._watch()
+
     def close(self) -> None:
         """Let go."""
-        self._closed = True
-        if self._events:
-            self._selector.unregister(self.line)
+        self.rest()
         self.line.close()
 
 
@@ -122,6 +128,11 @@ class Track:
         self._received = self.committed = 0
         self._returned = (self._returned[0], 0)
 
+    def rest(self) -> None:
+        """The worker is dead; what it has said is still to be read."""
+        if self._sender is not None:
+            self._sender.rest()
+
     def disconnect(self) -> None:
         """The worker is gone."""
         if self._sender is not None and self._theirs is not None:
@@ -133,6 +144,11 @@ class Track:
     def blocked(self) -> bool:
         """Whether something waits for room in the socket."""
         return self._sender is None or bool(self._sender.outgoing)
+
+    @property
+    def settled(self) -> bool:
+        """Whether all that was ever handed out has been committed."""
+        return self._floor == self._next
 
     def room(self) -> int:
         """How many places may be given."""
@@ -176,6 +192,8 @@ class Track:
             if state == State.TRIVIAL and self.outstanding.pop((task_id, attempt), None):
                 events.append(Ended(task_id, attempt, Ending.RETURNED, wall, end - start))
         self._seen = max(self._seen, report.upto)
+        if self.cancelled:
+            self.cancelled &= self.outstanding.keys()
         return events
 
     def told_by_keeper(self, ended: list[Ended]) -> list[Event]:
