@@ -1,0 +1,76 @@
+"""The engine on a full disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from night import Night, task
+
+from overnight.core.errors import DiskFullError
+from overnight.core.states import TaskState
+from overnight.core.stopping import Ask
+from overnight.engine.journal import Journal
+from overnight.monitor.books import audit
+from overnight.testing import Play
+
+
+class Disk:
+    """A disk under a store and its journal, full when a test says so."""
+
+    def __init__(self, night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.full = self.journal_full = False
+        self._night = night
+        for name in ("turn", "drained", "act"):
+            monkeypatch.setattr(night.store, name, self._guard(getattr(night.store, name), lambda: self.full))
+        monkeypatch.setattr(Journal, "pump", self._guard(Journal.pump, lambda: self.full or self.journal_full))
+
+    @staticmethod
+    def _guard(real: Callable[..., Any], full: Callable[[], bool]) -> Callable[..., Any]:
+        def guarded(*words: Any, **named: Any) -> Any:
+            if full():
+                raise DiskFullError("full")
+            return real(*words, **named)
+
+        return guarded
+
+    def fill(self) -> None:
+        self.full, self._night.room.free = True, False
+
+    def fill_journal(self) -> None:
+        self.journal_full, self._night.room.free = True, False
+
+    def clear(self) -> None:
+        self.full = self.journal_full = False
+        self._night.room.free = True
+
+
+@pytest.mark.parametrize("what", ["fill", "fill_journal"])
+def test_a_full_disk_pauses_claiming_and_costs_no_task_anything(
+    night: Night, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    disk = Disk(night, monkeypatch)
+    ids = night.add(*(task(str(number)) for number in range(20)))
+    night.run(lambda _spec, _action: Play(seconds=1.0), script=[(3.5, getattr(disk, what)), (60.0, disk.clear)])
+    assert [night.store.get(task_id).attempt for task_id in ids] == [1] * 20
+    assert night.store.counts().completed == 20
+    assert night.recorder.disk_reports == [True, False]
+    assert night.clock.monotonic() > 1060
+    assert night.waiter.waits < 400
+    assert audit(night.store, night.directory / "events.jsonl") == []
+
+
+def test_a_stop_at_once_is_obeyed_though_the_disk_is_full_and_what_ended_is_left_to_the_next_engine(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Disk(night, monkeypatch)
+    (task_id,) = night.add(task("a"))
+    result = night.run(
+        lambda _spec, _action: Play(seconds=1.0),
+        script=[(0.5, disk.fill), (30.0, lambda: night.stops.signals.append(Ask.SIGTERM))],
+    )
+    assert result.exit_code == 143
+    assert night.clock.monotonic() < 1040
+    assert [event.task_id for event in night.executor.unacknowledged] == [task_id]
+    assert night.state(task_id) is TaskState.RUNNING

@@ -1,0 +1,96 @@
+"""A night that a test owns: the real engine and store, with an executor and a clock of the test's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from overnight.core.endings import Ending
+from overnight.core.states import TaskState
+from overnight.core.task import Action, ActionKind, NewTask
+from overnight.engine.goal import Goal, QueueEmpty
+from overnight.engine.journal import Journal
+from overnight.engine.loop import Engine, Result
+from overnight.executors.contract import Spec
+from overnight.host.waiter import Source
+from overnight.store.sqlite import SqliteStore
+from overnight.testing import FakeBell, FakeClock, FakeExecutor, FakeRoom, FakeStops, FakeWaiter, Play, Recorder
+
+
+def action(**options: Any) -> Action:
+    return Action(kind=ActionKind.CALL, cwd=b"/", call="m:f", **options)
+
+
+def task(name: str, **options: Any) -> NewTask:
+    what = options.pop("action", None) or action()
+    return NewTask(action=what, input=name.encode(), **options)
+
+
+class Watched(FakeWaiter):
+    """Counts the waits, and ends the test of an engine that spins: one that waits without letting time pass."""
+
+    def __init__(self, clock: FakeClock, *rest: Any) -> None:
+        super().__init__(clock, *rest)
+        self._now = clock.monotonic
+        self._moment = clock.monotonic()
+        self._waits_now = self.waits = 0
+
+    def wait(self, sources: Sequence[Source], seconds: float) -> list[Source]:
+        ready = super().wait(sources, seconds)
+        self.waits += 1
+        self._waits_now = self._waits_now + 1 if self._now() == self._moment else 0
+        self._moment = self._now()
+        assert self._waits_now < 1000, "the engine spins"
+        return ready
+
+
+class Night:
+    """A store, and everything that an engine needs besides."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.clock = FakeClock()
+        self.store = SqliteStore.open(directory / "queue.db", create=True, migrate=True)
+        self.recorder = Recorder()
+        self.bell, self.stops, self.room = FakeBell(), FakeStops(), FakeRoom()
+        self.executor = FakeExecutor(self.clock, slots=2)
+
+    def add(self, *tasks: NewTask) -> list[int]:
+        return self.store.add(tasks, now=self.clock.now()).ids
+
+    def run(
+        self,
+        play: Callable[[Spec, Action], Play] | None = None,
+        *,
+        slots: int = 2,
+        goal: Goal | None = None,
+        script: Sequence[tuple[float, Callable[[], None]]] = (),
+        resources: dict[str, float] | None = None,
+    ) -> Result:
+        self.executor = FakeExecutor(self.clock, slots=slots, play=play)
+        self.waiter = Watched(self.clock, self.executor, self.bell, self.stops, script)
+        engine = Engine(
+            store=self.store,
+            executor=self.executor,
+            clock=self.clock,
+            waiter=self.waiter,
+            bell=self.bell,
+            stops=self.stops,
+            journal=Journal(self.directory / "events.jsonl", self.store),
+            room=self.room,
+            goal=goal or QueueEmpty(),
+            observer=self.recorder,
+            resources=resources,
+        )
+        return engine.run()
+
+    def state(self, task_id: int) -> TaskState:
+        return self.store.get(task_id).state
+
+    def begun(self) -> list[int]:
+        return [key.task_id for key in self.executor.begun]
+
+
+def failing(times: int) -> Callable[[Spec, Action], Play]:
+    return lambda spec, _action: Play(ending=Ending.EXITED, exit_code=0 if spec.attempt > times else 1)
