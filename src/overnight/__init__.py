@@ -11,12 +11,47 @@ import importlib
 
 #: Where each name lives.
 _HOMES = {
+    "AutonomousProcessor": "overnight.api.processor",
+    "DEFAULT_CHECKPOINT_INTERVAL": "overnight.api.processor",
+    "DEFAULT_TIMEOUT_SECONDS": "overnight.api.processor",
+    "FileQueue": "overnight.api.queue",
+    "MAX_RETRIES": "overnight.api.processor",
+    "Overnight": "overnight.api.overnight",
     "OvernightError": "overnight.core.errors",
     "Permanent": "overnight.core.asks",
+    "ProcessingResult": "overnight.api.processor",
+    "ProcessorState": "overnight.api.processor",
+    "QueueItem": "overnight.api.queue",
     "Retry": "overnight.core.asks",
+    "RunResult": "overnight.api.records",
+    "RunSummary": "overnight.api.processor",
+    "TaskFailedError": "overnight.api.overnight",
+    "TaskFunction": "overnight.api.decorator",
+    "TaskRecord": "overnight.api.records",
+    "task": "overnight.api.decorator",
 }
 
-__all__ = ["OvernightError", "Permanent", "Retry", "__version__"]
+__all__ = [
+    "DEFAULT_CHECKPOINT_INTERVAL",
+    "DEFAULT_TIMEOUT_SECONDS",
+    "MAX_RETRIES",
+    "AutonomousProcessor",
+    "FileQueue",
+    "Overnight",
+    "OvernightError",
+    "Permanent",
+    "ProcessingResult",
+    "ProcessorState",
+    "QueueItem",
+    "Retry",
+    "RunResult",
+    "RunSummary",
+    "TaskFailedError",
+    "TaskFunction",
+    "TaskRecord",
+    "__version__",
+    "task",
+]
 
 
 def __getattr__(name: str) -> object:

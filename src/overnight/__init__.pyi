@@ -1,6 +1,41 @@
+from overnight.api.decorator import TaskFunction as TaskFunction
+from overnight.api.decorator import task as task
+from overnight.api.overnight import Overnight as Overnight
+from overnight.api.overnight import TaskFailedError as TaskFailedError
+from overnight.api.processor import DEFAULT_CHECKPOINT_INTERVAL as DEFAULT_CHECKPOINT_INTERVAL
+from overnight.api.processor import DEFAULT_TIMEOUT_SECONDS as DEFAULT_TIMEOUT_SECONDS
+from overnight.api.processor import MAX_RETRIES as MAX_RETRIES
+from overnight.api.processor import AutonomousProcessor as AutonomousProcessor
+from overnight.api.processor import ProcessingResult as ProcessingResult
+from overnight.api.processor import ProcessorState as ProcessorState
+from overnight.api.processor import RunSummary as RunSummary
+from overnight.api.queue import FileQueue as FileQueue
+from overnight.api.queue import QueueItem as QueueItem
+from overnight.api.records import RunResult as RunResult
+from overnight.api.records import TaskRecord as TaskRecord
 from overnight.core.asks import Permanent as Permanent
 from overnight.core.asks import Retry as Retry
 from overnight.core.errors import OvernightError as OvernightError
 
-__all__ = ["OvernightError", "Permanent", "Retry", "__version__"]
+__all__ = [
+    "DEFAULT_CHECKPOINT_INTERVAL",
+    "DEFAULT_TIMEOUT_SECONDS",
+    "MAX_RETRIES",
+    "AutonomousProcessor",
+    "FileQueue",
+    "Overnight",
+    "OvernightError",
+    "Permanent",
+    "ProcessingResult",
+    "ProcessorState",
+    "QueueItem",
+    "Retry",
+    "RunResult",
+    "RunSummary",
+    "TaskFailedError",
+    "TaskFunction",
+    "TaskRecord",
+    "__version__",
+    "task",
+]
 __version__: str

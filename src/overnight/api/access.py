@@ -1,0 +1,105 @@
+"""A home and its store for one caller, whoever's thread and process it is at the moment.
+
+A connection belongs to one thread and does not survive a fork, and callers know nothing of that. So
+there is one for each thread, opened when it is first needed, and a child that was forked opens its
+own. The parent's is left alone there: closing it would let go of locks that are the parent's.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+
+from overnight import wiring
+from overnight.api.arguments import ArgumentTypeError
+from overnight.core.errors import HomeUnusableError
+from overnight.core.settings import Settings, resolve
+from overnight.host.home import Home
+from overnight.store.contract import Store
+from overnight.wiring.configuration import read
+
+#: Where a home may be named: the directory itself, usually called ``.overnight``.
+HomePath = str | os.PathLike[str] | None
+
+#: One thread at a time makes a store: what it makes on the way is named by the process alone.
+_making = threading.Lock()
+os.register_at_fork(before=_making.acquire, after_in_parent=_making.release, after_in_child=_making.release)
+
+#: Connections of a process that we were forked from; kept, so that nothing closes them.
+_inherited: list[Store] = []
+
+
+class _Opened(threading.local):
+    """This thread's connection."""
+
+    store: Store | None = None
+    pid: int = 0
+
+
+class Access:
+    """The way to one home.
+
+    Args:
+        home: The home itself; None for the one that the current directory belongs to
+            (OVERNIGHT_HOME, else found upward, else made here).
+
+    Raises:
+        HomeUnusableError: It cannot be used.
+    """
+
+    def __init__(self, home: HomePath) -> None:
+        if home is not None and not isinstance(home, str | os.PathLike):
+            raise ArgumentTypeError(
+                f"home is a {type(home).__name__}, and a path is wanted; nothing was changed",
+                hint="home='.overnight', or leave it out",
+            )
+        self.home: Home = wiring.make_home(None if home is None else os.fspath(home))
+        self._opened = _Opened()
+
+    @property
+    def store(self) -> Store:
+        """The store, made when there is none yet.
+
+        Raises:
+            HomeUnusableError: The home has been removed since.
+            StoreDamagedError: The store has been removed or replaced since.
+        """
+        self._want_home()
+        opened = self._opened
+        if opened.store is not None and opened.pid != os.getpid():
+            _inherited.append(opened.store)
+            opened.store = None
+        if opened.store is None:
+            with _making:
+                opened.store = wiring.open_store(self.home, create=True)
+            opened.pid = os.getpid()
+        else:
+            opened.store.check_file()
+        return opened.store
+
+    def has_store(self) -> bool:
+        """Whether anything was ever added here."""
+        self._want_home()
+        return self.home.store.exists()
+
+    def _want_home(self) -> None:
+        if not self.home.home_json.exists():
+            raise HomeUnusableError(
+                f"the home {self.home.path} has been removed since; its tasks are gone with it and nothing was changed",
+                hint="put it back, or make a new object to begin with an empty one",
+            )
+
+    def ring(self) -> None:
+        """Tell the engine, if one runs, that the store has changed."""
+        wiring.ring(self.home)
+
+    def settings(self, **flags: object) -> Settings:
+        """What flags, environment and ``overnight.toml`` say together."""
+        return resolve(flags=flags, environ=os.environ, configured=read(self.home).settings)
+
+    def close(self) -> None:
+        """Let go of this thread's connection; the next use opens it again."""
+        opened = self._opened
+        if opened.store is not None and opened.pid == os.getpid():
+            opened.store.close()
+        opened.store = None

@@ -1,0 +1,139 @@
+"""What to do with an input, made of what a caller said and of what the settings say."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Collection, Sequence
+
+import msgspec
+
+from overnight.api.arguments import ArgumentTypeError, ArgumentValueError, limit, whole, yes_or_no
+from overnight.api.naming import Named, name_of
+from overnight.core import environment
+from overnight.core.errors import UsageError
+from overnight.core.settings import Settings
+from overnight.core.task import Action, ActionKind
+
+#: The built-in workflows, each one step, by the function that does it.
+BUILT_IN = {
+    "wf-ingest": "overnight.api.built_in:ingest",
+    "wf-pipeline-full": "overnight.api.built_in:pipeline_full",
+}
+DEFAULT_WORKFLOW = "wf-pipeline-full"
+#: What stands in the action of a file that was added with nothing said about what to do. An engine
+#: without a processor does just this; a processor puts its own work in its place (`is_unbound`).
+UNBOUND = BUILT_IN[DEFAULT_WORKFLOW]
+MOST_RETRIES = 1_000_000
+
+
+class _Unsaid(msgspec.Struct, frozen=True):
+    """Stands for "nothing was said", where None means "no limit"."""
+
+
+UNSAID = _Unsaid()
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """How a task is to run, as far as somebody said; None: as the settings have it."""
+
+    #: Seconds, text such as "30m", or None for no limit.
+    timeout: float | str | _Unsaid | None = UNSAID
+    retries: int | None = None
+    at_most_once: bool = False
+    env: Collection[str] = ()
+
+
+def is_unbound(action: Action) -> bool:
+    """Whether it says only that there is a file."""
+    return action.kind is ActionKind.CALL and action.call == UNBOUND
+
+
+def for_files(settings: Settings) -> Action:
+    """The action of a file added without a word about what to do with it."""
+    return _base(settings, ActionKind.CALL, Options(), call=UNBOUND)
+
+
+def of(work: object, settings: Settings, options: Options) -> Action:
+    """The action of a function or of a command.
+
+    Args:
+        work: A function that a worker can find, or the words of a command, as ``["convert", "{}", "{.}.png"]``.
+        settings: What holds where `options` say nothing.
+        options: What was said.
+    """
+    if isinstance(work, str | bytes):
+        raise ArgumentTypeError(
+            f"{work!r} is text, and a function or a list of words is wanted; nothing was added",
+            hint='night.add(function, "input"), or night.add(["convert", "{}", "{.}.png"], "input")',
+        )
+    if isinstance(work, Sequence):
+        return _base(settings, ActionKind.COMMAND, options, argv=_argv(work))
+    named = name_of(work)
+    return _with_root(_base(settings, ActionKind.CALL, options, call=named.call), named)
+
+
+def _argv(command: Sequence[object]) -> tuple[bytes, ...]:
+    argv = []
+    for word in command:
+        if not isinstance(word, str | bytes | os.PathLike):
+            raise ArgumentTypeError(
+                f"a word of the command is a {type(word).__name__}, and a str is wanted; nothing was added",
+                hint="str(value) for each word",
+            )
+        argv.append(os.fsencode(word))
+    if not argv or not argv[0] or any(b"\0" in word for word in argv):
+        raise ArgumentValueError(
+            f"{command!r} is no command that could be started; nothing was added", hint='["convert", "{}", "{.}.png"]'
+        )
+    return tuple(argv)
+
+
+def _base(
+    settings: Settings, kind: ActionKind, options: Options, *, argv: tuple[bytes, ...] = (), call: str = ""
+) -> Action:
+    timeout = settings.timeout if isinstance(options.timeout, _Unsaid) else limit(options.timeout, "timeout")
+    retries = settings.retries
+    if options.retries is not None:
+        retries = whole(options.retries, "retries", least=0, most=MOST_RETRIES)
+    env, env_names = _environment([*settings.env, *options.env])
+    return Action(
+        kind=kind,
+        cwd=_here(),
+        argv=argv,
+        call=call,
+        env=env,
+        env_names=env_names,
+        timeout=timeout,
+        retries=retries,
+        backoff=settings.backoff,
+        kill_grace=settings.kill_grace,
+        at_most_once=yes_or_no(options.at_most_once, "at_most_once"),
+        keep_output=settings.keep_output,
+    )
+
+
+def _environment(names: Sequence[str]) -> tuple[dict[bytes, bytes], tuple[bytes, ...]]:
+    wished = [os.fsencode(name) for name in names]
+    return environment.split(
+        os.environb, [name for name in wished if name in os.environb or environment.looks_secret(name)]
+    )
+
+
+def _here() -> bytes:
+    try:
+        return os.getcwdb()  # noqa: PTH109 - bytes
+    except FileNotFoundError:
+        raise UsageError(
+            "the current directory has been deleted; nothing was added", hint="os.chdir() to another one"
+        ) from None
+
+
+def _with_root(action: Action, named: Named) -> Action:
+    """Let a worker of any later engine import the module, too: it looks into the directory of the task first."""
+    root = named.root
+    if not root or os.fsencode(root) == action.cwd or root.startswith((sys.prefix + os.sep, sys.base_prefix + os.sep)):
+        return action
+    places = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    path = os.fsencode(os.pathsep.join(dict.fromkeys(places)))
+    return msgspec.structs.replace(action, env={**action.env, b"PYTHONPATH": path})

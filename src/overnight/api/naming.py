@@ -1,0 +1,136 @@
+"""Functions by name: what a worker, which is another process, can find again.
+
+A function goes into the store as ``module:function`` and nothing else; code is never pickled. So a
+lambda, a function inside of another one and what was typed at a prompt cannot be tasks, and are
+refused when they are handed in, not in the middle of the night.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from overnight.api.arguments import ArgumentTypeError, ArgumentValueError
+from overnight.core.asks import Permanent
+from overnight.core.durations import quoted
+
+_FUNCTION_IN_A_FILE = "write it as a function of its own ('def' at the left margin of a .py file), and hand in that"
+
+
+class Named(NamedTuple):
+    """A function as it stands in a task."""
+
+    #: ``module:function``.
+    call: str
+    #: Directory from which its module is imported; empty when it is part of the interpreter.
+    root: str
+
+
+def name_of(function: object) -> Named:
+    """The name under which a worker finds this function.
+
+    Raises:
+        ArgumentTypeError: It is nothing that can be called with one input.
+        ArgumentValueError: It has no such name: a lambda, a local function, one that was typed at a prompt.
+    """
+    if not callable(function):
+        raise ArgumentTypeError(
+            f"{quoted(function)} is no function but a {type(function).__name__}; nothing was changed",
+            hint="hand in the function itself, without calling it",
+        )
+    _want_one_input(function)
+    module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
+    if not isinstance(module, str) or not isinstance(name, str):
+        raise ArgumentValueError(
+            f"a {type(function).__name__} has no name by which a worker could find it; nothing was changed",
+            hint=_FUNCTION_IN_A_FILE,
+        )
+    if "<lambda>" in name or "<locals>" in name:
+        kind = "a lambda" if name.endswith("<lambda>") else f"{name.rpartition('.')[2]!r}, defined inside a function,"
+        raise ArgumentValueError(
+            f"{kind} cannot be found by a worker, which is another process; nothing was changed",
+            hint=_FUNCTION_IN_A_FILE,
+        )
+    if module == "__main__":
+        return _in_script(name)
+    _want_found(function, module, name)
+    return Named(f"{module}:{name}", _root(module))
+
+
+def _want_one_input(function: Callable[..., Any]) -> None:
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return  # written in C; only the call can tell
+    try:
+        signature.bind("input")
+    except TypeError:
+        name = getattr(function, "__name__", "the function")
+        signature = signature.replace(return_annotation=inspect.Signature.empty)
+        raise ArgumentTypeError(
+            f"{name}{signature} cannot be called with one input; nothing was changed",
+            hint=f"def {name}(file_path): ..., with defaults for everything else",
+        ) from None
+
+
+def _in_script(name: str) -> Named:
+    """A function of the program that was started: its file is a module for others."""
+    main = sys.modules["__main__"]
+    spec = getattr(main, "__spec__", None)
+    if spec is not None:
+        return Named(f"{spec.name}:{name}", os.getcwd())  # noqa: PTH109 - as Python itself has it with -m
+    file = getattr(main, "__file__", None)
+    path = Path(file).absolute() if file else None
+    if path is None or path.suffix != ".py" or "." in path.stem:
+        raise ArgumentValueError(
+            f"{name!r} was defined where no worker can import it ({file or 'at a prompt'}); nothing was changed",
+            hint="put it into a file NAME.py and import it from there",
+        )
+    return Named(f"{path.stem}:{name}", str(path.parent))
+
+
+def _want_found(function: object, module: str, name: str) -> None:
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    if found is None or inspect.unwrap(found) is not inspect.unwrap(function):  # type: ignore[arg-type]  # both can be called
+        raise ArgumentValueError(
+            f"{module}:{name} is not this function but {quoted(found)}, and a worker would call that;"
+            " nothing was changed",
+            hint=_FUNCTION_IN_A_FILE,
+        )
+
+
+def _root(module: str) -> str:
+    file = getattr(sys.modules[module], "__file__", None)
+    if not file:
+        return ""
+    path = Path(file).absolute()
+    depth = module.count(".") + (path.stem == "__init__")
+    return str(path.parents[depth])
+
+
+def refuse_while_imported_by_a_worker() -> None:
+    """Refuse to add or run when a worker imports the script that does so at its top level.
+
+    A worker imports the file in which a function stands. A script that adds its files there, and not
+    below ``if __name__ == "__main__":``, would add them again in every worker.
+
+    Raises:
+        Permanent: For the worker: no other attempt would end differently.
+    """
+    if "OVERNIGHT_TASK_ID" not in os.environ:
+        return
+    frame = inspect.currentframe()
+    while frame is not None:
+        spec = frame.f_globals.get("__spec__")
+        if frame.f_code.co_name == "<module>" and getattr(spec, "_initializing", False):
+            raise Permanent(
+                f"{frame.f_code.co_filename} adds or runs tasks when it is imported, and a worker imports it to find"
+                " the function; put those lines below: if __name__ == '__main__':"
+            )
+        frame = frame.f_back

@@ -1,0 +1,150 @@
+"""The program's side of an engine that works for it: starting it, listening to it, and ending it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+import overnight.api
+from overnight.api.engine_process import Finished, Message, Order, Progress, Refused
+from overnight.core import errors
+from overnight.core.errors import AlreadyRunningError, OvernightError
+from overnight.host.home import Home
+from overnight.host.lock import read_owner
+from overnight.host.signals import SignalWatch
+
+#: Seconds that an engine which was told to end may take: what it runs has 5 s after TERM, then it is killed.
+PATIENCE = 15.0
+
+_BOOT = "import sys; sys.path[:] = {paths!r}; from overnight.api.engine_process import main; main()"
+
+
+def run(
+    home: Home,
+    order: Order,
+    *,
+    told: Callable[[Progress], None] = lambda _: None,
+    look: Callable[[], None] | None = None,
+    look_every: float = 0.1,
+) -> Finished:
+    """Have an engine work in a process of its own until it is done or is stopped.
+
+    In the main thread SIGINT, SIGTERM and SIGHUP go to the engine, which stops as it should. In other
+    threads they stay the program's, and the engine is stopped by a stop alone, or with the program.
+
+    Args:
+        home: Where.
+        order: What.
+        told: Called with each report of progress.
+        look: Called every `look_every` seconds and at the end.
+        look_every: Seconds.
+
+    Raises:
+        AlreadyRunningError: Another engine holds the home.
+        OvernightError: Whatever the engine refused, or that it died.
+    """
+    if (owner := read_owner(home.lock)) is not None:
+        raise AlreadyRunningError(
+            f"process {owner.pid or '?'} works on {home.path} already; nothing was started",
+            hint="'overnight status' to watch it, 'overnight stop' to end it",
+        )
+    # From another night; who stops this one does so from here on.
+    home.stop.unlink(missing_ok=True)
+    with _signals() as signals:
+        child = _start(order)
+        try:
+            last = _listen(child, signals, told, look, look_every)
+        finally:
+            _end(child)
+    if look is not None:
+        look()
+    if isinstance(last, Finished):
+        return last
+    raise _meaning(last, child.returncode)
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[SignalWatch | None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield None
+        return
+    with SignalWatch() as watch:
+        yield watch
+
+
+def _start(order: Order) -> subprocess.Popen[bytes]:
+    """A Python that imports what this one does. In a session of its own: signals reach it by us."""
+    here = os.getcwd()  # noqa: PTH109 - as it stands in sys.path
+    house = str(Path(overnight.api.__file__).parents[2])
+    paths = list(dict.fromkeys([*(entry or here for entry in sys.path), house]))
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", _BOOT.format(paths=paths), msgspec.json.encode(order).decode()],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+def _listen(
+    child: subprocess.Popen[bytes],
+    signals: SignalWatch | None,
+    told: Callable[[Progress], None],
+    look: Callable[[], None] | None,
+    look_every: float,
+) -> Message | None:
+    """Hear the engine out, and pass on what the program is sent. Returns its last word; None when it died."""
+    assert child.stdout is not None  # noqa: S101 - a pipe was asked for
+    last: Message | None = None
+    rest = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(child.stdout, selectors.EVENT_READ)
+        if signals is not None:
+            selector.register(signals, selectors.EVENT_READ)
+        while True:
+            ready = {key.fileobj for key, _ in selector.select(None if look is None else look_every)}
+            if signals in ready and signals is not None:
+                for number in signals.take():
+                    child.send_signal(number)
+            if child.stdout in ready:
+                piece = os.read(child.stdout.fileno(), 65536)
+                if not piece:
+                    return last
+                *lines, rest = (rest + piece).split(b"\n")
+                for line in lines:
+                    last = msgspec.json.decode(line, type=Message)
+                    if isinstance(last, Progress):
+                        told(last)
+            if look is not None:
+                look()
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """See it dead. Without our end of its stdin an engine that still works stops at once."""
+    assert child.stdin is not None  # noqa: S101 - pipes were asked for
+    assert child.stdout is not None  # noqa: S101
+    child.stdin.close()
+    try:
+        child.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        child.kill()  # its keepers end what it ran
+        child.wait()
+    child.stdout.close()
+
+
+def _meaning(last: Message | None, status: int) -> OvernightError:
+    if isinstance(last, Refused):
+        kind: type[OvernightError] = getattr(errors, last.error, OvernightError)
+        return kind(last.message, hint=last.hint)
+    how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
+    return OvernightError(
+        f"the engine {how}; nothing is lost, and what it was working on goes back to the queue",
+        hint="run() again goes on",
+    )

@@ -1,0 +1,461 @@
+"""`Overnight`: one home from Python. Add functions and commands, run them, look at them, wait for them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from difflib import get_close_matches
+from types import TracebackType
+from typing import Any, NoReturn, Self, overload
+
+import msgspec
+
+from overnight import wiring
+from overnight.api import actions, night
+from overnight.api.access import Access, HomePath
+from overnight.api.actions import UNSAID, Options
+from overnight.api.adding import add_all
+from overnight.api.arguments import (
+    ArgumentTypeError,
+    ArgumentValueError,
+    input_bytes,
+    priority,
+    queue_name,
+    whole,
+    words,
+)
+from overnight.api.engine_process import Order
+from overnight.api.naming import refuse_while_imported_by_a_worker
+from overnight.api.records import RunResult, TaskRecord, record_of
+from overnight.core.durations import quoted
+from overnight.core.errors import NotFoundError, NotRunningError, OvernightError
+from overnight.core.events import EventName
+from overnight.core.states import FINAL, TaskState
+from overnight.core.task import DEFAULT_QUEUE, Action, NewTask, Task
+from overnight.host.lock import read_owner
+from overnight.monitor.tail import JournalTail, last_seq
+from overnight.store.contract import Query, Store
+
+#: An input: text, bytes or a path.
+Input = str | bytes | os.PathLike[str]
+#: What is done with an input: a function, or the words of a command.
+Work = Callable[..., object] | Sequence[str | os.PathLike[str]]
+#: One event of the journal, as a dictionary of its fields.
+Event = dict[str, Any]
+Listener = Callable[[Event], object]
+
+#: `Overnight` has a method of that name, so its own signatures need others.
+Records = list[TaskRecord]
+Numbers = list[int]
+Tasks = list[Task]
+
+#: Every event.
+EVERY = "*"
+#: Seconds between two looks at whether anything has changed.
+LOOK_EVERY = 0.1
+#: Seconds without an engine after which waiting is given up; one that restarts is back by then.
+PATIENCE = 5.0
+_AT_REST = FINAL | {TaskState.HELD}
+_MOST_LISTED = 1_000_000
+_PAGE = 1000
+
+
+class TaskFailedError(OvernightError):
+    """There is no result: the task failed, was cancelled or is held for a person."""
+
+
+class Overnight:
+    """One home: what is in it, and an engine when you want one to run.
+
+    Every change is on disk when the call returns. Any number of processes and threads may use one
+    home at the same time; only one of them can `run` it.
+
+    Args:
+        home: The home itself (``.overnight``); None for the one that the current directory belongs to
+            (OVERNIGHT_HOME, else found upward, else made here).
+
+    Raises:
+        HomeUnusableError: It cannot be used.
+    """
+
+    def __init__(self, home: HomePath = None) -> None:
+        self._access = Access(home)
+        self._listeners: list[tuple[str, Listener]] = []
+        self._tail: JournalTail | None = None
+
+    def __repr__(self) -> str:
+        return f"Overnight({str(self._access.home.path)!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the store; using the object again opens it again."""
+        self._access.close()
+
+    # -- adding ------------------------------------------------------------------------------
+
+    def add(
+        self,
+        work: Work,
+        input: Input | None = None,  # noqa: A002 - the word of the house for it
+        *,
+        queue: str = DEFAULT_QUEUE,
+        priority: int = 0,
+        timeout: float | str | object | None = UNSAID,
+        retries: int | None = None,
+        at_most_once: bool = False,
+        env: Collection[str] = (),
+        needs: Mapping[str, float] | None = None,
+        at: datetime | float | None = None,
+        title: str = "",
+        description: str = "",
+    ) -> int:
+        """Put one task into a queue; it is on disk when this returns. Returns its number.
+
+        Args:
+            work: A function that a worker can import, called with the input as a str; or the words of a
+                command, where ``{}`` is the input, as on the command line.
+            input: Text, bytes or a path. A command may do without.
+            queue: Where to.
+            priority: Higher goes first.
+            timeout: Seconds of one attempt, text such as "30m", or None for no limit.
+            retries: Further attempts after a failed one.
+            at_most_once: Hold it for a person when it was interrupted, instead of running it again.
+            env: Names of environment variables to take along.
+            needs: What it takes of named resources, as ``{"gpu": 1}``.
+            at: Not before this moment: a datetime (a naive one is local time) or POSIX seconds.
+            title: What people call it.
+            description: More about it.
+
+        Raises:
+            ArgumentTypeError: Something is of a type that makes no sense there.
+            ArgumentValueError: No worker could find the function, or a value makes no sense.
+        """
+        options, queue, priority = _merged(work, timeout, retries, queue, priority, at_most_once=at_most_once, env=env)
+        if input is None and not _is_command(work):
+            raise ArgumentTypeError(
+                "the function has no input to work on; nothing was added", hint='night.add(function, "input")'
+            )
+        raw = b"" if input is None else input_bytes(input, "input")
+        return self._add(
+            work, [raw], options, queue, priority, needs=needs, at=at, title=title, description=description
+        )[0]
+
+    def add_many(
+        self,
+        work: Work,
+        inputs: Iterable[Input],
+        *,
+        queue: str = DEFAULT_QUEUE,
+        priority: int = 0,
+        timeout: float | str | object | None = UNSAID,
+        retries: int | None = None,
+        at_most_once: bool = False,
+        env: Collection[str] = (),
+        needs: Mapping[str, float] | None = None,
+        at: datetime | float | None = None,
+        unique: bool = False,
+    ) -> Numbers:
+        """Put a task for each input into a queue, all or none. Returns their numbers. Options as for `add`.
+
+        Args:
+            work: What is done with each.
+            inputs: What it is done with.
+            queue: Where to.
+            priority: Higher goes first.
+            timeout: Seconds of one attempt, text such as "30m", or None for no limit.
+            retries: Further attempts after a failed one.
+            at_most_once: Hold it for a person when it was interrupted, instead of running it again.
+            env: Names of environment variables to take along.
+            needs: What each takes of named resources.
+            at: Not before this moment.
+            unique: Leave out inputs that were added before with the same work and directory.
+        """
+        if isinstance(inputs, str | bytes):
+            raise ArgumentTypeError(
+                "inputs is one input, and several are wanted; nothing was added", hint=f"[{inputs!r}]"
+            )
+        options, queue, priority = _merged(work, timeout, retries, queue, priority, at_most_once=at_most_once, env=env)
+        raws = [input_bytes(one, "an input") for one in inputs]
+        return self._add(work, raws, options, queue, priority, needs=needs, at=at, unique=unique)
+
+    def _add(
+        self,
+        work: Work,
+        raws: list[bytes],
+        options: Options,
+        queue: str,
+        wanted: int,
+        *,
+        needs: Mapping[str, float] | None,
+        at: datetime | float | None,
+        title: str = "",
+        description: str = "",
+        unique: bool = False,
+    ) -> Numbers:
+        refuse_while_imported_by_a_worker()
+        plain = NewTask(
+            action=actions.of(work, self._access.settings(), options),
+            input=b"",
+            queue=queue_name(queue),
+            priority=priority(wanted),
+            title=words(title, "title"),
+            description=words(description, "description"),
+            not_before=_instant(at),
+            needs=_needs(needs),
+        )
+
+        def make(start: int, stop: int) -> list[NewTask]:
+            return [msgspec.structs.replace(plain, input=raw) for raw in raws[start:stop]]
+
+        numbers = add_all(self._access.store, make, len(raws), unique=unique)
+        self._access.ring()
+        return numbers
+
+    # -- running -----------------------------------------------------------------------------
+
+    def run(self, *, slots: int | None = None) -> RunResult:
+        """Work until nothing is left in any queue, or a stop is asked for. Calls listeners meanwhile.
+
+        The engine runs in a process of its own; it stops with this one.
+
+        Args:
+            slots: How many attempts run at a time; None: as the settings have it, else one a CPU.
+
+        Raises:
+            AlreadyRunningError: Another engine works in this home.
+        """
+        refuse_while_imported_by_a_worker()
+        if slots is not None:
+            whole(slots, "slots", least=1, most=4096)
+        self._access.has_store()  # the home is still there
+        began = wiring.clock.monotonic()
+        order = Order(str(self._access.home.path), slots=slots)
+        finished = night.run(self._access.home, order, look=self._listen if self._listeners else None)
+        progress = finished.progress
+        return RunResult(
+            processed=progress.completed,
+            failed=progress.failed,
+            held=progress.held,
+            cancelled=progress.cancelled,
+            left=finished.left,
+            stopped_by=finished.stopped_by,
+            seconds=wiring.clock.monotonic() - began,
+        )
+
+    # -- looking -----------------------------------------------------------------------------
+
+    def get(self, task_id: int) -> TaskRecord:
+        """One task.
+
+        Raises:
+            NotFoundError: There is none with this number.
+        """
+        return self._records([self._task(task_id)])[0]
+
+    def list(self, state: str | None = None, *, queue: str | None = None, limit: int = 100) -> Records:
+        """Tasks, newest first.
+
+        Args:
+            state: Only those in this state.
+            queue: Only those of this queue.
+            limit: At most so many.
+        """
+        states = () if state is None else (_state(state),)
+        whole(limit, "limit", least=0, most=_MOST_LISTED)
+        if not self._access.has_store():
+            return []
+        found: Tasks = []
+        while len(found) < limit:
+            before = found[-1].id if found else None
+            page = self._access.store.tasks(
+                Query(states=states, queue=queue, before=before, limit=min(_PAGE, limit - len(found)))
+            )
+            if not page:
+                break
+            found += page
+        return self._records(found)
+
+    def _task(self, task_id: int) -> Task:
+        whole(task_id, "task_id", least=1, most=2**63 - 1)
+        if not self._access.has_store():
+            raise NotFoundError(f"there is no task {task_id}, and nothing was ever added", hint="add() returns numbers")
+        return self._access.store.get(task_id)
+
+    def _records(self, tasks: Sequence[Task]) -> Records:
+        known: Mapping[int, Action] = self._access.store.actions({task.action_id for task in tasks}) if tasks else {}
+        return [record_of(task, known.get(task.action_id)) for task in tasks]
+
+    # -- waiting -----------------------------------------------------------------------------
+
+    def wait(self, *task_ids: int, timeout: float | None = None) -> Records:
+        """Wait until these tasks are finished or held, and return them. Calls listeners meanwhile.
+
+        It does not run them: that is the work of an engine in another process.
+
+        Args:
+            task_ids: The tasks.
+            timeout: Seconds after which to give up; None for as long as it takes.
+
+        Raises:
+            NotFoundError: One of them does not exist.
+            NotRunningError: No engine runs that could finish them.
+            TimeoutError: They are not finished in time.
+        """
+        for task_id in task_ids:
+            self._task(task_id)
+        store, clock = self._access.store, wiring.clock
+        began = engine_seen = clock.monotonic()
+        while left := self._unfinished(store, task_ids):
+            self._listen()
+            moment = clock.monotonic()
+            if timeout is not None and moment - began >= timeout:
+                raise TimeoutError(f"{left} of {len(task_ids)} tasks are not finished after {timeout} seconds")
+            if read_owner(self._access.home.lock) is not None:
+                engine_seen = moment
+            elif moment - engine_seen >= PATIENCE:
+                raise NotRunningError(
+                    f"no engine runs; {left} of these tasks will not be finished",
+                    hint="run() in another process, or 'overnight run'",
+                )
+            time.sleep(LOOK_EVERY)
+        self._listen()
+        return [self.get(task_id) for task_id in task_ids]
+
+    def _unfinished(self, store: Store, task_ids: Sequence[int]) -> int:
+        states = store.states(task_ids)
+        return sum(states.get(task_id) not in _AT_REST for task_id in set(task_ids) & states.keys())
+
+    def result(self, task_id: int) -> Any:  # noqa: ANN401 - whatever the function returned
+        """What the function of a completed task returned, as JSON has it; None for a command.
+
+        Raises:
+            TaskFailedError: It failed, was cancelled or is held.
+            NotRunningError: It is not finished yet; `wait` for it.
+        """
+        task = self._task(task_id)
+        if task.state is TaskState.COMPLETED:
+            return msgspec.json.decode(task.result) if task.result else None
+        if task.state in _AT_REST:
+            raise TaskFailedError(
+                f"task {task_id} is {task.state} and has no result: {task.error or task.reason or 'by hand'}",
+                hint=f"'overnight show {task_id}' shows its attempts, 'overnight retry {task_id}' runs it again",
+            )
+        raise NotRunningError(
+            f"task {task_id} is {task.state} and has no result yet",
+            hint=f"run(), or wait({task_id}) for another engine",
+        )
+
+    # -- events ------------------------------------------------------------------------------
+
+    @overload
+    def on(self, event: str) -> Callable[[Listener], Listener]: ...
+    @overload
+    def on(self, event: str, listener: Listener) -> Listener: ...
+    def on(self, event: str, listener: Listener | None = None) -> Listener | Callable[[Listener], Listener]:
+        """Call a function with each event of a kind, from now on, while `run` or `wait` is under way here.
+
+        Also as a decorator: ``@night.on("file_failed")``. An error that it raises ends `run` or `wait`.
+
+        Args:
+            event: Its name, such as ``file_completed``; ``*`` for every event.
+            listener: Called with a dictionary of the event's fields.
+        """
+        if event != EVERY and event not in list(EventName):
+            _unknown(event, [name.value for name in EventName], "event")
+
+        def register(chosen: Listener) -> Listener:
+            if not callable(chosen):
+                raise ArgumentTypeError(
+                    f"{quoted(chosen)} cannot be called; nothing is listened to", hint="night.on(event, function)"
+                )
+            journal = self._access.home.journal
+            self._tail = self._tail or JournalTail(journal, after=last_seq(journal))
+            self._listeners.append((event, chosen))
+            return chosen
+
+        return register if listener is None else register(listener)
+
+    def _listen(self) -> None:
+        if self._tail is None:
+            return
+        for news in self._tail.news():
+            for event, listener in self._listeners:
+                if event in (EVERY, news["event"]):
+                    listener(news)
+
+
+def _is_command(work: object) -> bool:
+    return isinstance(work, Sequence) and not isinstance(work, str | bytes)
+
+
+def _merged(
+    work: object,
+    timeout: object,
+    retries: int | None,
+    queue: str,
+    wanted: int,
+    *,
+    at_most_once: bool,
+    env: Collection[str],
+) -> tuple[Options, str, int]:
+    """What was said here, over what was said where the function was decorated."""
+    said = getattr(work, "options", None)
+    before = said if isinstance(said, Options) else Options()
+    options = Options(
+        timeout=before.timeout if timeout is UNSAID else timeout,  # type: ignore[arg-type]  # checked when it is read
+        retries=before.retries if retries is None else retries,
+        at_most_once=at_most_once or before.at_most_once,
+        env=(*before.env, *env),
+    )
+    return (
+        options,
+        queue if queue != DEFAULT_QUEUE else getattr(work, "queue", queue),
+        wanted or getattr(work, "priority", 0),
+    )
+
+
+def _state(state: object) -> TaskState:
+    try:
+        return TaskState(words(state, "state"))
+    except ValueError:
+        _unknown(str(state), [one.value for one in TaskState], "state")
+
+
+def _unknown(name: object, known: list[str], what: str) -> NoReturn:
+    near = get_close_matches(str(name), known, 1)
+    raise ArgumentValueError(
+        f"there is no {what} {quoted(name)}",
+        hint=f"did you mean {near[0]!r}?" if near else f"one of {', '.join(known)}",
+    )
+
+
+def _instant(at: object) -> float | None:
+    if isinstance(at, datetime):
+        return at.timestamp()
+    if at is None or (isinstance(at, int | float) and not isinstance(at, bool)):
+        return at
+    raise ArgumentTypeError(
+        f"at is a {type(at).__name__}, and a datetime or POSIX seconds are wanted; nothing was added",
+        hint="at=datetime(2030, 1, 31, 6, 0)",
+    )
+
+
+def _needs(needs: object) -> dict[str, float]:
+    if needs is None:
+        return {}
+    if isinstance(needs, Mapping) and all(
+        isinstance(name, str) and isinstance(amount, int | float) and amount > 0 for name, amount in needs.items()
+    ):
+        return {name: float(amount) for name, amount in needs.items()}
+    raise ArgumentTypeError(
+        f"needs is {quoted(needs)}, and amounts by name are wanted; nothing was added", hint='needs={"gpu": 1}'
+    )

@@ -1,0 +1,97 @@
+"""Functions that workers import in the tests of the Python face; their ledger knows nothing of our records."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import overnight
+
+
+def record(file_path: str) -> str:
+    """Append the path to the ledger of the task's directory."""
+    with Path("ledger").open("a", encoding="utf-8") as file:
+        file.write(f"{file_path}\n")
+    return file_path.upper()
+
+
+def refuse(file_path: str) -> None:
+    """Fail for good."""
+    record(file_path)
+    raise overnight.Permanent(f"{file_path} is no good")
+
+
+def fail_once(file_path: str) -> str:
+    """Fail at the first attempt."""
+    record(file_path)
+    if Path("ledger").read_text("utf-8").splitlines().count(file_path) == 1:
+        raise RuntimeError("not yet")
+    return "at last"
+
+
+def fail(file_path: str) -> None:
+    """Fail each time."""
+    record(file_path)
+    raise RuntimeError("never")
+
+
+def wait_for_go(file_path: str) -> str:
+    """Record the path; one that is called slow then waits until there is a file called go."""
+    record(file_path)
+    while file_path.startswith("slow") and not Path("go").exists():
+        time.sleep(0.005)
+    return "gone"
+
+
+def hang(file_path: str) -> None:
+    """Take longer than anybody allows."""
+    record(file_path)
+    time.sleep(1000)
+
+
+def big(file_path: str) -> str:
+    """Return much."""
+    return "x" * int(file_path)
+
+
+def no_json(file_path: str) -> object:
+    """Return what JSON does not know."""
+    return {file_path: object()}
+
+
+@overnight.task(retries=0, timeout="1m", priority=7, queue="letters")
+def shout(words: str, mark: str = "!") -> str:
+    """Say it aloud."""
+    return words.upper() + mark
+
+
+@overnight.task
+def plain(words: str) -> str:
+    """Say it as it is."""
+    return words
+
+
+def outer() -> object:
+    """Give a function that nobody else can find."""
+
+    def inner(file_path: str) -> str:
+        return file_path
+
+    return inner
+
+
+def no_argument() -> None:
+    """Take nothing."""
+
+
+class Worker:
+    """Has methods."""
+
+    @staticmethod
+    def still(file_path: str) -> str:
+        """Be a function with a dot in its name."""
+        return file_path
+
+    def moving(self, file_path: str) -> str:
+        """Need an object."""
+        return file_path
