@@ -164,6 +164,22 @@ def test_a_follower_takes_over_when_the_engine_it_follows_is_killed(terminal: Te
     assert b"hello quick" in out
 
 
+def test_a_follower_does_not_work_on_when_somebody_stops_the_engine(terminal: Terminal, until: Until) -> None:
+    script = "touch begun-$1; until test -e go; do sleep 0.05; done"
+    first = terminal.start("run", "-j", "1", "a", "--", "sh", "-c", script, "sh")
+    until((terminal.cwd / "begun-a").exists)
+    second = terminal.start("run", "-j", "1", "b", "--", "sh", "-c", script, "sh")
+    until(lambda: terminal.counts()["total"] == 2)
+    stop = terminal.start("stop")
+    until((terminal.cwd / ".overnight" / "STOP").exists)
+    until(lambda: terminal.json("status", "--json")["engine"]["state"] == "stopping")
+    (terminal.cwd / "go").touch()
+    assert (stop.wait(30), first.wait(30)) == (0, 0)
+    second.communicate(timeout=30)
+    assert second.returncode == 7
+    assert not (terminal.cwd / "begun-b").exists()
+
+
 def test_the_same_line_again_skips_what_is_done_and_runs_what_failed(terminal: Terminal) -> None:
     content = '#!/bin/sh\nprintf "%s\\n" "$1" >>ledger\n[ "$1" != bad ] || [ -e mended ]\n'
     line = ("run", "--retries", "0", "a", "bad", "b", "--", script(terminal.cwd, content))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -93,3 +94,10 @@ def test_a_stop_that_was_asked_of_an_earlier_engine_does_not_stop_this_one(night
     night.store.ask(Ask.STOP_NOW, now=night.clock.now(), by="person")
     assert night.run().counts.completed == 1
     assert night.store.orders().controls == []
+
+
+def test_the_last_event_says_that_the_engine_has_let_go_and_why(night: Night) -> None:
+    night.add(task("a"))
+    night.run()
+    last = json.loads((night.directory / "events.jsonl").read_text().splitlines()[-1])
+    assert (last["event"], last["why"]) == ("processor_stopped", "queue_empty")

@@ -68,7 +68,7 @@ class Scene:
         goal = TheseAtRest(ids, self.store)
         done = following.follow(self.home, self.store, goal, self.told, after=after)  # type: ignore[arg-type]  # as much of a narrator as is asked
         self.tally = goal.tally
-        return done
+        return done is following.Followed.AT_REST
 
 
 @pytest.fixture

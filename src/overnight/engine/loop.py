@@ -9,6 +9,7 @@ the marks: it may be killed between any two lines.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -165,12 +166,15 @@ class Engine:
         return not self._may_claim and self._goal.reached(self._store.counts())
 
     def _end(self) -> Result:
+        why = self._stopping.by or StoppedBy.QUEUE_EMPTY
+        with contextlib.suppress(DiskFullError):  # then the last word is missing, and nothing else
+            self._store.stand_down(fence=self.fence, now=self._clock.now(), why=why)
         self._journal.close()
         if self._stopping.mode is not Mode.RUN:
             self._stops.obeyed()
         counts = self._store.counts()
         self._observer.ticked(counts, [])
-        return Result(self._stopping.by or StoppedBy.QUEUE_EMPTY, self._stopping.exit_code, counts)
+        return Result(why, self._stopping.exit_code, counts)
 
     # -- gather ------------------------------------------------------------------------------
 

@@ -329,6 +329,13 @@ class Store(Protocol):
     def take_fence(self, *, now: float, by: str) -> int:
         """Become the engine of this store: a number higher than every one before."""
 
+    def stand_down(self, *, fence: int, now: float, why: str) -> None:
+        """Say for the record that the engine with this fence lets go, and why. Changes nothing else.
+
+        Raises:
+            StaleEngineError: A newer engine holds the fence.
+        """
+
     def orders(self) -> Orders:
         """What people have laid down."""
 

@@ -326,3 +326,17 @@ def test_tidying_changes_nothing_that_can_be_seen(store: Store, engine: SmallEng
     engine.turn(settlement(claimed))
     store.tidy()
     assert store.counts().completed == 1
+
+
+def test_an_engine_that_lets_go_says_why_for_the_record(store: Store) -> None:
+    fence = store.take_fence(now=NOON, by="engine")
+    store.stand_down(fence=fence, now=NOON, why="queue_empty")
+    assert b'"processor_stopped"' in store.outbox(10)[-1].lines
+    assert b'"queue_empty"' in store.outbox(10)[-1].lines
+
+
+def test_an_engine_that_was_replaced_has_no_last_word(store: Store) -> None:
+    fence = store.take_fence(now=NOON, by="engine")
+    store.take_fence(now=NOON, by="another")
+    with pytest.raises(StaleEngineError):
+        store.stand_down(fence=fence, now=NOON, why="queue_empty")

@@ -136,6 +136,9 @@ class SqliteStore:
     def take_fence(self, *, now: float, by: str) -> int:
         return turning.take_fence(self._database, now=now, by=by)
 
+    def stand_down(self, *, fence: int, now: float, why: str) -> None:
+        turning.stand_down(self._database, fence=fence, now=now, why=why)
+
     def orders(self) -> Orders:
         return turning.orders(self._database, self._lanes)
 

@@ -50,6 +50,18 @@ def take_fence(database: Database, *, now: float, by: str) -> int:
     return fence
 
 
+def stand_down(database: Database, *, fence: int, now: float, why: str) -> None:
+    """See `Store.stand_down`."""
+    with database.write("stand_down") as transaction:
+        _want_fence(database.connection, fence)
+        transaction.events.append(events.ProcessorStopped(at=events.stamp(now), fence=fence, why=why))
+
+
+def _want_fence(connection: apsw.Connection, fence: int) -> None:
+    if read_one(connection, "fence") != fence:
+        raise StaleEngineError("a newer engine has taken this home; this one has changed nothing and must end")
+
+
 def turn(
     database: Database,
     lanes: Lanes,
@@ -64,8 +76,7 @@ def turn(
     connection = database.connection
     at = events.stamp(now)
     with database.write("turn", check=False) as transaction:
-        if read_one(connection, "fence") != fence:
-            raise StaleEngineError("a newer engine has taken this home; this one has changed nothing and must end")
+        _want_fence(connection, fence)
         stale = settle(connection, transaction, settlements, now=now, at=at) if settlements else []
         next_due = make_due(connection, transaction, now)
         claimed = _claim(connection, lanes, transaction, claim, fence=fence, now=now, at=at) if claim else []

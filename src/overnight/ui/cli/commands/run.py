@@ -24,7 +24,7 @@ from overnight.monitor.tail import last_seq
 from overnight.store.contract import Queue, Store
 from overnight.ui.cli import printing
 from overnight.ui.cli.defaults import task_defaults
-from overnight.ui.cli.following import follow
+from overnight.ui.cli.following import Followed, follow
 from overnight.ui.cli.group import TaskVerb, home_option, log_level
 from overnight.ui.cli.narrator import Narrator
 from overnight.ui.cli.settings import in_use
@@ -178,10 +178,11 @@ def run_work(home: Home, work: Work, manner: Manner, *, changed: bool, again: bo
                     printing.note("overnight: an engine is at work in this home; it does these, and this follows")
                 goal = TheseAtRest(resumed.ids, store)
                 narrator = narrate(home, store, manner)
-                if follow(home, store, goal, narrator, after=after):
+                followed = follow(home, store, goal, narrator, after=after)
+                if followed is not Followed.GONE:
+                    stopped_by = StoppedBy.STOP_SIGNAL if followed is Followed.STOPPED else StoppedBy.QUEUE_EMPTY
                     left = goal.total - goal.at_rest
-                    ending = Ending(StoppedBy.QUEUE_EMPTY, None, goal.tally, left, narrator.unwritten)
-                    return ending, resumed.skipped
+                    return Ending(stopped_by, None, goal.tally, left, narrator.unwritten), resumed.skipped
             finally:
                 store.close()
 
