@@ -23,8 +23,9 @@ def stay(name):
     file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.write(file, str(os.getpid()).encode())
     os.close(file)
-    while True:
-        signal.pause()
+    signal.alarm(120)  # a test that is killed itself leaves nothing for ever
+    signal.pause()
+ends = time.monotonic() + 120
 if not os.fork():
     stay("child")
 if not os.fork():
@@ -40,10 +41,11 @@ for name, environment in (("daemon", None), ("daemon-without-environment", {})):
         os.execve(sys.executable, [sys.executable, "-S", "envless.py"], {})
 if not os.fork():
     os.setsid()
-    while True:  # the hopper: never the same number twice
+    while time.monotonic() < ends:  # the hopper: never the same number twice
         if os.fork():
             os._exit(0)
         time.sleep(0.005)
+    os._exit(0)
 stay("main")
 """
 ENVLESS = """
@@ -51,8 +53,8 @@ import os, signal
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 with open("daemon-without-environment", "w") as file:
     file.write(str(os.getpid()))
-while True:
-    signal.pause()
+signal.alarm(120)
+signal.pause()
 """
 NAMES = ("child", "own-group", "daemon", "daemon-without-environment", "main")
 
