@@ -392,8 +392,9 @@ def test_several_threads_share_one_object() -> None:
     assert queue.size() == 80
 
 
-def in_child(queue: FileQueue) -> None:
+def in_child(queue: FileQueue, parents: int) -> None:
     queue.add("child")
+    assert id(queue._access.store) != parents
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
@@ -402,7 +403,7 @@ def test_an_object_goes_with_a_child_process(method: str) -> None:
     queue = FileQueue()
     queue.add("parent")
     context: Any = multiprocessing.get_context(method)
-    child = context.Process(target=in_child, args=(queue,))
+    child = context.Process(target=in_child, args=(queue, id(queue._access.store)))
     child.start()
     child.join(60)
     assert child.exitcode == 0

@@ -446,8 +446,9 @@ def test_the_engine_leaves_a_popped_file_alone_while_its_owner_lives(ledger: Led
     item = queue.pop()
     assert item is not None
 
-    assert AutonomousProcessor(handler=record).run()["processed"] == 1
+    summary = AutonomousProcessor(handler=record).run()
 
+    assert (summary["processed"], summary["stopped_by"]) == (1, "queue_empty")
     assert ledger() == {"yours": 1}
     queue.mark_complete("mine", success=True)
     assert AutonomousProcessor(handler=record).run()["processed"] == 0

@@ -27,18 +27,18 @@ UNBOUND = BUILT_IN[DEFAULT_WORKFLOW]
 MOST_RETRIES = 1_000_000
 
 
-class _Unsaid(msgspec.Struct, frozen=True):
+class Unsaid(msgspec.Struct, frozen=True):
     """Stands for "nothing was said", where None means "no limit"."""
 
 
-UNSAID = _Unsaid()
+UNSAID = Unsaid()
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How a task is to run, as far as somebody said; None: as the settings have it."""
 
     #: Seconds, text such as "30m", or None for no limit.
-    timeout: float | str | _Unsaid | None = UNSAID
+    timeout: float | str | Unsaid | None = UNSAID
     retries: int | None = None
     at_most_once: bool = False
     env: Collection[str] = ()
@@ -92,7 +92,7 @@ def _argv(command: Sequence[object]) -> tuple[bytes, ...]:
 def _base(
     settings: Settings, kind: ActionKind, options: Options, *, argv: tuple[bytes, ...] = (), call: str = ""
 ) -> Action:
-    timeout = settings.timeout if isinstance(options.timeout, _Unsaid) else limit(options.timeout, "timeout")
+    timeout = settings.timeout if isinstance(options.timeout, Unsaid) else limit(options.timeout, "timeout")
     retries = settings.retries
     if options.retries is not None:
         retries = whole(options.retries, "retries", least=0, most=MOST_RETRIES)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from overnight.api.access import HomePath
-from overnight.api.actions import MOST_RETRIES, UNSAID, Options
+from overnight.api.actions import MOST_RETRIES, UNSAID, Options, Unsaid
 from overnight.api.arguments import ArgumentTypeError, limit, priority, queue_name, whole, yes_or_no
 from overnight.api.overnight import Input, Overnight
 from overnight.core.durations import quoted
@@ -53,7 +53,7 @@ def task(function: Callable[P, R], /) -> TaskFunction[P, R]: ...
 @overload
 def task(
     *,
-    timeout: float | str | object | None = UNSAID,
+    timeout: float | str | Unsaid | None = UNSAID,
     retries: int | None = None,
     at_most_once: bool = False,
     env: Collection[str] = (),
@@ -64,7 +64,7 @@ def task(
     function: Callable[..., Any] | None = None,
     /,
     *,
-    timeout: float | str | object | None = UNSAID,
+    timeout: float | str | Unsaid | None = UNSAID,
     retries: int | None = None,
     at_most_once: bool = False,
     env: Collection[str] = (),
@@ -85,12 +85,12 @@ def task(
         queue: Where its tasks go.
         priority: Higher goes first.
     """
-    if timeout is not UNSAID:
+    if not isinstance(timeout, Unsaid):
         limit(timeout, "timeout")
     if retries is not None:
         whole(retries, "retries", least=0, most=MOST_RETRIES)
     yes_or_no(at_most_once, "at_most_once")
-    options = Options(timeout=timeout, retries=retries, at_most_once=at_most_once, env=tuple(env))  # type: ignore[arg-type]  # checked above
+    options = Options(timeout=timeout, retries=retries, at_most_once=at_most_once, env=tuple(env))
     where, wanted = queue_name(queue), _priority(priority)
 
     def decorate(chosen: Callable[P, R]) -> TaskFunction[P, R]:

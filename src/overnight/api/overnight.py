@@ -15,7 +15,7 @@ import msgspec
 from overnight import wiring
 from overnight.api import actions, night
 from overnight.api.access import Access, HomePath
-from overnight.api.actions import UNSAID, Options
+from overnight.api.actions import UNSAID, Options, Unsaid
 from overnight.api.adding import add_all
 from overnight.api.arguments import (
     ArgumentTypeError,
@@ -107,9 +107,9 @@ class Overnight:
         work: Work,
         input: Input | None = None,  # noqa: A002 - the word of the house for it
         *,
-        queue: str = DEFAULT_QUEUE,
-        priority: int = 0,
-        timeout: float | str | object | None = UNSAID,
+        queue: str | None = None,
+        priority: int | None = None,
+        timeout: float | str | Unsaid | None = UNSAID,
         retries: int | None = None,
         at_most_once: bool = False,
         env: Collection[str] = (),
@@ -124,8 +124,8 @@ class Overnight:
             work: A function that a worker can import, called with the input as a str; or the words of a
                 command, where ``{}`` is the input, as on the command line.
             input: Text, bytes or a path. A command may do without.
-            queue: Where to.
-            priority: Higher goes first.
+            queue: Where to; None for that of a decorated function, else ``default``.
+            priority: Higher goes first; None for that of a decorated function, else 0.
             timeout: Seconds of one attempt, text such as "30m", or None for no limit.
             retries: Further attempts after a failed one.
             at_most_once: Hold it for a person when it was interrupted, instead of running it again.
@@ -139,7 +139,7 @@ class Overnight:
             ArgumentTypeError: Something is of a type that makes no sense there.
             ArgumentValueError: No worker could find the function, or a value makes no sense.
         """
-        options, queue, priority = _merged(work, timeout, retries, queue, priority, at_most_once=at_most_once, env=env)
+        options = _merged(work, timeout, retries, at_most_once=at_most_once, env=env)
         if input is None and not _is_command(work):
             raise ArgumentTypeError(
                 "the function has no input to work on; nothing was added", hint='night.add(function, "input")'
@@ -154,9 +154,9 @@ class Overnight:
         work: Work,
         inputs: Iterable[Input],
         *,
-        queue: str = DEFAULT_QUEUE,
-        priority: int = 0,
-        timeout: float | str | object | None = UNSAID,
+        queue: str | None = None,
+        priority: int | None = None,
+        timeout: float | str | Unsaid | None = UNSAID,
         retries: int | None = None,
         at_most_once: bool = False,
         env: Collection[str] = (),
@@ -169,8 +169,8 @@ class Overnight:
         Args:
             work: What is done with each.
             inputs: What it is done with.
-            queue: Where to.
-            priority: Higher goes first.
+            queue: Where to; None for that of a decorated function, else ``default``.
+            priority: Higher goes first; None for that of a decorated function, else 0.
             timeout: Seconds of one attempt, text such as "30m", or None for no limit.
             retries: Further attempts after a failed one.
             at_most_once: Hold it for a person when it was interrupted, instead of running it again.
@@ -183,7 +183,7 @@ class Overnight:
             raise ArgumentTypeError(
                 "inputs is one input, and several are wanted; nothing was added", hint=f"[{inputs!r}]"
             )
-        options, queue, priority = _merged(work, timeout, retries, queue, priority, at_most_once=at_most_once, env=env)
+        options = _merged(work, timeout, retries, at_most_once=at_most_once, env=env)
         raws = [input_bytes(one, "an input") for one in inputs]
         return self._add(work, raws, options, queue, priority, needs=needs, at=at, unique=unique)
 
@@ -192,8 +192,8 @@ class Overnight:
         work: Work,
         raws: list[bytes],
         options: Options,
-        queue: str,
-        wanted: int,
+        queue: str | None,
+        wanted: int | None,
         *,
         needs: Mapping[str, float] | None,
         at: datetime | float | None,
@@ -205,8 +205,8 @@ class Overnight:
         plain = NewTask(
             action=actions.of(work, self._access.settings(), options),
             input=b"",
-            queue=queue_name(queue),
-            priority=priority(wanted),
+            queue=queue_name(getattr(work, "queue", DEFAULT_QUEUE) if queue is None else queue),
+            priority=priority(getattr(work, "priority", 0) if wanted is None else wanted),
             title=words(title, "title"),
             description=words(description, "description"),
             not_before=_instant(at),
@@ -399,27 +399,20 @@ def _is_command(work: object) -> bool:
 
 def _merged(
     work: object,
-    timeout: object,
+    timeout: float | str | Unsaid | None,
     retries: int | None,
-    queue: str,
-    wanted: int,
     *,
     at_most_once: bool,
     env: Collection[str],
-) -> tuple[Options, str, int]:
+) -> Options:
     """What was said here, over what was said where the function was decorated."""
     said = getattr(work, "options", None)
     before = said if isinstance(said, Options) else Options()
-    options = Options(
-        timeout=before.timeout if timeout is UNSAID else timeout,  # type: ignore[arg-type]  # checked when it is read
+    return Options(
+        timeout=before.timeout if isinstance(timeout, Unsaid) else timeout,
         retries=before.retries if retries is None else retries,
         at_most_once=at_most_once or before.at_most_once,
         env=(*before.env, *env),
-    )
-    return (
-        options,
-        queue if queue != DEFAULT_QUEUE else getattr(work, "queue", queue),
-        wanted or getattr(work, "priority", 0),
     )
 
 
