@@ -33,7 +33,7 @@ from overnight.store.contract import Claim, Control, Counts, Selector, Store, Tu
 #: Seconds between two looks at what no bell announces: the STOP file, the store's change token.
 TICK = 1.0
 #: Seconds that outcomes may wait for company before they are written, when no slot is idle.
-LINGER = 0.002
+LINGER = 0.01
 #: Outcomes that are written at once.
 ENOUGH = 64
 #: Seconds that the engine stands back after COMMIT for a producer that said it waits.
