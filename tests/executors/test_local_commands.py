@@ -128,12 +128,12 @@ def test_a_task_may_say_when_to_try_again(bench: Bench, instant: str) -> None:
 
 
 def test_it_tells_what_a_command_has_used(bench: Bench) -> None:
-    ended = bench.run(bench.command("python3", "-c", "x = b'x' * 100_000_000\nfor i in range(10**6): pass"))
+    ended = bench.run(bench.command("python3", "-c", "x = b'x' * 600_000_000\nfor i in range(10**6): pass"))
 
     assert ended.cpu_seconds is not None
     assert 0.01 < ended.cpu_seconds < 10
     assert ended.peak_memory_bytes is not None
-    assert 100_000_000 < ended.peak_memory_bytes < 300_000_000
+    assert 600_000_000 < ended.peak_memory_bytes < 800_000_000
 
 
 def test_a_peak_below_the_keepers_own_is_not_known(bench: Bench) -> None:
