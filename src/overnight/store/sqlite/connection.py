@@ -50,7 +50,7 @@ PRAGMA synchronous = FULL;
 PRAGMA foreign_keys = ON;
 PRAGMA trusted_schema = OFF;
 PRAGMA cell_size_check = ON;
-PRAGMA cache_size = -16000;
+PRAGMA cache_size = -10000;
 PRAGMA mmap_size = 0;
 """
 
