@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from overnight.core.configuration import MAX_BYTES, Configuration, QueueLimits, Resource, parse
 from overnight.core.errors import ConfigurationError
 from overnight.core.places import Place, TooDeepError, locate
-from overnight.core.settings import Placed
+from overnight.core.setting import Placed
 from overnight.core.task import Backoff
 
 GOOD = """\
@@ -41,8 +41,10 @@ level = "info"
 match = ["*.wav"]
 [[workflow.ingest.step]]
 id = "probe"
+run = ["ffprobe", "{input}"]
 [[workflow.ingest.step]]
 id = "transcribe"
+call = "pipeline:transcribe"
 retries = { max = 5, on = ["timeout", "exit:75"] }
 """
 
@@ -71,7 +73,8 @@ def test_a_whole_file_is_understood() -> None:
         "idle": QueueLimits(rate=0.5),
     }
     assert found.resources == {"gpu": Resource(2.0, ("0", "1")), "memory": Resource(2.5)}
-    assert [step["id"] for step in found.workflows["ingest"]["step"]] == ["probe", "transcribe"]
+    assert [step.id for step in found.workflows["ingest"].steps] == ["probe", "transcribe"]
+    assert found.workflows["ingest"].match == ("*.wav",)
 
 
 @pytest.mark.parametrize("text", ["", " \n", "# nothing\n", "\ufeff# from an editor\r\n[defaults]\r\n"])
@@ -107,9 +110,10 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file() -> None:
         "overnight.toml:6:9: error: 'lots' is no whole number; write one, as in 4, or 'auto'",
         "overnight.toml:7:1: error: unknown key 'rat'",
         "overnight.toml:9:7: error: an id stands there twice; each can be handed out once",
+        "overnight.toml:10:14: error: there is nothing to do in this step",
         "overnight.toml:13:11: error: 'loud' is not one of them; write debug, info, warning or error",
     ]
-    assert "    known here: defaults, queue, resources, workflow, log, journal" in told
+    assert any(line.startswith("    known here: queue, resources, workflow, ") for line in told)
     assert "    did you mean 'rate'?" in told
 
 
@@ -250,3 +254,55 @@ def test_whatever_the_text_the_walk_ends_within_it(text: str) -> None:
 def test_whatever_the_text_it_is_understood_or_refused(text: str) -> None:
     with contextlib.suppress(ConfigurationError):
         parse(text)
+
+
+WRONG_WORKFLOWS = """\
+[workflow.a]
+phases = ["one", "two"]
+[[workflow.a.step]]
+id = "x"
+phase = "one"
+run = ["x"]
+needs = ["z"]
+[[workflow.a.step]]
+id = "y"
+phase = "tow"
+run = ["x"]
+[[workflow.b.step]]
+id = "x"
+run = ["x", "{y.path}"]
+[[workflow.b.step]]
+id = "y"
+run = ["x"]
+needs = ["x"]
+[[workflow.c.step]]
+id = "x"
+run = ["x"]
+if = "{y.n} > moon"
+timeot = "5m"
+"""
+
+
+def test_mistakes_in_workflows_are_told_where_they_are() -> None:
+    assert mistakes(WRONG_WORKFLOWS) == [
+        "overnight.toml:7:10: error: 'x' needs 'z', which is no step of workflow 'a'",
+        '    needs = ["z"]',
+        "             ^",
+        "    steps are: x, y",
+        "overnight.toml:10:9: error: there is no phase 'tow'",
+        '    phase = "tow"',
+        "            ^",
+        "    did you mean 'two'?",
+        "overnight.toml:14:13: error: steps wait for each other: x needs y needs x",
+        '    run = ["x", "{y.path}"]',
+        "                ^",
+        "    take away one of these needs",
+        "    overnight.toml:18:10: y needs x",
+        "overnight.toml:22:15: error: 'moon' stands where a number or a text is expected; write text in quotes",
+        '    if = "{y.n} > moon"',
+        "                  ^",
+        "overnight.toml:23:1: error: unknown key 'timeot'",
+        '    timeot = "5m"',
+        "    ^",
+        "    did you mean 'timeout'?",
+    ]

@@ -15,6 +15,7 @@ from overnight.core.durations import (
     parse_instant,
     parse_rate,
     parse_size,
+    parse_slots,
     spell_duration,
     spell_size,
 )
@@ -180,3 +181,28 @@ def test_what_is_no_moment_is_told_what_is(words: str) -> None:
 def test_programs_read_instants_in_utc_with_milliseconds(instant: float, text: str) -> None:
     assert iso(instant) == text
     assert datetime.fromisoformat(text).timestamp() == pytest.approx(instant, abs=0.0006)
+
+
+@pytest.mark.parametrize(
+    ("words", "slots"),
+    [
+        ("4", 4),
+        ("50%", 4),
+        ("150%", 12),
+        ("10%", 1),
+        ("0%", 1),
+        ("13%", 2),
+        ("+1", 9),
+        ("-1", 7),
+        ("-100", 1),
+        (" 3 ", 3),
+    ],
+)
+def test_slots_may_be_told_from_the_number_of_cpus(words: str, slots: int) -> None:
+    assert parse_slots(words, cpus=8) == slots
+
+
+@pytest.mark.parametrize("words", ["", "0", "00", "many", "1.5", "+50%", "--1", "1e3", "²", "file.txt"])
+def test_what_is_no_number_of_slots_is_refused_with_what_would_be_taken(words: str) -> None:
+    with pytest.raises(ValueError, match=r"write 4, 50%"):
+        parse_slots(words, cpus=8)

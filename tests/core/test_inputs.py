@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from overnight.core import inputs
 from overnight.core.errors import UsageError
 from overnight.core.inputs import InputList, Parsed
+from overnight.core.placeholders import columns
 from overnight.core.task import MAX_INPUT_BYTES
 
 
@@ -100,3 +101,23 @@ def test_columns_come_back_as_they_went_in(lists: list[list[bytes]]) -> None:
     assert len(rows) == len(lists[0]) * len(lists[1]) * (len(lists[2]) if len(lists) > 2 else 1)
     assert rows[0] == tuple(one[0] for one in lists)
     assert rows[-1] == tuple(one[-1] for one in lists)
+
+
+def test_several_inputs_in_one_are_its_columns_and_the_rest_comes_last() -> None:
+    assert inputs.rows([b"a", b"b", b"c"], 2) == [b"a\0b", b"c"]
+    assert inputs.rows([b"a", b"b"], 5) == [b"a\0b"]
+    assert inputs.rows([], 2) == []
+
+
+def test_long_inputs_make_shorter_rows() -> None:
+    """What goes into one command has to fit there."""
+    half = b"x" * (MAX_INPUT_BYTES // 2)
+    assert [len(columns(row)) for row in inputs.rows([half] * 3, 10)] == [1, 1, 1]
+    assert [len(columns(row)) for row in inputs.rows([half[1:]] * 3, 10)] == [2, 1]
+
+
+def test_a_row_without_a_column_that_the_command_names_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"3 inputs do not make rows of 2: one has 1, and the command names \{2\}"):
+        inputs.rows([b"a", b"b", b"c"], 2, [b"diff", b"{1}", b"{2}"])
+    assert inputs.rows([b"a", b"b", b"c"], 2, [b"cat", b"{1}"]) == [b"a\0b", b"c"]
+    assert len(inputs.rows([b"a", b"b", b"c", b"d"], 2, [b"grep", b"x{3}", b"{2}"])) == 2

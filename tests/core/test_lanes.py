@@ -1,6 +1,6 @@
 """Which lanes may run now."""
 
-from overnight.core.lanes import WORK, LaneView, Openings, QueueView, openings
+from overnight.core.lanes import EVERY_QUEUE, WORK, LaneView, Openings, QueueView, openings
 
 NOON = 1_000_000.0
 
@@ -31,6 +31,12 @@ def test_a_paused_queue_is_closed_until_its_time() -> None:
     assert opened([lane(1, "q")], QueueView("q", paused=True)).lanes == {}
     assert opened([lane(1, "q")], until).lanes == {}
     assert opened([lane(1, "q")], QueueView("q", paused=True, paused_until=NOON)).lanes.keys() == {1}
+
+
+def test_a_pause_of_every_queue_closes_all_lanes_until_its_time() -> None:
+    lanes = [lane(1, "q"), lane(2)]
+    assert opened(lanes, QueueView(EVERY_QUEUE, paused=True)).lanes == {}
+    assert opened(lanes, QueueView(EVERY_QUEUE, paused=True, paused_until=NOON)).lanes.keys() == {1, 2}
 
 
 def test_a_queue_gives_no_more_than_its_free_slots() -> None:

@@ -72,3 +72,9 @@ def test_a_rate_below_one_a_second_still_starts() -> None:
 
 def test_a_rate_does_not_save_up_a_night() -> None:
     assert Allowance(10, now=0.0).available(86_400.0) == 10
+
+
+def test_where_nothing_goes_ahead_each_task_has_a_slot_for_itself() -> None:
+    pace = Pace(ahead=False)
+    pace.saw(1, 0.0001)
+    assert pace.cost(1) == AHEAD

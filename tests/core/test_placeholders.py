@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overnight.core.placeholders import columns, expand, has_placeholder
+from overnight.core.placeholders import columns, columns_named, expand, has_placeholder
 
 
 def one(template: bytes, input_bytes: bytes) -> bytes:
@@ -83,6 +83,22 @@ def test_columns_keep_every_byte_and_are_chosen_by_number() -> None:
 
 def test_the_number_of_a_column_that_is_not_there_is_left_alone() -> None:
     assert expand([b"grep", b"-E", b"[0-9]{3}"], b"f", seq=1, slot=1) == [b"grep", b"-E", b"[0-9]{3}", b"f"]
+
+
+def test_negative_numbers_count_columns_from_the_end() -> None:
+    pair = b"a.x\0b.y"
+    assert expand([b"m", b"{-1}", b"{-2.}", b"{-3}", b"{-0}"], pair, seq=1, slot=1) == [
+        b"m",
+        b"b.y",
+        b"a",
+        b"{-3}",
+        b"{-0}",
+    ]
+
+
+def test_how_many_columns_a_command_names() -> None:
+    assert columns_named([b"m", b"{2}-{1/.}", b"{-3.}"]) == 3
+    assert columns_named([b"m", b"{}", b"{.}", b"{#}"]) == 0
 
 
 def test_an_empty_column_is_still_a_column() -> None:

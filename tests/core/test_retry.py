@@ -2,8 +2,8 @@
 
 import pytest
 
-from overnight.core.retry import delay_after, retry_at
-from overnight.core.states import ErrorClass
+from overnight.core.retry import delay_after, is_wanted, retry_at
+from overnight.core.states import ErrorClass, Reason
 from overnight.core.task import Action, ActionKind, Backoff
 
 NOON = 1_000_000.0
@@ -35,3 +35,11 @@ def test_a_permanent_error_is_never_retried() -> None:
 @pytest.mark.parametrize("error_class", [c for c in ErrorClass if c is not ErrorClass.PERMANENT])
 def test_every_other_class_is_retried(error_class: ErrorClass) -> None:
     assert retry_at(action(), failures=1, error_class=error_class, now=NOON) == NOON + 2
+
+
+def test_a_step_can_say_what_it_is_tried_again_for() -> None:
+    wanted = action(retry_on=("timeout", "exit:75"))
+    assert is_wanted(wanted, Reason.TIMEOUT, None)
+    assert is_wanted(wanted, Reason.ERROR, 75)
+    assert not is_wanted(wanted, Reason.ERROR, 1)
+    assert is_wanted(action(), Reason.ERROR, 1)

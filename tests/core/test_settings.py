@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from overnight.core import kinds, settings
+from overnight.core import kinds
 from overnight.core.errors import UsageError
 from overnight.core.kinds import parse_backoff
-from overnight.core.settings import SETTINGS, TASK_VARIABLES, Origin, Placed, Settings, Source, resolve, rows
+from overnight.core.setting import Origin, Placed, Setting, Source
+from overnight.core.settings import SETTINGS, TASK_VARIABLES, Settings, resolve, rows
+from overnight.core.settings_page import page
 from overnight.core.task import Backoff
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -18,7 +20,7 @@ BY_NAME = {setting.name: setting for setting in SETTINGS}
 
 def test_the_page_is_what_the_list_says() -> None:
     """Red? `make docs` writes it again."""
-    assert (DOCS / "settings.md").read_text("utf-8") == settings.page()
+    assert (DOCS / "settings.md").read_text("utf-8") == page()
 
 
 def test_every_setting_has_a_typed_field() -> None:
@@ -40,7 +42,7 @@ def test_a_task_that_calls_us_is_not_configured_by_what_it_sees() -> None:
 
 
 @pytest.mark.parametrize("setting", [one for one in SETTINGS if not one.default_words], ids=lambda one: one.name)
-def test_a_shown_default_can_be_typed(setting: settings.Setting) -> None:
+def test_a_shown_default_can_be_typed(setting: Setting) -> None:
     assert setting.read(setting.show(setting.default)) == setting.default
 
 
@@ -103,11 +105,24 @@ def test_a_variable_without_a_meaning_is_named() -> None:
         ("timeout", "none", None),
         ("timeout", math.inf, None),
         ("timeout", 2.5, 2.5),
+        ("stall", "0", None),
+        ("stall", "90s", 90.0),
+        ("memory", "none", None),
+        ("memory", "1.5GB", 1_500_000_000),
+        ("memory", 2_000_000, 2_000_000),
+        ("max_output", 0, None),
+        ("open_files", "None", None),
+        ("processes", "64", 64),
         ("keep_output", "1MiB", 2**20),
         ("keep_output", 5, 5),
         ("env", ["A"], ("A",)),
         ("env", "A,,B", ("A", "B")),
         ("log_level", "Info", "info"),
+        ("on_give_up", "notify-send 'it is over'", ("notify-send", "it is over")),
+        ("on_give_up", ["a", "b c"], ("a", "b c")),
+        ("inhibit_sleep", "Off", False),
+        ("inhibit_sleep", "1", True),
+        ("inhibit_sleep", True, True),
         ("home", "/tmp/\udcff", "/tmp/\udcff"),  # noqa: S108 - a path and no file
     ],
 )
@@ -130,12 +145,22 @@ def test_values_are_read_from_files_variables_and_flags(name: str, written: obje
         ("timeout", [], r"\[\] is no duration"),
         ("kill_grace", "2h", "'2h' is too much; at most 1h"),
         ("kill_grace", math.inf, "inf is no duration"),
+        ("memory", "10kB", "'10kB' is too little; at least 1MB"),
+        ("memory", "much", "'much' is no size"),
+        ("max_output", -5, "-5 is too little; at least 1B"),
+        ("open_files", 3, "3 is too little; at least 16"),
+        ("processes", -1, "-1 is too little; at least 1"),
         ("keep_output", -1, "-1 is too little; at least 0B"),
         ("keep_output", 1.5, "1.5 is no size"),
         ("env", "A=b", "'A=b' is no list of variables"),
         ("env", [1], r"\[1\] is no list of variables"),
         ("workflow", "", "'' is no name"),
         ("log_level", "loud", "'loud' is not one of them; write debug, info, warning or error"),
+        ("on_give_up", "it's", "is no command: no closing quotation"),
+        ("on_give_up", [1], r"\[1\] is no command; write its words as a list"),
+        ("inhibit_sleep", "perhaps", "'perhaps' is neither on nor off; write true or false"),
+        ("inhibit_sleep", 1, "1 is neither on nor off"),
+        ("frozen_after", "1s", "'1s' is too little; at least 5s"),
         ("home", "a\0b", "is no path"),
     ],
 )

@@ -18,7 +18,9 @@ def test_the_first_sigint_drains_and_the_second_ends_at_once() -> None:
     assert (twice.mode, twice.exit_code, twice.by) == (Mode.NOW, 130, StoppedBy.SIGNAL)
 
 
-@pytest.mark.parametrize(("ask", "code"), [(Ask.SIGTERM, 143), (Ask.SIGHUP, 129), (Ask.STOP_NOW, None)])
+@pytest.mark.parametrize(
+    ("ask", "code"), [(Ask.SIGTERM, 143), (Ask.SIGHUP, 129), (Ask.STOP_NOW, None), (Ask.HALT_NOW, None)]
+)
 def test_these_end_at_once(ask: Ask, code: int | None) -> None:
     assert (after(Stopping(), ask).mode, after(Stopping(), ask).exit_code) == (Mode.NOW, code)
 
@@ -32,6 +34,20 @@ def test_no_ask_makes_a_stop_weaker(ask: Ask) -> None:
 def test_a_sigint_during_a_drain_that_somebody_else_asked_for_ends_at_once() -> None:
     """A person at the keyboard who sees it waiting and presses Ctrl-C wants it to end."""
     assert after(after(Stopping(), Ask.STOP), Ask.SIGINT).mode is Mode.NOW
+
+
+def test_a_sigint_during_a_drain_that_nobody_asked_for_is_a_first_one() -> None:
+    """The goal is reached, and what still runs is somebody else's: one Ctrl-C must not end it."""
+    reached = Stopping(Mode.DRAIN, StoppedBy.QUEUE_EMPTY)
+    once = after(reached, Ask.SIGINT)
+    assert once == Stopping(Mode.DRAIN, StoppedBy.SIGNAL)
+    assert after(once, Ask.SIGINT).mode is Mode.NOW
+
+
+@pytest.mark.parametrize(("ask", "by"), [(Ask.STOP, StoppedBy.STOP_SIGNAL), (Ask.SIGTERM, StoppedBy.SIGNAL)])
+def test_who_asks_during_a_drain_that_nobody_asked_for_is_the_one_who_stopped_it(ask: Ask, by: StoppedBy) -> None:
+    """Those who follow this engine take over from one that was done, not from one that was stopped."""
+    assert after(Stopping(Mode.DRAIN, StoppedBy.QUEUE_EMPTY), ask).by is by
 
 
 def test_a_drain_ends_when_its_grace_has_run_out() -> None:
@@ -48,6 +64,10 @@ def test_the_shorter_of_two_graces_counts() -> None:
 
 def test_halt_by_a_task_drains_and_says_so() -> None:
     assert after(Stopping(), Ask.HALT) == Stopping(Mode.DRAIN, StoppedBy.HALT)
+
+
+def test_too_many_failures_end_what_runs_only_when_that_was_said() -> None:
+    assert after(Stopping(), Ask.HALT_NOW) == Stopping(Mode.NOW, StoppedBy.HALT)
 
 
 def test_a_grace_does_not_count_once_it_ends_at_once() -> None:

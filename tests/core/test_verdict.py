@@ -164,3 +164,47 @@ def test_one_cause_has_one_fingerprint_and_two_have_two() -> None:
 
     assert mark("no such page 17 in /data/a.pdf") == mark("no such page 4 in /data/b.pdf")
     assert mark("no such page 17") != mark("no such line 17")
+
+
+def test_a_step_is_tried_again_for_what_it_names_and_for_nothing_else() -> None:
+    wanted = standing(retry_on=("timeout", "exit:75"))
+    assert judge(exited(75), wanted, now=NOON).state is TaskState.WAITING
+    assert judge(ended(Ending.TIMEOUT), wanted, now=NOON).state is TaskState.WAITING
+    assert judge(exited(1), wanted, now=NOON).state is TaskState.FAILED
+
+
+def test_a_check_that_does_not_pass_is_a_closed_gate() -> None:
+    gate = standing(is_gate=True, retries=0)
+    assert fate(judge(exited(1), gate, now=NOON)) == (TaskState.FAILED, Outcome.FAILED, Reason.GATE)
+    assert fate(judge(ended(Ending.TIMEOUT), gate, now=NOON)) == (TaskState.FAILED, Outcome.FAILED, Reason.TIMEOUT)
+
+
+@pytest.mark.parametrize("worker_died", [True, False])
+def test_a_task_whose_processes_cannot_be_ended_is_held(worker_died: bool) -> None:  # noqa: FBT001 - parametrized
+    stuck = Lost(7, 1, Evidence.STUCK, worker_died, NOON - 1, "process 9 of it is stuck")
+
+    settlement = judge_lost(stuck, standing(deaths=1))
+
+    assert fate(settlement) == (TaskState.HELD, Outcome.LOST, Reason.INTERRUPTED)
+    assert (settlement.deaths, settlement.error) == (1 + worker_died, "process 9 of it is stuck")
+    assert judge_lost(stuck, standing(intent=Intent.CANCEL)).state is TaskState.CANCELLED
+
+
+@pytest.mark.parametrize(
+    ("ending", "reason", "error_class", "words"),
+    [
+        (Ending.STALLED, Reason.STALLED, ErrorClass.TRANSIENT, "stalled: no output, no progress and no CPU time"),
+        (Ending.MEMORY, Reason.MEMORY, ErrorClass.RESOURCE, "over its memory limit of 1.5 GB"),
+        (Ending.OUTPUT, Reason.OUTPUT, ErrorClass.PERMANENT, "over its limit of 2.0 MB of output"),
+        (Ending.PROCESSES, Reason.ERROR, ErrorClass.PERMANENT, "over its limit of 1,000 processes"),
+    ],
+)
+def test_each_limit_is_named_with_its_measure(
+    ending: Ending, reason: Reason, error_class: ErrorClass, words: str
+) -> None:
+    limited = standing(memory=1_500_000_000, max_output=2_000_000, processes=1000)
+
+    settlement = judge(ended(ending, detail="working\nlast words\n"), limited, now=NOON)
+
+    assert (settlement.reason, settlement.error_class) == (reason, error_class)
+    assert settlement.error == f"{words} after 1.0 s: last words"

@@ -20,7 +20,10 @@ from overnight.core import places
 from overnight.core.durations import RATES, parse_rate, quoted
 from overnight.core.errors import ConfigurationError
 from overnight.core.places import Path, Place, TooDeepError
-from overnight.core.settings import SETTINGS, Placed, Setting
+from overnight.core.setting import Placed, Setting
+from overnight.core.settings import SETTINGS
+from overnight.core.workflow.faults import Fault
+from overnight.core.workflow.model import Workflow
 
 MAX_BYTES = 10 * 1000 * 1000
 MAX_DEPTH = 64
@@ -33,7 +36,9 @@ _QUEUE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _RESOURCE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _POSITION = re.compile(r"(?s)(.*) \(at (?:line ([0-9]+), column ([0-9]+)|end of document)\)")
 _BY_KEY: dict[Path, Setting] = {tuple(setting.key.split(".")): setting for setting in SETTINGS if setting.key}
-_TABLES = ("defaults", "queue", "resources", "workflow", "log", "journal")
+#: The tables that hold settings and nothing else.
+_OF_SETTINGS = tuple(dict.fromkeys(str(key[0]) for key in _BY_KEY if key[0] != "queue"))
+_TABLES = ("queue", "resources", "workflow", *_OF_SETTINGS)
 _QUEUE_KEYS = ("slots", "rate")
 
 
@@ -60,8 +65,7 @@ class Configuration(msgspec.Struct, frozen=True):
     #: The slots of the queue ``default`` are the setting `slots`, and not repeated here.
     queues: dict[str, QueueLimits] = {}
     resources: dict[str, Resource] = {}
-    #: As they stand in the file; read by whoever builds workflows.
-    workflows: dict[str, dict[str, Any]] = {}
+    workflows: dict[str, Workflow] = {}
 
 
 class Problem(NamedTuple):
@@ -70,6 +74,8 @@ class Problem(NamedTuple):
     offset: int
     what: str
     advice: str = ""
+    #: Further places that belong to it, and what is there.
+    trail: tuple[tuple[int, str], ...] = ()
 
 
 def parse(text: str, filename: str = "overnight.toml") -> Configuration:
@@ -116,7 +122,7 @@ class _Reader:
     def read(self, tables: dict[str, Any]) -> Configuration:
         settings: dict[str, Placed] = {}
         for name in self._tables(tables, (), _TABLES):
-            if name in ("defaults", "log", "journal"):
+            if name in _OF_SETTINGS:
                 settings |= self._settings(tables[name], (name,))
         queues = {name: self._queue(table, name, settings) for name, table in self._named(tables, "queue", _QUEUE_NAME)}
         resources = {
@@ -124,9 +130,12 @@ class _Reader:
             for name, amount in self._items(tables.get("resources", {}))
             if (resource := self._resource(name, amount)) is not None
         }
-        return Configuration(
-            self._filename, settings, queues, resources, dict(self._named(tables, "workflow", _QUEUE_NAME))
-        )
+        workflows = {
+            name: workflow
+            for name, table in self._named(tables, "workflow", _QUEUE_NAME)
+            if (workflow := self._workflow(name, table)) is not None
+        }
+        return Configuration(self._filename, settings, queues, resources, workflows)
 
     def _settings(self, table: dict[str, Any], path: Path) -> dict[str, Placed]:
         """The settings of one table."""
@@ -189,6 +198,21 @@ class _Reader:
         else:
             self._wrong(path, f"{quoted(written)} is no amount; write a number, or ids as in ['0', '1']")
         return None
+
+    def _workflow(self, name: str, table: dict[str, Any]) -> Workflow | None:
+        from overnight.core.workflow.reading import read  # most files have none, and every call reads its file
+
+        found = read(name, table)
+        self.problems += [self._problem(("workflow", name), fault) for fault in found.faults]
+        return found.workflow
+
+    def _problem(self, above: Path, fault: Fault) -> Problem:
+        """What is wrong with a definition, at its place in the file."""
+        place = self._place((*above, *fault.where))
+        # A place inside of a text counts from behind its quote.
+        offset = place.key if fault.at_key else place.value + (fault.inside + 1 if fault.inside else 0)
+        trail = tuple((self._place((*above, *mark.where)).value, mark.what) for mark in fault.trail)
+        return Problem(offset, fault.what, fault.advice, trail)
 
     def _tables(self, tables: dict[str, Any], path: Path, known: Iterable[str]) -> list[str]:
         """The keys that are known and are tables; the others are mistakes."""
@@ -284,7 +308,12 @@ def _told(text: str, filename: str, problem: Problem) -> list[str]:
         f"    {shown.rstrip()}",
         f"    {' ' * (column - 1 - start)}^",
     ]
-    return [*lines, f"    {problem.advice}"] if problem.advice else lines
+    lines += [f"    {problem.advice}"] if problem.advice else []
+    return lines + [f"    {filename}:{_line_and_column(text, offset)}: {what}" for offset, what in problem.trail]
+
+
+def _line_and_column(text: str, offset: int) -> str:
+    return ":".join(map(str, _position(text, offset)))
 
 
 def _position(text: str, offset: int) -> tuple[int, int]:

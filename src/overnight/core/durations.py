@@ -1,4 +1,4 @@
-"""Lengths of time, moments, sizes and rates, as people write and read them.
+"""Lengths of time, moments, sizes, rates and numbers of slots, as people write and read them.
 
 Inside, durations are seconds and instants POSIX seconds, both `float`, and sizes are bytes. These
 functions are the way in and out. Every refusal says what would have been accepted.
@@ -23,6 +23,7 @@ _UNITS: dict[str, int] = {
     **{f"{prefix}ib": 1024**power for power, prefix in enumerate(("k", "m", "g", "t"), 1)},
 }
 _SIZE = re.compile(r"([0-9.]+) *([a-z]*)")
+_SLOTS = re.compile(r"(?P<sign>[+-])?(?P<number>[0-9]{1,9}(?:\.[0-9]+)?)(?P<percent>%)?")
 _CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?")
 #: A hundred years. Whatever is longer is a slip of the finger, and would overflow a calendar.
 LONGEST = 36525 * 86400.0
@@ -32,11 +33,15 @@ DURATIONS = "30, 30s, 5m, 2h, 1d, 1h30m or 500ms"
 SIZES = "500MB, 2GB or 64MiB"
 INSTANTS = "06:00 (the next one), '2026-03-01 06:00', 2026-03-01T06:00:00Z or +2h"
 RATES = "10/s, 30/m or 100/h"
+SLOTS = "4, 50% (of the CPUs), +1 or -1 (more or fewer than CPUs) or auto"
 
 
 def quoted(words: object) -> str:
     """What somebody wrote, in quotes and cut to a length that fits into a message."""
-    shown = repr(words)
+    try:
+        shown = repr(words)
+    except Exception:  # noqa: BLE001 - somebody's own __repr__ may do anything, and is not what is wrong here
+        shown = f"a {type(words).__name__}"
     return shown if len(shown) <= _LONGEST_QUOTE else f"{shown[:_LONGEST_QUOTE]}..."
 
 
@@ -116,6 +121,15 @@ def spell_size(size_bytes: int) -> str:
     return f"{size_bytes // best}{unit.upper().replace('IB', 'iB').replace('KB', 'kB')}"
 
 
+def format_size(size_bytes: float) -> str:
+    """An amount of memory, disk or output for people: ``812 B``, ``3.4 MB``."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size_bytes < 999.5:  # noqa: PLR2004 - the next unit begins
+            return f"{size_bytes:.0f} {unit}" if unit == "B" or size_bytes >= 99.5 else f"{size_bytes:.1f} {unit}"  # noqa: PLR2004 - three digits
+        size_bytes /= 1000
+    return f"{size_bytes:.1f} TB"
+
+
 def parse_rate(words: str) -> float:
     """Starts a second of a rate; a bare number is a second's.
 
@@ -127,6 +141,26 @@ def parse_rate(words: str) -> float:
     if not (length and _NUMBER.fullmatch(number.strip()) and 0 < float(number) < math.inf):
         raise ValueError(f"{quoted(words)} is no rate; write {RATES}")
     return float(number) / length
+
+
+def parse_slots(words: str, cpus: int) -> int:
+    """A number of slots, told as such or from that of the CPUs: ``50%`` (rounded up), ``+1``, ``-1``. At least 1.
+
+    Raises:
+        ValueError: It is none. ``0`` is refused: it asks for no limit, and each slot is a process.
+    """
+    found = _SLOTS.fullmatch(words.strip())
+    sign, percent = (found["sign"], found["percent"]) if found else (None, None)
+    if found is None or (sign and percent) or not (percent or found["number"].isdigit()):
+        raise ValueError(f"{quoted(words)} is no number of slots; write {SLOTS}")
+    number = float(found["number"])
+    if percent:
+        return max(1, math.ceil(cpus * number / 100))
+    if sign:
+        return max(1, cpus + int(f"{sign}{found['number']}"))
+    if not number:
+        raise ValueError(f"{quoted(words)} would be no limit, and each slot is a process that waits; write {SLOTS}")
+    return int(number)
 
 
 def parse_instant(words: str, *, now: float, zone: tzinfo) -> float:

@@ -40,6 +40,7 @@ class Ending(StrEnum):
     STALLED = "stalled"
     MEMORY = "memory"
     OUTPUT = "output"
+    PROCESSES = "processes"
     #: Ended because `cancel` asked for it.
     CANCELLED = "cancelled"
 
@@ -68,7 +69,7 @@ class Ended(msgspec.Struct, frozen=True, array_like=True):
     cpu_seconds: float | None = None
     peak_memory_bytes: int | None = None
     output: OutputRef | None = None
-    #: JSON text of the returned value; empty for None.
+    #: JSON text of the returned value, or the reference to a file of it (see `core.results`); empty for None.
     result: bytes = b""
 
     @property
@@ -82,10 +83,12 @@ class Evidence(StrEnum):
     #: It never began; nothing is counted against anybody.
     NEVER_STARTED = "never_started"
     STARTED = "started"
+    #: It began, and processes of it could not be seen dead: they are stuck in the kernel and may go on.
+    STUCK = "stuck"
 
 
 class Lost(msgspec.Struct, frozen=True, array_like=True):
-    """An attempt will not report any more. Its processes were seen dead before this was said."""
+    """An attempt will not report any more. Its processes were seen dead before this was said, but for the stuck."""
 
     task_id: int
     attempt: int

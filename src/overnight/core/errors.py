@@ -84,6 +84,12 @@ class StoreUnavailableError(OvernightError):
     exit_code = 1
 
 
+class MendNeededError(StoreUnavailableError):
+    """The store was found damaged while it was in use; whoever takes the home next rebuilds it first."""
+
+    exit_code = 1
+
+
 class DiskFullError(StoreUnavailableError):
     """There is no room to write; the transaction was rolled back and nothing of it is recorded."""
 

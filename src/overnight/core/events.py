@@ -15,14 +15,16 @@ Records are gathered and encoded together at the end of a transaction: some 0.5 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 
 import msgspec
 
+from overnight.core.action_records import action_record
+from overnight.core.gates import Gate
 from overnight.core.states import Outcome, Reason, TaskState
-from overnight.core.task import Action, NewTask
+from overnight.core.task import NewTask
 
 
 class EventName(StrEnum):
@@ -46,12 +48,39 @@ class EventName(StrEnum):
     FILE_REVIVED = "file_revived"
     FILE_EDITED = "file_edited"
     FILE_REMOVED = "file_removed"
+    #: The same of the steps of a workflow: each of them is a task, and none of them is a file.
+    STEP_STARTED = "step_started"
+    STEP_COMPLETED = "step_completed"
+    #: Its condition is false, or what it works on was skipped itself.
+    STEP_SKIPPED = "step_skipped"
+    STEP_FAILED = "step_failed"
+    STEP_TIMEOUT = "step_timeout"
+    STEP_RETRIED = "step_retried"
+    STEP_HELD = "step_held"
+    STEP_RELEASED = "step_released"
+    STEP_CANCELLED = "step_cancelled"
+    STEP_INTERRUPTED = "step_interrupted"
+    STEP_REVIVED = "step_revived"
+    #: By this definition tasks of the workflow are begun from now on.
+    WORKFLOW_DEFINED = "workflow_defined"
     #: A result came for an attempt that was over; nothing was changed by it.
     LATE_RESULT_REFUSED = "late_result_refused"
     QUEUE_CHANGED = "queue_changed"
     CONTROL_ASKED = "control_asked"
+    #: There is too little room on the machine: nothing starts, or fewer tasks at the same time.
+    GATE_CLOSED = "gate_closed"
+    GATE_OPENED = "gate_opened"
+    SLOTS_CHANGED = "slots_changed"
+    #: The wall clock was set, or the machine has slept.
+    CLOCK_JUMPED = "clock_jumped"
     PROCESSOR_STARTED = "processor_started"
     PROCESSOR_STOPPED = "processor_stopped"
+    CHECKPOINT_SAVED = "checkpoint_saved"
+    CHECKPOINT_FAILED = "checkpoint_failed"
+    #: The store is what it was at a checkpoint, with what the journal knew since then or without.
+    CHECKPOINT_RESTORED = "checkpoint_restored"
+    #: A checkpoint was to be used and is not whole.
+    CHECKPOINT_RESTORE_FAILED = "checkpoint_restore_failed"
 
 
 #: The last instant that can be written down; a later one stands as this.
@@ -105,6 +134,8 @@ class FileAdded(_Event, frozen=True, kw_only=True, gc=False, tag=EventName.FILE_
     not_before: datetime | None = None
     stamp: str = ""
     needs: dict[str, float] | None = None
+    #: The tasks that it waits for.
+    after: list[int] | None = None
     by: str = ""
 
 
@@ -118,6 +149,16 @@ class FileStarted(_Event, frozen=True, kw_only=True, gc=False, tag=EventName.FIL
     input: str | None = None
     input_b64: str | None = None
     by: str = ""
+    #: Of a task that a program has taken: the process, as "pid:start:boot".
+    owner: str = ""
+    #: A task of a workflow has no attempts of its own: hexadecimal digest of the definition by which it is begun,
+    #: and its steps, which are the tasks from `first_step` on in the order of the definition.
+    definition: str = ""
+    first_step: int = 0
+    steps: int = 0
+    #: Of a step: whose it is, and which one; so below.
+    parent: int = 0
+    step: str = ""
 
 
 class Ended(_Event, frozen=True, kw_only=True, gc=False):
@@ -139,8 +180,10 @@ class Ended(_Event, frozen=True, kw_only=True, gc=False):
     fingerprint: str = ""
     exit_code: int | None = None
     signal: int | None = None
-    #: JSON text of what a function returned, as text.
+    #: JSON text of what a function returned; for a large one the reference to its file (see `core.results`).
     result: str = ""
+    parent: int = 0
+    step: str = ""
 
 
 class FileCompleted(Ended, frozen=True, kw_only=True, gc=False, tag=EventName.FILE_COMPLETED.value):
@@ -188,6 +231,8 @@ class ByHand(_Event, frozen=True, kw_only=True, gc=False):
     was: TaskState
     state: TaskState
     generation: int
+    parent: int = 0
+    step: str = ""
 
 
 class FileCancelled(ByHand, frozen=True, kw_only=True, gc=False, tag=EventName.FILE_CANCELLED.value):
@@ -204,6 +249,15 @@ class FileReleased(ByHand, frozen=True, kw_only=True, gc=False, tag=EventName.FI
 
 class FileRevived(ByHand, frozen=True, kw_only=True, gc=False, tag=EventName.FILE_REVIVED.value):
     """A person has given a finished task a new generation."""
+
+
+class FileEdited(_Event, frozen=True, kw_only=True, gc=False, tag=EventName.FILE_EDITED.value):
+    """The task is still to run, and its file is another one now than when it was added."""
+
+    id: int
+    by: str
+    #: Size and time of the file ("size:mtime_ns").
+    stamp: str
 
 
 class FileRemoved(_Event, frozen=True, kw_only=True, gc=False, tag=EventName.FILE_REMOVED.value):
@@ -235,6 +289,47 @@ class ControlAsked(_Event, frozen=True, kw_only=True, gc=False, tag=EventName.CO
     argument: str = ""
 
 
+class _OfGate(_Event, frozen=True, kw_only=True, gc=False):
+    gate: Gate
+    available_bytes: int
+    #: So much opens the gate.
+    needed_bytes: int
+
+
+class GateClosed(_OfGate, frozen=True, kw_only=True, gc=False, tag=EventName.GATE_CLOSED.value):
+    """Free disk or available memory has fallen below its threshold."""
+
+
+class GateOpened(_OfGate, frozen=True, kw_only=True, gc=False, tag=EventName.GATE_OPENED.value):
+    """There is room again."""
+
+
+class SlotsChanged(_Event, frozen=True, kw_only=True, gc=False, tag=EventName.SLOTS_CHANGED.value):
+    """How many attempts run at the same time, from now on."""
+
+    was: int
+    slots: int
+    why: str
+
+
+class ClockJumped(_Event, frozen=True, kw_only=True, gc=False, tag=EventName.CLOCK_JUMPED.value):
+    """The wall clock shows `seconds` more than has passed, or less."""
+
+    seconds: float
+    #: Retries whose instants were moved along, so that they wait as long as they should.
+    moved: int
+
+
+class WorkflowDefined(_Event, frozen=True, kw_only=True, gc=False, tag=EventName.WORKFLOW_DEFINED.value):
+    """A definition, whole."""
+
+    name: str
+    digest: str
+    definition: msgspec.Raw
+    source: str
+    by: str
+
+
 class ProcessorStarted(_Event, frozen=True, kw_only=True, gc=False, tag=EventName.PROCESSOR_STARTED.value):
     """An engine has taken the store."""
 
@@ -249,6 +344,55 @@ class ProcessorStopped(_Event, frozen=True, kw_only=True, gc=False, tag=EventNam
     why: str = ""
 
 
+class CheckpointSaved(_Event, frozen=True, kw_only=True, gc=False, tag=EventName.CHECKPOINT_SAVED.value):
+    """A verified copy of the store lies in the home."""
+
+    checkpoint: str
+    #: Number of the last event in it.
+    position: int
+    size_bytes: int
+    seconds: float
+    #: Enough tasks had finished for one earlier; it would have cost too much.
+    stretched: bool = False
+    #: Why there is no copy of it in the second place.
+    second_trouble: str = ""
+    by: str = ""
+
+
+class CheckpointFailed(_Event, frozen=True, kw_only=True, gc=False, tag=EventName.CHECKPOINT_FAILED.value):
+    """No checkpoint could be made; the older ones are as they were."""
+
+    error: str
+
+
+class CheckpointRestored(_Event, frozen=True, kw_only=True, gc=False, tag=EventName.CHECKPOINT_RESTORED.value):
+    """The store was set back to a checkpoint; what it was before lies aside."""
+
+    #: Empty: there was none, and everything comes from the journal.
+    checkpoint: str = ""
+    #: Number of the last event in the checkpoint.
+    position: int
+    #: Rises with every restore.
+    epoch: int
+    #: Events applied after it. A rollback that a person asks for applies none.
+    replayed: int = 0
+    #: What could not be made good, in words.
+    lost: list[str] = []
+    why: str = ""
+    #: Where the store of before lies.
+    aside: str = ""
+    by: str = ""
+
+
+class CheckpointRestoreFailed(
+    _Event, frozen=True, kw_only=True, gc=False, tag=EventName.CHECKPOINT_RESTORE_FAILED.value
+):
+    """A checkpoint was to be used and was passed over."""
+
+    checkpoint: str
+    error: str
+
+
 #: An attempt's end, told in one of these ways.
 AttemptEvent = FileCompleted | FileFailed | FileTimeout | FileRetried | FileInterrupted | AttemptHeld | AttemptCancelled
 
@@ -261,11 +405,21 @@ Event = (
     | AttemptEvent
     | HandEvent
     | LateResultRefused
+    | FileEdited
     | FileRemoved
     | QueueChanged
     | ControlAsked
+    | GateClosed
+    | GateOpened
+    | SlotsChanged
+    | ClockJumped
+    | WorkflowDefined
     | ProcessorStarted
     | ProcessorStopped
+    | CheckpointSaved
+    | CheckpointFailed
+    | CheckpointRestored
+    | CheckpointRestoreFailed
 )
 
 _encoder = msgspec.json.Encoder()
@@ -303,7 +457,15 @@ def as_text(raw_bytes: bytes) -> tuple[str | None, str | None]:
 
 
 def added(
-    task: NewTask, *, task_id: int, state: TaskState, digest: bytes, at: str, by: str, with_action: bool
+    task: NewTask,
+    *,
+    task_id: int,
+    state: TaskState,
+    digest: bytes,
+    at: str,
+    by: str,
+    with_action: bool,
+    after: Sequence[int] = (),
 ) -> FileAdded:
     """The redo record of an added task."""
     words, coded = as_text(task.input)
@@ -325,54 +487,6 @@ def added(
         not_before=instant(task.not_before) if state is TaskState.WAITING else None,
         stamp=task.stamp,
         needs=task.needs or None,
+        after=list(after) or None,
         by=by,
     )
-
-
-def action_record(action: Action) -> tuple[dict[str, object] | None, str | None]:
-    """An action as readable JSON, or, when any part of it is not UTF-8, as base64 of its msgpack."""
-    plain = Action(kind=action.kind, cwd=action.cwd)
-    parts = {
-        name: value
-        for name, value in msgspec.structs.asdict(action).items()
-        if name in _ALWAYS or value != getattr(plain, name)
-    }
-    try:
-        return {name: _readable(value) for name, value in parts.items()}, None
-    except UnicodeDecodeError:
-        return None, base64.b64encode(msgspec.msgpack.encode(action)).decode()
-
-
-def action_from(definition: Mapping[str, object] | None, definition_b64: str | None) -> Action:
-    """The action that `action_record` has written down."""
-    if definition_b64 is not None:
-        return msgspec.msgpack.decode(base64.b64decode(definition_b64), type=Action)
-    if definition is None:
-        raise ValueError("an added task says neither definition nor definition_b64")
-    parts = {name: _raw(value) if name in _BYTES else value for name, value in definition.items()}
-    return msgspec.convert(parts, Action)
-
-
-#: The parts of an action that are bytes; they stand in the journal as text.
-_BYTES = frozenset({"cwd", "argv", "env", "env_names", "python"})
-_ALWAYS = frozenset({"kind", "cwd"})
-
-
-def _readable(value: object) -> object:
-    if isinstance(value, bytes):
-        return value.decode()
-    if isinstance(value, tuple):
-        return [_readable(part) for part in value]
-    if isinstance(value, dict):
-        return {_readable(key): _readable(part) for key, part in value.items()}
-    return value
-
-
-def _raw(value: object) -> object:
-    if isinstance(value, str):
-        return value.encode()
-    if isinstance(value, list):
-        return tuple(_raw(part) for part in value)
-    if isinstance(value, dict):
-        return {_raw(key): _raw(part) for key, part in value.items()}
-    return value

@@ -21,7 +21,7 @@ from itertools import chain, groupby, product
 import msgspec
 
 from overnight.core.errors import UsageError
-from overnight.core.placeholders import COLUMN_SEPARATOR, columns
+from overnight.core.placeholders import COLUMN_SEPARATOR, columns, columns_named
 from overnight.core.task import MAX_INPUT_BYTES, text
 
 #: Begins the command.
@@ -111,6 +111,36 @@ def combine(lists: Sequence[Sequence[bytes]], paired: Sequence[bool]) -> Iterato
             )
     zipped = [list(zip(*members, strict=True)) for members in groups]
     return (COLUMN_SEPARATOR.join(chain.from_iterable(row)) for row in product(*zipped))
+
+
+def rows(members: Sequence[bytes], most: int, command: Sequence[bytes] = ()) -> list[bytes]:
+    """Several inputs in one: at most `most` of them are the columns of each, and fewer where they are long.
+
+    Args:
+        members: The inputs.
+        most: How many go together.
+        command: The template; one that names columns by number needs all of them in every row.
+
+    Raises:
+        UsageError: A row lacks a column that the command names.
+    """
+    found: list[list[bytes]] = []
+    size = 0
+    for member in members:
+        size += len(member) + 1
+        if not found or len(found[-1]) == most or size > MAX_INPUT_BYTES:
+            found.append([])
+            size = len(member) + 1
+        found[-1].append(member)
+    named = min(most, columns_named(command))
+    short = next((row for row in found if len(row) < named), None)
+    if short is not None:
+        raise UsageError(
+            f"{len(members)} inputs do not make rows of {most}: one has {len(short)}, and the command names"
+            f" {{{named}}}; nothing was added",
+            hint="give as many inputs as make full rows, or name no columns: '{}' is all that there are",
+        )
+    return [COLUMN_SEPARATOR.join(row) for row in found]
 
 
 def check(input_bytes: bytes) -> bytes:

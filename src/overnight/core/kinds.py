@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -71,9 +72,25 @@ def _duration(written: object) -> float:
 
 def _limit(written: object) -> float | None:
     """Seconds; None for no limit, which is written as none, 0 or infinity."""
-    if written == math.inf or (isinstance(written, str) and written.strip().lower() == NONE):
+    if written == math.inf or _is_none(written):
         return None
     return _duration(written) or None
+
+
+def _is_none(written: object) -> bool:
+    return isinstance(written, str) and written.strip().lower() == NONE
+
+
+def _none_or(show: Callable[[Any], str]) -> Callable[[Any], str]:
+    return lambda it: NONE if it is None else show(it)
+
+
+def _size_limit(written: object) -> int | None:
+    return None if _is_none(written) else _size(written) or None
+
+
+def _count_limit(written: object) -> int | None:
+    return None if _is_none(written) else _count(written) or None
 
 
 def _size(written: object) -> int:
@@ -131,6 +148,32 @@ def _path(written: object) -> str:
     raise ValueError(f"{quoted(written)} is no path; write one in quotes")
 
 
+def _command(written: object) -> tuple[str, ...]:
+    """The words of a command; text is split as a shell would, and given to none."""
+    try:
+        words = shlex.split(written) if isinstance(written, str) else written
+    except ValueError as error:
+        raise ValueError(f"{quoted(written)} is no command: {str(error).lower()}") from None
+    if isinstance(words, list | tuple) and all(isinstance(word, str) and "\0" not in word for word in words):
+        return tuple(words)
+    raise ValueError(f"{quoted(written)} is no command; write its words as a list, as in ['notify-send', 'help']")
+
+
+def _switch(written: object) -> bool:
+    word = written.strip().lower() if isinstance(written, str) else written
+    for value, words in ((True, (True, "true", "yes", "on", "1")), (False, (False, "false", "no", "off", "0"))):
+        if any(word is one or (isinstance(word, str) and word == one) for one in words):
+            return value
+    raise ValueError(f"{quoted(written)} is neither on nor off; write true or false")
+
+
+def is_need(name: object, amount: object) -> bool:
+    """Whether this is an amount of a named resource: a name that can be shown, and a number above nothing."""
+    if not isinstance(name, str) or not name or not name.isprintable():
+        return False
+    return isinstance(amount, int | float) and not isinstance(amount, bool) and 0 < amount < math.inf
+
+
 def choice(*words: str) -> Kind:
     """One of a few words."""
     listed = ", ".join(words[:-1]) + f" or {words[-1]}"
@@ -149,16 +192,15 @@ COUNT_OR_AUTO = Kind(
     "number", f"a whole number, or `{AUTO}`", _count_or_auto, lambda it: AUTO if it is None else str(it)
 )
 DURATION = Kind("duration", DURATIONS, _duration, spell_duration)
-LIMIT = Kind(
-    "limit",
-    f"a duration; `0` or `{NONE}` for no limit",
-    _limit,
-    lambda it: NONE if it is None else spell_duration(it),
-)
+LIMIT = Kind("limit", f"a duration; `0` or `{NONE}` for no limit", _limit, _none_or(spell_duration))
 SIZE = Kind("size", SIZES, _size, spell_size)
+SIZE_LIMIT = Kind("size", f"{SIZES}; `0` or `{NONE}` for no limit", _size_limit, _none_or(spell_size))
+COUNT_LIMIT = Kind("number", f"a whole number; `0` or `{NONE}` for no limit", _count_limit, _none_or(str))
 BACKOFF = Kind(
     "backoff", "the first wait, the factor, the longest wait: `2s, x2, max 60s`", parse_backoff, _show_backoff
 )
 NAMES = Kind("names", "a list; in the environment separated by commas", _names, ",".join)
+COMMAND = Kind("command", "a list of words; in the environment as a shell would split it", _command, shlex.join)
+SWITCH = Kind("switch", "true or false", _switch, lambda it: "true" if it else "false")
 WORD = Kind("name", "a word", _word, str)
 PATH = Kind("path", "a path", _path, str)

@@ -12,20 +12,31 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 import msgspec
 
 #: The pool of expected work that the slots still take, in seconds.
 WORK = "work"
+#: The pool of workflow tasks that may be begun; one whose steps are tiny takes a part of a place.
+WORKFLOWS = "workflows"
+#: A queue has a name; the settings under this one are about all of them, and only its pause means anything.
+EVERY_QUEUE = ""
 
 
 class LaneView(msgspec.Struct, frozen=True):
-    """What the decision needs to know of a lane. `cost`: expected seconds of one of its tasks."""
+    """What the decision needs to know of a lane. `cost`: expected seconds of one of its tasks.
+
+    Workflow tasks are begun and not run: their `cost` is that of a first step, and `weight` is what one of
+    them takes of the places for open ones, of which `begun` have been begun.
+    """
 
     id: int
     queue: str
     needs: Mapping[str, float]
     cost: float
+    weight: float = 0.0
+    begun: int = 0
 
 
 class QueueView(msgspec.Struct, frozen=True):
@@ -39,6 +50,16 @@ class QueueView(msgspec.Struct, frozen=True):
     paused: bool = False
     paused_until: float | None = None
     allowance: int | None = None
+
+
+class Pausable(Protocol):
+    """Whatever has a switch that stops it; `paused_until` is POSIX seconds."""
+
+    @property
+    def paused(self) -> bool: ...
+
+    @property
+    def paused_until(self) -> float | None: ...
 
 
 class Openings(msgspec.Struct, frozen=True):
@@ -56,6 +77,7 @@ def openings(
     running: Mapping[int, int],
     totals: Mapping[str, float],
     now: float,
+    places: float = 0.0,
 ) -> Openings:
     """Decide which lanes are open.
 
@@ -66,20 +88,23 @@ def openings(
         running: Attempts under way by lane id.
         totals: What this machine has of each named resource.
         now: POSIX seconds, for pauses that end by themselves.
+        places: How many workflow tasks may be open at the same time.
     """
     lanes = list(lanes)
     pools = _free(lanes, running, totals)
     pools[WORK] = work
+    pools[WORKFLOWS] = places - sum(lane.weight * lane.begun for lane in lanes)
     busy: Counter[str] = Counter()
     for lane in lanes:
         busy[lane.queue] += running.get(lane.id, 0)
     for view in queues.values():
         pools.update(_queue_pools(view, busy[view.name]))
-    takes = {lane.id: _takes(lane, pools) for lane in lanes if not _closed(queues.get(lane.queue), now)}
+    going = () if _closed(queues.get(EVERY_QUEUE), now) else lanes
+    takes = {lane.id: _takes(lane, pools) for lane in going if not _closed(queues.get(lane.queue), now)}
     return Openings({lane: need for lane, need in takes.items() if _covered(need, pools)}, pools)
 
 
-def is_paused(queue: QueueView, now: float) -> bool:
+def is_paused(queue: Pausable, now: float) -> bool:
     """Whether nothing of this queue may start at `now`."""
     return queue.paused and (queue.paused_until is None or now < queue.paused_until)
 
@@ -109,6 +134,8 @@ def _queue_pools(queue: QueueView, busy: int) -> dict[str, float]:
 
 def _takes(lane: LaneView, pools: Mapping[str, float]) -> dict[str, float]:
     takes = {WORK: lane.cost}
+    if lane.weight:
+        return takes | {WORKFLOWS: lane.weight}  # slots, rate and resources are a matter of its steps
     for pool in (f"slots {lane.queue}", f"rate {lane.queue}"):
         if pool in pools:
             takes[pool] = 1.0

@@ -27,9 +27,14 @@ WEIGHT = 0.1
 
 
 class Pace:
-    """What is known of the durations of each lane, in seconds."""
+    """What is known of the durations of each lane, in seconds.
 
-    def __init__(self) -> None:
+    Args:
+        ahead: Whether tasks may be handed out before a slot is free for them.
+    """
+
+    def __init__(self, *, ahead: bool = True) -> None:
+        self._ahead = ahead
         self._means: dict[int, float] = {}
         self._single: set[int] = set()
 
@@ -48,7 +53,7 @@ class Pace:
     def cost(self, lane: int) -> float:
         """Expected seconds of a task of this lane; `AHEAD` when it must have a slot for itself."""
         mean = self._means.get(lane)
-        if mean is None or mean >= LONG or lane in self._single:
+        if not self._ahead or mean is None or mean >= LONG or lane in self._single:
             return AHEAD
         return max(mean, AHEAD / MOST_IN_A_SLOT)
 

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 #: Between the columns of one input. Cannot be part of an argument, an input or a file name.
 COLUMN_SEPARATOR = b"\0"
 
-_PLACEHOLDER = re.compile(rb"\{(?:([1-9][0-9]{0,3})?(\.|//?|/\.)?|([#%]))\}")
+_PLACEHOLDER = re.compile(rb"\{(?:(-?[1-9][0-9]{0,3})?(\.|//?|/\.)?|([#%]))\}")
 
 
 def columns(input_bytes: bytes) -> list[bytes]:
@@ -32,9 +32,10 @@ def expand(argv: Sequence[bytes], input_bytes: bytes, *, seq: int, slot: int) ->
     """The words to run.
 
     ``{}`` the input, ``{.}`` without extension, ``{/}`` base name, ``{//}`` directory, ``{/.}`` base
-    name without extension, ``{#}`` sequence number, ``{%}`` slot, ``{2}`` second column, ``{2/.}``
-    and so on. Without any placeholder the input is appended. A word that is exactly ``{}``, and what
-    is appended, becomes one word per column; elsewhere in a word columns are joined by a space.
+    name without extension, ``{#}`` sequence number, ``{%}`` slot, ``{2}`` second column, ``{-1}``
+    last column, ``{2/.}`` and so on. Without any placeholder the input is appended. A word that is
+    exactly ``{}``, and what is appended, becomes one word per column; elsewhere in a word columns
+    are joined by a space.
 
     Args:
         argv: The template.
@@ -57,9 +58,20 @@ def expand(argv: Sequence[bytes], input_bytes: bytes, *, seq: int, slot: int) ->
     return words if used else words + parts
 
 
+def fill(word: bytes, input_bytes: bytes, *, seq: int, slot: int) -> bytes:
+    """A single word, or a part of one, with its placeholders filled in; see `expand`."""
+    return _fill(word, columns(input_bytes), {b"#": b"%d" % seq, b"%": b"%d" % slot})[0]
+
+
 def has_placeholder(argv: Sequence[bytes]) -> bool:
     """Whether the template names an input somewhere; if not, inputs are appended."""
     return any(_PLACEHOLDER.search(word) for word in argv)
+
+
+def columns_named(argv: Sequence[bytes]) -> int:
+    """How many columns an input must have for every numbered placeholder of the template to mean one."""
+    found = (match[1] for word in argv for match in _PLACEHOLDER.finditer(word))
+    return max((abs(int(column)) for column in found if column), default=0)
 
 
 def _fill(word: bytes, parts: list[bytes], numbers: dict[bytes, bytes]) -> tuple[bytes, bool]:
@@ -87,8 +99,9 @@ def _choose(parts: list[bytes], column: bytes | None) -> list[bytes] | None:
         return None
     if column is None:
         return parts
-    position = int(column) - 1
-    return parts[position : position + 1] or None
+    number = int(column)
+    position = number - 1 if number > 0 else len(parts) + number
+    return [parts[position]] if 0 <= position < len(parts) else None
 
 
 def _shape(part: bytes, form: bytes) -> bytes:

@@ -7,7 +7,7 @@ outlives every crash, and other tasks go on meanwhile.
 
 from __future__ import annotations
 
-from overnight.core.states import ErrorClass
+from overnight.core.states import ErrorClass, Reason
 from overnight.core.task import Action, Backoff
 
 
@@ -31,3 +31,8 @@ def retry_at(action: Action, *, failures: int, error_class: ErrorClass, now: flo
     if error_class is ErrorClass.PERMANENT or failures > action.retries:
         return None
     return now + delay_after(action.backoff, failures)
+
+
+def is_wanted(action: Action, reason: Reason, exit_code: int | None) -> bool:
+    """Whether this kind of failure is one that the action wants to be tried again for."""
+    return not action.retry_on or reason in action.retry_on or f"exit:{exit_code}" in action.retry_on

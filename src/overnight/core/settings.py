@@ -8,15 +8,16 @@ and where a value came from is kept, since "why is it five minutes?" is what peo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Any
 
 import msgspec
 
-from overnight.core import kinds
-from overnight.core.durations import quoted
+from overnight.core import kinds, supervision
+from overnight.core.checkpoints import DEFAULT_INTERVAL, DEFAULT_TASKS, Keeping
 from overnight.core.errors import UsageError
-from overnight.core.kinds import Kind
+from overnight.core.gates import Thresholds
+from overnight.core.limit_settings import LIMIT_SETTINGS
+from overnight.core.setting import Origin, Placed, Setting, Source
 from overnight.core.task import DEFAULT_KILL_GRACE, DEFAULT_RETRIES, DEFAULT_TIMEOUT, Action, ActionKind, Backoff
 
 #: Names of environment variables that a task sees, by which it must not be configured by accident.
@@ -27,57 +28,6 @@ TASK_VARIABLES = frozenset(
         *("WORK_DIR", "CONTROL", "COOKIE", "GPU"),
     )
 )
-
-
-class Origin(StrEnum):
-    """Where a value was said."""
-
-    FLAG = "flag"
-    ENVIRONMENT = "environment"
-    FILE = "file"
-    DEFAULT = "default"
-
-
-class Setting(msgspec.Struct, frozen=True):
-    """One thing that can be set."""
-
-    name: str
-    kind: Kind
-    default: Any
-    #: One sentence, for ``--help`` and the reference.
-    help: str
-    #: As typed, or empty where there is none.
-    flag: str = ""
-    environment: str = ""
-    #: Table and key in ``overnight.toml``.
-    key: str = ""
-    #: Smallest and largest number that makes sense.
-    minimum: float | None = None
-    maximum: float | None = None
-    #: What is said instead of the default where that is decided later.
-    default_words: str = ""
-    #: The sources add up instead of replacing each other.
-    adds: bool = False
-
-    def read(self, written: object) -> Any:  # noqa: ANN401 - the kind decides the type
-        """The value that somebody wrote.
-
-        Raises:
-            ValueError: With what is wrong and what is accepted.
-        """
-        value = self.kind.read(written)
-        if isinstance(value, int | float):
-            if self.minimum is not None and value < self.minimum:
-                raise ValueError(f"{quoted(written)} is too little; at least {self.kind.show(self.minimum)}")
-            if self.maximum is not None and value > self.maximum:
-                raise ValueError(f"{quoted(written)} is too much; at most {self.kind.show(self.maximum)}")
-        return value
-
-    def show(self, value: object) -> str:
-        """A value as somebody would write it."""
-        if self.default_words and value == self.default:
-            return self.default_words
-        return self.kind.show(value)
 
 
 SETTINGS = (
@@ -94,10 +44,31 @@ SETTINGS = (
         name="slots",
         kind=kinds.COUNT_OR_AUTO,
         default=None,
-        help="How many attempts run at the same time; auto is one a CPU.",
+        help="How many attempts run at the same time; auto begins with one a CPU and follows load, memory and disk.",
         flag="-j, --jobs",
         environment="OVERNIGHT_SLOTS",
         key="queue.default.slots",
+        minimum=1,
+        maximum=4096,
+    ),
+    Setting(
+        name="slots_min",
+        kind=kinds.COUNT,
+        default=1,
+        help="With auto, there are never fewer slots.",
+        environment="OVERNIGHT_SLOTS_MIN",
+        key="slots.min",
+        minimum=1,
+        maximum=4096,
+    ),
+    Setting(
+        name="slots_max",
+        kind=kinds.COUNT,
+        default=None,
+        default_words="twice the CPUs",
+        help="With auto, there are never more slots.",
+        environment="OVERNIGHT_SLOTS_MAX",
+        key="slots.max",
         minimum=1,
         maximum=4096,
     ),
@@ -110,6 +81,7 @@ SETTINGS = (
         environment="OVERNIGHT_TIMEOUT",
         key="defaults.timeout",
     ),
+    *LIMIT_SETTINGS,
     Setting(
         name="retries",
         kind=kinds.COUNT,
@@ -146,6 +118,16 @@ SETTINGS = (
         environment="OVERNIGHT_KEEP_OUTPUT",
         key="defaults.keep_output",
         minimum=0,
+    ),
+    Setting(
+        name="inline_result",
+        kind=kinds.SIZE,
+        default=Action(ActionKind.CALL, b"/").inline_result,
+        help="How large a function's result may be to be kept in the store; a larger one goes into a file of its own.",
+        environment="OVERNIGHT_INLINE_RESULT",
+        key="defaults.inline_result",
+        minimum=0,
+        maximum=64 * 1024 * 1024,
     ),
     Setting(
         name="env",
@@ -187,21 +169,150 @@ SETTINGS = (
         key="journal.rotate_at",
         minimum=64 * 1024,
     ),
+    Setting(
+        name="checkpoint_tasks",
+        kind=kinds.COUNT,
+        default=DEFAULT_TASKS,
+        help="Finished tasks between two checkpoints, as far as these cost no more than 5 %; 0 for by time alone.",
+        flag="--checkpoint",
+        environment="OVERNIGHT_CHECKPOINT",
+        key="checkpoints.tasks",
+        minimum=0,
+        maximum=1_000_000_000,
+    ),
+    Setting(
+        name="checkpoint_interval",
+        kind=kinds.DURATION,
+        default=DEFAULT_INTERVAL,
+        help="The longest time between two checkpoints while anything changes; 0 for by finished tasks alone.",
+        flag="--checkpoint-interval",
+        environment="OVERNIGHT_CHECKPOINT_INTERVAL",
+        key="checkpoints.interval",
+    ),
+    Setting(
+        name="checkpoint_second",
+        kind=kinds.PATH,
+        default="",
+        default_words="none",
+        help="A directory for a second copy of every checkpoint, best on another disk.",
+        environment="OVERNIGHT_CHECKPOINT_SECOND",
+        key="checkpoints.second",
+    ),
+    Setting(
+        name="checkpoint_room",
+        kind=kinds.SIZE,
+        default=Keeping().room_bytes,
+        help="How much disk all checkpoints together may take; the newest three are kept in any case.",
+        environment="OVERNIGHT_CHECKPOINT_ROOM",
+        key="checkpoints.room",
+        minimum=0,
+    ),
+    Setting(
+        name="checkpoint_keep_all",
+        kind=kinds.DURATION,
+        default=Keeping().all_seconds,
+        help="How long every checkpoint is kept.",
+        environment="OVERNIGHT_CHECKPOINT_KEEP_ALL",
+        key="checkpoints.keep_all",
+    ),
+    Setting(
+        name="checkpoint_keep_hourly",
+        kind=kinds.DURATION,
+        default=Keeping().hourly_seconds,
+        help="How long one checkpoint of each hour is kept.",
+        environment="OVERNIGHT_CHECKPOINT_KEEP_HOURLY",
+        key="checkpoints.keep_hourly",
+    ),
+    Setting(
+        name="checkpoint_keep_daily",
+        kind=kinds.DURATION,
+        default=Keeping().daily_seconds,
+        help="How long one checkpoint of each day is kept, and those that a person asked for.",
+        environment="OVERNIGHT_CHECKPOINT_KEEP_DAILY",
+        key="checkpoints.keep_daily",
+    ),
+    Setting(
+        name="gate_disk",
+        kind=kinds.SIZE,
+        default=Thresholds().disk,
+        help="With less free disk nothing starts, and what runs may finish; 0 for no such gate.",
+        environment="OVERNIGHT_GATE_DISK",
+        key="gates.disk",
+        minimum=0,
+    ),
+    Setting(
+        name="gate_memory",
+        kind=kinds.SIZE,
+        default=Thresholds().memory,
+        default_words="4 GB, or a quarter of the machine's memory where that is less",
+        help="With less available memory slots are taken away one by one, down to one; 0 for no such gate.",
+        environment="OVERNIGHT_GATE_MEMORY",
+        key="gates.memory",
+        minimum=0,
+    ),
+    Setting(
+        name="heartbeat_every",
+        kind=kinds.DURATION,
+        default=300.0,
+        help="How often heartbeat.log gets a line.",
+        environment="OVERNIGHT_HEARTBEAT_EVERY",
+        key="heartbeat.every",
+        minimum=1.0,
+    ),
+    Setting(
+        name="keep_finished",
+        kind=kinds.LIMIT,
+        default=None,
+        default_words="for ever",
+        help="How long a finished task is kept before it is forgotten with its output, as clean does it.",
+        environment="OVERNIGHT_KEEP_FINISHED",
+        key="retention.finished",
+    ),
+    Setting(
+        name="restart_backoff",
+        kind=kinds.BACKOFF,
+        default=supervision.DEFAULT_BACKOFF,
+        help="How long the supervisor waits before it starts a crashed engine again, give or take a fifth.",
+        environment="OVERNIGHT_RESTART_BACKOFF",
+        key="supervisor.backoff",
+    ),
+    Setting(
+        name="max_crashes",
+        kind=kinds.COUNT,
+        default=supervision.DEFAULT_MOST_CRASHES,
+        help="Crashes in a row, without ten good minutes in between, after which the supervisor gives up.",
+        environment="OVERNIGHT_MAX_CRASHES",
+        key="supervisor.max_crashes",
+        minimum=1,
+        maximum=1_000_000,
+    ),
+    Setting(
+        name="frozen_after",
+        kind=kinds.LIMIT,
+        default=supervision.DEFAULT_FROZEN_AFTER,
+        help="How long an engine may be silent before its supervisor kills it and starts another one.",
+        environment="OVERNIGHT_FROZEN_AFTER",
+        key="supervisor.frozen_after",
+        minimum=5.0,
+    ),
+    Setting(
+        name="on_give_up",
+        kind=kinds.COMMAND,
+        default=(),
+        default_words="none",
+        help="A command that the supervisor runs when it gives up; `OVERNIGHT_WHY` and `OVERNIGHT_HOME` tell it more.",
+        environment="OVERNIGHT_ON_GIVE_UP",
+        key="supervisor.on_give_up",
+    ),
+    Setting(
+        name="inhibit_sleep",
+        kind=kinds.SWITCH,
+        default=True,
+        help="Keep the machine from going to sleep while there is work to do, where the system lets us.",
+        environment="OVERNIGHT_INHIBIT_SLEEP",
+        key="power.inhibit_sleep",
+    ),
 )
-
-
-class Placed(msgspec.Struct, frozen=True):
-    """A value out of a file, already read, and where it stands: ``overnight.toml:3``."""
-
-    value: Any
-    where: str
-
-
-class Source(msgspec.Struct, frozen=True):
-    """Where a value came from: the origin, and the flag, variable or line by name; empty for a default."""
-
-    origin: Origin
-    where: str = ""
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -209,18 +320,51 @@ class Settings(msgspec.Struct, frozen=True):
 
     #: Empty: to be found.
     home: str
-    #: None: one a CPU.
+    #: None: as the machine can take, between the next two.
     slots: int | None
+    slots_min: int
+    #: None: twice the CPUs.
+    slots_max: int | None
     #: None: no limit.
     timeout: float | None
+    #: None: no limit, here and in the next four.
+    stall: float | None
+    memory: int | None
+    max_output: int | None
+    open_files: int | None
+    processes: int | None
+    #: "none", "cgroup", "pidns" or "auto".
+    isolation: str
     retries: int
     backoff: Backoff
     kill_grace: float
     keep_output: int
+    inline_result: int
     env: tuple[str, ...]
     workflow: str
     log_level: str
     journal_rotate_at: int
+    checkpoint_tasks: int
+    checkpoint_interval: float
+    checkpoint_second: str
+    checkpoint_room: int
+    checkpoint_keep_all: float
+    checkpoint_keep_hourly: float
+    checkpoint_keep_daily: float
+    #: 0: no gate.
+    gate_disk: int
+    #: 0: no gate; None: as fits the machine.
+    gate_memory: int | None
+    heartbeat_every: float
+    #: None: for ever.
+    keep_finished: float | None
+    restart_backoff: Backoff
+    max_crashes: int
+    #: None: never.
+    frozen_after: float | None
+    #: Empty: none.
+    on_give_up: tuple[str, ...]
+    inhibit_sleep: bool
     #: Name of a setting to where its value was said, the strongest first.
     sources: dict[str, tuple[Source, ...]]
 
@@ -298,49 +442,3 @@ def rows(settings: Settings) -> list[Row]:
         )
         for setting in SETTINGS
     ]
-
-
-HEAD = """\
-# Settings
-
-Generated from the list in `src/overnight/core/settings.py` by `make docs`; a test compares the two.
-
-What is said nearest to the call wins: the flag, then the environment, then `overnight.toml` (beside
-`.overnight/`), then the default. `overnight config show` prints what is in use, and where it was said.
-Keys that are not known are errors.
-"""
-
-TAIL = """\
-## Further tables of `overnight.toml`
-
-| table | key | what it says |
-|---|---|---|
-| `[queue.NAME]` | `slots` | how many of this queue run at the same time; `"auto"`: no limit of its own |
-| `[queue.NAME]` | `rate` | how many start in a time: `"10/s"`, `"30/m"`, `"100/h"` |
-| `[resources]` | `NAME` | how much there is of something tasks need: a number, or a list of ids that are handed out |
-| `[workflow.NAME]` | | a recipe of steps |
-"""
-
-
-def page() -> str:
-    """``docs/settings.md``, whole."""
-    head = ["setting", "flag", "environment", "`overnight.toml`", "default", "accepts", "what it is"]
-    lines = [_line(head), _line(["---"] * len(head)), *(_line(_cells(setting)) for setting in SETTINGS)]
-    return "\n".join([HEAD, *lines, "", TAIL])
-
-
-def _cells(setting: Setting) -> list[str]:
-    default = setting.default_words or f"`{setting.show(setting.default)}`"
-    return [
-        f"**{setting.name}**",
-        " ".join(f"`{flag}`" for flag in setting.flag.split(", ") if flag),
-        f"`{setting.environment}`",
-        f"`{setting.key}`" if setting.key else "",
-        default,
-        setting.kind.accepts,
-        setting.help,
-    ]
-
-
-def _line(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"

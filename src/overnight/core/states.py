@@ -129,7 +129,7 @@ class Reason(StrEnum):
     DEPENDENCY = "dependency"
     #: Held: it was running at three deaths of its worker.
     POISON = "poison"
-    #: Held: it must run at most once and was interrupted.
+    #: Held: it was interrupted and must not simply run again: it may run at most once, or goes on somewhere.
     INTERRUPTED = "interrupted"
     #: Held by a person.
     BY_HAND = "by_hand"

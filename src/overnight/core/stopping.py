@@ -42,6 +42,8 @@ class Ask(StrEnum):
     SIGHUP = "sighup"
     #: A task said "done, and stop the queue" (exit 99), or too many failed.
     HALT = "halt"
+    #: Too many failed, and what runs is not to be waited for.
+    HALT_NOW = "halt_now"
 
 
 class Stopping(msgspec.Struct, frozen=True):
@@ -57,14 +59,24 @@ class Stopping(msgspec.Struct, frozen=True):
     deadline: float | None = None
 
 
-_BY = {Ask.STOP: StoppedBy.STOP_SIGNAL, Ask.STOP_NOW: StoppedBy.STOP_SIGNAL, Ask.HALT: StoppedBy.HALT}
+_BY = {
+    Ask.STOP: StoppedBy.STOP_SIGNAL,
+    Ask.STOP_NOW: StoppedBy.STOP_SIGNAL,
+    Ask.HALT: StoppedBy.HALT,
+    Ask.HALT_NOW: StoppedBy.HALT,
+}
 _EXIT_CODES = {Ask.SIGINT: 130, Ask.SIGTERM: 143, Ask.SIGHUP: 129}
 
 
 def after(stopping: Stopping, ask: Ask, *, deadline: float | None = None) -> Stopping:
-    """What `ask` makes of the present state. A first SIGINT drains, a second one ends at once."""
-    by = stopping.by or _BY.get(ask, StoppedBy.SIGNAL)
-    gentle = ask in (Ask.STOP, Ask.HALT) or (ask is Ask.SIGINT and stopping.mode is Mode.RUN)
+    """What `ask` makes of the present state. A first SIGINT drains, a second one ends at once.
+
+    A drain because the goal is reached was asked for by nobody, so the first SIGINT in it is a first one: what
+    still runs then belongs to somebody else.
+    """
+    unasked = stopping.by in (None, StoppedBy.QUEUE_EMPTY)
+    by = _BY.get(ask, StoppedBy.SIGNAL) if unasked else stopping.by
+    gentle = ask in (Ask.STOP, Ask.HALT) or (ask is Ask.SIGINT and unasked)
     if gentle and stopping.mode is Mode.NOW:
         return stopping
     if gentle:

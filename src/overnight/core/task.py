@@ -19,6 +19,12 @@ from overnight.core.states import ErrorClass, Outcome, Reason, TaskState
 #: The kernel refuses a longer single argument (MAX_ARG_STRLEN, 32 pages of 4 KiB, with its NUL).
 MAX_INPUT_BYTES = 128 * 1024 - 1
 
+#: Characters of a title and of a description.
+MOST_TITLE = 4096
+MOST_DESCRIPTION = 65536
+#: Priorities go from minus this to this.
+MOST_PRIORITY = 1_000_000
+
 DEFAULT_QUEUE = "default"
 #: Seconds; the limit of a task that does not say otherwise.
 DEFAULT_TIMEOUT = 300.0
@@ -26,6 +32,11 @@ DEFAULT_TIMEOUT = 300.0
 DEFAULT_RETRIES = 3
 #: Seconds between TERM and KILL.
 DEFAULT_KILL_GRACE = 5.0
+#: Seconds without a sign of life; bytes of memory of a whole tree of processes.
+DEFAULT_STALL = 600.0
+DEFAULT_MEMORY = 2_000_000_000
+#: The fields of an action that limit an attempt besides its time; settings and options have the same names.
+LIMITS = ("stall", "memory", "max_output", "open_files", "processes")
 
 
 def text(raw_bytes: bytes) -> str:
@@ -43,6 +54,8 @@ class ActionKind(StrEnum):
 
     COMMAND = "command"
     CALL = "call"
+    #: Claimed by being expanded into steps; `Action.call` is the name of the workflow.
+    WORKFLOW = "workflow"
 
 
 class Backoff(msgspec.Struct, frozen=True):
@@ -62,7 +75,7 @@ class Action(msgspec.Struct, frozen=True, omit_defaults=True):
     #: The command template; with `shell` one word, the script, which gets the input as "$1".
     argv: tuple[bytes, ...] = ()
     shell: bool = False
-    #: ``module:function``.
+    #: ``module:function``; of a workflow, its name.
     call: str = ""
     #: Environment by value, and the names that are looked up when it runs (those that look like secrets).
     env: dict[bytes, bytes] = {}
@@ -71,6 +84,15 @@ class Action(msgspec.Struct, frozen=True, omit_defaults=True):
     python: bytes = b""
     #: Seconds for one attempt; None means no limit.
     timeout: float | None = DEFAULT_TIMEOUT
+    #: Seconds without output, CPU time or reported progress; None means no limit, here and below.
+    stall: float | None = DEFAULT_STALL
+    #: Bytes of memory of its whole tree of processes.
+    memory: int | None = DEFAULT_MEMORY
+    #: Bytes that it may print; more ends it, while more than `keep_output` is only not kept.
+    max_output: int | None = None
+    #: Files that one of its processes may have open, and processes and threads that it may have at a time.
+    open_files: int | None = None
+    processes: int | None = None
     retries: int = DEFAULT_RETRIES
     backoff: Backoff = Backoff()
     #: Seconds between TERM and KILL.
@@ -79,8 +101,18 @@ class Action(msgspec.Struct, frozen=True, omit_defaults=True):
     at_most_once: bool = False
     #: Bytes kept of each attempt's output (half head, half tail).
     keep_output: int = 64 * 1024 * 1024
+    #: Bytes of a function's result that the store takes itself; a larger one goes into a file of its own.
+    inline_result: int = 64 * 1024
     #: What it works on: "value" or "file" (checked to be a readable regular file when it runs).
     expects: str = "value"
+    #: A step: its words may name outputs of other steps, its function gets a context, its input is not appended.
+    in_workflow: bool = False
+    #: What the command prints on stdout is its output, for other steps.
+    captures: bool = False
+    #: A check between two phases: its failure has reason "gate".
+    is_gate: bool = False
+    #: What is tried again: reasons, and exit statuses as ``exit:75``. Empty: whatever the error's class lets.
+    retry_on: tuple[str, ...] = ()
 
     def identity(self) -> bytes:
         """16 bytes that say what is done, without how: template or function, and directory."""
@@ -114,6 +146,10 @@ class NewTask(msgspec.Struct, frozen=True):
     #: Size and time of the file that the input names ("size:mtime_ns"), empty when it names none.
     stamp: str = ""
     needs: dict[str, float] = {}
+    #: Tasks in the store that must be completed before it.
+    after: tuple[int, ...] = ()
+    #: The same among the tasks that are added with it, by their position.
+    after_here: tuple[int, ...] = ()
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -138,13 +174,19 @@ class Task(msgspec.Struct, frozen=True):
     error_class: ErrorClass | None = None
     error: str = ""
     fingerprint: str = ""
-    #: JSON text of what a function returned; empty for none.
+    #: JSON text of what a function returned, or the reference to a file of it (see `core.results`); empty for none.
     result: bytes = b""
     title: str = ""
     description: str = ""
     stamp: str = ""
     parent_id: int | None = None
     step: str = ""
+    #: What it takes of each named resource while it runs.
+    needs: dict[str, float] = {}
+    #: How many others it still waits for.
+    blockers: int = 0
+    #: A step that is completed without having run; `error` says why.
+    skipped: bool = False
 
 
 class OutputRef(msgspec.Struct, frozen=True, array_like=True):

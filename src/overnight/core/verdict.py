@@ -12,16 +12,17 @@ cannot be run or found, and no retry will mend that. Source: sysexits.h, POSIX s
 from __future__ import annotations
 
 import hashlib
-import re
 import signal as signals
 from enum import StrEnum
 
 import msgspec
 
+from overnight.core.durations import format_size
 from overnight.core.endings import Ended, Ending, Evidence, Lost
-from overnight.core.retry import retry_at
+from overnight.core.retry import is_wanted, retry_at
 from overnight.core.states import ErrorClass, Outcome, Reason, TaskState
 from overnight.core.task import Action, OutputRef
+from overnight.core.templates import mask_all
 
 EXIT_DONE_AND_STOP = 99
 EXIT_TRY_LATER = 75
@@ -59,6 +60,8 @@ class Settlement(msgspec.Struct, frozen=True):
     output: OutputRef | None = None
     slot: int | None = None
     result: bytes = b""
+    #: Name of the step; empty for a task that is none.
+    step: str = ""
 
 
 class Intent(StrEnum):
@@ -80,6 +83,7 @@ class Standing(msgspec.Struct, frozen=True):
     action: Action
     slot: int | None = None
     intent: Intent | None = None
+    step: str = ""
 
 
 _REASONS = {
@@ -95,6 +99,7 @@ _CLASSES = {
     Ending.STALLED: ErrorClass.TRANSIENT,
     Ending.MEMORY: ErrorClass.RESOURCE,
     Ending.OUTPUT: ErrorClass.PERMANENT,
+    Ending.PROCESSES: ErrorClass.PERMANENT,
 }
 
 
@@ -113,13 +118,13 @@ def judge(ended: Ended, standing: Standing, *, now: float) -> Settlement:
 
 def judge_lost(lost: Lost, standing: Standing) -> Settlement:
     """Decide what becomes of a task whose attempt will never report."""
-    started = lost.evidence is Evidence.STARTED
+    started = lost.evidence is not Evidence.NEVER_STARTED
     deaths = standing.deaths + (started and lost.worker_died)
     outcome = Outcome.LOST if started else Outcome.RECALLED
     state, reason = TaskState.PENDING, None
     if standing.intent in (Intent.CANCEL, Intent.HOLD):
         state, reason, outcome = _by_hand(standing.intent)
-    elif started and standing.action.at_most_once:
+    elif lost.evidence is Evidence.STUCK or (started and standing.action.at_most_once):
         state, reason = TaskState.HELD, Reason.INTERRUPTED
     elif deaths >= POISON_DEATHS and started and lost.worker_died:
         state, reason = TaskState.HELD, Reason.POISON
@@ -134,6 +139,7 @@ def judge_lost(lost: Lost, standing: Standing) -> Settlement:
         started_at=lost.started_at,
         error=lost.error if started else "",
         slot=standing.slot,
+        step=standing.step,
     )
 
 
@@ -168,8 +174,12 @@ def _after_failure(ended: Ended, standing: Standing, *, now: float) -> Settlemen
     error_class = classify(ended)
     reason = _REASONS.get(ended.ending, Reason.ERROR)
     failures = standing.failures + 1
-    error = ended.error or describe(ended)
+    error = ended.error or describe(ended, standing.action)
     not_before = retry_at(standing.action, failures=failures, error_class=error_class, now=now)
+    if not is_wanted(standing.action, reason, ended.exit_code):
+        not_before = None
+    if standing.action.is_gate and reason is Reason.ERROR:
+        reason = Reason.GATE
     return _settle(
         ended,
         standing,
@@ -195,9 +205,9 @@ def classify(ended: Ended) -> ErrorClass:
     return _CLASSES.get(ended.ending, ErrorClass.UNKNOWN)
 
 
-def describe(ended: Ended) -> str:
+def describe(ended: Ended, action: Action) -> str:
     """One line for people about an ending that brought no words of its own: what it was, and its last words."""
-    words = _what_happened(ended)
+    words = _what_happened(ended, action)
     last = _last_line(ended.detail)
     return f"{words}: {last}" if last else words
 
@@ -208,14 +218,28 @@ def _last_line(detail: str) -> str:
     return lines[-1][:LONGEST_WORDS] if lines else ""
 
 
-def _what_happened(ended: Ended) -> str:
+def _what_happened(ended: Ended, action: Action) -> str:
     if ended.ending is Ending.EXITED:
         return f"exit status {ended.exit_code}"
     if ended.ending is Ending.SIGNALLED and ended.signal is not None:
         return f"killed by signal {ended.signal} ({_signal_name(ended.signal)})"
-    if ended.ending is Ending.TIMEOUT:
-        return f"over its time limit after {ended.seconds:.1f} s"
-    return str(ended.ending)
+    limit = _limit(ended.ending, action)
+    return f"{limit} after {ended.seconds:.1f} s" if limit else str(ended.ending)
+
+
+def _limit(ending: Ending, action: Action) -> str:
+    """The limit by which it was ended, in words; empty when it was none."""
+    if ending is Ending.TIMEOUT:
+        return "over its time limit"
+    if ending is Ending.STALLED:
+        return "stalled: no output, no progress and no CPU time"
+    if ending is Ending.MEMORY:
+        return f"over its memory limit of {format_size(action.memory or 0)}"
+    if ending is Ending.OUTPUT:
+        return f"over its limit of {format_size(action.max_output or 0)} of output"
+    if ending is Ending.PROCESSES:
+        return f"over its limit of {action.processes or 0:,} processes"
+    return ""
 
 
 def _signal_name(number: int) -> str:
@@ -225,14 +249,9 @@ def _signal_name(number: int) -> str:
         return "real-time" if number > 0 else "unknown"
 
 
-_NUMBERS = re.compile(r"0x[0-9a-fA-F]+|\d+")
-_PATHS = re.compile(r"(?:\.{0,2}/)[^\s:'\"]+")
-
-
 def fingerprint(reason: Reason, ended: Ended, error: str) -> str:
     """12 hex digits by which failures of one cause are grouped: reason, type and the masked message."""
-    masked = _NUMBERS.sub("#", _PATHS.sub("<path>", error))
-    words = "\0".join((reason, ended.error_type, str(ended.exit_code), str(ended.signal), masked))
+    words = "\0".join((reason, ended.error_type, str(ended.exit_code), str(ended.signal), mask_all(error)))
     return hashlib.blake2b(words.encode("utf-8", "surrogateescape"), digest_size=6).hexdigest()
 
 
@@ -271,4 +290,5 @@ def _settle(
         output=ended.output,
         slot=standing.slot,
         result=ended.result if outcome is Outcome.COMPLETED else b"",
+        step=standing.step,
     )

@@ -1,0 +1,120 @@
+"""What engine and store say to each other in a turn: what may be claimed, what was, and what followed from it.
+
+A workflow task is claimed by being begun: its steps become tasks, and it has no attempt of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+import msgspec
+
+from overnight.core.states import Reason, TaskState
+
+
+class Role(StrEnum):
+    """What the tasks of a lane are."""
+
+    PLAIN = "plain"
+    #: Begun when they are claimed, and not run.
+    WORKFLOW = "workflow"
+    STEP = "step"
+
+
+class Lane(msgspec.Struct, frozen=True):
+    """Queue × workflow × needed resources: the unit that a claim looks at."""
+
+    id: int
+    queue: str
+    workflow: str
+    needs: dict[str, float]
+    role: Role = Role.PLAIN
+    #: Tasks in it that are running; of workflow tasks, those that have been begun.
+    running: int = 0
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """How much may be claimed: at most `count`, from these lanes, as far as the pools last.
+
+    `lanes` says what one task of each open lane takes from which pools; lanes that are not named
+    are closed. Tasks are taken in order of priority, then order key, over all open lanes together.
+    A lane whose next task would take more than a pool has (beyond 1e-9) is passed over from there
+    on; the others go on.
+    """
+
+    count: int
+    lanes: Mapping[int, Mapping[str, float]]
+    pools: Mapping[str, float]
+
+
+class Claimed(msgspec.Struct, frozen=True):
+    """A task that has just become running, with what is needed to run and to judge it."""
+
+    id: int
+    attempt: int
+    action_id: int
+    lane_id: int
+    input: bytes
+    failures: int
+    deaths: int
+    generation: int
+    priority: int
+    #: Of a step: the task that it belongs to, its name, and the outputs of other steps that it uses, as JSON.
+    parent_id: int | None = None
+    step: str = ""
+    given: bytes = b""
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """A workflow task that has been begun, or goes on."""
+
+    id: int
+    lane_id: int
+    #: Lanes of its steps.
+    lanes: frozenset[int]
+
+
+class Rested(msgspec.Struct, frozen=True):
+    """A task that no attempt of its own brought to this state, but its steps, or what it waited for.
+
+    `lane_id` is that of a workflow task that was open until now; None for any other task.
+    """
+
+    id: int
+    state: TaskState
+    reason: Reason | None = None
+    error: str = ""
+    lane_id: int | None = None
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """What a turn did."""
+
+    claimed: list[Claimed]
+    #: (task id, attempt) of settlements that matched nothing: their task has moved on.
+    stale: list[tuple[int, int]]
+    #: When the next waiting task becomes due, POSIX seconds; None when none waits for a time.
+    next_due: float | None
+    #: Workflow tasks that were claimed, which is to be begun.
+    opened: list[Opened] = []
+    #: Tasks that came to rest by what became of others, or that let others go on.
+    rested: list[Rested] = []
+    #: Whether running steps were asked to end, because the time of their task is over.
+    asked: bool = False
+
+
+class OpenAttempt(msgspec.Struct, frozen=True):
+    """An attempt on record that has not been settled."""
+
+    task_id: int
+    attempt: int
+    action_id: int
+    lane_id: int
+    slot: int | None
+    claimed_at: float
+    failures: int
+    deaths: int
+    generation: int
+    fence: int
+    step: str = ""

@@ -1,0 +1,221 @@
+"""Why a task is where it is: one sentence that is exactly true, and what changes it.
+
+Each state has a function, and each gate before a start one line in a list, in the order in which
+they are asked: the first that holds is the answer. A sentence begins small and ends without a full
+stop, after the words "task 7".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from enum import StrEnum
+
+import msgspec
+
+from overnight.core.durations import format_duration, iso
+from overnight.core.lanes import QueueView, is_paused
+from overnight.core.states import ErrorClass, Reason, TaskState
+from overnight.core.task import Action, Task
+
+
+class Engine(StrEnum):
+    """Who could start it."""
+
+    NONE = "none"
+    WORKING = "working"
+    PAUSED = "paused"
+    STOPPING = "stopping"
+    SILENT = "silent"
+
+
+class Around(msgspec.Struct, frozen=True):
+    """What is known of the rest of the home when somebody asks."""
+
+    #: POSIX seconds.
+    now: float
+    engine: Engine = Engine.WORKING
+    #: Why the engine pauses or gave up.
+    engine_why: str = ""
+    #: None: not known.
+    slots: int | None = None
+    #: Attempts under way, in all and in the task's queue.
+    running: int = 0
+    running_in_queue: int = 0
+    #: Settings of the task's queue, and of every queue.
+    queue: QueueView | None = None
+    every_queue: QueueView | None = None
+    #: Starts a second that the queue allows.
+    rate: float | None = None
+    #: What there is of each resource, and what running tasks have of it.
+    totals: Mapping[str, float] = {}
+    used: Mapping[str, float] = {}
+    #: The process that has popped the task; empty for one that an engine runs.
+    owner: str = ""
+
+
+class Why(msgspec.Struct, frozen=True):
+    """The answer."""
+
+    sentence: str
+    #: What to type to change it, the likeliest first.
+    commands: tuple[str, ...] = ()
+
+
+def why(task: Task, action: Action, around: Around) -> Why:
+    """Say why the task is where it is."""
+    return _ANSWERS[task.state](task, action, around)
+
+
+# -- on its way --------------------------------------------------------------------------------
+
+
+def _waiting(task: Task, action: Action, around: Around) -> Why:
+    if task.not_before is None:
+        return Why("waits for the tasks that come before it", (f"overnight show {task.id}",))
+    if task.not_before <= around.now:
+        return _pending(task, action, around)
+    when = f"until {iso(task.not_before)}, {format_duration(task.not_before - around.now)} from now"
+    end = f"overnight cancel {task.id}"
+    now = (f"overnight retry {task.id}", end)
+    if task.failures:
+        tries = f"attempt {task.failures + 1} of {action.retries + 1}"
+        return Why(f"waits {when}, for {tries}; the one before failed: {_error(task)}", now)
+    if task.attempt:
+        return Why(f"has asked to be tried later and waits {when}", now)
+    return Why(f"is not to start before its time and waits {when}", (end,))
+
+
+def _pending(task: Task, action: Action, around: Around) -> Why:  # noqa: ARG001 - every answer takes the same
+    return next(_gates(task, around))
+
+
+def _gates(task: Task, around: Around) -> Iterator[Why]:
+    """What holds it, the hardest first; the last one always does."""
+    yield from _engine(around)
+    yield from _queue(around)
+    yield from _resources(task, around)
+    if around.slots is not None and around.running >= around.slots:
+        yield Why(f"waits for its turn: all {around.slots} slots are busy", ("overnight status --detailed",))
+    if around.rate is not None:
+        pace = f"queue {task.queue} starts at most {around.rate:g} a second"
+        yield Why(f"waits for its turn: {pace}", (f"overnight queue set {task.queue} --rate none",))
+    yield Why("may start: the engine takes it with one of its next turns", ("overnight status",))
+
+
+def _engine(around: Around) -> Iterator[Why]:
+    if around.engine is Engine.NONE:
+        gave_up = f" ({around.engine_why})" if around.engine_why else ""
+        yield Why(f"waits for an engine, and none runs in this home{gave_up}", ("overnight start", "overnight run"))
+    if around.engine is Engine.SILENT:
+        yield Why("waits for the engine, which has not been heard of", ("overnight stop --now", "overnight start"))
+    if around.engine is Engine.STOPPING:
+        yield Why("waits: the engine is stopping and starts nothing more", ("overnight start",))
+    if around.every_queue is not None and is_paused(around.every_queue, around.now):
+        yield Why(f"waits: a person has paused every queue{_until(around.every_queue)}", ("overnight unpause",))
+    if around.engine is Engine.PAUSED:
+        yield Why(f"waits: the engine starts nothing, because {around.engine_why}", ("overnight status",))
+
+
+def _queue(around: Around) -> Iterator[Why]:
+    queue = around.queue
+    if queue is None:
+        return
+    if is_paused(queue, around.now):
+        yield Why(f"waits: a person has paused queue {queue.name}{_until(queue)}", (f"overnight unpause {queue.name}",))
+    if queue.slots is not None and around.running_in_queue >= queue.slots:
+        most = f"queue {queue.name} runs {queue.slots} at a time, and {around.running_in_queue} are running"
+        yield Why(f"waits for its turn: {most}", (f"overnight queue set {queue.name} --slots {queue.slots + 1}",))
+
+
+def _resources(task: Task, around: Around) -> Iterator[Why]:
+    for name, amount in task.needs.items():
+        total, used = around.totals.get(name, 0.0), around.used.get(name, 0.0)
+        if amount > total:
+            there = f"needs {amount:g} of {name!r} and there is {total:g}, so it waits until that changes"
+            yield Why(there, (f"[resources] {name} = {amount:g} in overnight.toml", f"overnight cancel {task.id}"))
+        elif amount > total - used:
+            taken = f"needs {amount:g} of {name!r}, and {used:g} of {total:g} is taken by running tasks"
+            yield Why(taken, ("overnight status --detailed",))
+
+
+def _running(task: Task, action: Action, around: Around) -> Why:
+    if around.owner:
+        process = around.owner.partition(":")[0]
+        words = f"was taken out of the queue by process {process}, which alone says how it ends"
+        return Why(words, (f"ps {process}",))
+    ways = (f"overnight log -f {task.id}", f"overnight cancel {task.id}")
+    which = f"attempt {task.attempt}"
+    if around.engine is Engine.NONE:
+        lost = f"was running ({which}) when the engine ended; the next engine sees that it is dead and runs it again"
+        return Why(lost, ("overnight start", "overnight run"))
+    if task.started_at is None:
+        return Why(f"was handed out ({which}) and is about to begin", ways)
+    seconds = max(0.0, around.now - task.started_at)
+    limit = (
+        f", of at most {format_duration(action.timeout)}" if action.timeout is not None else ", without a time limit"
+    )
+    return Why(f"runs ({which}) since {format_duration(seconds)}{limit}", ways)
+
+
+# -- at rest -----------------------------------------------------------------------------------
+
+
+def _completed(task: Task, action: Action, around: Around) -> Why:  # noqa: ARG001 - every answer takes the same
+    when = f" at {iso(task.finished_at)}" if task.finished_at is not None else ""
+    after = f", after {task.failures} that failed" if task.failures else ""
+    return Why(f"completed{when} with attempt {task.attempt}{after}", (f"overnight log {task.id}",))
+
+
+_NOT_AGAIN = {
+    ErrorClass.PERMANENT: "such an error is not tried again",
+    ErrorClass.RESOURCE: "it asked for more than there was",
+}
+
+
+def _failed(task: Task, action: Action, around: Around) -> Why:  # noqa: ARG001 - every answer takes the same
+    ways: tuple[str, ...] = (f"overnight log {task.id}", f"overnight retry {task.id}")
+    if task.fingerprint:
+        ways = (*ways, f"overnight list --cause {task.fingerprint}")
+    if task.reason is Reason.DEPENDENCY:
+        return Why(f"failed without being run: {_error(task)}", (f"overnight show {task.id}", *ways[1:]))
+    tries = "attempt" if task.failures <= 1 else "attempts"
+    after = f"after {max(task.failures, 1)} {tries}, {action.retries + 1} allowed"
+    if task.failures <= action.retries and task.error_class in _NOT_AGAIN:
+        after += f"; {_NOT_AGAIN[task.error_class]}"
+    return Why(f"failed ({task.reason or 'error'}): {_error(task)}; {after}", ways)
+
+
+def _cancelled(task: Task, action: Action, around: Around) -> Why:  # noqa: ARG001 - every answer takes the same
+    return Why("was cancelled by a person", (f"overnight retry {task.id}",))
+
+
+def _held(task: Task, action: Action, around: Around) -> Why:  # noqa: ARG001 - every answer takes the same
+    ways = (f"overnight release {task.id}", f"overnight cancel {task.id}")
+    if task.reason is Reason.POISON:
+        return Why(f"is held: {task.deaths} workers have died while it ran ({_error(task)})", ways)
+    if task.reason is Reason.INTERRUPTED and not action.at_most_once:
+        return Why(f"is held: {_error(task)}", ways)
+    if task.reason is Reason.INTERRUPTED:
+        return Why("is held: it runs at most once and was interrupted, and nobody knows how far it came", ways)
+    if task.reason is Reason.BY_HAND:
+        return Why("is held by a person", ways)
+    return Why(f"is held ({task.reason}): {_error(task)}", ways)
+
+
+_ANSWERS: dict[TaskState, Callable[[Task, Action, Around], Why]] = {
+    TaskState.WAITING: _waiting,
+    TaskState.PENDING: _pending,
+    TaskState.RUNNING: _running,
+    TaskState.COMPLETED: _completed,
+    TaskState.FAILED: _failed,
+    TaskState.CANCELLED: _cancelled,
+    TaskState.HELD: _held,
+}
+
+
+def _error(task: Task) -> str:
+    return task.error or "nothing was said"
+
+
+def _until(queue: QueueView) -> str:
+    return f" until {iso(queue.paused_until)}" if queue.paused_until is not None else ""

@@ -1,0 +1,135 @@
+"""One sentence for every state and every gate, and always something to type."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+
+from overnight.core.lanes import QueueView
+from overnight.core.states import FAILED_REASONS, HELD_REASONS, ErrorClass, Reason, TaskState
+from overnight.core.task import Action, ActionKind, Task
+from overnight.core.why import Around, Engine, why
+
+NOON = 1_800_000_000.0
+S = TaskState
+
+
+def task(state: TaskState, **fields: Any) -> Task:
+    usual: dict[str, Any] = {
+        "queue": "default", "workflow": "", "input": b"x", "action_id": 1, "priority": 0, "attempt": 0,
+        "failures": 0, "deaths": 0, "generation": 1, "added_at": NOON - 60,
+    }  # fmt: skip
+    return Task(id=7, state=state, **usual | fields)
+
+
+def ask(asked: Task, around: Around | None = None, **action: Any) -> str:
+    usual: dict[str, Any] = {"argv": (b"gzip",), "retries": 3, "timeout": 300.0}
+    made = Action(ActionKind.COMMAND, b"/", **usual | action)
+    return why(asked, made, around or Around(now=NOON)).sentence
+
+
+QUEUE = QueueView("net", slots=2)
+
+
+@pytest.mark.parametrize(
+    ("around", "sentence"),
+    [
+        (Around(NOON), "may start: the engine takes it with one of its next turns"),
+        (Around(NOON, Engine.NONE), "waits for an engine, and none runs in this home"),
+        (
+            Around(NOON, Engine.NONE, "ten crashes in a row"),
+            "waits for an engine, and none runs in this home (ten crashes in a row)",
+        ),
+        (Around(NOON, Engine.SILENT), "waits for the engine, which has not been heard of"),
+        (Around(NOON, Engine.STOPPING), "waits: the engine is stopping and starts nothing more"),
+        (
+            Around(NOON, Engine.PAUSED, "the disk is full"),
+            "waits: the engine starts nothing, because the disk is full",
+        ),
+        (
+            Around(NOON, Engine.PAUSED, every_queue=QueueView("", paused=True)),
+            "waits: a person has paused every queue",
+        ),
+        (
+            Around(NOON, queue=QueueView("net", paused=True, paused_until=NOON + 60)),
+            "waits: a person has paused queue net until 2027-01-15T08:01:00.000Z",
+        ),
+        (
+            Around(NOON, queue=QUEUE, running_in_queue=2),
+            "waits for its turn: queue net runs 2 at a time, and 2 are running",
+        ),
+        (Around(NOON, queue=QUEUE, running_in_queue=1, slots=4, running=4), "waits for its turn: all 4 slots are busy"),
+        (Around(NOON, slots=4, running=1, rate=0.5), "waits for its turn: queue default starts at most 0.5 a second"),
+    ],
+)
+def test_what_may_start_is_held_by_the_first_gate_that_is_closed(around: Around, sentence: str) -> None:
+    assert ask(task(S.PENDING), around) == sentence
+    assert ask(task(S.WAITING, not_before=NOON), around) == sentence
+
+
+def test_a_resource_that_is_taken_differs_from_one_that_is_not_there() -> None:
+    needy = task(S.PENDING, needs={"gpu": 2.0})
+    assert "there is 1, so it waits until that changes" in ask(needy, Around(NOON, totals={"gpu": 1.0}))
+    taken = Around(NOON, totals={"gpu": 2.0}, used={"gpu": 1.0})
+    assert ask(needy, taken) == "needs 2 of 'gpu', and 1 of 2 is taken by running tasks"
+    assert ask(needy, Around(NOON, totals={"gpu": 2.0})).startswith("may start")
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({}, "is not to start before its time and waits until 2027-01-15T08:01:30.000Z, 1 min 30 s from now"),
+        ({"attempt": 1}, "has asked to be tried later and waits until 2027-01-15T08:01:30.000Z, 1 min 30 s from now"),
+        (
+            {"attempt": 2, "failures": 1, "error": "no"},
+            "waits until 2027-01-15T08:01:30.000Z, 1 min 30 s from now, for attempt 2 of 4; the one before failed: no",
+        ),
+    ],
+)
+def test_what_waits_for_a_time_says_for_which_and_why(fields: dict[str, Any], sentence: str) -> None:
+    assert ask(task(S.WAITING, not_before=NOON + 90, **fields)) == sentence
+
+
+def test_what_runs_says_since_when_and_how_long_it_may() -> None:
+    running = task(S.RUNNING, attempt=2, started_at=NOON - 90)
+    assert ask(running) == "runs (attempt 2) since 1 min 30 s, of at most 5 min"
+    assert ask(running, timeout=None) == "runs (attempt 2) since 1 min 30 s, without a time limit"
+    assert ask(task(S.RUNNING, attempt=1)) == "was handed out (attempt 1) and is about to begin"
+    assert "process 4711" in ask(running, Around(NOON, owner="4711:99:boot"))
+    assert "when the engine ended" in ask(running, Around(NOON, Engine.NONE))
+
+
+def test_what_failed_says_how_often_it_was_tried_and_why_no_more() -> None:
+    failed = task(S.FAILED, reason=Reason.ERROR, failures=4, error="exit status 1", fingerprint="abc")
+    assert ask(failed) == "failed (error): exit status 1; after 4 attempts, 4 allowed"
+    permanent = task(S.FAILED, reason=Reason.ERROR, failures=1, error="no", error_class=ErrorClass.PERMANENT)
+    assert ask(permanent) == "failed (error): no; after 1 attempt, 4 allowed; such an error is not tried again"
+    orphan = task(S.FAILED, reason=Reason.DEPENDENCY, error="task 3 failed")
+    assert ask(orphan) == "failed without being run: task 3 failed"
+
+
+def test_what_is_held_says_by_whom() -> None:
+    held = task(S.HELD, reason=Reason.POISON, deaths=3, error="signal 9")
+    assert ask(held) == "is held: 3 workers have died while it ran (signal 9)"
+    assert ask(task(S.HELD, reason=Reason.BY_HAND)) == "is held by a person"
+    stuck = task(S.HELD, reason=Reason.INTERRUPTED, error="process 9 of it is stuck in the kernel")
+    assert ask(stuck) == "is held: process 9 of it is stuck in the kernel"
+    assert ask(stuck, at_most_once=True).startswith("is held: it runs at most once")
+
+
+ENGINES = [Around(NOON, engine, "it says so", slots=1, running=number) for number, engine in enumerate(Engine)]
+REASONS: dict[TaskState, list[Reason | None]] = {S.FAILED: [*FAILED_REASONS], S.HELD: [*HELD_REASONS]}
+
+
+@pytest.mark.parametrize("around", ENGINES)
+@pytest.mark.parametrize("state", S)
+def test_every_state_has_one_sentence_and_something_to_type(state: TaskState, around: Around) -> None:
+    for reason, error_class in itertools.product(REASONS.get(state, [None]), [None, *ErrorClass]):
+        asked = task(state, reason=reason, error_class=error_class, attempt=1, failures=1, not_before=NOON + 1)
+        answer = why(asked, Action(ActionKind.COMMAND, b"/"), around)
+        assert answer.sentence
+        assert "\n" not in answer.sentence
+        assert not answer.sentence.endswith(".")
+        assert answer.commands
