@@ -57,7 +57,7 @@ def test_what_is_written_is_for_its_owner_alone(tmp_path: Path) -> None:
     old = os.umask(0)
     try:
         files.write_atomically(tmp_path / "a", b"x")
-        files.append_durably(tmp_path / "b", b"x")
+        files.append(tmp_path / "b", b"x")
         files.allocate(tmp_path / "c", 1)
     finally:
         os.umask(old)
@@ -75,7 +75,7 @@ def test_a_symbolic_link_is_replaced_and_its_target_left_alone(tmp_path: Path) -
     assert not (tmp_path / "a").is_symlink()
 
 
-@pytest.mark.parametrize("write", [files.append_durably, lambda path, _: files.allocate(path, 10)])
+@pytest.mark.parametrize("write", [files.append, lambda path, _: files.allocate(path, 10)])
 def test_a_symbolic_link_is_not_followed(tmp_path: Path, write: object) -> None:
     (tmp_path / "target").write_bytes(b"precious")
     (tmp_path / "a").symlink_to("target")
@@ -102,15 +102,15 @@ def test_a_failed_write_leaves_the_old_content_and_no_litter(tmp_path: Path, mon
 def test_a_failed_append_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next line would be glued to it."""
     path = tmp_path / "log"
-    files.append_durably(path, b"one\n")
+    files.append(path, b"one\n")
     write = os.write
     monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:2]) if len(data) == 4 else full())
 
     with pytest.raises(OSError, match="No space"):
-        files.append_durably(path, b"two\n")
+        files.append(path, b"two\n")
 
     monkeypatch.undo()
-    files.append_durably(path, b"three\n")
+    files.append(path, b"three\n")
     assert path.read_bytes() == b"one\nthree\n"
 
 
@@ -124,10 +124,10 @@ def test_a_short_write_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_new_log_is_known_to_its_directory(tmp_path: Path, calls: list[str]) -> None:
-    files.append_durably(tmp_path / "log", b"one\n")
+    files.append(tmp_path / "log", b"one\n")
     assert calls == ["sync file", "sync directory"]
 
-    files.append_durably(tmp_path / "log", b"two\n")
+    files.append(tmp_path / "log", b"two\n")
     assert calls == ["sync file", "sync directory", "sync file"]
 
 

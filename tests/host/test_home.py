@@ -105,6 +105,16 @@ def test_somebody_elses_directory_does_not_become_a_home(tmp_path: Path) -> None
     assert [entry.name for entry in tmp_path.iterdir()] == ["thesis.tex"]
 
 
+def test_a_directory_that_is_no_home_is_not_told_to_be_a_half_made_one(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").touch()
+    tmp_path.chmod(0o700)
+
+    said = refusal(Home(tmp_path))
+    assert "is not empty ('thesis.tex' is in it) and has no home.json; nothing was changed\nname a home" in said
+    (tmp_path / ".overnight").mkdir()
+    assert refusal(Home(tmp_path)).endswith(f"\n--home {tmp_path}/.overnight")
+
+
 def test_a_home_that_lost_its_card_is_not_given_a_new_one(home: Home) -> None:
     """With a new id its running processes would be strangers."""
     home.store.touch()

@@ -123,6 +123,37 @@ def test_a_shorter_name_leaves_nothing_of_a_longer_one(path: Path) -> None:
         assert json.loads(path.read_text()) == {"pid": 2}
 
 
+def test_whoever_reads_while_the_holder_changes_its_name_reads_one_of_both(path: Path) -> None:
+    long, short = ME | {"home": "x" * 500}, {"pid": os.getpid()}
+    with HomeLock(path) as mine:
+        mine.acquire(long)
+        reader = subprocess.Popen(
+            [sys.executable, "-S", "-c", f"import sys; sys.path[:] = {sys.path!r}\n" + textwrap.dedent(READER), path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == "reading\n"
+        for _ in range(20_000):
+            mine.rewrite(short)
+            mine.rewrite(long)
+        out, _ = reader.communicate("\n")
+        assert out == "0\n"
+
+
+READER = """
+    import select, sys
+    from pathlib import Path
+    from overnight.host.lock import Owner, read_owner
+    print("reading", flush=True)
+    nameless = 0
+    while not select.select([sys.stdin], [], [], 0)[0]:
+        nameless += read_owner(Path(sys.argv[1])) == Owner()
+    print(nameless)
+"""
+
+
 def test_the_second_is_told_who_and_since_when_and_what_to_type(path: Path) -> None:
     with HomeLock(path) as mine:
         mine.acquire({"pid": 4711, "started_at": SystemClock().now()})
@@ -207,6 +238,78 @@ def test_a_started_program_does_not_inherit_the_lock(path: Path) -> None:
         assert read_owner(path) is None
     finally:
         child.communicate()
+
+
+CHILD = """
+    import os, sys
+    from pathlib import Path
+    from overnight.host.lock import HomeLock
+    lock = HomeLock(Path(sys.argv[1]))
+    lock.adopt(int(sys.argv[2]), {"pid": os.getpid(), "supervisor": os.getppid()})
+    print(os.get_inheritable(int(sys.argv[2])), flush=True)
+    sys.stdin.readline()
+    lock.release()
+    sys.stdin.readline()
+"""
+
+
+def handed_down(path: Path, descriptor: int) -> subprocess.Popen[str]:
+    words = f"import sys; sys.path[:] = {sys.path!r}\n" + textwrap.dedent(CHILD)
+    return subprocess.Popen(
+        [sys.executable, "-S", "-c", words, path, str(descriptor)],
+        pass_fds=[descriptor],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_lock_that_is_handed_down_is_held_until_both_have_let_go(path: Path) -> None:
+    """Nobody else gets in between two engines of one supervisor, nor beside one whose supervisor was killed."""
+    mine = HomeLock(path)
+    mine.acquire(ME)
+    child = handed_down(path, mine.fileno())
+    assert child.stdout is not None
+    assert child.stdout.readline() == "False\n"
+    assert read_owner(path) == Owner(pid=child.pid, supervisor=os.getpid())
+
+    mine.release()
+    assert read_owner(path) is not None
+    child.communicate()
+    assert read_owner(path) is None
+
+
+def test_a_child_that_lets_go_leaves_the_lock_to_its_parent(path: Path) -> None:
+    with HomeLock(path) as mine:
+        mine.acquire(ME)
+        child = handed_down(path, mine.fileno())
+        child.communicate("\n\n")
+        assert read_owner(path) == Owner(pid=child.pid, supervisor=os.getpid())
+        mine.rewrite({"pid": 5, "start": 6, "boot_id": "b", "supervisor": 5, "supervisor_start": 6})
+        owner = read_owner(path)
+        assert owner is not None
+        assert owner.is_supervisor
+        assert owner.who() == owner.who_supervises() == (5, 6, "b")
+    assert read_owner(path) is None
+
+
+def test_what_is_handed_down_must_be_the_lock(path: Path, tmp_path: Path) -> None:
+    with HomeLock(path) as mine:
+        mine.acquire(ME)
+        other = os.open(tmp_path / "other", os.O_RDWR | os.O_CREAT)
+        again = os.open(path, os.O_RDWR)
+        for descriptor in (other, again):
+            with pytest.raises(AlreadyRunningError):
+                HomeLock(path).adopt(descriptor, ME)
+            os.close(descriptor)
+        assert read_owner(path) == Owner(os.getpid(), 1000.0, 7, "b", "h", "1")
+
+
+def test_a_holder_that_has_not_said_enough_cannot_be_named() -> None:
+    assert Owner().who() is None
+    assert Owner(pid=1).who() is None
+    assert Owner(pid=1, start=2, boot_id="b").who_supervises() is None
+    assert not Owner().is_supervisor
 
 
 def test_nobody_holds_a_lock_that_was_never_made(path: Path) -> None:

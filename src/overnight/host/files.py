@@ -55,8 +55,13 @@ def write_aside(path: Path, data: bytes, *, durable: bool = True) -> Path:
     return temporary
 
 
-def append_durably(path: Path, data: bytes) -> None:
-    """Add `data` to the end of a file and return when it is on disk. One writer at a time.
+def append(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Add `data` to the end of a file. One writer at a time.
+
+    Args:
+        path: The file; made when it is missing.
+        data: What to add.
+        durable: Whether it must be on disk on return.
 
     Raises:
         OSError: It could not be written; what was written of it has been cut off again, if the
@@ -67,12 +72,13 @@ def append_durably(path: Path, data: bytes) -> None:
         size = os.fstat(descriptor).st_size
         try:
             _write_all(descriptor, data)
-            os.fsync(descriptor)
+            if durable:
+                os.fsync(descriptor)
         except OSError:
             with contextlib.suppress(OSError):  # the first error is the one to tell
                 os.ftruncate(descriptor, size)
             raise
-    if size == 0:
+    if durable and size == 0:
         sync_directory(path.parent)
 
 
@@ -110,10 +116,19 @@ def allocate(path: Path, size_bytes: int) -> None:
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     with _opened(path, flags) as descriptor:
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(descriptor, 0, size_bytes)
-        else:  # macOS
-            _fill(descriptor, size_bytes)
+        allocate_open(descriptor, size_bytes)
+
+
+def allocate_open(descriptor: int, size_bytes: int) -> None:
+    """The same for a file that is open for writing.
+
+    Raises:
+        OSError: There is no room.
+    """
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, size_bytes)
+    else:  # macOS
+        _fill(descriptor, size_bytes)
 
 
 def _fill(descriptor: int, size_bytes: int) -> None:

@@ -37,6 +37,12 @@ class _Card(msgspec.Struct, omit_defaults=True):
     written_by: str = ""
     #: There has been a store: one that is missing was lost, and must not be begun anew.
     has_store: bool = False
+    #: Rises whenever the store is set back.
+    epoch: int = 0
+    #: Events that a rollback has undone: (last one before, last one of them).
+    undone: list[tuple[int, int]] = []
+    #: Name of the directory in which the store to be put in place lies ready; empty when none does.
+    ready: str = ""
 
 
 class Home(msgspec.Struct, frozen=True):
@@ -110,9 +116,19 @@ class Home(msgspec.Struct, frozen=True):
         return self.path / "heartbeat.log"
 
     @property
+    def log(self) -> Path:
+        """What supervisor and engine say, when there is no terminal."""
+        return self.path / "engine.log"
+
+    @property
     def output(self) -> Path:
         """Directory of what tasks print."""
         return self.path / "output"
+
+    @property
+    def results(self) -> Path:
+        """Directory of results that are too large for the store."""
+        return self.path / "results"
 
     @property
     def work(self) -> Path:
@@ -123,6 +139,11 @@ class Home(msgspec.Struct, frozen=True):
     def checkpoints(self) -> Path:
         """Directory of verified copies of the store."""
         return self.path / "checkpoints"
+
+    @property
+    def aside(self) -> Path:
+        """Directory of stores that were damaged or set back; nothing in it is ever removed by the program."""
+        return self.path / "aside"
 
     @property
     def config(self) -> Path:
@@ -219,6 +240,55 @@ def remember_store(home: Home) -> None:
         write_atomically(home.home_json, _encoded(msgspec.structs.replace(card, has_store=True)))
 
 
+class Past(msgspec.Struct, frozen=True):
+    """How often the store was set back, and what of the journal is undone by that."""
+
+    epoch: int
+    #: Numbers of events: (last one before, last one of them), in the order in which they were undone.
+    undone: tuple[tuple[int, int], ...] = ()
+
+    def holds(self, event: int) -> bool:
+        """Whether the event of this number counts, as does a copy of the store with it as the last one."""
+        return not any(before < event <= last for before, last in self.undone)
+
+
+def past(home: Home) -> Past:
+    """What ``home.json`` says of rollbacks. It lies outside the store, and so is never set back itself."""
+    card = _card(home)
+    return Past(card.epoch, tuple(card.undone))
+
+
+def promise_restore(home: Home, ready: str, *, undone: tuple[int, int] | None = None) -> None:
+    """Note that the store is about to be set back; from here on it will be, whoever dies. Raises the epoch.
+
+    Args:
+        home: The home; the caller holds its lock.
+        ready: Name of the directory in which the other store lies, whole and on the disk.
+        undone: What a rollback undoes: the last event before, and the last one of all.
+
+    Raises:
+        OSError: It could not be written; then the store must stay as it is.
+    """
+    card = _card(home)
+    gone = card.undone
+    if undone is not None:
+        # Whoever goes back into a time that was undone has it back, up to there.
+        gone = [*(one for one in gone if one[1] < undone[0]), *([undone] if undone[0] < undone[1] else [])]
+    card = msgspec.structs.replace(card, epoch=card.epoch + 1, undone=gone, ready=ready, has_store=True)
+    write_atomically(home.home_json, _encoded(card))
+
+
+def promised_restore(home: Home) -> Path | None:
+    """The directory of a store that must be put in place; None when there is none."""
+    ready = _card(home).ready
+    return home.path / ready if ready else None
+
+
+def restore_kept(home: Home) -> None:
+    """The promised store is in place."""
+    write_atomically(home.home_json, _encoded(msgspec.structs.replace(_card(home), ready="")))
+
+
 def check(home: Home) -> None:
     """Refuse a home that cannot be trusted, before anything in it is opened.
 
@@ -280,6 +350,7 @@ def _card(home: Home) -> _Card:
                 f"{missing}, though there are tasks; nothing was changed",
                 hint="put it back from a copy of this home",
             ) from None
+        _refuse_if_occupied(home)
         raise HomeUnusableError(
             f"{missing}: this home was never finished; there are no tasks in it", hint="'overnight add' completes it"
         ) from None
@@ -295,9 +366,12 @@ def _refuse_if_occupied(home: Home) -> None:
     others = sorted(entry.name for entry in home.path.iterdir() if not entry.name.startswith(_NOTHING))
     # Another process may have made the home since we looked; then the files are its own.
     if others and not home.home_json.exists():
+        inside = home.path / DIRECTORY
         raise HomeUnusableError(
             f"{home.path} is not empty ({others[0]!r} is in it) and has no home.json; nothing was changed",
-            hint="name a directory that is empty or does not exist yet",
+            hint=f"--home {inside}"
+            if inside.exists()
+            else "name a home, or a directory that is empty or does not exist yet",
         )
 
 

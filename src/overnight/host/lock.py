@@ -20,11 +20,14 @@ import msgspec
 
 from overnight.core.errors import AlreadyRunningError, HomeUnusableError
 from overnight.host.clock import SystemClock
+from overnight.host.processes import Identity
 
 #: More than anybody writes about himself.
 _LONGEST_INFO = 64 * 1024
 #: How often, and how many seconds apart, the lock is tried again while only readers are looking at it.
 _TRIES, _PAUSE = 2000, 0.001
+#: How often what cannot be read is read again.
+_READS = 10
 
 
 class Owner(msgspec.Struct, frozen=True):
@@ -42,6 +45,23 @@ class Owner(msgspec.Struct, frozen=True):
     boot_id: str = ""
     home: str = ""
     version: str = ""
+    #: The process that watches over the engine, if one does: its number and its start. It holds the lock too,
+    #: and between two engines it is itself the `pid`.
+    supervisor: int | None = None
+    supervisor_start: int | None = None
+
+    def who(self) -> Identity | None:
+        """The holder itself, as far as it can be told from a later process of its number."""
+        return _named(self.pid, self.start, self.boot_id)
+
+    def who_supervises(self) -> Identity | None:
+        """Its supervisor, as far as it can be told from a later process of its number."""
+        return _named(self.supervisor, self.supervisor_start, self.boot_id)
+
+    @property
+    def is_supervisor(self) -> bool:
+        """Whether a supervisor holds the lock, and no engine."""
+        return self.pid is not None and self.pid == self.supervisor
 
 
 class HomeLock:
@@ -61,6 +81,8 @@ class HomeLock:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._descriptor: int | None = None
+        #: Our parent holds it as well.
+        self._shared = False
 
     def acquire(self, info: Mapping[str, object]) -> None:
         """Take the lock and write `info` inside, with the names of `Owner` and any others.
@@ -86,20 +108,50 @@ class HomeLock:
                     self._descriptor, descriptor = descriptor, -1
                     return
                 if not _try(descriptor, fcntl.LOCK_SH):
-                    raise _refusal(_read(descriptor))
+                    raise refusal(_read(descriptor))
             finally:
                 if descriptor >= 0:
                     os.close(descriptor)
             # Nobody holds it: a reader was looking at this very moment, or somebody deleted the file.
             time.sleep(_PAUSE)
-        raise _refusal(Owner())
+        raise refusal(Owner())
+
+    def adopt(self, descriptor: int, info: Mapping[str, object]) -> None:
+        """Share the lock of our parent, which holds it and has handed its descriptor down; write `info` inside.
+
+        Both hold it then: it is free when both have ended, and whoever is left keeps it.
+
+        Raises:
+            AlreadyRunningError: It is not the lock of this path, or another process holds that.
+        """
+        os.set_inheritable(descriptor, False)  # noqa: FBT003 - its only argument
+        if not (_is_at(self._path, descriptor) and _try(descriptor, fcntl.LOCK_EX)):
+            raise refusal(Owner())
+        _write(descriptor, msgspec.json.encode(info))
+        self._descriptor, self._shared = descriptor, True
+
+    def rewrite(self, info: Mapping[str, object]) -> None:
+        """Say something else about the holder. Only while the lock is held."""
+        if self._descriptor is not None:
+            _write(self._descriptor, msgspec.json.encode(info))
+
+    def fileno(self) -> int:
+        """The descriptor that holds the lock, to be handed down.
+
+        Raises:
+            ValueError: The lock is not held.
+        """
+        if self._descriptor is None:
+            raise ValueError(f"{self._path} is not held")
+        return self._descriptor
 
     def release(self) -> None:
         """Give the lock back. Does nothing when it is not held."""
         if self._descriptor is None:
             return
-        with contextlib.suppress(OSError):  # a full disk or a dying one does not keep us from leaving
-            os.ftruncate(self._descriptor, 0)
+        if not self._shared:  # otherwise what is written is for our parent to change
+            with contextlib.suppress(OSError):  # a full disk or a dying one does not keep us from leaving
+                os.ftruncate(self._descriptor, 0)
         os.close(self._descriptor)
         self._descriptor = None
 
@@ -127,6 +179,10 @@ def read_owner(path: Path) -> Owner | None:
         os.close(descriptor)
 
 
+def _named(pid: int | None, start: int | None, boot_id: str) -> Identity | None:
+    return None if pid is None or start is None else Identity(pid, start, boot_id)
+
+
 def _open(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
@@ -148,21 +204,24 @@ def _is_at(path: Path, descriptor: int) -> bool:
 
 
 def _write(descriptor: int, info: bytes) -> None:
-    """Replace what an earlier holder wrote. A full disk is no reason not to hold the lock."""
+    """Replace what was written before in one piece, for somebody may be reading.
+
+    A full disk is no reason not to hold the lock.
+    """
     with contextlib.suppress(OSError):
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, info, 0)
+        os.pwrite(descriptor, info.ljust(os.fstat(descriptor).st_size), 0)
 
 
 def _read(descriptor: int) -> Owner:
     """What the holder wrote; nothing when it is about to, or was killed on the way."""
-    try:
-        return msgspec.json.decode(os.pread(descriptor, _LONGEST_INFO, 0), type=Owner)
-    except msgspec.DecodeError:
-        return Owner()
+    for _ in range(_READS):  # it may be writing at this very moment
+        with contextlib.suppress(msgspec.DecodeError):
+            return msgspec.json.decode(os.pread(descriptor, _LONGEST_INFO, 0), type=Owner)
+    return Owner()
 
 
-def _refusal(owner: Owner) -> AlreadyRunningError:
+def refusal(owner: Owner) -> AlreadyRunningError:
+    """What to tell whoever wants a home that this one holds."""
     who = "another process" if owner.pid is None else f"process {owner.pid}"
     since = "" if owner.started_at is None else f" (started {_moment(owner.started_at)})"
     return AlreadyRunningError(

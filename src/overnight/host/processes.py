@@ -14,13 +14,17 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import select
+import signal
 import sys
 from typing import NamedTuple
 
 LINUX = sys.platform == "linux"
 #: Source: linux/prctl.h.
 PR_SET_CHILD_SUBREAPER = 36
+#: The first kernel thread, parent of all others.
+_KTHREADD = 2
 
 
 class Identity(NamedTuple):
@@ -46,7 +50,7 @@ def identity(pid: int) -> Identity | None:
     """Who has this number now; None when nobody has, or only a zombie."""
     if not LINUX:
         return _identity_elsewhere(pid)
-    fields = _stat(pid)
+    fields = stat_fields(pid)
     if fields is None or fields[0] in b"ZX":
         return None
     return Identity(pid, int(fields[19]), boot_id())
@@ -57,9 +61,31 @@ def alive(who: Identity) -> bool:
     return identity(who.pid) == who
 
 
+def send(who: Identity, number: signal.Signals) -> bool:
+    """Signal this very process, and none that has its number by now. Whether it was there."""
+    try:
+        descriptor = os.pidfd_open(who.pid) if sys.platform == "linux" else None
+    except OSError:
+        return False
+    try:
+        if not alive(who):
+            return False
+        # From here on the descriptor means one process, and it is the one.
+        if sys.platform == "linux" and descriptor is not None:
+            signal.pidfd_send_signal(descriptor, number)
+        else:
+            os.kill(who.pid, number)
+    except ProcessLookupError:
+        return False
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+    return True
+
+
 def parent(pid: int) -> int:
     """The number of its parent; 0 when it has none or is gone."""
-    fields = _stat(pid) if LINUX else None
+    fields = stat_fields(pid) if LINUX else None
     if fields is not None:
         return int(fields[1])
     if LINUX:
@@ -90,13 +116,57 @@ def environment(pid: int) -> bytes:
     """What it was started with, ``NAME=value`` ended by NUL each; empty when it may not be seen."""
     try:
         if LINUX:
-            return _read(f"/proc/{pid}/environ")
+            return read_whole(f"/proc/{pid}/environ")
         import psutil
 
         pairs = psutil.Process(pid).environ()
         return b"".join(os.fsencode(f"{name}={value}") + b"\0" for name, value in pairs.items())
     except Exception:  # noqa: BLE001 - gone, a zombie, or somebody else's: psutil has errors of its own for each
         return b""
+
+
+def is_stuck(pid: int) -> bool:
+    """Whether it sleeps in the kernel so that nothing wakes it, not even SIGKILL; usually for moments only."""
+    fields = stat_fields(pid) if LINUX else None
+    return fields is not None and fields[0] == b"D"
+
+
+def environment_in_time(pid: int, *, seconds: float = 1.0) -> bytes:
+    """`environment`, but never waiting longer than this: empty then.
+
+    Reading it takes a lock of that process, and one that is stuck in the kernel may hold it for hours.
+    So it is another process that asks, and that one may be left to wait.
+    """
+    if not is_stuck(pid) or is_kernel_thread(pid):
+        return environment(pid)
+    import subprocess  # hardly ever needed, and `status` would wait for it
+
+    try:
+        asker = subprocess.Popen(["cat", f"/proc/{pid}/environ"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    except OSError:  # no process is to be had: to be told late is better than never
+        return environment(pid)
+    try:
+        return asker.communicate(timeout=seconds)[0]
+    except subprocess.TimeoutExpired:
+        asker.kill()  # it ends when it can; whoever purges waits for it
+        asker.returncode = -signal.SIGKILL
+        return b""
+    finally:
+        if asker.stdout is not None:
+            asker.stdout.close()
+
+
+def is_kernel_thread(pid: int) -> bool:
+    """Whether it is a part of the kernel: they have no memory of their own, and kthreadd (2) is their parent."""
+    return pid == _KTHREADD or parent(pid) == _KTHREADD
+
+
+def peak_of_memory() -> int:
+    """The most that the memory of this process has been since its program began, in bytes."""
+    if LINUX:
+        words = read_whole("/proc/self/status").partition(b"VmHWM:")[2].split(maxsplit=1)
+        return int(words[0]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def set_subreaper() -> bool:
@@ -156,15 +226,16 @@ else:
             queue.close()
 
 
-def _stat(pid: int) -> list[bytes] | None:
-    """The fields of /proc/PID/stat after the name: state, parent, ... Source: proc(5)."""
+def stat_fields(pid: int) -> list[bytes] | None:
+    """The fields of /proc/PID/stat after the name: state, parent, ...; None when it is gone. Source: proc(5)."""
     try:
-        return _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+        return read_whole(f"/proc/{pid}/stat").rpartition(b")")[2].split()
     except OSError:
         return None
 
 
-def _read(path: str) -> bytes:
+def read_whole(path: str) -> bytes:
+    """A file of /proc, by plain calls: thousands of them are read in a row."""
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         parts = [os.read(file, 65536)]
@@ -177,7 +248,7 @@ def _read(path: str) -> bytes:
 
 def _children_of_thread(pid: int, thread: str) -> list[int]:
     try:
-        return [int(child) for child in _read(f"/proc/{pid}/task/{thread}/children").split()]
+        return [int(child) for child in read_whole(f"/proc/{pid}/task/{thread}/children").split()]
     except FileNotFoundError:
         # Either the thread is gone or the kernel was built without this file.
         return _children_elsewhere(pid) if os.path.exists(f"/proc/{pid}/task/{thread}") else []

@@ -21,7 +21,7 @@ import time
 from collections.abc import Collection
 
 from overnight.host.clock import SystemClock
-from overnight.host.processes import LINUX, children, environment, identity, parent
+from overnight.host.processes import LINUX, children, environment_in_time, identity, parent
 
 monotonic = SystemClock().monotonic
 #: Looks in a row that must find nothing: the list of children may miss one that moves.
@@ -32,6 +32,8 @@ QUIET_AFTER_KILL = 20
 #: Seconds between two looks: what is killed is gone at once, and what is stuck may be so for hours.
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.0002, 0.05
 
+#: What could not be seen dead in the time that it was given. It is still killed and waited for, by the way.
+_given_up: set[int] = set()
 #: Children of this process that no purge may touch: keepers, a copier, a sidecar.
 _ours: set[int] = set()
 
@@ -44,6 +46,11 @@ def spare(pid: int) -> None:
 def forget(pid: int) -> None:
     """The child has been waited for, or is nobody's any more."""
     _ours.discard(pid)
+
+
+def give_up(pids: Collection[int]) -> None:
+    """Do not wait for these any more: they are stuck in the kernel, and the night must go on."""
+    _given_up.update(pids)
 
 
 def purge(keep: Collection[int] = (), *, seconds: float = 5.0, below: int = 0) -> set[int]:
@@ -64,6 +71,9 @@ def purge(keep: Collection[int] = (), *, seconds: float = 5.0, below: int = 0) -
         if not kept and not below and not _has_children():
             return set()
         left = _strike(kept, below or os.getpid())
+        if _given_up:
+            _given_up.difference_update([pid for pid in _given_up if identity(pid) is None])
+            left -= _given_up
         quiet = 0 if left else quiet + 1
         if left and monotonic() > deadline:
             return left
@@ -76,7 +86,20 @@ def purge(keep: Collection[int] = (), *, seconds: float = 5.0, below: int = 0) -
 def strays(keep: Collection[int] = ()) -> list[int]:
     """Living children of this process that nobody owns, after reaping the dead ones."""
     kept = _ours.union(keep)
-    return [pid for pid in children(os.getpid()) if pid not in kept and not _reap(pid)]
+    return [pid for pid in children(os.getpid()) if pid not in kept and not _reap(pid) and pid not in _given_up]
+
+
+def see_off(*, patience: float, seconds: float = 5.0) -> set[int]:
+    """Let what is left below this process end by itself for a while, then `purge`. Returns who is still there.
+
+    For the workers of an engine that has died: they end what they run, and know best how.
+    """
+    deadline = monotonic() + patience
+    pause = SHORTEST_PAUSE
+    while strays() and monotonic() < deadline:
+        time.sleep(pause)
+        pause = min(pause * 1.5, LONGEST_PAUSE)
+    return purge(seconds=seconds)
 
 
 def _strike(kept: Collection[int], root: int) -> set[int]:
@@ -159,7 +182,10 @@ def sweep(mark: bytes, *, seconds: float, patience: float = 0.0, patient_with: b
         waited = monotonic() - start
         if found and waited > seconds:
             return found
-        if any(_strike_across_lives(pid, mark, b"" if waited > patience else patient_with) for pid in found):
+        sparing = b"" if waited > patience else patient_with
+        # All of them: the first one may be one that never dies.
+        struck = [_strike_across_lives(pid, mark, sparing) for pid in found]
+        if any(struck):
             needed = QUIET_AFTER_KILL
         quiet = 0 if found else quiet + 1
         time.sleep(0.001 if found else 0)
@@ -190,7 +216,7 @@ def _strike_across_lives(pid: int, mark: bytes, sparing: bytes) -> bool:
 
 
 def _carries(pid: int, line: bytes) -> bool:
-    return b"\0" + line + b"\0" in b"\0" + environment(pid) and identity(pid) is not None
+    return b"\0" + line + b"\0" in b"\0" + environment_in_time(pid) and identity(pid) is not None
 
 
 def _everybody() -> list[int]:

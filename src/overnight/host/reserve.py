@@ -43,8 +43,11 @@ class Reserve:
 
     def returned(self) -> bool:
         """Whether there is room again; the reserve is back then."""
-        directory = self._path.parent
-        return free_bytes(directory) >= enough_of(total_bytes(directory)) and self.keep()
+        return free_bytes(self._path.parent) >= self.needed() and self.keep()
+
+    def needed(self) -> int:
+        """Free bytes at which there is room again."""
+        return enough_of(total_bytes(self._path.parent))
 
 
 def enough_of(file_system_bytes: int) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import selectors
+import math
+import select
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -22,25 +23,20 @@ class Waiter(Protocol):
 
 
 class KernelWaiter:
-    """Waits in the kernel. Keeps one selector for each set of sources that it was asked about."""
+    """Waits in the kernel. Keeps nothing from one wait to the next.
 
-    def __init__(self) -> None:
-        self._selectors: dict[tuple[int, ...], selectors.BaseSelector] = {}
+    A selector that is kept remembers numbers, and a number may be given to another source while nobody
+    waits; then the old source would be told of what happens to the new one.
+    """
 
     def wait(self, sources: Sequence[Source], seconds: float) -> list[Source]:
-        selector = self._selector_for(sources)
-        return [key.data for key, _ in selector.select(max(0.0, seconds))]
-
-    def _selector_for(self, sources: Sequence[Source]) -> selectors.BaseSelector:
-        filenos = tuple(source.fileno() for source in sources)
-        if filenos not in self._selectors:
-            selector = self._selectors[filenos] = selectors.DefaultSelector()
-            for source in sources:
-                selector.register(source.fileno(), selectors.EVENT_READ, source)
-        return self._selectors[filenos]
+        numbers = {source.fileno(): source for source in sources}
+        poll = select.poll()
+        for number in numbers:
+            poll.register(number, select.POLLIN)
+        # Rounded up: waking a little early would only mean to look twice.
+        patience = None if seconds == math.inf else math.ceil(max(0.0, seconds) * 1000)
+        return [numbers[number] for number, _ in poll.poll(patience)]
 
     def close(self) -> None:
-        """Let go of the selectors."""
-        for selector in self._selectors.values():
-            selector.close()
-        self._selectors.clear()
+        """Nothing is kept."""
