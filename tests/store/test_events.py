@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from hypothesis import given
 
-from overnight.core import events
+from overnight.core import action_records, events, step_events
 from overnight.core.states import Outcome, Reason, TaskState
 from overnight.core.task import Action, ActionKind, Backoff, NewTask
 
@@ -37,15 +37,15 @@ actions = st.builds(
 @given(actions)
 def test_an_action_comes_back_from_its_record(action: Action) -> None:
     """Through JSON, with the same digest: redo makes the same task."""
-    definition, coded = msgspec.json.decode(msgspec.json.encode(events.action_record(action)))
-    again = events.action_from(definition, coded)
+    definition, coded = msgspec.json.decode(msgspec.json.encode(action_records.action_record(action)))
+    again = action_records.action_from(definition, coded)
     assert again == action
     assert again.digest() == action.digest()
 
 
 def test_an_action_of_plain_text_is_readable() -> None:
     action = Action(kind=ActionKind.COMMAND, cwd=b"/data", argv=(b"convert", "é".encode()), timeout=None)
-    assert events.action_record(action) == (
+    assert action_records.action_record(action) == (
         {"kind": "command", "cwd": "/data", "argv": ["convert", "é"], "timeout": None},
         None,
     )
@@ -53,7 +53,7 @@ def test_an_action_of_plain_text_is_readable() -> None:
 
 def test_an_added_task_without_its_action_is_not_guessed() -> None:
     with pytest.raises(ValueError, match="definition"):
-        events.action_from(None, None)
+        action_records.action_from(None, None)
 
 
 @given(st.binary())
@@ -90,10 +90,30 @@ def test_the_name_of_an_end(outcome: Outcome, state: TaskState, reason: Reason |
 
 
 def test_every_event_has_a_public_name() -> None:
-    tags = {kind.__struct_config__.tag for kind in typing.get_args(events.Event)}
-    assert tags <= set(events.EventName)
-    # Named, and written by nobody yet.
-    assert set(events.EventName) - tags == {events.EventName.FILE_EDITED}
+    kinds = [*typing.get_args(events.Event), *step_events.OF_ATTEMPT.values(), *step_events.OF_HAND.values()]
+    tags = {kind.__struct_config__.tag for kind in (*kinds, step_events.StepStarted, step_events.StepSkipped)}
+    assert tags == set(events.EventName)
+
+
+def test_the_record_of_a_step_says_whose_it_is_under_a_name_of_its_own() -> None:
+    for of_file, of_step in [*step_events.OF_ATTEMPT.items(), *step_events.OF_HAND.items()]:
+        tag = str(of_file.__struct_config__.tag)
+        assert of_step.__struct_config__.tag == tag.replace("file_", "step_")
+    skipped = step_events.without_attempt(
+        at="t", task_id=2, state=S.COMPLETED, error="{a.b} is false", parent=1, step="x", skipped=True
+    )
+    assert msgspec.json.decode(events.lines([skipped])) == {
+        "event": "step_skipped",
+        "at": "t",
+        "id": 2,
+        "attempt": 0,
+        "outcome": "completed",
+        "state": "completed",
+        "error": "{a.b} is false",
+        "seconds": 0.0,
+        "parent": 1,
+        "step": "x",
+    }
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import apsw
+import msgspec
 import pytest
 
 from overnight.core.errors import (
@@ -20,8 +21,9 @@ from overnight.core.errors import (
 from overnight.core.states import Outcome, TaskState
 from overnight.core.task import Action, ActionKind, NewTask
 from overnight.core.verdict import Settlement
+from overnight.host.clock import SystemClock
 from overnight.store.contract import Claim, Query, Selector, Verb
-from overnight.store.sqlite import SqliteStore, adding, connection, migrations, statements
+from overnight.store.sqlite import SqliteStore, adding, checksums, connection, migrations, statements
 
 NOON = 1_700_000_000.0
 ACTION = Action(kind=ActionKind.COMMAND, cwd=b"/", argv=(b"true",))
@@ -474,16 +476,46 @@ def test_the_lane_of_a_batch_goes_with_its_last_task(path: Path) -> None:
     store.close()
 
 
-def test_a_store_of_version_1_becomes_what_a_new_one_is(tmp_path: Path) -> None:
-    """Table for table; it had none for what programs outside the engine have taken."""
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_older_store_becomes_what_a_new_one_is(tmp_path: Path, version: int) -> None:
+    """Table for table, with what was in it. Version 1 had none for what programs outside the engine have taken."""
     new, old = tmp_path / "new.db", tmp_path / "old.db"
-    for path in (new, old):
-        SqliteStore.open(path, create=True).close()
-    pragma(old, "user_version = 1; DROP TABLE popped")
+    made(new).close()
+    make_old(old, version)
 
-    SqliteStore.open(old, migrate=True).close()
+    store = SqliteStore.open(old, migrate=True)
 
     assert tables(old) == tables(new)
+    assert store.recount() == []
+    assert store.counts().completed == 1
+    assert (store.get(1).state, store.get(1).queue) == (TaskState.COMPLETED, "q")
+    assert len(store.find([msgspec.structs.replace(tasks(1)[0], input=b"old")])) == 0
+    store.close()
+
+
+def make_old(path: Path, version: int) -> None:
+    """A store as an older program made it, with one task that is done."""
+    checksums.register()
+    opened = apsw.Connection(str(path), vfs=checksums.VFS)
+    checksums.reserve(opened)
+    opened.execute("PRAGMA journal_mode = WAL")
+    opened.execute((Path(__file__).parent / "schema_2.sql").read_text("utf-8"))
+    if version == 1:
+        opened.execute("DROP TABLE popped")
+    opened.execute(f"PRAGMA application_id = {migrations.APPLICATION_ID}; PRAGMA user_version = {version}")
+    definition = msgspec.msgpack.encode(Action(ActionKind.COMMAND, b"/", (b"true",)))
+    opened.execute("INSERT INTO actions VALUES (1, randomblob(16), randomblob(16), ?)", (definition,))
+    opened.execute("INSERT INTO lanes VALUES (1, 'q', '', '{}', 0); UPDATE meta SET last_task_id = 1")
+    opened.execute(
+        "INSERT INTO tasks (id, state, lane_id, action_id, priority, order_key, attempt, added_at, finished_at,"
+        " identity, input) VALUES (1, 'completed', 1, 1, 0, 1, 1, 1, 2, 77, CAST('old' AS BLOB))"
+    )
+    opened.execute(
+        "INSERT INTO attempts SELECT 1, 1, 1, 'completed', 1, 1, 2, 1, NULL, NULL, '', '', 0, NULL, NULL, NULL,"
+        " NULL, NULL, NULL, NULL, 0"
+    )
+    opened.execute("INSERT INTO counters VALUES (1, 0, 'completed', 1)")
+    opened.close()
 
 
 def tables(path: Path) -> set[tuple[str, str]]:
@@ -495,3 +527,17 @@ def tables(path: Path) -> set[tuple[str, str]]:
     }
     opened.close()
     return found
+
+
+def test_whoever_is_in_a_hurry_does_not_wait_for_the_store_for_long(path: Path) -> None:
+    """A stop at once must get past an engine that hangs in the middle of a transaction."""
+    made(path).close()
+    blocker = apsw.Connection(str(path), vfs="cksmvfs")
+    blocker.execute("BEGIN IMMEDIATE")
+    store = SqliteStore.open(path, patience=0.05)
+    began = SystemClock().monotonic()
+    with pytest.raises(StoreUnavailableError, match="was busy for too long; nothing was changed"):
+        store.ask("stop", now=NOON, by="person")
+    assert SystemClock().monotonic() - began < 10
+    store.close()
+    blocker.close()

@@ -3,3 +3,9 @@
 ``contract`` says what a store must do; each implementation is a folder beside it, and
 ``tests/conformance/store`` holds them all to the same promises.
 """
+
+#: Where each store is opened.
+STORES = {"sqlite": "overnight.store.sqlite:SqliteStore"}
+
+#: What lies beside the stores and is none.
+BESIDE = ("overnight.store.copies",)

@@ -14,15 +14,19 @@ what runs is asked for by a control, which the engine obeys. Written for SQLite 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Protocol
 
 import msgspec
 
+from overnight.core.claims import Claim, Claimed, Lane, OpenAttempt, Opened, Rested, Turn
+from overnight.core.events import Event
 from overnight.core.states import TaskState
 from overnight.core.task import Action, Attempt, NewTask, Task
 from overnight.core.verdict import Settlement
+from overnight.core.workflow.model import Workflow
+from overnight.core.workflow.records import Defined, Family
 
 __all__ = [
     "Acted",
@@ -32,17 +36,21 @@ __all__ = [
     "Control",
     "Counts",
     "Discrepancy",
+    "Forgotten",
     "Known",
     "Lane",
     "OpenAttempt",
+    "Opened",
     "Orders",
     "OutboxRow",
     "Popped",
     "Query",
     "Queue",
+    "Rested",
     "Selector",
     "Settlement",
     "Store",
+    "Survey",
     "Turn",
     "Verb",
 ]
@@ -58,7 +66,10 @@ class Verb(StrEnum):
 
 
 class Selector(msgspec.Struct, frozen=True):
-    """Which tasks. All that is given must match; nothing given matches nothing, unless `everything`."""
+    """Which tasks. All that is given must match; nothing given matches nothing, unless `everything`.
+
+    Steps of workflows are meant only where their ids are given.
+    """
 
     ids: tuple[int, ...] = ()
     queue: str | None = None
@@ -84,53 +95,6 @@ class Known(msgspec.Struct, frozen=True):
     id: int
     state: TaskState
     stamp: str
-
-
-class Claim(msgspec.Struct, frozen=True):
-    """How much may be claimed: at most `count`, from these lanes, as far as the pools last.
-
-    `lanes` says what one task of each open lane takes from which pools; lanes that are not named
-    are closed. Tasks are taken in order of priority, then order key, over all open lanes together.
-    A lane whose next task would take more than a pool has (beyond 1e-9) is passed over from there
-    on; the others go on.
-    """
-
-    count: int
-    lanes: Mapping[int, Mapping[str, float]]
-    pools: Mapping[str, float]
-
-
-class Claimed(msgspec.Struct, frozen=True):
-    """A task that has just become running, with what is needed to run and to judge it."""
-
-    id: int
-    attempt: int
-    action_id: int
-    lane_id: int
-    input: bytes
-    failures: int
-    deaths: int
-    generation: int
-    priority: int
-
-
-class Turn(msgspec.Struct, frozen=True):
-    """What a turn did."""
-
-    claimed: list[Claimed]
-    #: (task id, attempt) of settlements that matched nothing: their task has moved on.
-    stale: list[tuple[int, int]]
-    #: When the next waiting task becomes due, POSIX seconds; None when none waits for a time.
-    next_due: float | None
-
-
-class Lane(msgspec.Struct, frozen=True):
-    """Queue × workflow × needed resources: the unit that a claim looks at."""
-
-    id: int
-    queue: str
-    workflow: str
-    needs: dict[str, float]
 
 
 class Queue(msgspec.Struct, frozen=True):
@@ -161,21 +125,8 @@ class Orders(msgspec.Struct, frozen=True):
     lanes: list[Lane]
     queues: list[Queue]
     controls: list[Control]
-
-
-class OpenAttempt(msgspec.Struct, frozen=True):
-    """An attempt on record that has not been settled."""
-
-    task_id: int
-    attempt: int
-    action_id: int
-    lane_id: int
-    slot: int | None
-    claimed_at: float
-    failures: int
-    deaths: int
-    generation: int
-    fence: int
+    #: Names of the workflows by which tasks can be begun.
+    workflows: frozenset[str] = frozenset()
 
 
 class Popped(msgspec.Struct, frozen=True):
@@ -205,6 +156,8 @@ class Counts(msgspec.Struct, frozen=True):
     held: int = 0
     steps: dict[str, int] = {}
     removed: int = 0
+    #: Of those that run: popped by programs outside the engine, and theirs to end.
+    popped: int = 0
 
     @property
     def total(self) -> int:
@@ -225,6 +178,26 @@ class Query(msgspec.Struct, frozen=True):
     cause: str | None = None
     before: int | None = None
     limit: int = 100
+    #: Only the steps of this task.
+    parent: int | None = None
+    #: Steps, too; else only tasks that are none.
+    steps: bool = False
+
+
+class Survey(msgspec.Struct, frozen=True):
+    """What one page of tasks refers to. `last` is the id of its last task; None when there are no more."""
+
+    actions: frozenset[int]
+    #: Segments in which outputs of their attempts lie.
+    segments: frozenset[str]
+    last: int | None
+
+
+class Forgotten(msgspec.Struct, frozen=True):
+    """How many tasks of one page were forgotten, and the id of its last task; None when there are no more."""
+
+    count: int
+    last: int | None
 
 
 class OutboxRow(msgspec.Struct, frozen=True):
@@ -285,13 +258,27 @@ class Store(Protocol):
     def open_batches(self) -> list[tuple[int, str, float]]:
         """Unpublished batches: id, owner, begun at."""
 
-    def find(self, tasks: Sequence[NewTask]) -> list[Known]:
-        """The newest existing task for each of `tasks` with the same identity, compared in full."""
+    def find(self, tasks: Sequence[NewTask], *, queue: str | None = None) -> list[Known]:
+        """The newest existing task for each of `tasks` with the same identity, compared in full.
+
+        The queue is no part of the identity; with `queue` only tasks of that one are looked at.
+        """
+
+    def restamp(self, stamps: Mapping[int, str], *, now: float, by: str) -> int:
+        """Note the size and time that a task's file has now, by task id. Returns how many differed.
+
+        Only of what is still to run, or will be revived: waiting, pending, failed. What a running or a
+        completed task has worked on stays on record.
+        """
 
     # -- people ------------------------------------------------------------------------------
 
-    def act(self, verb: Verb, selector: Selector, *, now: float, by: str) -> Acted:
-        """Do `verb` to every selected task for which it is a legal step; running ones get a control."""
+    def act(self, verb: Verb, selector: Selector, *, now: float, by: str, restart: Sequence[str] = ()) -> Acted:
+        """Do `verb` to every selected task for which it is a legal step; running ones get a control.
+
+        What is done to a workflow task reaches its steps, by the table in `core.workflow.cascades`; what is done to a
+        step reaches those that wait for it. `restart`: names of steps from which a retry begins anew.
+        """
 
     def remove(self, selector: Selector, *, now: float, by: str) -> int:
         """Forget selected tasks that are final or held; they stay counted as removed. Returns how many."""
@@ -301,6 +288,12 @@ class Store(Protocol):
 
     def set_queue(self, queue: Queue, *, now: float, by: str) -> None:
         """Create a queue or change all its settings."""
+
+    def define(self, workflows: Sequence[Workflow], *, source: str, now: float, by: str) -> list[str]:
+        """Lay down all workflows that `source` defines; those it has defined before and does not any more are gone.
+
+        Tasks are begun by the newest definition and keep it. Returns the names of those that are other than before.
+        """
 
     # -- programs that do the work themselves ------------------------------------------------
 
@@ -324,6 +317,11 @@ class Store(Protocol):
         Needs no fence: what was not popped, or has been given back since, is stale here.
         """
 
+    # -- everybody tells ---------------------------------------------------------------------
+
+    def note(self, notes: Sequence[Event]) -> None:
+        """Put events into the outbox that change no task."""
+
     # -- the engine --------------------------------------------------------------------------
 
     def take_fence(self, *, now: float, by: str) -> int:
@@ -337,7 +335,7 @@ class Store(Protocol):
         """
 
     def orders(self) -> Orders:
-        """What people have laid down."""
+        """What people have laid down; what is asked about a popped task only when its owner is done with it."""
 
     def turn(
         self,
@@ -347,14 +345,44 @@ class Store(Protocol):
         settlements: Sequence[Settlement] = (),
         claim: Claim | None = None,
         obeyed: Sequence[int] = (),
+        notes: Sequence[Event] = (),
     ) -> Turn:
-        """One round, one transaction: settle, make due what is due, claim, forget obeyed controls.
+        """One round, one transaction: settle, make due what is due, claim, forget obeyed controls, tell `notes`.
 
         A claim writes the start record of each attempt. Settlements are fenced by attempt number.
         At most 10,000 waiting tasks become due in one turn.
 
         Raises:
             StaleEngineError: A newer engine holds the fence; nothing was changed.
+        """
+
+    def move_waits(self, seconds: float, *, fence: int, now: float) -> int:
+        """The wall clock has jumped by so many seconds: move the retries that wait along with it.
+
+        After a failure a task waits for a length of time; everything else that waits for a time waits for
+        an instant, and is not moved. Returns how many were.
+
+        Raises:
+            StaleEngineError: A newer engine holds the fence; nothing was changed.
+        """
+
+    def survey(self, *, after: int, limit: int) -> Survey:
+        """What the next `limit` tasks with an id above `after` refer to."""
+
+    def forget_finished(self, *, before: float, after: int, limit: int, fence: int, now: float, by: str) -> Forgotten:
+        """Of the next `limit` tasks with an id above `after` forget those that have finished before this instant.
+
+        They stay counted as removed. What belongs to a task that has not finished stays.
+        """
+
+    def spare_actions(self) -> Collection[int]:
+        """The ids of all actions that may go if no task refers to them, in rising order."""
+
+    def drop_actions(self, ids: Collection[int], *, after: int, fence: int) -> int:
+        """Let those of these actions go to which no task refers. Returns how many went.
+
+        The caller has seen by `survey` that no task up to the id `after` refers to any of them; later
+        ones are looked at here.
         """
 
     def left_open(self) -> list[OpenAttempt]:
@@ -397,6 +425,15 @@ class Store(Protocol):
 
     def queues(self) -> list[Queue]:
         """All queues that have settings or tasks."""
+
+    def workflows(self) -> list[Defined]:
+        """All workflows by which tasks can be begun now, by name."""
+
+    def family(self, task_id: int) -> Family | None:
+        """How a workflow task stands; None for any other task, and for one that has not been begun."""
+
+    def waits_for(self, ids: Iterable[int]) -> dict[int, list[int]]:
+        """The tasks that each of these waits for, or has waited for, by hand; those without are absent."""
 
     # -- care --------------------------------------------------------------------------------
 

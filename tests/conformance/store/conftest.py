@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from redoing import built_again, differences, told_lines
 from store_parts import IMPLEMENTATIONS, Implementation, SmallEngine
 
 from overnight.store.contract import Store
@@ -24,11 +25,16 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(implementation: Implementation, path: Path) -> Iterator[Store]:
-    """An empty store. Its books must balance when the test is over."""
+    """An empty store. Its books must balance when the test is over, and what it has told must make it again."""
     opened = implementation.open(path, create=True)
     yield opened
     assert opened.recount() == []
+    whole = opened.journal_seq() == 0
+    lines = list(told_lines(opened))
     opened.close()
+    if whole:
+        result = built_again(iter(lines), path.with_name("again.db"))
+        assert differences(path, path.with_name("again.db")) == [], result
 
 
 @pytest.fixture

@@ -194,3 +194,27 @@ def test_unique_looks_into_its_own_batch_and_not_into_those_of_others(store: Sto
     (first,) = store.add([task("a")], now=NOON, batch=mine, unique=True).ids
     assert store.add([task("a")], now=NOON, batch=mine, unique=True).known == [first]
     assert len(store.add([task("a")], now=NOON, batch=theirs, unique=True).ids) == 1
+
+
+@pytest.mark.parametrize("state", TaskState)
+def test_only_what_is_still_to_run_gets_the_stamp_of_its_file_as_it_is_now(
+    store: Store, engine: SmallEngine, state: TaskState
+) -> None:
+    """A completed one has worked on the file as it was; a failed one will be revived, and works on this one then."""
+    task_id = engine.bring(state)
+    expected = state in (TaskState.WAITING, TaskState.PENDING, TaskState.FAILED)
+
+    assert store.restamp({task_id: "5:7", 999: "1:1"}, now=NOON + 1, by="me") == expected
+
+    assert store.get(task_id).stamp == ("5:7" if expected else "")
+    (known,) = store.find([task()])
+    assert known.stamp == store.get(task_id).stamp
+    edits = [event for event in told(store) if event["event"] == "file_edited"]
+    assert [(event["id"], event["by"], event["stamp"]) for event in edits] == [(task_id, "me", "5:7")] * expected
+
+
+def test_a_stamp_that_is_the_same_is_no_change(store: Store) -> None:
+    (task_id,) = store.add([task(stamp="5:7")], now=NOON).ids
+    before = len(list(told(store)))
+    assert store.restamp({task_id: "5:7"}, now=NOON + 1, by="me") == 0
+    assert len(list(told(store))) == before

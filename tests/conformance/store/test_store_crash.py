@@ -30,6 +30,8 @@ OPERATIONS = {
     "hand_in": "store.hand_in([settlement(popped)], now=NOON)",
     "take_fence": "store.take_fence(now=NOON, by='me')",
     "turn": "store.turn(fence=1, now=NOON, settlements=[settlement(left)], claim=claim)",
+    "move_waits": "store.move_waits(60.0, fence=1, now=NOON)",
+    "forget_finished": "store.forget_finished(before=NOON + 1, after=0, limit=9, fence=1, now=NOON, by='me')",
     "drained": "store.drained(10**6, seq=9)",
 }
 

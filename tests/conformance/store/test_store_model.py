@@ -15,6 +15,7 @@ import hypothesis.strategies as st
 import msgspec
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
+from redoing import built_again, differences, told_lines
 from store_parts import IMPLEMENTATIONS, NOON, Implementation, SmallEngine, settlement, task, told
 
 from overnight.core.states import FINAL, TaskState
@@ -42,7 +43,8 @@ class Night(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.directory = Path(tempfile.mkdtemp(prefix="overnight-model-"))
-        self.store = self.implementation.open(self.directory / "queue.db", create=True)
+        self.path = self.directory / "queue.db"
+        self.store = self.implementation.open(self.path, create=True)
         self.engine = SmallEngine(self.store)
         self.now = NOON
         self.model: dict[int, Modelled] = {}
@@ -132,7 +134,7 @@ class Night(RuleBasedStateMachine):
     @rule()
     def reopen(self) -> None:
         self.store.close()
-        self.store = self.implementation.open(self.directory / "queue.db")
+        self.store = self.implementation.open(self.path)
         self.engine = SmallEngine(self.store)
 
     # -- the model ---------------------------------------------------------------------------
@@ -171,6 +173,9 @@ class Night(RuleBasedStateMachine):
         assert len(self.store.left_open()) == counts.running
 
     def the_events_tell_the_same(self) -> None:
+        self.path.with_name("again.db").unlink(missing_ok=True)
+        built_again(told_lines(self.store), self.path.with_name("again.db"))
+        assert differences(self.path, self.path.with_name("again.db")) == []
         replayed = replay(list(told(self.store)))
         found = {one.id: one for one in self.store.tasks(Query(limit=10_000))}
         assert replayed.keys() == found.keys() == self.model.keys()

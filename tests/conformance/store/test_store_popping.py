@@ -152,3 +152,18 @@ def test_a_failed_one_can_be_revived_and_popped_again(store: Store) -> None:
     again = pop(store)
     assert again is not None
     assert (again.task_id, again.attempt, again.failures) == (one.task_id, 2, 0)
+
+
+def test_counts_say_how_much_of_what_runs_was_popped(store: Store, engine: SmallEngine) -> None:
+    """By queue and workflow, like everything else that they say."""
+    store.add([task("a"), task("b", queue="other"), task("c", workflow="w"), task("d")], now=NOON)
+    assert store.counts().popped == 0
+    for queue in ("default", "default", "other"):
+        assert pop(store, queue) is not None
+    engine.claim()
+
+    assert (store.counts().running, store.counts().popped) == (4, 3)
+    assert [store.counts(queue=queue).popped for queue in ("default", "other", "none")] == [2, 1, 0]
+    assert [store.counts(workflow=name).popped for name in ("", "w")] == [2, 1]
+    store.hand_in([ended(one) for one in store.popped()], now=NOON)
+    assert store.counts().popped == 0

@@ -6,6 +6,7 @@ import pytest
 from store_parts import ENDINGS, NOON, SmallEngine, settlement, task, tasks, told
 
 from overnight.core.errors import StaleEngineError
+from overnight.core.events import SlotsChanged
 from overnight.core.states import FINAL, ErrorClass, IllegalStepError, Outcome, Reason, TaskState
 from overnight.core.task import OutputRef
 from overnight.store.contract import Claim, Store
@@ -82,6 +83,7 @@ def test_a_lane_is_listed_as_long_as_it_has_something_to_do(store: Store, engine
     claimed = engine.one("a", needs={"gpu": 1, "a": 2})
     (lane,) = store.orders().lanes
     assert (lane.id, lane.queue, lane.workflow, lane.needs) == (claimed.lane_id, "default", "", {"gpu": 1, "a": 2})
+    assert engine.store.get(claimed.id).needs == {"gpu": 1, "a": 2}
     engine.turn(settlement(claimed))
     assert store.orders().lanes == []
 
@@ -340,3 +342,53 @@ def test_an_engine_that_was_replaced_has_no_last_word(store: Store) -> None:
     store.take_fence(now=NOON, by="another")
     with pytest.raises(StaleEngineError):
         store.stand_down(fence=fence, now=NOON, why="queue_empty")
+
+
+def test_what_the_engine_has_to_tell_besides_is_told_with_its_turn(store: Store, engine: SmallEngine) -> None:
+    note = SlotsChanged(at="2026-01-01T00:00:00.000Z", was=2, slots=3, why="more to do")
+    store.turn(fence=engine.fence, now=NOON, notes=[note])
+    assert list(told(store))[-1] == {
+        "event": "slots_changed",
+        "at": "2026-01-01T00:00:00.000Z",
+        "was": 2,
+        "slots": 3,
+        "why": "more to do",
+    }
+
+
+# -- clocks that jump -------------------------------------------------------------------------
+
+
+def test_retries_move_with_the_clock_and_what_waits_for_an_instant_does_not(store: Store, engine: SmallEngine) -> None:
+    retry, asked = engine.one("retry"), engine.one("asked to be tried at this time")
+    postponed = settlement(asked, TaskState.WAITING, outcome=Outcome.POSTPONED, reason=None, not_before=NOON + 50)
+    engine.turn(settlement(retry, TaskState.WAITING, not_before=NOON + 4), postponed)
+    (later,) = store.add([task("later", not_before=NOON + 60)], now=NOON).ids
+
+    assert store.move_waits(86400.0, fence=engine.fence, now=NOON + 86400) == 1
+
+    waits = [store.get(one).not_before for one in (retry.id, asked.id, later)]
+    assert waits == [NOON + 86404, NOON + 50, NOON + 60]
+    assert engine.turn(now=NOON + 86401).next_due == NOON + 86404
+    assert list(told(store))[-1]["event"] == "clock_jumped"
+    assert (list(told(store))[-1]["seconds"], list(told(store))[-1]["moved"]) == (86400.0, 1)
+
+
+def test_a_task_that_was_postponed_after_a_failure_waits_for_an_instant(store: Store, engine: SmallEngine) -> None:
+    first = engine.one()
+    engine.turn(settlement(first, TaskState.WAITING, not_before=NOON + 4))
+    (again,) = engine.claim(now=NOON + 5)
+    engine.turn(
+        settlement(again, TaskState.WAITING, outcome=Outcome.POSTPONED, reason=None, not_before=NOON + 50), now=NOON + 6
+    )
+    assert store.move_waits(-3600.0, fence=engine.fence, now=NOON) == 0
+    assert store.get(first.id).not_before == NOON + 50
+
+
+def test_an_engine_that_was_replaced_moves_nothing(store: Store, engine: SmallEngine) -> None:
+    claimed = engine.one()
+    engine.turn(settlement(claimed, TaskState.WAITING, not_before=NOON + 4))
+    store.take_fence(now=NOON, by="another")
+    with pytest.raises(StaleEngineError):
+        store.move_waits(60.0, fence=engine.fence, now=NOON)
+    assert store.get(claimed.id).not_before == NOON + 4

@@ -8,7 +8,7 @@ for a piece only. Every way is checked against the table in ``core.states`` when
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import apsw
@@ -17,8 +17,11 @@ from overnight.core import events
 from overnight.core.states import Cause, TaskState, check
 from overnight.store.contract import Acted, Queue, Selector, Verb
 from overnight.store.sqlite import selecting
+from overnight.store.sqlite.advancing import Advance, End
 from overnight.store.sqlite.connection import Database, Transaction
+from overnight.store.sqlite.kin import Ask, Kin
 from overnight.store.sqlite.lanes import Lanes
+from overnight.store.sqlite.plans import Plans
 from overnight.store.sqlite.statements import Row, read_all, read_one, run
 
 #: Tasks changed, and events written, at once.
@@ -70,23 +73,64 @@ for _ways in WAYS.values():
 #: What may be asked of the engine about a running task.
 ASKED = frozenset({Verb.CANCEL, Verb.HOLD})
 
+#: What goes with a task.
+_FORGET = ("forget_attempts", "forget_tasks", "forget_expansions", "forget_edges", "forget_edges_after")
 #: What may be forgotten: nothing that is still to run.
 REMOVABLE = (_S.COMPLETED, _S.FAILED, _S.CANCELLED, _S.HELD)
 
 
-def act(database: Database, verb: Verb, selector: Selector, *, now: float, by: str) -> Acted:
+def act(
+    database: Database, plans: Plans, verb: Verb, selector: Selector, *, now: float, by: str, restart: Sequence[str]
+) -> Acted:
     """See `Store.act`."""
     by = events.printable(by)
     ids: list[int] = []
     changed = 0
     with database.write("act") as transaction:
+        connection = database.connection
+
+        def ask_about(what: Verb, task_id: int) -> None:
+            leave(connection, transaction, what, task_id=task_id, argument="", now=now, by=by)
+
+        kin = Kin(connection, transaction, plans, ask_about, now=now, by=by)
         for way in WAYS[verb]:
             for piece in _choose(database, selector, way.source, way.only):
-                _step(database.connection, transaction, way, piece, now=now, by=by)
+                _step(connection, transaction, way, piece, now=now, by=by)
+                kin.done_to(verb, piece, way.target, restart)
                 changed += len(piece)
                 ids += [row[0] for row in piece[: max(0, IDS_TOLD - len(ids))]]
-        asked = _ask_about(database, transaction, verb, selector, now=now, by=by) if verb in ASKED else []
-    return Acted(changed=changed, asked=len(asked), ids=(ids + asked)[:IDS_TOLD])
+        steps, asked = kin.do_to_steps(verb, _steps(connection, selector))
+        running, waited_for = _act_on_running(database, kin, verb, selector, ask_about, restart)
+        kin.finish()
+    database.ease()
+    changed += len(steps) + len(running)
+    asked += waited_for
+    return Acted(changed=changed, asked=len(asked), ids=(ids + steps + running + asked)[:IDS_TOLD])
+
+
+def _steps(connection: apsw.Connection, selector: Selector) -> list[Row]:
+    """The steps among the ids of a selector: id, whose, which."""
+    return read_all(connection, "steps_named", (apsw.carray(array("q", selector.ids)),)) if selector.ids else []
+
+
+def _act_on_running(
+    database: Database, kin: Kin, verb: Verb, selector: Selector, ask_about: Ask, restart: Sequence[str]
+) -> tuple[list[int], list[int]]:
+    """What runs is asked for; what runs by its steps is changed by way of them. Returns the ids of both."""
+    changed: list[int] = []
+    asked: list[int] = []
+    if verb is Verb.RELEASE:
+        return changed, asked
+    for piece in _choose(database, selector, _S.RUNNING):
+        ids = [row[0] for row in piece]
+        begun = set(kin.with_steps(ids))
+        for task_id in ids:
+            if task_id in begun:
+                (asked if kin.do_to_running(verb, task_id, restart) else changed).append(task_id)
+            elif verb in ASKED:
+                ask_about(verb, task_id)
+                asked.append(task_id)
+    return changed, asked
 
 
 def _choose(database: Database, selector: Selector, state: TaskState, only: str = "TRUE") -> Iterator[list[Row]]:
@@ -95,12 +139,21 @@ def _choose(database: Database, selector: Selector, state: TaskState, only: str 
     if condition is None:
         return
     where, bindings = condition
+    order = "" if _in_lanes(selector, state) else "AND id > ? ORDER BY id"
     sql = f"""SELECT id, lane_id, parent_id IS NOT NULL, attempt, generation FROM tasks
-        WHERE {where} AND {only} AND id > ? ORDER BY id LIMIT {PIECE}"""  # noqa: S608  # values are bound
+        WHERE {where} AND {only} {order} LIMIT {PIECE}"""  # noqa: S608  # values are bound
     last = 0
-    while piece := _piece(database.connection, sql, (*bindings, last)):
+    while piece := _piece(database.connection, sql, (*bindings, last) if order else tuple(bindings)):
         yield piece
         last = piece[-1][0]
+
+
+def _in_lanes(selector: Selector, state: TaskState) -> bool:
+    """Whether the claim index gives the selected tasks, lane by lane; what has been changed is not in it any more.
+
+    Asked for by id, each piece would sort all that are left: ten seconds more at a million.
+    """
+    return state is _S.PENDING and not selector.ids and (selector.queue is not None or selector.workflow is not None)
 
 
 def _piece(connection: apsw.Connection, sql: str, bindings: tuple[Any, ...]) -> list[Row]:
@@ -123,18 +176,7 @@ def _step(
     transaction.spill()
 
 
-def _ask_about(
-    database: Database, transaction: Transaction, verb: Verb, selector: Selector, *, now: float, by: str
-) -> list[int]:
-    asked = []
-    for piece in _choose(database, selector, _S.RUNNING):
-        for row in piece:
-            _leave(database.connection, transaction, verb, task_id=row[0], argument="", now=now, by=by)
-            asked.append(row[0])
-    return asked
-
-
-def _leave(
+def leave(
     connection: apsw.Connection,
     transaction: Transaction,
     verb: str,
@@ -144,6 +186,7 @@ def _leave(
     now: float,
     by: str,
 ) -> int:
+    """Leave a control for the engine, and tell of it. Returns its id. Inside a write."""
     run(connection, "add_control", (verb, task_id, argument, by, now))
     transaction.events.append(
         events.ControlAsked(at=events.stamp(now), verb=verb, by=by, id=task_id, argument=argument)
@@ -154,7 +197,7 @@ def _leave(
 def ask(database: Database, verb: str, *, now: float, by: str, task_id: int | None, argument: str) -> int:
     """See `Store.ask`."""
     with database.write("ask") as transaction:
-        return _leave(
+        return leave(
             database.connection,
             transaction,
             verb,
@@ -183,37 +226,47 @@ def set_queue(database: Database, queue: Queue, *, now: float, by: str) -> None:
         )
 
 
-def remove(database: Database, lanes: Lanes, selector: Selector, *, now: float, by: str) -> int:
+def remove(database: Database, lanes: Lanes, plans: Plans, selector: Selector, *, now: float, by: str) -> int:
     """See `Store.remove`."""
     gone = 0
     at, by = events.stamp(now), events.printable(by)
     with database.write("remove") as transaction:
+        advance = Advance(database.connection, transaction, plans, now=now, at=at)
         for state in REMOVABLE:
             for piece in _choose(database, selector, state):
-                _forget(database.connection, transaction, piece, state, at=at, by=by)
+                if state is _S.HELD and advance.has_edges:  # what waits for it would wait for ever
+                    advance.follow([End(row[0], 0, _S.CANCELLED, moved=False) for row in piece])
+                forget(database.connection, transaction, piece, state, at=at, by=by)
                 gone += len(piece)
         transaction.balance()
-        _fold(database.connection, lanes, transaction)
+        fold(database.connection, lanes, transaction)
+    database.ease()
     return gone
 
 
-def _forget(
+def forget(
     connection: apsw.Connection, transaction: Transaction, piece: list[Row], state: TaskState, *, at: str, by: str
 ) -> None:
+    """Let tasks of one state and their attempts go; rows as `selecting` gives them. Inside a write."""
     ids = array("q", [row[0] for row in piece])
-    run(connection, "forget_attempts", (apsw.carray(ids),))
-    run(connection, "forget_tasks", (apsw.carray(ids),))
     for task_id, lane_id, is_step, _, _ in piece:
         transaction.move(lane_id, is_step, state, -1)
         transaction.move(lane_id, is_step, "removed", 1)
         transaction.events.append(events.FileRemoved(at=at, id=task_id, by=by, state=state))
+    steps = read_all(connection, "steps_of", (apsw.carray(ids),))
+    for _, lane_id, its_state in steps:
+        transaction.move(lane_id, 1, its_state, -1)
+        transaction.move(lane_id, 1, "removed", 1)
+    everything = array("q", [*ids, *(row[0] for row in steps)])
+    for statement in _FORGET:
+        run(connection, statement, (apsw.carray(everything),))
     transaction.spill()
 
 
-def _fold(connection: apsw.Connection, lanes: Lanes, transaction: Transaction) -> None:
+def fold(connection: apsw.Connection, lanes: Lanes, transaction: Transaction) -> None:
     """Let lanes of old batches go when their last task is removed; the plain lane of their kind keeps their count."""
-    for lane_id, queue, workflow, needs in read_all(connection, "empty_batch_lanes"):
-        heir = lanes.ensure(queue, workflow, needs)
+    for lane_id, queue, workflow, needs, role in read_all(connection, "empty_batch_lanes"):
+        heir = lanes.ensure(queue, workflow, needs, role=role)
         for is_step, n in read_all(connection, "lane_removed", (lane_id,)):
             transaction.move(heir, is_step, "removed", n)
         run(connection, "drop_lane_counters", (lane_id,))

@@ -9,16 +9,18 @@ task that the other has too.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from overnight.core import events
+from overnight.core.claims import Role
 from overnight.core.errors import NotFoundError
 from overnight.core.states import TaskState
-from overnight.core.task import Action, NewTask, task_identity
+from overnight.core.task import Action, ActionKind, NewTask, task_identity
 from overnight.store.contract import Added, Known
+from overnight.store.sqlite import blocking
 from overnight.store.sqlite.connection import Database, Transaction
 from overnight.store.sqlite.lanes import Lanes, needs_text
 from overnight.store.sqlite.statements import Row, insert_many, read_all, read_for_each, read_one, run
@@ -27,8 +29,6 @@ from overnight.store.sqlite.statements import Row, insert_many, read_all, read_f
 EVENTS_A_ROW = 5000
 #: Tasks removed in one transaction when a batch is abandoned: some 30 ms.
 ABANDON_AT_ONCE = 10_000
-#: Pages (64 MiB) from which on a producer moves the log itself: no engine may be there to do it.
-_LONG_LOG = 16_384
 
 
 class _Facts(NamedTuple):
@@ -57,7 +57,7 @@ def add(
         if unique:
             plans, known = _only_new(database, plans, batch)
         ids = _insert(database, lanes, transaction, plans, now=now, by=events.printable(by), batch=batch)
-    database.tidy(_LONG_LOG, give_back=_LONG_LOG)
+    database.ease()
     return Added(ids=ids, known=known)
 
 
@@ -95,9 +95,12 @@ def _only_new(database: Database, plans: list[_Plan], batch: int | None) -> tupl
     return [plan for place, plan in enumerate(plans) if place not in known], list(known.values())
 
 
-def _find(database: Database, plans: Sequence[_Plan], batch: int | None) -> list[tuple[int, int, str, str]]:
+def _find(
+    database: Database, plans: Sequence[_Plan], batch: int | None, queue: str | None = None
+) -> list[tuple[int, int, str, str]]:
     asked = (
-        (place, plan.identity, plan.task.input, plan.facts.identity, batch or 0) for place, plan in enumerate(plans)
+        (place, plan.identity, plan.task.input, plan.facts.identity, batch or 0, queue)
+        for place, plan in enumerate(plans)
     )
     return read_for_each(database.connection, "find_task", asked)
 
@@ -119,40 +122,60 @@ def _insert(
     first = last - len(plans) + 1
     if batch is not None:
         run(connection, "extend_batch", (batch, first, last))
+    needs = blocking.needs_of(connection, [plan.task for plan in plans], first, batch)
     actions: dict[bytes, int] = {}
-    places: dict[tuple[str, str, str], int] = {}
+    places: dict[tuple[str, str, str, Role], int] = {}
     at = events.stamp(now)
     rows: list[Row] = []
     for task_id, plan in enumerate(plans, first):
         task, facts, _ = plan
+        after = needs[task_id - first]
         new_action = facts.digest not in actions
         if new_action:
             actions[facts.digest] = _action_id(database, facts)
-        kind = (task.queue, task.workflow, needs_text(task.needs))
+        kind = _lane_of(task)
         if kind not in places:
-            places[kind] = lanes.ensure(*kind, batch or 0)
+            places[kind] = lanes.ensure(*kind[:3], batch or 0, role=kind[3])
         later = task.not_before is not None and task.not_before > now
-        state = TaskState.WAITING if later else TaskState.PENDING
+        state = TaskState.WAITING if later or after else TaskState.PENDING
         transaction.move(places[kind], 0, state.value, 1)
-        rows.append(_row(plan, task_id, state, places[kind], actions[facts.digest], now))
+        rows.append(_row(plan, task_id, state, places[kind], actions[facts.digest], now, len(after)))
         transaction.events.append(
-            events.added(task, task_id=task_id, state=state, digest=facts.digest, at=at, by=by, with_action=new_action)
+            events.added(
+                task,
+                task_id=task_id,
+                state=state,
+                digest=facts.digest,
+                at=at,
+                by=by,
+                with_action=new_action,
+                after=after,
+            )
         )
         if len(rows) >= EVENTS_A_ROW:
             insert_many(connection, "add_task", rows)
             rows.clear()
             transaction.spill(batch)
     insert_many(connection, "add_task", rows)
+    blocking.add_edges(connection, first, needs)
     if batch is not None:
         transaction.spill(batch)
     return list(range(first, last + 1))
 
 
-def _row(plan: _Plan, task_id: int, state: TaskState, lane_id: int, action_id: int, now: float) -> Row:
+def _lane_of(task: NewTask) -> tuple[str, str, str, Role]:
+    """Queue, workflow, needs and role of its lane. What a workflow task needs is a matter of its steps."""
+    if task.action.kind is ActionKind.WORKFLOW:
+        return task.queue, task.action.call, "{}", Role.WORKFLOW
+    return task.queue, task.workflow, needs_text(task.needs), Role.PLAIN
+
+
+def _row(plan: _Plan, task_id: int, state: TaskState, lane_id: int, action_id: int, now: float, blockers: int) -> Row:
     """The values of `add_task`; a top-level task's order key is its own id."""
     task, _, identity = plan
-    not_before = task.not_before if state is TaskState.WAITING else None
-    about = (identity, task.input, task.title, task.description, task.stamp)
+    waits = task.not_before if state is TaskState.WAITING else None
+    not_before, later = (None, waits) if blockers else (waits, None)
+    about = (identity, task.input, task.title, task.description, task.stamp, blockers, later)
     return (task_id, state, lane_id, action_id, task.priority, task_id, now, not_before, *about)
 
 
@@ -161,11 +184,23 @@ def _action_id(database: Database, facts: _Facts) -> int:
     return int(read_one(database.connection, "action_id", (facts.digest,)))
 
 
-def find(database: Database, tasks: Sequence[NewTask]) -> list[Known]:
+def find(database: Database, tasks: Sequence[NewTask], *, queue: str | None) -> list[Known]:
     """See `Store.find`."""
     with database.understood():
-        rows = _find(database, _plan(tasks), None)
+        rows = _find(database, _plan(tasks), None, queue)
     return [Known(position=row[0], id=row[1], state=TaskState(row[2]), stamp=row[3]) for row in rows]
+
+
+def restamp(database: Database, stamps: Mapping[int, str], *, now: float, by: str) -> int:
+    """See `Store.restamp`."""
+    connection = database.connection
+    at, by = events.stamp(now), events.printable(by)
+    with database.write("restamp") as transaction:
+        for task_id, stamp in stamps.items():
+            words = events.printable(stamp)
+            if read_one(connection, "restamp", (task_id, words)) is not None:
+                transaction.events.append(events.FileEdited(at=at, id=task_id, by=by, stamp=words))
+        return len(transaction.events)
 
 
 def open_batch(database: Database, *, now: float, owner: str) -> int:
@@ -191,7 +226,13 @@ def abandon(database: Database, batch: int) -> int:
         gone += some
     with database.write("abandon"):
         if read_one(database.connection, "abandon_batch", (batch,)) is not None:
-            for statement in ("drop_batch_counters", "drop_batch_lanes", "drop_batch_lines", "drop_batch"):
+            for statement in (
+                "drop_batch_edges",
+                "drop_batch_counters",
+                "drop_batch_lanes",
+                "drop_batch_lines",
+                "drop_batch",
+            ):
                 run(database.connection, statement, (batch,))
     return gone
 

@@ -5,6 +5,10 @@ Goes through everything, so it takes seconds at a million tasks; nothing but ``v
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import apsw
+
 from overnight.store.contract import Discrepancy
 from overnight.store.sqlite.connection import Database
 from overnight.store.sqlite.statements import SQL, read_each
@@ -16,8 +20,11 @@ QUESTIONS = tuple(name for name in SQL if name.startswith("recount_"))
 def recount(database: Database) -> list[Discrepancy]:
     """See `Store.recount`."""
     with database.read() as connection:
-        return [
-            Discrepancy(what=str(row[0]), expected=str(row[1]), found=str(row[2]))
-            for name in QUESTIONS
-            for row in read_each(connection, name)
-        ]
+        return list(discrepancies(connection))
+
+
+def discrepancies(connection: apsw.Connection) -> Iterator[Discrepancy]:
+    """Everything that does not balance in the store of this connection."""
+    for name in QUESTIONS:
+        for row in read_each(connection, name):
+            yield Discrepancy(what=str(row[0]), expected=str(row[1]), found=str(row[2]))

@@ -15,6 +15,7 @@ doorbell, so that it leaves a gap after its COMMIT; then it tries again at short
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -54,6 +55,9 @@ PRAGMA cache_size = -10000;
 PRAGMA mmap_size = 0;
 """
 
+#: Pages in the log (64 MiB) from which on whoever writes moves it.
+LONG_LOG = 16_384
+
 #: What is not the fault of a statement.
 _MACHINE = (
     apsw.BusyError,
@@ -69,7 +73,14 @@ _MACHINE = (
     apsw.ReadOnlyError,
 )
 _DAMAGE = (apsw.CorruptError, apsw.NotADBError)
-_TRY_DAMAGE = "put it back from a copy, or go on in another home (--home DIR); the file was left as it is"
+#: Errors of reading: a page is gone, or is not what was written.
+_UNREADABLE = (
+    apsw.SQLITE_IOERR_DATA,
+    apsw.SQLITE_IOERR_READ,
+    apsw.SQLITE_IOERR_SHORT_READ,
+    apsw.SQLITE_IOERR_CORRUPTFS,
+)
+_TRY_DAMAGE = "'overnight resume --from-checkpoint latest' sets the file aside and goes on from the newest checkpoint"
 
 
 class Transaction:
@@ -120,6 +131,7 @@ class Database:
         readonly: Never write, not even for a migration.
         hooks: Called around every COMMIT.
         on_wait: Called once by a write that has to wait for another process.
+        patience: Seconds that it waits.
     """
 
     def __init__(
@@ -131,8 +143,10 @@ class Database:
         readonly: bool = False,
         hooks: Hooks | None = None,
         on_wait: Callable[[], None] | None = None,
+        patience: float = PATIENCE,
     ) -> None:
         self.path = path
+        self._patience = patience
         self._hooks = hooks
         self._on_wait = on_wait
         #: Pages in the write-ahead log after our last commit; others' are counted with them.
@@ -153,7 +167,8 @@ class Database:
         flags = apsw.SQLITE_OPEN_READONLY if readonly else apsw.SQLITE_OPEN_READWRITE
         try:
             before = os.stat(self.path)  # noqa: PTH116  # the pair with the one in check_file
-            connection = apsw.Connection(str(self.path), flags=flags, vfs=checksums.VFS, statementcachesize=200)
+            name, uri = named(self.path)
+            connection = apsw.Connection(name, flags=flags | uri, vfs=checksums.VFS, statementcachesize=200)
         except FileNotFoundError:
             raise NotFoundError(
                 f"there is no store at {self.path}, and so there are no tasks; nothing was changed",
@@ -173,6 +188,9 @@ class Database:
         # Takes the place of SQLite's own checkpoint after a commit: only `tidy` moves the log.
         connection.set_wal_hook(self._note_wal)
         bring_up_to_date(connection, self.path, migrate=migrate)
+        # One byte of the header says that pages have checksums; without it nobody would look at them.
+        if connection.pragma("checksum_verification") != "1":
+            raise StoreDamagedError(f"{self.path} is damaged (no checksums); nothing was changed", hint=_TRY_DAMAGE)
         self.check_file()
 
     def _note_wal(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
@@ -182,7 +200,7 @@ class Database:
     def _wait(self, tries: int) -> bool:
         if tries == 0 and self._on_wait is not None:
             self._on_wait()
-        if tries * _NAP >= PATIENCE:
+        if tries * _NAP >= self._patience:
             return False
         time.sleep(_NAP)
         return True
@@ -297,9 +315,28 @@ class Database:
             finally:
                 self.connection.set_busy_handler(self._wait)
 
+    def ease(self) -> None:
+        """Move the log after a COMMIT when it is long, for no engine may be there to do it.
+
+        Never in the way of an answer: what the caller asked for is on disk, whatever becomes of the log.
+        """
+        with contextlib.suppress(OvernightError):
+            self.tidy(LONG_LOG, give_back=LONG_LOG)
+
     def close(self) -> None:
         """Let go; twice is as good as once."""
         self.connection.close()
+
+
+def named(path: Path) -> tuple[str, int]:
+    """A path as SQLite is told of it, and the flag that goes with that: what is not UTF-8 goes in as a URI."""
+    raw = os.fsencode(path)
+    try:
+        return raw.decode("utf-8"), 0
+    except UnicodeDecodeError:
+        from urllib.parse import quote
+
+        return f"file:{quote(raw)}", apsw.SQLITE_OPEN_URI
 
 
 def create_file(path: Path) -> None:
@@ -311,7 +348,9 @@ def create_file(path: Path) -> None:
     rough.unlink(missing_ok=True)
     checksums.register()
     try:
-        connection = apsw.Connection(str(rough), vfs=checksums.VFS)
+        name, uri = named(rough)
+        flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | uri
+        connection = apsw.Connection(name, flags=flags, vfs=checksums.VFS)
         try:
             checksums.reserve(connection)
             connection.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
@@ -349,10 +388,10 @@ def meaning(error: apsw.Error, path: Path) -> OvernightError:
         return _no_room(path)
     if isinstance(error, apsw.BusyError):
         return StoreUnavailableError(
-            f"{path} was busy for {PATIENCE:.0f} seconds; nothing was changed",
+            f"{path} was busy for too long; nothing was changed",
             hint="try again; 'overnight status' shows who works on it",
         )
-    if isinstance(error, _DAMAGE) or getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_DATA:
+    if isinstance(error, _DAMAGE) or getattr(error, "extendedresult", 0) in _UNREADABLE:
         return StoreDamagedError(f"{path} is damaged ({error}); nothing was changed", hint=_TRY_DAMAGE)
     if isinstance(error, (apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError)):
         return HomeUnusableError(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from overnight.core.claims import Role
 from overnight.store.contract import Lane
 from overnight.store.sqlite.connection import Database
 from overnight.store.sqlite.statements import read_all, read_one, run
@@ -31,25 +32,27 @@ class Lanes:
             self._known = {lane.id: lane for lane in self._read("visible_lanes")}
         return self._known.get(lane_id)
 
-    def names(self, lane_id: int) -> tuple[str, str]:
-        """Queue and workflow of a lane that a visible task is in."""
-        lane = self.get(lane_id)
-        return (lane.queue, lane.workflow) if lane else ("", "")
-
     def lively(self) -> list[Lane]:
         """The lanes that have something waiting, pending or running."""
         return self._read("lively_lanes")
 
-    def ensure(self, queue: str, workflow: str, needs: str, batch: int = 0) -> int:
+    def ensure(self, queue: str, workflow: str, needs: str, batch: int = 0, *, role: Role = Role.PLAIN) -> int:
         """The id of this lane, which is made when it is missing. Inside a write."""
         connection = self._database.connection
-        key = (queue, workflow, needs, batch)
+        key = (queue, workflow, needs, batch, role)
         run(connection, "add_lane", key)
         return int(read_one(connection, "lane_id", key))
 
     def _read(self, statement: str) -> list[Lane]:
         rows = read_all(self._database.connection, statement)
         return [
-            Lane(id=row[0], queue=row[1], workflow=row[2], needs=msgspec.json.decode(row[3], type=dict[str, float]))
+            Lane(
+                id=row[0],
+                queue=row[1],
+                workflow=row[2],
+                needs=msgspec.json.decode(row[3], type=dict[str, float]),
+                role=Role(row[4]),
+                running=row[5],
+            )
             for row in rows
         ]

@@ -15,7 +15,7 @@ from overnight.core.errors import HomeUnusableError, StoreDamagedError
 #: "Ovnt" as a number; the `file` command can show it.
 APPLICATION_ID = 0x4F766E74
 
-VERSION = 2
+VERSION = 3
 
 #: The statements that lead from version n - 1 to version n. Never changed once released.
 MIGRATIONS: dict[int, str] = {
@@ -24,6 +24,62 @@ MIGRATIONS: dict[int, str] = {
     attempt INTEGER NOT NULL CHECK (attempt >= 1),
     owner   TEXT NOT NULL
 ) STRICT""",
+    # Workflows of several steps.
+    3: """ALTER TABLE lanes RENAME TO old_lanes;
+CREATE TABLE lanes (
+    id       INTEGER PRIMARY KEY,
+    queue    TEXT NOT NULL,
+    workflow TEXT NOT NULL,
+    needs    TEXT NOT NULL,
+    batch_id INTEGER NOT NULL DEFAULT 0,
+    role     TEXT NOT NULL DEFAULT 'plain' CHECK (role IN ('plain', 'workflow', 'step')),
+    UNIQUE (queue, workflow, needs, batch_id, role)
+) STRICT;
+INSERT INTO lanes SELECT id, queue, workflow, needs, batch_id, 'plain' FROM old_lanes;
+DROP TABLE old_lanes;
+CREATE INDEX lanes_batch ON lanes (batch_id) WHERE batch_id <> 0;
+ALTER TABLE tasks ADD COLUMN blockers    INTEGER NOT NULL DEFAULT 0 CHECK (blockers >= 0);
+ALTER TABLE tasks ADD COLUMN later       REAL;
+ALTER TABLE tasks ADD COLUMN skipped     INTEGER NOT NULL DEFAULT 0 CHECK (skipped = 0 OR skipped = 1);
+ALTER TABLE tasks ADD COLUMN given       BLOB NOT NULL DEFAULT x'';
+DROP INDEX tasks_identity;
+CREATE INDEX tasks_identity ON tasks (identity) WHERE parent_id IS NULL;
+CREATE TABLE edges (
+    task_id  INTEGER NOT NULL,
+    after_id INTEGER NOT NULL,
+    PRIMARY KEY (task_id, after_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX edges_after ON edges (after_id, task_id);
+CREATE TABLE definitions (
+    id         INTEGER PRIMARY KEY,
+    digest     BLOB NOT NULL UNIQUE CHECK (length(digest) = 16),
+    name       TEXT NOT NULL,
+    definition BLOB NOT NULL
+) STRICT;
+CREATE TABLE workflows (
+    name          TEXT PRIMARY KEY,
+    definition_id INTEGER NOT NULL,
+    source        TEXT NOT NULL,
+    defined_at    REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE expansions (
+    task_id       INTEGER PRIMARY KEY,
+    definition_id INTEGER NOT NULL,
+    generation    INTEGER NOT NULL,
+    first_id      INTEGER NOT NULL,
+    steps         INTEGER NOT NULL CHECK (steps >= 1),
+    open          INTEGER NOT NULL CHECK (open >= 0),
+    moving        INTEGER NOT NULL CHECK (moving >= 0),
+    failed        INTEGER NOT NULL DEFAULT 0 CHECK (failed >= 0),
+    warned        INTEGER NOT NULL DEFAULT 0 CHECK (warned >= 0),
+    cancelled     INTEGER NOT NULL DEFAULT 0 CHECK (cancelled >= 0),
+    begun_at      REAL NOT NULL,
+    expires_at    REAL,
+    expired       INTEGER NOT NULL DEFAULT 0 CHECK (expired = 0 OR expired = 1),
+    CONSTRAINT what_moves_is_open CHECK (moving <= open)
+) STRICT;
+CREATE INDEX expansions_expiring ON expansions (expires_at) WHERE expires_at IS NOT NULL;
+CREATE INDEX expansions_open ON expansions (task_id) WHERE open > 0""",
 }
 
 

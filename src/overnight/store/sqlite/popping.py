@@ -10,14 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from overnight.core import events
+from overnight.core.claims import Role
 from overnight.core.states import Cause, TaskState, check
 from overnight.core.task import Task
-from overnight.store.contract import Popped, Settlement
+from overnight.store.contract import Popped, Settlement, Verb
 from overnight.store.sqlite import reading
+from overnight.store.sqlite.advancing import Advance
+from overnight.store.sqlite.claiming import make_due
 from overnight.store.sqlite.connection import Database, Transaction
+from overnight.store.sqlite.kin import Kin
 from overnight.store.sqlite.lanes import Lanes
+from overnight.store.sqlite.plans import Plans
+from overnight.store.sqlite.settling import settle
 from overnight.store.sqlite.statements import Row, read_all, read_one, run, run_each
-from overnight.store.sqlite.turning import make_due, settle
 
 #: The fence of an attempt that no engine has begun; the first engine has 1.
 NO_ENGINE = 0
@@ -32,15 +37,15 @@ _Place = tuple[int, int, int]
 
 def next_up(database: Database, lanes: Lanes, queue: str, *, now: float) -> Task | None:
     """See `Store.next_up`."""
-    with database.understood():
+    with database.read() as connection:
         places = [*_heads(database, lanes, queue), *_due_heads(database, lanes, queue, now)]
-    return reading.get(database, lanes, min(places)[2]) if places else None
+        return reading.one(connection, lanes, min(places)[2]) if places else None
 
 
 def _heads(database: Database, lanes: Lanes, queue: str) -> Iterator[_Place]:
     """The first pending task of each lane of a queue; as flat as the engine's claim."""
     for lane in lanes.lively():
-        if lane.queue == queue:
+        if lane.queue == queue and lane.role is not Role.STEP:
             for row in read_all(database.connection, "head_of_lane", (lane.id, 1)):
                 yield -row[8], row[9], row[0]
 
@@ -48,13 +53,13 @@ def _heads(database: Database, lanes: Lanes, queue: str) -> Iterator[_Place]:
 def _due_heads(database: Database, lanes: Lanes, queue: str, now: float) -> Iterator[_Place]:
     """The first of what has waited long enough, in each lane of a queue."""
     for lane in lanes.lively():
-        if lane.queue == queue:
+        if lane.queue == queue and lane.role is not Role.STEP:
             for task_id, priority, order_key in read_all(database.connection, "due_head_of_lane", (lane.id, now)):
                 yield -priority, order_key, task_id
 
 
 def pop(
-    database: Database, lanes: Lanes, queue: str, *, owner: str, now: float, by: str, task_id: int | None
+    database: Database, lanes: Lanes, plans: Plans, queue: str, *, owner: str, now: float, by: str, task_id: int | None
 ) -> Popped | None:
     """See `Store.pop`."""
     with database.write("pop") as transaction:
@@ -66,6 +71,10 @@ def pop(
         if not rows:
             return None
         _take(database, transaction, rows[0], owner=owner, now=now, by=by)
+        Kin(database.connection, transaction, plans, _nobody, now=now, by=events.printable(by)).give_up_steps(
+            rows[0][0]
+        )
+    database.ease()
     found, attempt, action_id, its_queue, raw_input, failures, deaths, *_ = rows[0]
     return Popped(found, attempt, action_id, its_queue, raw_input, owner, now, failures, deaths)
 
@@ -89,8 +98,14 @@ def _take(database: Database, transaction: Transaction, row: Row, *, owner: str,
             input=words,
             input_b64=coded,
             by=events.printable(by),
+            owner=owner,
         )
     )
+
+
+def _nobody(verb: Verb, task_id: int) -> None:
+    """No step of a task runs that is not running."""
+    raise AssertionError(f"{verb} of step {task_id}")
 
 
 def popped(database: Database) -> list[Popped]:
@@ -98,7 +113,9 @@ def popped(database: Database) -> list[Popped]:
     return [Popped(*row) for row in database.rows("popped")]
 
 
-def hand_in(database: Database, settlements: Sequence[Settlement], *, now: float) -> list[tuple[int, int]]:
+def hand_in(
+    database: Database, plans: Plans, settlements: Sequence[Settlement], *, now: float
+) -> list[tuple[int, int]]:
     """See `Store.hand_in`."""
     connection = database.connection
     with database.write("hand_in") as transaction:
@@ -113,5 +130,8 @@ def hand_in(database: Database, settlements: Sequence[Settlement], *, now: float
                 events.LateResultRefused(at=events.stamp(now), id=one.task_id, attempt=one.attempt, outcome=one.outcome)
             )
         if mine:
-            refused += settle(connection, transaction, mine, now=now, at=events.stamp(now))
+            at = events.stamp(now)
+            advance = Advance(connection, transaction, plans, now=now, at=at)
+            refused += settle(connection, transaction, mine, advance, now=now, at=at)
+    database.ease()
     return refused

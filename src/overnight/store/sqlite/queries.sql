@@ -10,10 +10,10 @@ INSERT INTO actions (digest, identity, definition) VALUES (?, ?, ?) ON CONFLICT 
 SELECT id FROM actions WHERE digest = ?;
 
 -- name: add_lane
-INSERT INTO lanes (queue, workflow, needs, batch_id) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING;
+INSERT INTO lanes (queue, workflow, needs, batch_id, role) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING;
 
 -- name: lane_id
-SELECT id FROM lanes WHERE queue = ? AND workflow = ? AND needs = ? AND batch_id = ?;
+SELECT id FROM lanes WHERE queue = ? AND workflow = ? AND needs = ? AND batch_id = ? AND role = ?;
 
 -- name: take_task_ids
 -- Returns the last of the ids taken. One counter of our own: it also counts what has been removed,
@@ -22,8 +22,8 @@ UPDATE meta SET last_task_id = last_task_id + ? RETURNING last_task_id;
 
 -- name: add_task
 INSERT INTO tasks (id, state, lane_id, action_id, priority, order_key, added_at, not_before, identity, input, title,
-                   description, stamp)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+                   description, stamp, blockers, later)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: find_task
 -- The identity narrows it down to a row or two; input and action are compared in full. Tasks of
@@ -31,10 +31,15 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 SELECT ?1, t.id, t.state, t.stamp
   FROM tasks AS t
   JOIN actions AS a ON a.id = t.action_id
- WHERE t.identity = ?2 AND t.input = ?3 AND a.identity = ?4
+ WHERE t.identity = ?2 AND t.parent_id IS NULL AND t.input = ?3 AND a.identity = ?4
    AND t.lane_id NOT IN (SELECT id FROM lanes WHERE batch_id <> 0 AND batch_id <> ?5 AND batch_id IN
                             (SELECT id FROM batches WHERE published_at IS NULL))
+   AND (?6 IS NULL OR t.lane_id IN (SELECT id FROM lanes WHERE queue = ?6))
  ORDER BY t.id DESC LIMIT 1;
+
+-- name: restamp
+UPDATE tasks SET stamp = ?2
+ WHERE id = ?1 AND stamp <> ?2 AND (state = 'waiting' OR state = 'pending' OR state = 'failed') RETURNING id;
 
 -- name: open_batch
 INSERT INTO batches (owner, opened_at) VALUES (?, ?) RETURNING id;
@@ -108,7 +113,7 @@ UPDATE tasks SET state = 'held', reason = 'by_hand', not_before = NULL WHERE id 
 
 -- name: release
 -- A person has looked at it: the deaths that made it poison are forgiven.
-UPDATE tasks SET state = 'pending', deaths = 0, reason = NULL WHERE id IN carray(:ids);
+UPDATE tasks SET state = 'pending', deaths = 0, reason = NULL, blockers = 0 WHERE id IN carray(:ids);
 
 -- name: hurry
 -- A retry that waits for its time need not wait any longer.
@@ -118,7 +123,7 @@ UPDATE tasks SET state = 'pending', not_before = NULL WHERE id IN carray(:ids);
 -- A new generation begins from nothing, but for the attempt number: it is the fence, and only rises.
 UPDATE tasks
    SET state = 'pending', generation = generation + 1, failures = 0, deaths = 0, finished_at = NULL, reason = NULL,
-       error_class = NULL, error = '', fingerprint = '', result = x''
+       error_class = NULL, error = '', fingerprint = '', result = x'', blockers = 0
  WHERE id IN carray(:ids);
 
 -- name: forget_attempts
@@ -129,7 +134,7 @@ DELETE FROM tasks WHERE id IN carray(?);
 
 -- name: empty_batch_lanes
 -- Lanes of old batches whose tasks are all gone; the plain lane (?) of the same kind inherits what they count.
-SELECT l.id, l.queue, l.workflow, l.needs
+SELECT l.id, l.queue, l.workflow, l.needs, l.role
   FROM lanes AS l
  WHERE l.batch_id <> 0 AND l.batch_id NOT IN (SELECT id FROM batches WHERE published_at IS NULL)
    AND NOT EXISTS (SELECT 1 FROM counters AS c WHERE c.lane_id = l.id AND c.state <> 'removed' AND c.n > 0);
@@ -160,6 +165,7 @@ SELECT t.id, t.attempt + 1, t.action_id, l.queue, t.input, t.failures, t.deaths,
                          AND fingerprint = '' AND result = x''
   FROM tasks AS t JOIN lanes AS l ON l.id = t.lane_id
  WHERE t.id = ? AND t.state IN ('pending', 'waiting')
+   AND t.parent_id IS NULL
    AND (l.batch_id = 0 OR l.batch_id NOT IN (SELECT id FROM batches WHERE published_at IS NULL));
 
 -- name: pop
@@ -222,11 +228,16 @@ UPDATE tasks SET state = 'pending', not_before = NULL
                ORDER BY not_before LIMIT ?2)
 RETURNING lane_id, parent_id IS NOT NULL;
 
+-- name: move_waits
+-- A task that waits with a reason waits after a failure, for a length of time; without one it waits for an instant.
+UPDATE tasks SET not_before = not_before + ?1
+ WHERE state = 'waiting' AND not_before IS NOT NULL AND reason IS NOT NULL;
+
 -- name: head_of_lane
 -- Read from the claim index in its own order, so that the cost is that of the rows taken.
 SELECT id, attempt + 1, action_id, lane_id, input, failures, deaths, generation, priority, order_key,
        parent_id IS NOT NULL, failures = 0 AND deaths = 0 AND reason IS NULL AND error_class IS NULL AND error = ''
-                              AND fingerprint = '' AND result = x''
+                              AND fingerprint = '' AND result = x'', parent_id, step, given
   FROM tasks INDEXED BY tasks_claim
  WHERE lane_id = ? AND state = 'pending'
  ORDER BY priority DESC, order_key LIMIT ?;
@@ -242,22 +253,27 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?);
 DELETE FROM controls WHERE id = ?;
 
 -- name: visible_lanes
-SELECT id, queue, workflow, needs FROM lanes
+SELECT id, queue, workflow, needs, role, 0 FROM lanes
  WHERE batch_id = 0 OR batch_id NOT IN (SELECT id FROM batches WHERE published_at IS NULL);
 
 -- name: lively_lanes
 -- The lanes that can have something to claim, now or later. Lanes of batches that are done stay out.
-SELECT id, queue, workflow, needs FROM lanes
+SELECT id, queue, workflow, needs, role,
+       (SELECT coalesce(sum(n), 0) FROM counters WHERE lane_id = lanes.id AND state = 'running')
+  FROM lanes
  WHERE (batch_id = 0 OR batch_id NOT IN (SELECT id FROM batches WHERE published_at IS NULL))
    AND EXISTS (SELECT 1 FROM counters AS c
                 WHERE c.lane_id = lanes.id AND c.state IN ('pending', 'waiting', 'running') AND c.n > 0)
  ORDER BY id;
 
 -- name: controls
-SELECT id, verb, task_id, argument, by, at FROM controls ORDER BY id;
+-- What is asked about a popped task must wait: no engine has it, and its owner hears of nothing.
+SELECT id, verb, task_id, argument, by, at FROM controls
+ WHERE task_id IS NULL OR task_id NOT IN (SELECT task_id FROM popped) ORDER BY id;
 
 -- name: left_open
-SELECT r.task_id, r.attempt, t.action_id, r.lane_id, NULL, r.claimed_at, t.failures, t.deaths, r.generation, r.fence
+SELECT r.task_id, r.attempt, t.action_id, r.lane_id, NULL, r.claimed_at, t.failures, t.deaths, r.generation, r.fence,
+       t.step
   FROM running AS r JOIN tasks AS t ON t.id = r.task_id
  WHERE r.task_id NOT IN (SELECT task_id FROM popped) ORDER BY r.task_id;
 
@@ -289,6 +305,34 @@ INSERT INTO counters (lane_id, is_step, state, n) VALUES (?1, ?2, ?3, ?4) ON CON
 -- Apart from `count_up`: the check that n is not negative looks at an upsert's row before it is merged.
 UPDATE counters SET n = n - ?4 WHERE lane_id = ?1 AND is_step = ?2 AND state = ?3;
 
+-- == pruning ==
+
+-- name: last_of_page
+-- The id of the last of so many tasks after this one.
+SELECT max(id) FROM (SELECT id FROM tasks WHERE id > ? ORDER BY id LIMIT ?);
+
+-- name: actions_of_page
+SELECT DISTINCT action_id FROM tasks WHERE id > ? AND id <= ?;
+
+-- name: segments_of_page
+SELECT DISTINCT output_segment FROM attempts WHERE task_id > ? AND task_id <= ? AND output_segment IS NOT NULL;
+
+-- name: finished_of_page
+-- A step goes with its workflow task.
+SELECT t.id, t.lane_id, 0, t.state, t.generation FROM tasks AS t
+ WHERE t.id > ?1 AND t.id <= ?2 AND t.finished_at < ?3 AND t.parent_id IS NULL
+ ORDER BY t.state;
+
+-- name: spare_actions
+-- Never the newest: its number would be given again, to another action.
+SELECT id FROM actions WHERE id < (SELECT max(id) FROM actions) ORDER BY id;
+
+-- name: drop_actions
+-- What has been added since the tasks were looked at (those after ?2) may refer to one of them.
+DELETE FROM actions
+ WHERE id IN carray(?1) AND id NOT IN (SELECT action_id FROM tasks WHERE id > ?2)
+   AND id < (SELECT max(id) FROM actions);
+
 -- == everybody reads ==
 
 -- name: counts
@@ -297,6 +341,10 @@ SELECT c.is_step, c.state, sum(c.n)
  WHERE (l.batch_id = 0 OR l.batch_id NOT IN (SELECT id FROM batches WHERE published_at IS NULL))
    AND (?1 IS NULL OR l.queue = ?1) AND (?2 IS NULL OR l.workflow = ?2)
  GROUP BY c.is_step, c.state;
+
+-- name: count_popped
+SELECT count(*) FROM popped AS p JOIN tasks AS t ON t.id = p.task_id JOIN lanes AS l ON l.id = t.lane_id
+ WHERE t.parent_id IS NULL AND (?1 IS NULL OR l.queue = ?1) AND (?2 IS NULL OR l.workflow = ?2);
 
 -- name: states
 SELECT id, state FROM tasks
@@ -318,6 +366,73 @@ SELECT name, slots, rate, paused, paused_until FROM queues ORDER BY name;
 SELECT DISTINCT queue FROM lanes
  WHERE batch_id = 0 OR batch_id NOT IN (SELECT id FROM batches WHERE published_at IS NULL);
 
+-- == copies (asked of a copy, where nobody waits) ==
+
+-- name: facts
+SELECT journal_seq + (SELECT coalesce(sum(count), 0) FROM outbox), fence, last_task_id FROM meta;
+
+-- name: last_completed
+SELECT task_id FROM attempts WHERE outcome = 'completed' ORDER BY finished_at DESC LIMIT 1;
+
+-- name: failures_by_cause
+SELECT fingerprint, count(*), min(reason), min(error) FROM tasks INDEXED BY tasks_fingerprint
+ WHERE fingerprint <> '' AND state = 'failed' GROUP BY fingerprint ORDER BY 2 DESC LIMIT ?;
+
+-- name: last_errors
+SELECT task_id, number, finished_at, reason, error FROM attempts
+ WHERE error <> '' ORDER BY finished_at DESC LIMIT ?;
+
+-- name: open_step_results
+SELECT c.id, c.parent_id, c.step, c.result FROM tasks AS c JOIN tasks AS p ON p.id = c.parent_id
+ WHERE c.parent_id IS NOT NULL AND c.result <> x'' AND p.state = 'running' ORDER BY c.id DESC LIMIT ?;
+
+-- name: to_start
+-- What `head_of_lane` says of certain tasks, among them some that time alone would have made pending.
+SELECT id, attempt + 1, action_id, lane_id, input, failures, deaths, generation, priority, order_key,
+       parent_id IS NOT NULL, failures = 0 AND deaths = 0 AND reason IS NULL AND error_class IS NULL AND error = ''
+                              AND fingerprint = '' AND result = x'', parent_id, step, given
+  FROM tasks WHERE id IN carray(?) AND state = 'pending';
+
+-- name: hurry_due
+-- The journal knows that these have started, so their time had come.
+UPDATE tasks SET state = 'pending', not_before = NULL
+ WHERE id IN carray(?) AND state = 'waiting' AND blockers = 0 RETURNING lane_id, parent_id IS NOT NULL;
+
+-- name: restore_state
+UPDATE tasks SET state = ?2, failures = ?3, deaths = ?4, not_before = ?5, finished_at = ?6, reason = ?7,
+       error_class = ?8, error = ?9, fingerprint = ?10
+ WHERE id = ?1;
+
+-- name: where_is
+SELECT state, lane_id, parent_id IS NOT NULL, attempt FROM tasks WHERE id = ?;
+
+-- name: drop_controls_of
+DELETE FROM controls WHERE task_id IN carray(?);
+
+-- name: facts_last_task_id
+SELECT last_task_id FROM meta;
+
+-- name: set_last_task_id
+UPDATE meta SET last_task_id = ?;
+
+-- name: set_fence
+UPDATE meta SET fence = max(fence, ?);
+
+-- name: last_outbox_id
+SELECT coalesce(max(id), 0) FROM outbox;
+
+-- name: drop_outbox_after
+DELETE FROM outbox WHERE id > ?;
+
+-- name: popped_among
+SELECT task_id FROM popped WHERE task_id IN carray(?);
+
+-- name: outbox_counts
+SELECT id, count FROM outbox ORDER BY id;
+
+-- name: go_on_after
+UPDATE meta SET journal_seq = ?1, fence = max(fence, ?2), last_task_id = max(last_task_id, ?3);
+
 -- == the books (each row of an answer is something that does not balance: what, expected, found) ==
 
 -- name: recount_counters
@@ -333,10 +448,15 @@ HAVING sum(w.counted) <> sum(w.found);
 SELECT 'lane of task ' || t.id, CAST(t.lane_id AS TEXT), 'no such lane'
   FROM tasks AS t LEFT JOIN lanes AS l ON l.id = t.lane_id WHERE l.id IS NULL;
 
+-- name: recount_actions
+SELECT 'action of task ' || t.id, CAST(t.action_id AS TEXT), 'no such action'
+  FROM tasks AS t LEFT JOIN actions AS a ON a.id = t.action_id WHERE a.id IS NULL;
+
 -- name: recount_running
+-- A workflow task that has been begun runs by its steps.
 SELECT 'open attempt of running task ' || t.id, CAST(t.attempt AS TEXT), coalesce(CAST(r.attempt AS TEXT), 'none')
   FROM tasks AS t LEFT JOIN running AS r ON r.task_id = t.id
- WHERE t.state = 'running'
+ WHERE t.state = 'running' AND t.id NOT IN (SELECT task_id FROM expansions WHERE generation = t.generation)
    AND (r.task_id IS NULL OR r.attempt <> t.attempt OR r.generation <> t.generation OR r.lane_id <> t.lane_id);
 
 -- name: recount_open
@@ -348,10 +468,11 @@ SELECT 'open attempt of popped task ' || p.task_id, CAST(p.attempt AS TEXT), coa
   FROM popped AS p LEFT JOIN running AS r ON r.task_id = p.task_id WHERE r.attempt IS NOT p.attempt;
 
 -- name: recount_attempts
--- Numbers 1..n without a gap: n rows, the largest of them n.
+-- Numbers 1..n without a gap: n rows, the largest of them n. (A workflow task runs by its steps.)
 SELECT 'ended attempts of task ' || t.id, CAST(t.attempt - (t.state = 'running') AS TEXT),
        count(a.number) || ' up to number ' || coalesce(max(a.number), 0)
   FROM tasks AS t LEFT JOIN attempts AS a ON a.task_id = t.id
+ WHERE t.lane_id NOT IN (SELECT id FROM lanes WHERE role = 'workflow')
  GROUP BY t.id
 HAVING count(a.number) <> t.attempt - (t.state = 'running') OR coalesce(max(a.number), 0) <> count(a.number);
 
@@ -369,7 +490,7 @@ SELECT 'final outcomes of task ' || task_id || ' in generation ' || generation, 
 SELECT 'final attempt of ' || t.state || ' task ' || t.id,
        CASE t.state WHEN 'completed' THEN 'completed' ELSE 'none, or ' || t.state END, coalesce(a.outcome, 'none')
   FROM tasks AS t LEFT JOIN attempts AS a ON a.task_id = t.id AND a.generation = t.generation AND a.final = 1
- WHERE CASE t.state
+ WHERE t.lane_id NOT IN (SELECT id FROM lanes WHERE role = 'workflow') AND CASE t.state
            WHEN 'completed' THEN a.outcome IS NOT 'completed' AND t.parent_id IS NULL
            WHEN 'failed' THEN a.outcome IN ('completed', 'cancelled')
            WHEN 'cancelled' THEN a.outcome IN ('completed', 'failed')

@@ -25,15 +25,17 @@ from overnight.store.sqlite import selecting
 from overnight.store.sqlite.adding import actions as unpack
 from overnight.store.sqlite.connection import Database
 from overnight.store.sqlite.lanes import Lanes
-from overnight.store.sqlite.statements import Row, read_each
+from overnight.store.sqlite.statements import Row, read_each, read_one
 
-#: In the order of `Task`, but for lane_id, which becomes queue and workflow. A task began when its last
+#: In the order of `Task`, but for lane_id, which becomes queue, workflow and needs. A task began when its last
 #: attempt did (a running one when it was claimed): kept there only, for each column costs the hot path.
 _COLUMNS = """id, state, lane_id, input, action_id, priority, attempt, failures, deaths, generation, added_at,
-not_before, CASE state WHEN 'running' THEN (SELECT r.claimed_at FROM running AS r WHERE r.task_id = id)
+not_before, coalesce(CASE state WHEN 'running' THEN (SELECT r.claimed_at FROM running AS r WHERE r.task_id = id)
     ELSE (SELECT a.started_at FROM attempts AS a
            WHERE a.task_id = tasks.id AND a.number = tasks.attempt AND a.generation = tasks.generation) END,
-finished_at, reason, error_class, error, fingerprint, result, title, description, stamp, parent_id, step"""
+    (SELECT e.begun_at FROM expansions AS e WHERE e.task_id = tasks.id AND e.generation = tasks.generation)),
+finished_at, reason, error_class, error, fingerprint, result, title, description, stamp, parent_id, step, blockers,
+skipped"""
 
 
 def counts(database: Database, *, queue: str | None, workflow: str | None) -> Counts:
@@ -41,24 +43,29 @@ def counts(database: Database, *, queue: str | None, workflow: str | None) -> Co
     top: dict[str, int] = {}
     steps: dict[str, int] = {}
     removed = 0
-    for is_step, state, n in database.rows("counts", (queue, workflow)):
-        if state == "removed":
-            removed += n
-        elif n:
-            (steps if is_step else top)[state] = n
-    return Counts(**top, steps=steps, removed=removed)
+    with database.read() as connection:
+        popped = read_one(connection, "count_popped", (queue, workflow))
+        for is_step, state, n in read_each(connection, "counts", (queue, workflow)):
+            if state == "removed":
+                removed += 0 if is_step else n
+            elif n:
+                (steps if is_step else top)[state] = n
+    return Counts(**top, steps=steps, removed=removed, popped=popped)
 
 
 def get(database: Database, lanes: Lanes, task_id: int) -> Task:
     """See `Store.get`."""
-    sql = f"SELECT {_COLUMNS} FROM tasks WHERE id = ? AND {selecting.VISIBLE}"  # noqa: S608  # constants only
     with database.read() as connection:
-        rows = connection.execute(sql, (task_id,)).fetchall()
-        if not rows:
-            raise NotFoundError(
-                f"there is no task {task_id}; nothing was done", hint="'overnight list' shows the tasks"
-            )
-        return _task(lanes, rows[0])
+        return one(connection, lanes, task_id)
+
+
+def one(connection: apsw.Connection, lanes: Lanes, task_id: int) -> Task:
+    """One task, as the caller's transaction sees it. Raises NotFoundError."""
+    sql = f"SELECT {_COLUMNS} FROM tasks WHERE id = ? AND {selecting.VISIBLE}"  # noqa: S608  # constants only
+    rows = connection.execute(sql, (task_id,)).fetchall()
+    if not rows:
+        raise NotFoundError(f"there is no task {task_id}; nothing was done", hint="'overnight list' shows the tasks")
+    return _task(lanes, rows[0])
 
 
 def tasks(database: Database, lanes: Lanes, query: Query) -> list[Task]:
@@ -80,9 +87,11 @@ def _page(connection: apsw.Connection, query: Query, state: TaskState | None) ->
 def _task(lanes: Lanes, row: Row) -> Task:
     values: list[Any] = list(row)
     values[1] = TaskState(values[1])
-    values[2:3] = lanes.names(values[2])
+    lane = lanes.get(values[2])
+    values[2:3] = (lane.queue, lane.workflow) if lane else ("", "")
     values[15] = values[15] and Reason(values[15])
     values[16] = values[16] and ErrorClass(values[16])
+    values[-2:] = (lane.needs if lane else {}, values[-2], bool(values[-1]))
     return Task(*values)
 
 
@@ -136,3 +145,12 @@ def queues(connection: apsw.Connection) -> list[Queue]:
     for (name,) in read_each(connection, "queue_names"):
         found.setdefault(name, Queue(name=name))
     return [found[name] for name in sorted(found)]
+
+
+def waits_for(database: Database, ids: Iterable[int]) -> dict[int, list[int]]:
+    """See `Store.waits_for`."""
+    found: dict[int, list[int]] = {}
+    wanted = array("q", ids)
+    for task_id, after_id in database.rows("edges_of", (apsw.carray(wanted),)) if wanted else ():
+        found.setdefault(task_id, []).append(after_id)
+    return found

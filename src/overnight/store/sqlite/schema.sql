@@ -1,4 +1,4 @@
--- The store of one home, version 2.
+-- The store of one home, version 3.
 --
 -- The states, reasons and outcomes repeat core/states.py; a test compares them. Instants are POSIX
 -- seconds. Inputs are bytes. Ids are handed out by meta.last_task_id and never used again.
@@ -36,7 +36,8 @@ CREATE TABLE batches (
 CREATE INDEX batches_open ON batches (id) WHERE published_at IS NULL;
 
 -- Queue, workflow and needs together: the unit that a claim looks at. A batch has lanes of its own,
--- so that publishing it is one row however many tasks it has. No foreign key from tasks: it would
+-- so that publishing it is one row however many tasks it has. Workflow tasks, which are begun and not run, and
+-- their steps have lanes of their own: steps can go on while no further task is begun. No foreign key from tasks: it would
 -- want an index over all tasks to let a lane go.
 CREATE TABLE lanes (
     id       INTEGER PRIMARY KEY,
@@ -46,7 +47,8 @@ CREATE TABLE lanes (
     needs    TEXT NOT NULL,
     -- 0: no batch.
     batch_id INTEGER NOT NULL DEFAULT 0,
-    UNIQUE (queue, workflow, needs, batch_id)
+    role     TEXT NOT NULL DEFAULT 'plain' CHECK (role IN ('plain', 'workflow', 'step')),
+    UNIQUE (queue, workflow, needs, batch_id, role)
 ) STRICT;
 CREATE INDEX lanes_batch ON lanes (batch_id) WHERE batch_id <> 0;
 
@@ -79,6 +81,14 @@ CREATE TABLE tasks (
     stamp       TEXT NOT NULL DEFAULT '',
     parent_id   INTEGER,
     step        TEXT NOT NULL DEFAULT '',
+    -- How many others it still waits for.
+    blockers    INTEGER NOT NULL DEFAULT 0 CHECK (blockers >= 0),
+    -- not_before of one that waits for others, too; it counts when those are done.
+    later       REAL,
+    -- 1: a step that is completed without having run, and error says why.
+    skipped     INTEGER NOT NULL DEFAULT 0 CHECK (skipped = 0 OR skipped = 1),
+    -- Outputs of other steps that a step uses: JSON object by step.
+    given       BLOB NOT NULL DEFAULT x'',
     -- One CASE for each table-wide rule, and no IN: SQLite builds a table for a list of more than two
     -- each time a statement runs, which was the half of what a task cost on the hot path.
     CONSTRAINT final_means_finished CHECK (CASE state
@@ -103,8 +113,55 @@ CREATE INDEX tasks_due ON tasks (not_before) WHERE state = 'waiting' AND not_bef
 CREATE INDEX tasks_rare ON tasks (state)
     WHERE state = 'failed' OR state = 'held' OR state = 'cancelled' OR state = 'waiting';
 CREATE INDEX tasks_fingerprint ON tasks (fingerprint) WHERE fingerprint <> '';
-CREATE INDEX tasks_identity ON tasks (identity);
+CREATE INDEX tasks_identity ON tasks (identity) WHERE parent_id IS NULL;
 CREATE INDEX tasks_parent ON tasks (parent_id) WHERE parent_id IS NOT NULL;
+
+-- Which task waits for which other one, by hand. (Steps wait for each other by their definition.)
+CREATE TABLE edges (
+    task_id  INTEGER NOT NULL,
+    after_id INTEGER NOT NULL,
+    PRIMARY KEY (task_id, after_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX edges_after ON edges (after_id, task_id);
+
+-- Definitions of workflows as core.workflow.model packs them; kept as long as a task may have been begun by one.
+CREATE TABLE definitions (
+    id         INTEGER PRIMARY KEY,
+    digest     BLOB NOT NULL UNIQUE CHECK (length(digest) = 16),
+    name       TEXT NOT NULL,
+    definition BLOB NOT NULL
+) STRICT;
+
+-- By which definition a task of a workflow is begun from now on, and who has laid that down.
+CREATE TABLE workflows (
+    name          TEXT PRIMARY KEY,
+    definition_id INTEGER NOT NULL,
+    source        TEXT NOT NULL,
+    defined_at    REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Workflow tasks that have been begun: their steps are the tasks first_id, first_id + 1 ... in the order of
+-- the definition's nodes. Counted are steps that are not finished, those of them that can move by themselves, and
+-- those that failed, failed without harm or were cancelled by themselves.
+CREATE TABLE expansions (
+    task_id       INTEGER PRIMARY KEY,
+    definition_id INTEGER NOT NULL,
+    generation    INTEGER NOT NULL,
+    first_id      INTEGER NOT NULL,
+    steps         INTEGER NOT NULL CHECK (steps >= 1),
+    open          INTEGER NOT NULL CHECK (open >= 0),
+    moving        INTEGER NOT NULL CHECK (moving >= 0),
+    failed        INTEGER NOT NULL DEFAULT 0 CHECK (failed >= 0),
+    warned        INTEGER NOT NULL DEFAULT 0 CHECK (warned >= 0),
+    cancelled     INTEGER NOT NULL DEFAULT 0 CHECK (cancelled >= 0),
+    begun_at      REAL NOT NULL,
+    -- When its time is over; NULL: never, or it is over and its steps are being ended.
+    expires_at    REAL,
+    expired       INTEGER NOT NULL DEFAULT 0 CHECK (expired = 0 OR expired = 1),
+    CONSTRAINT what_moves_is_open CHECK (moving <= open)
+) STRICT;
+CREATE INDEX expansions_expiring ON expansions (expires_at) WHERE expires_at IS NOT NULL;
+CREATE INDEX expansions_open ON expansions (task_id) WHERE open > 0;
 
 -- One row for each attempt that is on record and not settled: what recovery looks at. No foreign
 -- keys here and below: a lookup for each row on the hot path; `recount` compares instead.

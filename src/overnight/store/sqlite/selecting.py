@@ -23,15 +23,23 @@ Bindings = list[Any]
 
 def of_state(state: TaskState) -> str:
     """The condition that finds the tasks in this state the short way."""
-    # Running tasks are few and have a table; the unary plus keeps SQLite from going through all tasks instead.
+    # Running tasks are few and have a table; those that run by their steps have an index.
     if state is TaskState.RUNNING:
-        return "state = 'running' AND id IN (SELECT task_id FROM running)"
+        return (
+            "state = 'running' AND id IN (SELECT task_id FROM running"
+            " UNION ALL SELECT task_id FROM expansions INDEXED BY expansions_open WHERE open > 0)"
+        )
     return f"state = '{state.value}'"
 
 
 def of_query(query: Query, state: TaskState | None) -> tuple[str, Bindings]:
     """The condition of one page of a listing, and its values."""
     where, bindings = _common(query.queue, query.workflow, query.cause)
+    if query.parent is not None:
+        where.append("parent_id = ?")
+        bindings.append(query.parent)
+    elif not query.steps:
+        where.append("parent_id IS NULL")
     if state is not None:
         where.append(of_state(state))
     if query.before is not None:
@@ -52,6 +60,7 @@ def of_selector(selector: Selector, state: TaskState) -> tuple[str, Bindings] | 
     if selector.ids:
         where.append("id IN carray(?)")
         bindings.append(apsw.carray(array("q", selector.ids)))
+    where.append("parent_id IS NULL")  # steps go with their task; those that somebody names are looked up by name
     return " AND ".join(where), bindings
 
 

@@ -1,17 +1,20 @@
-"""The named statements of ``queries.sql``.
+"""The named statements of ``queries.sql`` and ``workflows.sql``.
 
-SQL stays in a file of its own, where an editor colours it and a reader finds all of it at once.
+SQL stays in files of its own, where an editor colours it and a reader finds all of it at once.
 The loader knows one thing: a statement begins at ``-- name:``.
 """
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import apsw
+
+from overnight.core.errors import StoreDamagedError
 
 _MARK = "-- name: "
 
@@ -32,10 +35,15 @@ def load(path: Path) -> dict[str, str]:
     return statements
 
 
-SQL = load(Path(__file__).with_name("queries.sql"))
+SQL = load(Path(__file__).with_name("queries.sql")) | load(Path(__file__).with_name("workflows.sql"))
 
 #: A row as it comes out of SQLite; whoever asked knows what is in it.
 Row = tuple[Any, ...]
+
+
+def ids_of(ids: Iterable[int]) -> object:
+    """Ids as a parameter of ``IN carray(?)``. Instead of none there is 0, nobody's: an empty one is refused."""
+    return apsw.carray(array("q", ids) or array("q", [0]))
 
 
 def read_all(connection: apsw.Connection, name: str, bindings: Sequence[Any] = ()) -> list[Row]:
@@ -86,3 +94,13 @@ def insert_many(connection: apsw.Connection, name: str, many: Sequence[Sequence[
 
 #: Measured with 8, 32 and 64: nothing is gained above.
 TOGETHER = 32
+
+
+def want_changes(connection: apsw.Connection, before: int, expected: int) -> None:
+    """Make sure that statements since `total_changes` was `before` have changed so many rows."""
+    found = connection.total_changes() - before
+    if found != expected:
+        raise StoreDamagedError(
+            f"the store does not balance ({expected} rows should have changed, {found} did); nothing was changed",
+            hint="'overnight verify' to see what is wrong",
+        )

@@ -1,24 +1,28 @@
 """The store of one home in one SQLite file.
 
 A face only: each operation is a function in the file of whoever calls it (``adding`` producers,
-``acting`` people, ``popping`` programs that work by themselves, ``turning`` the engine, ``reading``
-everybody, ``books`` care). What is special about SQLite is in ``connection``; the promises are those
+``acting`` people, ``popping`` programs that work by themselves, ``turning`` and ``pruning`` the engine,
+``reading`` everybody, ``books`` care). What is special about SQLite is in ``connection``; the promises are those
 of `overnight.store.contract.Store`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from overnight.core.events import Event
 from overnight.core.states import TaskState
 from overnight.core.task import Action, Attempt, NewTask, Task
+from overnight.core.workflow.model import Workflow
+from overnight.core.workflow.records import Defined, Family
 from overnight.store.contract import (
     Acted,
     Added,
     Claim,
     Counts,
     Discrepancy,
+    Forgotten,
     Known,
     OpenAttempt,
     Orders,
@@ -28,12 +32,14 @@ from overnight.store.contract import (
     Queue,
     Selector,
     Settlement,
+    Survey,
     Turn,
     Verb,
 )
-from overnight.store.sqlite import acting, adding, books, popping, reading, turning
-from overnight.store.sqlite.connection import Database, Hooks
+from overnight.store.sqlite import acting, adding, books, plans, popping, pruning, reading, turning
+from overnight.store.sqlite.connection import PATIENCE, Database, Hooks
 from overnight.store.sqlite.lanes import Lanes
+from overnight.store.sqlite.plans import Plans
 
 __all__ = ["SqliteStore"]
 
@@ -52,6 +58,7 @@ class SqliteStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lanes = Lanes(database)
+        self._plans = Plans(database, self._lanes)
 
     @classmethod
     def open(
@@ -63,6 +70,7 @@ class SqliteStore:
         readonly: bool = False,
         hooks: Hooks | None = None,
         on_wait: Callable[[], None] | None = None,
+        patience: float | None = None,
     ) -> SqliteStore:
         """Open the store at `path`; some 2 ms.
 
@@ -73,13 +81,23 @@ class SqliteStore:
             readonly: Never write.
             hooks: Called as hooks(operation, "before_commit" | "after_commit") around every COMMIT.
             on_wait: Called once by a write that finds the store busy, to ring the engine's doorbell.
+            patience: Seconds that such a write waits before it is given up; None for half a minute.
 
         Raises:
             NotFoundError: There is no file, and none was to be made.
             HomeUnusableError: Another version wrote it, or it cannot be used by this user.
             StoreDamagedError: It is no store, or a page does not fit its checksum.
         """
-        return cls(Database(path, create=create, migrate=migrate, readonly=readonly, hooks=hooks, on_wait=on_wait))
+        database = Database(
+            path,
+            create=create,
+            migrate=migrate,
+            readonly=readonly,
+            hooks=hooks,
+            on_wait=on_wait,
+            patience=PATIENCE if patience is None else patience,
+        )
+        return cls(database)
 
     # -- producers ---------------------------------------------------------------------------
 
@@ -100,16 +118,19 @@ class SqliteStore:
     def open_batches(self) -> list[tuple[int, str, float]]:
         return [(int(row[0]), str(row[1]), float(row[2])) for row in self._database.rows("open_batches")]
 
-    def find(self, tasks: Sequence[NewTask]) -> list[Known]:
-        return adding.find(self._database, tasks)
+    def find(self, tasks: Sequence[NewTask], *, queue: str | None = None) -> list[Known]:
+        return adding.find(self._database, tasks, queue=queue)
+
+    def restamp(self, stamps: Mapping[int, str], *, now: float, by: str) -> int:
+        return adding.restamp(self._database, stamps, now=now, by=by)
 
     # -- people ------------------------------------------------------------------------------
 
-    def act(self, verb: Verb, selector: Selector, *, now: float, by: str) -> Acted:
-        return acting.act(self._database, verb, selector, now=now, by=by)
+    def act(self, verb: Verb, selector: Selector, *, now: float, by: str, restart: Sequence[str] = ()) -> Acted:
+        return acting.act(self._database, self._plans, verb, selector, now=now, by=by, restart=restart)
 
     def remove(self, selector: Selector, *, now: float, by: str) -> int:
-        return acting.remove(self._database, self._lanes, selector, now=now, by=by)
+        return acting.remove(self._database, self._lanes, self._plans, selector, now=now, by=by)
 
     def ask(self, verb: str, *, now: float, by: str, task_id: int | None = None, argument: str = "") -> int:
         return acting.ask(self._database, verb, now=now, by=by, task_id=task_id, argument=argument)
@@ -117,19 +138,30 @@ class SqliteStore:
     def set_queue(self, queue: Queue, *, now: float, by: str) -> None:
         acting.set_queue(self._database, queue, now=now, by=by)
 
+    def define(self, workflows: Sequence[Workflow], *, source: str, now: float, by: str) -> list[str]:
+        return plans.define(self._database, workflows, source=source, now=now, by=by)
+
     # -- programs that do the work themselves ------------------------------------------------
 
     def next_up(self, queue: str, *, now: float) -> Task | None:
         return popping.next_up(self._database, self._lanes, queue, now=now)
 
     def pop(self, queue: str, *, owner: str, now: float, by: str, task_id: int | None = None) -> Popped | None:
-        return popping.pop(self._database, self._lanes, queue, owner=owner, now=now, by=by, task_id=task_id)
+        return popping.pop(
+            self._database, self._lanes, self._plans, queue, owner=owner, now=now, by=by, task_id=task_id
+        )
 
     def popped(self) -> list[Popped]:
         return popping.popped(self._database)
 
     def hand_in(self, settlements: Sequence[Settlement], *, now: float) -> list[tuple[int, int]]:
-        return popping.hand_in(self._database, settlements, now=now)
+        return popping.hand_in(self._database, self._plans, settlements, now=now)
+
+    # -- everybody tells ---------------------------------------------------------------------
+
+    def note(self, notes: Sequence[Event]) -> None:
+        with self._database.write("note") as transaction:
+            transaction.events.extend(notes)
 
     # -- the engine --------------------------------------------------------------------------
 
@@ -150,10 +182,36 @@ class SqliteStore:
         settlements: Sequence[Settlement] = (),
         claim: Claim | None = None,
         obeyed: Sequence[int] = (),
+        notes: Sequence[Event] = (),
     ) -> Turn:
         return turning.turn(
-            self._database, self._lanes, fence=fence, now=now, settlements=settlements, claim=claim, obeyed=obeyed
+            self._database,
+            self._lanes,
+            self._plans,
+            fence=fence,
+            now=now,
+            settlements=settlements,
+            claim=claim,
+            obeyed=obeyed,
+            notes=notes,
         )
+
+    def move_waits(self, seconds: float, *, fence: int, now: float) -> int:
+        return turning.move_waits(self._database, seconds, fence=fence, now=now)
+
+    def survey(self, *, after: int, limit: int) -> Survey:
+        return pruning.survey(self._database, after=after, limit=limit)
+
+    def forget_finished(self, *, before: float, after: int, limit: int, fence: int, now: float, by: str) -> Forgotten:
+        return pruning.forget_finished(
+            self._database, self._lanes, before=before, after=after, limit=limit, fence=fence, now=now, by=by
+        )
+
+    def spare_actions(self) -> Collection[int]:
+        return pruning.spare_actions(self._database)
+
+    def drop_actions(self, ids: Collection[int], *, after: int, fence: int) -> int:
+        return pruning.drop_actions(self._database, ids, after=after, fence=fence)
 
     def left_open(self) -> list[OpenAttempt]:
         return turning.left_open(self._database)
@@ -204,6 +262,15 @@ class SqliteStore:
     def queues(self) -> list[Queue]:
         with self._database.read() as connection:
             return reading.queues(connection)
+
+    def workflows(self) -> list[Defined]:
+        return plans.workflows(self._database)
+
+    def family(self, task_id: int) -> Family | None:
+        return plans.family(self._database, task_id)
+
+    def waits_for(self, ids: Iterable[int]) -> dict[int, list[int]]:
+        return reading.waits_for(self._database, ids)
 
     # -- care --------------------------------------------------------------------------------
 

@@ -1,0 +1,61 @@
+"""The short-lived process that makes a checkpoint beside an engine: ordered by one argument, it answers in one line.
+
+It ends at once when its standard input does, for then its engine is gone; what is half made is removed
+by the next one. Damage of the store is an answer like any other: it is this process that reads every page.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+
+import msgspec
+
+from overnight.core.errors import OvernightError
+from overnight.host.clock import SystemClock
+from overnight.store.copies.making import Made, Order, make
+
+
+class Failed(msgspec.Struct, frozen=True, tag="failed"):
+    """No checkpoint was made. `kind` is the name of the error's class."""
+
+    kind: str
+    message: str
+
+
+class Done(msgspec.Struct, frozen=True, tag="done"):
+    """One was made."""
+
+    made: Made
+
+
+Answer = Done | Failed
+
+
+def argv(order: Order) -> list[str]:
+    """The command that becomes a copier: isolated, and without `site`, which takes half of its start."""
+    here = os.getcwd()  # noqa: PTH109 - as it stands in sys.path
+    paths = list(dict.fromkeys(entry or here for entry in sys.path))
+    boot = f"import sys; sys.path[:] = {paths!r}; from overnight.store.copies.copier import main; main()"
+    return [sys.executable, "-I", "-S", "-c", boot, msgspec.json.encode(order).decode()]
+
+
+def main() -> None:
+    """Make the checkpoint that the last argument orders."""
+    threading.Thread(target=_end_with_the_engine, daemon=True).start()
+    order = msgspec.json.decode(sys.argv[-1], type=Order)
+    try:
+        answer: Answer = Done(make(order, clock=SystemClock()))
+    except OvernightError as error:
+        answer = Failed(type(error).__name__, error.message)
+    except OSError as error:
+        answer = Failed("OSError", f"no checkpoint could be written to {order.shelf}: {error.strerror or error}")
+    os.write(1, msgspec.json.encode(answer) + b"\n")
+    os._exit(0)
+
+
+def _end_with_the_engine() -> None:
+    while os.read(0, 4096):
+        pass
+    os._exit(1)

@@ -1,0 +1,196 @@
+"""Claiming: from what waits to what may start, to what is started and on record.
+
+A claim reads the heads of the open lanes from the claim index, in order of priority and age, as far as
+the pools last; so it is flat however many tasks there are behind them.
+"""
+
+from __future__ import annotations
+
+import heapq
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+
+import apsw
+
+from overnight.core import events
+from overnight.core.claims import Role
+from overnight.core.lanes import WORK
+from overnight.core.states import TaskState
+from overnight.core.step_events import StepStarted
+from overnight.store.contract import Claim, Claimed, Opened
+from overnight.store.sqlite.connection import Transaction
+from overnight.store.sqlite.lanes import Lanes
+from overnight.store.sqlite.statements import Row, insert_many, read_all, read_each, read_one, run, want_changes
+
+#: Waiting tasks that become due in one turn; the next turn takes the next.
+DUE_AT_ONCE = 10_000
+
+
+def make_due(connection: apsw.Connection, transaction: Transaction, now: float) -> float | None:
+    """Let what has waited long enough be claimed. Returns when the next one is due, POSIX seconds."""
+    due: float | None = read_one(connection, "next_due")
+    if due is None or due > now:
+        return due
+    for lane_id, is_step in read_all(connection, "make_due", (now, DUE_AT_ONCE)):
+        transaction.move(lane_id, is_step, TaskState.WAITING, -1)
+        transaction.move(lane_id, is_step, TaskState.PENDING, 1)
+    later: float | None = read_one(connection, "next_due")
+    return later
+
+
+def claim(
+    connection: apsw.Connection,
+    lanes: Lanes,
+    transaction: Transaction,
+    begin: Callable[[list[Row]], list[Opened]],
+    wanted: Claim,
+    *,
+    fence: int,
+    now: float,
+    at: str,
+) -> tuple[list[Claimed], list[Opened]]:
+    """Start what may be started, and write its start records. Inside a write.
+
+    Workflow tasks among it are begun, by `begin`; their first steps may start at once, in what is left of the pools.
+    """
+    pools = dict(wanted.pools)
+    rows = _pick(connection, lanes, _defined(connection, lanes, wanted.lanes), pools, wanted.count)
+    become_running(connection, transaction, rows)
+    tasks = [row for row in rows if _is_workflow(lanes, row[3])]
+    if not tasks:
+        return record_starts(connection, transaction, rows, fence=fence, now=now, at=at), []
+    opened = begin(tasks)
+    for row in tasks:  # what it took was for its steps
+        pools[WORK] = pools.get(WORK, 0.0) + wanted.lanes[row[3]].get(WORK, 0.0)
+    steps = {lane for one in opened for lane in one.lanes}
+    open_lanes = {lane: takes for lane, takes in wanted.lanes.items() if lane in steps}
+    first = _pick(connection, lanes, open_lanes, pools, wanted.count - len(rows) + len(tasks))
+    become_running(connection, transaction, first)
+    rows = sorted((row for row in (*rows, *first) if not _is_workflow(lanes, row[3])), key=_place)
+    return record_starts(connection, transaction, rows, fence=fence, now=now, at=at), opened
+
+
+def _place(row: Row) -> tuple[int, int, int]:
+    """Minus priority, order key, id: the order in which tasks start."""
+    return -row[8], row[9], row[0]
+
+
+def _defined(
+    connection: apsw.Connection, lanes: Lanes, open_lanes: Mapping[int, Mapping[str, float]]
+) -> Mapping[int, Mapping[str, float]]:
+    """The lanes without those of workflows that nobody defines: their tasks wait until somebody does."""
+    names = {lane.id: lane.workflow for lane in map(lanes.get, open_lanes) if lane and lane.role is Role.WORKFLOW}
+    if not names:
+        return open_lanes
+    known = {row[0] for row in read_all(connection, "workflow_names")}
+    return {lane: takes for lane, takes in open_lanes.items() if lane not in names or names[lane] in known}
+
+
+def _is_workflow(lanes: Lanes, lane_id: int) -> bool:
+    lane = lanes.get(lane_id)
+    return lane is not None and lane.role is Role.WORKFLOW
+
+
+def record_starts(
+    connection: apsw.Connection, transaction: Transaction, rows: list[Row], *, fence: int, now: float, at: str
+) -> list[Claimed]:
+    """Write the start records of attempts; rows as `head_of_lane` has them. Inside a write."""
+    if not rows:
+        return []
+    started, claimed = [], []
+    for row in rows:
+        task_id, attempt, _, lane_id, raw_input, _, _, generation, _, _, is_step, is_clean, *of_step = row
+        started.append((task_id, attempt, fence, now, lane_id, is_step, generation, is_clean))
+        claimed.append(Claimed(*row[:9], *of_step))
+        words, coded = events.as_text(raw_input)
+        kind = StepStarted if is_step else events.FileStarted
+        transaction.events.append(
+            kind(
+                at=at,
+                id=task_id,
+                attempt=attempt,
+                fence=fence,
+                input=words,
+                input_b64=coded,
+                parent=of_step[0] or 0,
+                step=of_step[1],
+            )
+        )
+    before = connection.total_changes()
+    insert_many(connection, "record_start", started)
+    want_changes(connection, before, len(rows))
+    return claimed
+
+
+def become_running(connection: apsw.Connection, transaction: Transaction, rows: list[Row]) -> None:
+    """Take pending tasks out of the queue; rows as `head_of_lane` has them. Inside a write."""
+    if not rows:
+        return
+    taken = Counter((row[3], row[10]) for row in rows)
+    for (lane_id, is_step), n in taken.items():
+        transaction.move(lane_id, is_step, TaskState.PENDING, -n)
+        transaction.move(lane_id, is_step, TaskState.RUNNING, n)
+    before = connection.total_changes()
+    run(connection, "claim", (apsw.carray(array("q", [row[0] for row in rows])),))
+    want_changes(connection, before, len(rows))
+
+
+def _pick(
+    connection: apsw.Connection,
+    lanes: Lanes,
+    open_lanes: Mapping[int, Mapping[str, float]],
+    pools: dict[str, float],
+    count: int,
+) -> list[Row]:
+    """The tasks to claim, out of the pools: highest priority first, then the oldest, over all open lanes together."""
+    wanted = {lane_id: _most(takes, pools, count) for lane_id, takes in open_lanes.items() if lanes.get(lane_id)}
+    if len(wanted) == 1:
+        ((lane_id, most),) = wanted.items()
+        rows = read_all(connection, "head_of_lane", (lane_id, most))
+        for pool, amount in open_lanes[lane_id].items():
+            pools[pool] = pools.get(pool, 0.0) - amount * len(rows)
+        return rows
+    heads: list[_Head] = []
+    for lane_id, most in wanted.items():
+        if most > 0:
+            _push(heads, read_each(connection, "head_of_lane", (lane_id, most)))
+    picked: list[Row] = []
+    while heads and len(picked) < count:
+        *_, row, rest = heapq.heappop(heads)
+        if _take(open_lanes[row[3]], pools):
+            picked.append(row)
+            _push(heads, rest)
+    return picked
+
+
+#: Minus priority, order key, id: the order. Then the row, and where its lane goes on.
+_Head = tuple[int, int, int, Row, Iterator[Row]]
+
+
+def _push(heads: list[_Head], rest: Iterator[Row]) -> None:
+    row = next(rest, None)
+    if row is not None:
+        heapq.heappush(heads, (*_place(row), row, rest))
+
+
+#: What a pool may be overdrawn by: sums of floats are not exact.
+_SLACK = 1e-9
+
+
+def _most(takes: Mapping[str, float], pools: Mapping[str, float], count: int) -> int:
+    """How many tasks of a lane the pools have room for if it is the only one."""
+    for pool, amount in takes.items():
+        if amount > 0:
+            count = min(count, int((pools.get(pool, 0.0) + _SLACK) / amount))
+    return max(count, 0)
+
+
+def _take(takes: Mapping[str, float], pools: dict[str, float]) -> bool:
+    """Take one task's share from the pools, or nothing when one of them does not last."""
+    for pool, amount in takes.items():
+        if amount > pools.get(pool, 0.0) + _SLACK:
+            return False
+    for pool, amount in takes.items():
+        pools[pool] = pools.get(pool, 0.0) - amount
+    return True

@@ -1,0 +1,99 @@
+"""Whether a store file is whole: its pages, its structure, its schema and its books.
+
+Page checksums find what has changed inside a page, and SQLite's own checks find pages in the wrong
+place; neither finds a page of zeros at the end of a long value, since the checksum of zeros is zero.
+So whoever reads the whole file anyway (to hash it) notes such pages, and here it is looked up whether
+they are in use.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import apsw
+
+from overnight.core.errors import StoreDamagedError
+from overnight.store.sqlite import books, migrations
+from overnight.store.sqlite.copying import open_copy
+
+#: Findings of one kind that are told.
+MOST_TOLD = 5
+
+
+def examine(path: Path, *, deep: bool, zero_pages: Sequence[int] = ()) -> list[str]:
+    """Everything that is wrong with a store file, in words; [] when it is whole. Reads every page of it.
+
+    Args:
+        path: The file. Nobody writes to it.
+        deep: Compare indexes with their tables, and all books with each other: some 7 s a GB instead of 2.
+        zero_pages: Numbers, from 1, of the pages that are all zeros.
+    """
+    try:
+        with closing(open_copy(path)) as connection:
+            return _schema(connection) or [
+                *_structure(connection, deep=deep),
+                *_zeros(connection, zero_pages),
+                *(_books(connection) if deep else ()),
+            ]
+    except apsw.Error as error:
+        return [f"it cannot be read ({error})"]
+
+
+def scan(connection: apsw.Connection, path: Path) -> None:
+    """Read every page of a store that is in use, for their checksums: some 1.7 s a GB.
+
+    Raises:
+        StoreDamagedError: A page does not fit its checksum, or is not where it belongs.
+    """
+    # Not the virtual table dbstat, which is faster: it never reads the last page of a long value.
+    found = _structure(connection, deep=False)
+    if found:
+        raise StoreDamagedError(f"{path} is damaged ({found[0]}); nothing was changed")
+
+
+def _schema(connection: apsw.Connection) -> list[str]:
+    if connection.pragma("application_id") != migrations.APPLICATION_ID:
+        return ["it is no store of Overnight"]
+    version = connection.pragma("user_version")
+    if version > migrations.VERSION:
+        return [f"it has schema version {version} and this program knows {migrations.VERSION}"]
+    # What guards the pages is switched off by a single byte of the header.
+    if connection.pragma("checksum_verification") != "1":
+        return ["its pages carry no checksums"]
+    missing = _tables_of_schema() - _tables(connection) if version == migrations.VERSION else set()
+    return [f"it has no {name}" for name in sorted(missing)][:MOST_TOLD]
+
+
+def _tables(connection: apsw.Connection) -> set[str]:
+    rows = connection.execute("SELECT type || ' ' || name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'")
+    return {row[0] for row in rows}
+
+
+def _tables_of_schema() -> set[str]:
+    with closing(apsw.Connection(":memory:")) as connection:
+        migrations.create_schema(connection)
+        return _tables(connection)
+
+
+def _structure(connection: apsw.Connection, *, deep: bool) -> list[str]:
+    check = "integrity_check" if deep else "quick_check"
+    rows = connection.execute(f"PRAGMA {check}({MOST_TOLD})").fetchall()
+    # Each row holds one finding a line.
+    findings = [line for (words,) in rows for line in str(words).splitlines() if not line.startswith("***")]
+    return [] if findings == ["ok"] else findings[:MOST_TOLD]
+
+
+def _zeros(connection: apsw.Connection, pages: Sequence[int]) -> list[str]:
+    if not pages:
+        return []
+    used = connection.execute("SELECT pageno FROM dbstat WHERE pageno IN carray(?)", (apsw.carray(array("q", pages)),))
+    return [f"page {number} is in use and all zeros" for (number,) in used][:MOST_TOLD]
+
+
+def _books(connection: apsw.Connection) -> list[str]:
+    return [f"{one.what}: expected {one.expected}, found {one.found}" for one in books.discrepancies(connection)][
+        :MOST_TOLD
+    ]
