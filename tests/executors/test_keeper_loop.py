@@ -10,14 +10,15 @@ SCRIPT = """
 import os, sys
 from pathlib import Path
 from overnight.executors.local.keeper import Keeper
-from overnight.executors.local.marks import prepare
+from overnight.executors.local.marks import MarksFile
 from overnight.executors.local.place import Place
 from overnight.executors.local.wire import pair
 root = sys.argv[1].encode()
-prepare(Path(sys.argv[1]) / "marks", 1)
+marks = MarksFile(Path(sys.argv[1]) / "marks")
+marks.grow(1)
 pairs = [pair() for _ in range(3)]
 numbers = [os.dup(theirs.fileno()) for _, theirs in pairs]
-keeper = Keeper(Place(0, 1, *numbers, root + b"/marks", root, root, root, root, "cookie", []))
+keeper = Keeper(Place(0, 1, *numbers, marks.descriptor, root, root, root, root, "cookie", []))
 (first, first_writer), (second, second_writer) = os.pipe(), os.pipe()
 called = []
 def one():

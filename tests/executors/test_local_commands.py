@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -95,7 +96,8 @@ def test_a_task_knows_who_and_where_it_is(bench: Bench) -> None:
     assert words[b"OVERNIGHT_HOME"] == os.fsencode(bench.root)
     assert words[b"OVERNIGHT_WORK_DIR"] == os.fsencode(bench.root / "work" / str(ended.task_id))
     assert 55 < int(words[b"OVERNIGHT_DEADLINE"]) - ended.started_at <= 60
-    assert set(words) - {name for name in words if name.startswith(b"OVERNIGHT_")} <= {b"PATH", b"PWD", b"SHLVL", b"_"}
+    others = {name for name in words if not name.startswith(b"OVERNIGHT_")}
+    assert others <= {b"PATH", b"PWD", b"SHLVL", b"_", b"NOTIFY_SOCKET"}
 
 
 def test_a_secret_is_looked_up_when_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,12 +138,35 @@ def test_it_tells_what_a_command_has_used(bench: Bench) -> None:
     assert 600_000_000 < ended.peak_memory_bytes < 800_000_000
 
 
+def test_a_peak_below_the_engines_own_is_known(tmp_path: Path) -> None:
+    """A keeper is small; what it has inherited of the engine it was started by must not hide a task's memory."""
+    ballast = b"x" * 200_000_000
+    bench = Bench(tmp_path)
+    bench.open()
+
+    ended = bench.run(bench.command(sys.executable, "-S", "-c", "b'x' * 80_000_000"))
+    bench.close()
+
+    assert ballast
+    assert ended.peak_memory_bytes is not None
+    assert 80_000_000 < ended.peak_memory_bytes < 120_000_000
+
+
 def test_a_peak_below_the_keepers_own_is_not_known(bench: Bench) -> None:
     """The kernel counts what the process was before exec, which was the keeper's memory."""
     assert bench.run(bench.command("true")).peak_memory_bytes is None
 
 
 # -- refused ---------------------------------------------------------------------------------
+
+
+def test_an_outcome_does_not_wait_for_the_long_command_behind_it(bench: Bench) -> None:
+    quick, long = bench.start(bench.spec(bench.shell("exit 0")), bench.spec(bench.shell("sleep 100")))
+
+    assert bench.ended(quick).exit_code == 0
+
+    assert [event.key for event in bench.seen] == [quick]
+    bench.executor.cancel([long], grace=0.0)
 
 
 def test_a_missing_program_is_refused_for_good(bench: Bench) -> None:
@@ -254,3 +279,20 @@ def test_the_engines_own_children_keep_their_status_when_a_keeper_dies(bench: Be
     assert bench.run(bench.command("true")).exit_code == 0
     assert os.waitstatus_to_exitcode(os.waitpid(mine, 0)[1]) == 7
     forget(mine)
+
+
+def test_actions_that_nothing_waits_for_are_forgotten(bench: Bench) -> None:
+    """A queue in which each task has an action of its own never lets a slot fall empty."""
+    slot = bench.executor._slots[0]
+    gated = [bench.spec(bench.shell(f"until [ -e go-{number} ]; do sleep 0.01; done")) for number in range(100)]
+    keys, most = bench.start(gated[0]), 0
+    for number, spec in enumerate(gated[1:]):
+        keys += bench.start(spec)
+        (bench.root / f"go-{number}").touch()
+        assert bench.ended(keys[number]).exit_code == 0
+        bench.executor.ack()
+        most = max(most, len(slot._actions))
+    (bench.root / "go-99").touch()
+
+    assert bench.ended(keys[99]).exit_code == 0
+    assert most <= 70

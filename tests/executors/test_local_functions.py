@@ -253,7 +253,7 @@ def test_results_of_any_size_come_through(bench: Bench) -> None:
     source = textwrap.dedent("""
         def f(value): return "x" * int(value)
         """)
-    action = bench.call("large:f", source)
+    action = bench.call("large:f", source, inline_result=10_000_000)
     sizes = [10, 100_000, 140_000, 150_000, 300_000, 5_000_000]
     keys = bench.start(*(bench.spec(action, str(size)) for size in sizes))
 

@@ -10,8 +10,10 @@ from pathlib import Path
 from executor_bench import Bench
 
 from overnight.core.task import OutputRef
-from overnight.executors.local.output import follow, read
+from overnight.executors.local.output import follow, old_segments, read, remove_segments
 from overnight.executors.local.segments import Recording, Segments, Stream
+
+NOON = 1_700_000_000.0
 
 
 def everything(directory: Path, ref: OutputRef | None, key: tuple[int, int]) -> bytes:
@@ -156,3 +158,15 @@ def test_a_torn_frame_at_the_end_is_not_shown(tmp_path: Path) -> None:
     os.truncate(path, path.stat().st_size - 2)
 
     assert list(islice(follow(tmp_path, 1, 1), 2)) == [(Stream.STDOUT, b"whole"), (0, b"")]
+
+
+def test_old_segments_are_those_that_nobody_writes_on_in(tmp_path: Path) -> None:
+    names = [f"slot-{slot}-{number:06d}.seg" for slot, count in ((0, 4), (11, 1)) for number in range(1, count + 1)]
+    for age, name in enumerate(reversed([*names, "slot-0.tail-0", "notes.seg"])):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (NOON - age, NOON - age))
+
+    assert sorted(old_segments(tmp_path, before=NOON + 1)) == names[:2]
+    assert old_segments(tmp_path, before=NOON - 5) == names[:1]
+    remove_segments(tmp_path, [*names[:2], "gone.seg"])
+    assert sorted(path.name for path in tmp_path.glob("slot-*.seg")) == sorted(names[2:])

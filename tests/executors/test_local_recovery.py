@@ -19,8 +19,8 @@ from executor_bench import CLOCK, LEDGER_SOURCE, Bench, ledger
 
 from overnight.core.endings import AttemptKey, Ended, Ending, Evidence, Lost
 from overnight.executors.contract import Event
-from overnight.executors.local import marks
-from overnight.executors.local.marks import Mark, Ring, State
+from overnight.executors.local import keeper_process, marks, slot
+from overnight.executors.local.marks import Mark, MarksFile, Ring, State
 from overnight.host.processes import identity
 
 
@@ -93,6 +93,23 @@ def test_a_killed_keeper_takes_its_tree_along_before_anything_is_said(bench: Ben
     assert identity(daemon) is None
 
 
+@pytest.mark.parametrize("kind", ["command", "function"])
+def test_marks_whose_name_is_removed_serve_the_next_worker_and_the_next_slot(bench: Bench, kind: str) -> None:
+    """Keepers once opened them by name, and died one after the other when it was gone."""
+    action = ledger_action(bench, kind)
+    bench.run(action, "1")
+    (bench.root / "marks").unlink()
+
+    os.kill(bench.keeper(), signal.SIGKILL)
+    bench.executor.resize(2)
+    bench.until(lambda: bench.executor._slots[0]._serial == 2)
+    for number in (0, 1):
+        assert bench.run(action, "2", slot=number).started_at
+
+    assert bench.executor._slots[0]._serial == 2, "no keeper has died for want of the file"
+    assert written(bench) == {"1": 1, "2": 2}
+
+
 def test_what_had_not_begun_when_a_keeper_died_runs_in_the_next_one(bench: Bench) -> None:
     sleep, true = bench.command("sleep", "60"), bench.command("true")
     running, *rest = bench.start(bench.spec(sleep), *(bench.spec(true) for _ in range(5)))
@@ -120,8 +137,6 @@ def test_an_end_that_was_not_told_yet_is_known_after_the_death_of_the_worker(ben
 
 
 def test_a_keeper_that_dies_at_once_is_not_started_in_a_hurry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from overnight.executors.local import slot
-
     starts: list[float] = []
 
     def broken(place: object) -> list[str]:
@@ -129,7 +144,7 @@ def test_a_keeper_that_dies_at_once_is_not_started_in_a_hurry(tmp_path: Path, mo
         pause = place.pause  # type: ignore[attr-defined]  # it is a Place
         return [sys.executable, "-S", "-c", f"import time; time.sleep({pause})"]
 
-    monkeypatch.setattr(slot, "keeper_argv", broken)
+    monkeypatch.setattr(keeper_process, "keeper_argv", broken)
     monkeypatch.setattr(slot, "PAUSES", (0.0, 0.01, 0.1, 0.3))
     bench = Bench(tmp_path)
     bench.open()
@@ -245,20 +260,24 @@ def test_even_with_all_keepers_killed_at_the_same_moment_the_sweep_finds_the_res
             os.kill(pid, signal.SIGSTOP)
         for pid in (*workers, dying.pid):
             os.kill(pid, signal.SIGKILL)
-    bench.open([AttemptKey(1, 1)])
+    [event] = bench.open([AttemptKey(1, 1)])
 
     assert identity(daemon) is None
     assert workers
+    assert isinstance(event, Lost)
+    assert event.worker_died, "perhaps by what the task did, which must not be tried for ever"
     bench.close()
 
 
 def left_marks(bench: Bench, state: State) -> None:
     """Marks as a killed engine leaves them, with task 1 in this state."""
     bench.root.joinpath("spool").mkdir()
-    marks.prepare(bench.root / "marks", 1)
-    slot = marks.open_slot(bench.root / "marks", 0)
-    slot.begin(Ring.RUNNER, 5, Mark(1, 1, 99, 1000.0, 50.0, -1.0, 5.0, 53.0, state))
-    slot.close()
+    file = MarksFile(bench.root / "marks")
+    file.grow(1)
+    place = file.map(0)
+    file.close()
+    place.begin(Ring.RUNNER, 5, Mark(1, 1, 99, 1000.0, 50.0, -1.0, 5.0, 53.0, state))
+    place.close()
 
 
 def test_an_end_mark_alone_is_the_outcome_of_a_function_that_had_nothing_to_tell(tmp_path: Path) -> None:
@@ -297,7 +316,7 @@ def test_a_slot_that_goes_keeps_its_places_until_they_are_committed(tmp_path: Pa
     bench.executor.resize(1)
     assert identity(keeper)
     bench.executor.ack()
-    assert identity(keeper) is None
+    bench.until(lambda: identity(keeper) is None)
     bench.close()
 
 

@@ -13,9 +13,8 @@ from executor_bench import Bench
 
 from overnight.core.endings import Ending, Evidence
 from overnight.core.states import ErrorClass
-from overnight.executors.local import marks
-from overnight.executors.local.marks import HALT_AT, PLACE_BYTES, START, STATE_AT, Mark, Ring, State, end_at
-from overnight.executors.local.runner_care import RunnerCare
+from overnight.executors.local.marks import HALT_AT, PLACE_BYTES, START, STATE_AT, Mark, MarksFile, Ring, State, end_at
+from overnight.executors.local.runner_watch import RunnerWatch
 from overnight.host.processes import children
 
 SOURCE = """
@@ -302,21 +301,19 @@ def test_an_end_mark_never_passes_through_a_moment_in_which_nothing_had_begun() 
     assert START.unpack_from(memory)[-2:] == (7.0, State.TRIVIAL)
 
 
-def test_an_attempt_that_ends_just_as_it_is_to_be_ended_does_not_cost_the_next_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_attempt_that_ends_just_as_it_is_to_be_ended_does_not_cost_the_next_one(tmp_path: Path) -> None:
     """The keeper has read that it runs; by the time of the signal another one would be hit."""
-    marks.prepare(tmp_path / "marks", 1)
-    place = marks.open_slot(tmp_path / "marks", 0)
+    file = MarksFile(tmp_path / "marks")
+    file.grow(1)
+    place = file.map(0)
+    file.close()
     begun = Mark(1, 1, 99, 1000.0, 0.0, 0.5, 5.0, 0.0, State.STARTED)
     place.begin(Ring.RUNNER, 0, begun)
-    care = RunnerCare.__new__(RunnerCare)
-    care._marks, care._ending, care._status = place, None, None
     signals: list[int] = []
-    monkeypatch.setattr(care, "_signal", signals.append)
+    watch = RunnerWatch(None, place, signals.append, lambda: 0)  # type: ignore[arg-type]  # nobody is asked
     place.finish(Ring.RUNNER, 0, end=0.4, state=State.TRIVIAL)
 
-    care._end(Ending.TIMEOUT, begun, 0, 5.0, 1.0)
+    watch.end(Ending.TIMEOUT, begun, 0, 5.0, 1.0)
 
-    assert (signals, care._ending, place.memory[HALT_AT]) == ([], None, 0)
+    assert (signals, watch.ending, place.memory[HALT_AT]) == ([], None, 0)
     place.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,12 @@ import pytest
 
 from overnight.executors.contract import Spec
 from overnight.executors.local import wire
-from overnight.executors.local.wire import Line, Message, Run, frames, pair
+from overnight.executors.local.wire import Line, Message, Run, encode, frames, pair
+
+
+def descriptors() -> set[str]:
+    """What this process has open."""
+    return {entry.name for entry in Path("/dev/fd").iterdir()}
 
 
 def run(first: int, size: int) -> Run:
@@ -30,12 +36,12 @@ def ends(
 
 
 def test_messages_arrive_whole_and_in_order(ends: tuple[Line, Line], tmp_path: Path) -> None:
-    """The large ones go through a file, and leave none behind."""
+    """The large ones go another way, and leave nothing behind."""
     ours, theirs = ends
     sizes = [0, 1, 5000, wire.LARGEST - 100, wire.LARGEST + 100, 1_000_000, 3]
     received: list[Message] = []
     for first, size in enumerate(sizes):
-        assert ours.send(ours.pack(run(first, size)))
+        assert ours.send(encode(run(first, size)))
         message = theirs.receive()
         assert message is not None
         received.append(message)
@@ -49,7 +55,7 @@ def test_messages_arrive_whole_and_in_order(ends: tuple[Line, Line], tmp_path: P
 def test_a_line_that_is_full_says_so(tmp_path: Path) -> None:
     ours, theirs = (Line(end, str(tmp_path)) for end in pair())
     sent = 0
-    while ours.send(ours.pack(run(sent, 2000))):
+    while ours.send(encode(run(sent, 2000))):
         sent += 1
     firsts = []
     while isinstance(message := theirs.receive(), Run):
@@ -60,9 +66,39 @@ def test_a_line_that_is_full_says_so(tmp_path: Path) -> None:
     assert firsts == list(range(sent))
 
 
+def test_a_large_message_needs_no_disk_and_no_descriptor_when_it_is_through(tmp_path: Path) -> None:
+    """A full disk once ended the worker whose result did not fit into a socket."""
+    ours, theirs = (Line(end, str(tmp_path / "no such directory")) for end in pair())
+    before = descriptors()
+
+    assert ours.send(encode(run(7, 1_000_000)))
+    message = theirs.receive()
+
+    assert isinstance(message, Run)
+    assert len(message.specs[0].input) == 1_000_000
+    assert descriptors() == before
+    ours.close()
+    theirs.close()
+
+
+def test_a_large_message_for_which_there_is_no_room_is_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By hand, where it would be a file."""
+    monkeypatch.setattr(wire, "SEQPACKET", None)
+    ours, theirs = (Line(end, str(tmp_path)) for end in pair())
+    ours.socket.settimeout(0)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            ours.socket.send(b"x" * 1000)
+
+    assert not ours.send(encode(run(7, 1_000_000)))
+    assert list(tmp_path.iterdir()) == []
+    ours.close()
+    theirs.close()
+
+
 def test_the_end_of_the_other_side_is_told_after_its_last_words(ends: tuple[Line, Line]) -> None:
     ours, theirs = ends
-    ours.send(ours.pack(run(1, 10)))
+    ours.send(encode(run(1, 10)))
     ours.close()
 
     assert theirs.receive() is not None

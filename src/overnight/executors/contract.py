@@ -13,7 +13,7 @@ Everything here is synchronous. `fileno` becomes readable when `events` has some
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -47,6 +47,8 @@ class Spec(msgspec.Struct, frozen=True, array_like=True):
     queue: str
     workflow: str = ""
     step: str = ""
+    #: Outputs of other steps that this one uses: a JSON object by step; empty for none.
+    given: bytes = b""
 
     @property
     def key(self) -> AttemptKey:
@@ -74,7 +76,7 @@ class Executor(Protocol):
         """A descriptor that is readable when `events` has something."""
 
     def offers(self) -> list[Offer]:
-        """The slots as they are now."""
+        """The slots as they are now. One that holds nothing and has no worker at the moment is left out."""
 
     def submit(self, slot: int, batch: Sequence[Spec], actions: Mapping[int, Action]) -> None:
         """Hand attempts to a slot, to be run in this order. Their start is on record already."""
@@ -101,8 +103,21 @@ class Executor(Protocol):
     def ack(self) -> None:
         """Everything that `open` and `events` have returned so far is committed in the store."""
 
+    def old_outputs(self, *, before: float) -> list[str]:
+        """Segments of stored output (`OutputRef.segment`) that nobody has written since this instant, or ever will."""
+
+    def drop_outputs(self, segments: Collection[str]) -> None:
+        """Let these segments go; no attempt that is kept refers to them."""
+
     def resize(self, slots: int) -> None:
-        """Grow at once, or shrink as slots fall empty."""
+        """Grow, or shrink: slots from number `slots` on are not offered any more, and go when they fall empty.
+
+        One that still runs something finishes it, takes `recall` and `submit` until then, and is offered
+        again when it is wanted again in the meantime. One that has been told to go comes back when it is gone.
+
+        Raises:
+            OSError: No room on the disk; there are fewer slots than asked for.
+        """
 
     def close(self) -> None:
         """End everything that still runs, see it dead, and let the workers go."""

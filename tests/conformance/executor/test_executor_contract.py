@@ -234,13 +234,56 @@ def test_it_grows_at_once(stage: Stage) -> None:
     assert [offer.slot for offer in stage.executor.offers()] == [0, 1, 2]
 
 
-@pytest.mark.parametrize("stage", [LocalStage, LocalFunctionsStage], indirect=True)
+def offered(stage: Stage) -> list[int]:
+    """The slots that take attempts."""
+    return sorted(offer.slot for offer in stage.executor.offers())
+
+
 def test_it_shrinks_as_slots_fall_empty(stage: Stage) -> None:
-    """The fake keeps a slot that was busy when it shrank; no test of the engine depends on it."""
     stage.submit(1, [stage.spec("stay", 2)])
     until(stage, lambda: stage.executor.started(AttemptKey(2, 1)))
     stage.executor.resize(1)
-    stage.executor.cancel([AttemptKey(2, 1)], grace=0.0)
-    events_of(stage, [AttemptKey(2, 1)])
+    assert offered(stage) == [0]
 
-    until(stage, lambda: [offer.slot for offer in stage.executor.offers()] == [0])
+    stage.executor.cancel([AttemptKey(2, 1)], grace=0.0)
+    [event] = events_of(stage, [AttemptKey(2, 1)])
+
+    assert isinstance(event, Ended)
+    assert offered(stage) == [0]
+
+
+def test_a_slot_that_leaves_still_takes_back_and_finishes(stage: Stage) -> None:
+    stage.submit(1, [stage.spec("stay", 1), stage.spec("succeed", 2)])
+    until(stage, lambda: stage.executor.started(AttemptKey(1, 1)))
+    stage.executor.resize(1)
+
+    assert stage.executor.recall(1) == [AttemptKey(2, 1)]
+    stage.submit(1, [stage.spec("succeed", 2)])
+    stage.executor.cancel([AttemptKey(1, 1)], grace=0.0)
+    events = events_of(stage, [AttemptKey(1, 1), AttemptKey(2, 1)])
+
+    assert [isinstance(event, Ended) and event.ending is Ending.CANCELLED for event in events] == [True, False]
+
+
+def test_a_slot_that_leaves_comes_back_with_what_it_runs(stage: Stage) -> None:
+    stage.submit(1, [stage.spec("stay", 1)])
+    until(stage, lambda: stage.executor.started(AttemptKey(1, 1)))
+    stage.executor.resize(1)
+    stage.executor.resize(2)
+
+    assert {(offer.slot, offer.outstanding) for offer in stage.executor.offers()} == {(0, 0), (1, 1)}
+    stage.submit(1, [stage.spec("succeed", 2)])
+    stage.executor.cancel([AttemptKey(1, 1)], grace=0.0)
+    events_of(stage, [AttemptKey(1, 1), AttemptKey(2, 1)])
+
+
+def test_slots_that_went_come_back_and_work(stage: Stage) -> None:
+    """Again and again: what one has left behind must not be taken for the next one's."""
+    for number in range(1, 4):
+        stage.submit(1, [stage.spec("succeed", number)])
+        events_of(stage, [AttemptKey(number, 1)])
+        stage.executor.ack()
+        stage.executor.resize(1)
+        stage.listen()
+        stage.executor.resize(2)
+        until(stage, lambda: offered(stage) == [0, 1])

@@ -8,11 +8,20 @@ goes to the task's directory itself before it spawns; nobody else is there to be
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import math
 import os
+import resource
 import signal
 import stat
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
+import msgspec
+
+from overnight.core.limits import Limits
 from overnight.core.placeholders import columns, expand
 from overnight.core.states import ErrorClass
 from overnight.core.task import Action, text
@@ -47,6 +56,11 @@ class Template:
     def __init__(self, action: Action, place: Place) -> None:
         self.action = action
         self.limit = -1.0 if action.timeout is None else action.timeout
+        self.limits = Limits.of(action)
+        self.max_output = math.inf if action.max_output is None else action.max_output
+        dues = [due for due in (action.timeout, self.limits.first_look()) if due is not None]
+        #: Seconds after its beginning at which something must be done to an attempt; None: never.
+        self.first_due = min(dues, default=None)
         self._place = place
         self._base = environment(action, place)
         self._path = self._base.get(b"PATH", os.fsencode(os.defpath))
@@ -72,7 +86,7 @@ class Template:
             raise RefusedError("the command is empty; there is nothing to run")
         environ = self._environment(spec, now)
         try:
-            return _spawn(self._program(words[0]), words, environ, stdio)
+            return self._launch(self._program(words[0]), words, environ, stdio)
         except FileNotFoundError:
             self._programs.pop(words[0], None)
             return self._spawn_again(words, environ, stdio)
@@ -85,7 +99,16 @@ class Template:
         """What to run."""
         if self.action.shell:
             return [b"sh", b"-c", *self.action.argv[:1], b"sh", *columns(spec.input)]
-        return expand(self.action.argv, spec.input, seq=spec.task_id, slot=self._place.slot + 1)
+        slot = self._place.slot + 1
+        if not self.action.in_workflow:
+            return expand(self.action.argv, spec.input, seq=spec.task_id, slot=slot)
+        from overnight.core.workflow.outputs import MissingError, words_of  # no need of it to start a keeper
+
+        given = msgspec.json.decode(spec.given) if spec.given else {}
+        try:
+            return words_of(self.action.argv, given, spec.input, seq=spec.task_id, slot=slot)
+        except (MissingError, ValueError) as error:
+            raise RefusedError(str(error)) from None
 
     def _enter(self, spec: Spec) -> None:
         try:
@@ -127,7 +150,7 @@ class Template:
         """The program has moved since it was found, or it is a script whose interpreter is missing."""
         program = self._program(words[0])
         try:
-            return _spawn(program, words, environ, stdio)
+            return self._launch(program, words, environ, stdio)
         except FileNotFoundError:
             there = os.path.lexists(program)
             why = "is there, but what it needs to run (its interpreter) is not" if there else "does not exist"
@@ -143,9 +166,15 @@ class Template:
         if error.errno != errno.ENOEXEC or not _is_script(program):
             raise _refused(error, program) from None
         try:
-            return _spawn(b"/bin/sh", [b"sh", program, *words[1:]], environ, stdio)
+            return self._launch(b"/bin/sh", [b"sh", program, *words[1:]], environ, stdio)
         except OSError as again:
             raise _refused(again, program) from None
+
+    def _launch(
+        self, program: bytes, words: list[bytes], environ: dict[bytes, bytes], stdio: tuple[int, int, int]
+    ) -> int:
+        actions: list[tuple[int, ...]] = [(os.POSIX_SPAWN_DUP2, source, target) for target, source in enumerate(stdio)]
+        return spawn(program, words, environ, actions, open_files=self.action.open_files)
 
     def _environment(self, spec: Spec, now: float) -> dict[bytes, bytes]:
         environ = self._base.copy()
@@ -175,6 +204,8 @@ def environment(action: Action, place: Place) -> dict[bytes, bytes]:
     environ[b"OVERNIGHT_HOME"] = place.home
     environ[b"OVERNIGHT_CONTROL"] = place.in_spool(f"control-{place.slot}")
     environ[b"OVERNIGHT_COOKIE"] = place.cookie.encode()
+    if place.notify:
+        environ.setdefault(b"NOTIFY_SOCKET", place.notify)
     return environ
 
 
@@ -199,8 +230,28 @@ def check_file(path: bytes) -> None:
         raise RefusedError(f"{text(path)!r} is no regular file")
 
 
-def spawn(program: bytes, words: list[bytes], environ: dict[bytes, bytes], actions: list[tuple[int, ...]]) -> int:
-    """posix_spawn into a session of its own, with the signals as a program expects them."""
+def spawn(
+    program: bytes,
+    words: list[bytes],
+    environ: dict[bytes, bytes],
+    actions: list[tuple[int, ...]],
+    *,
+    open_files: int | None = None,
+) -> int:
+    """posix_spawn into a session of its own, with the signals as a program expects them.
+
+    Args:
+        program: Path of what to run.
+        words: Its arguments, its name first.
+        environ: Its environment.
+        actions: What to do with descriptors, as `os.posix_spawn` takes it.
+        open_files: How many files it may have open; None: as many as we.
+    """
+    if open_files is not None:
+        with fewer_files(open_files) as hard:
+            pid = spawn(program, words, environ, actions)
+        hard(pid)
+        return pid
     try:
         return os.posix_spawn(
             program,
@@ -223,10 +274,29 @@ def spawn(program: bytes, words: list[bytes], environ: dict[bytes, bytes], actio
         )
 
 
-def _spawn(program: bytes, words: list[bytes], environ: dict[bytes, bytes], stdio: tuple[int, int, int]) -> int:
-    return spawn(
-        program, words, environ, [(os.POSIX_SPAWN_DUP2, source, target) for target, source in enumerate(stdio)]
-    )
+@contextmanager
+def fewer_files(number: int) -> Iterator[Callable[[int], None]]:
+    """What is spawned inside may have so many files open; what is yielded keeps a child from asking for more.
+
+    A child inherits its limits, and posix_spawn cannot set them, so ours are lowered for that moment.
+
+    Raises:
+        RefusedError: So many are not allowed here.
+    """
+    soft, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most != resource.RLIM_INFINITY and number > most:
+        raise RefusedError(f"a limit of {number} open files is more than the {most} that this system allows")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (number, most))
+    try:
+        yield lambda pid: _harden(pid, number)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, most))
+
+
+def _harden(pid: int, number: int) -> None:
+    if sys.platform == "linux":  # elsewhere it may raise its limit again, to ours
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # it has ended, or is another user's by now
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (number, number))
 
 
 def _refused(error: OSError, program: bytes) -> RefusedError:

@@ -18,5 +18,11 @@ def digest(action: Action) -> bytes:
         action.env_names,
         action.retries,
         action.keep_output,
+        # What their keeper watches for, which knows one runner and not each of its attempts.
+        action.stall,
+        action.memory,
+        action.max_output,
+        action.open_files,
+        action.processes,
     )
     return hashlib.blake2b(msgspec.msgpack.encode(parts), digest_size=16).digest()

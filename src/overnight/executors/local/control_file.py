@@ -20,8 +20,18 @@ class _Line(msgspec.Struct):
 
 def forget(path: bytes) -> None:
     """Before an attempt begins: what is there was written by one that was lost, or by a function."""
-    with contextlib.suppress(OSError):
-        os.unlink(path)
+    if os.access(path, os.F_OK):  # hardly ever there, and to fail costs more than to ask
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+
+
+def stamp(path: bytes) -> tuple[int, int] | None:
+    """Another one whenever something has been written into the file; None while it is not there."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
 
 
 def read_retry_at(path: bytes) -> float | None:
@@ -30,9 +40,9 @@ def read_retry_at(path: bytes) -> float | None:
     An instant is a number or ISO 8601; without an offset it is local time. Lines that are no such
     objects are passed over: they come from the task, and its exit status speaks for itself.
     """
+    if not os.access(path, os.F_OK):
+        return None
     try:
-        if not os.stat(path).st_size:
-            return None
         with open(path, "rb") as file:
             words = file.read(MOST_BYTES)
     except OSError:

@@ -5,24 +5,32 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import selectors
 import signal
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
+import msgspec
+
+from overnight.core.errors import DiskFullError
 from overnight.core.task import Action
 from overnight.executors.contract import AttemptKey, Event, Offer, Spec
-from overnight.executors.local import marks as marks_file
+from overnight.executors.local import output as stored_output
 from overnight.executors.local import recovery
+from overnight.executors.local.containment import RECORD, Containment, Isolation
+from overnight.executors.local.marks import MarksFile
 from overnight.executors.local.place import CLOSE_GRACE, Place, import_paths
 from overnight.executors.local.slot import Slot
+from overnight.executors.local.stuck import identify
 from overnight.host.clock import Clock
 from overnight.host.processes import set_subreaper
 from overnight.host.purge import purge, sweep
 
 #: Seconds for what an earlier engine left: its keepers may clean up for so long, and all must be dead after so long.
-PATIENCE = 3.0
+PATIENCE = 6.0
 SWEEP = 10.0
 
 
@@ -41,6 +49,7 @@ class LocalExecutor:
         home: What tasks see as OVERNIGHT_HOME.
         slots: How many attempts run at a time.
         clock: For pauses and recovered outcomes.
+        isolation: "none", "cgroup", "pidns" or "auto"; see `containment`.
     """
 
     def __init__(
@@ -54,14 +63,18 @@ class LocalExecutor:
         home: Path,
         slots: int,
         clock: Clock,
+        isolation: str = Isolation.NONE,
     ) -> None:
         self._marks = marks
+        self._marks_file: MarksFile | None = None
+        self._containment = Containment(isolation, cookie, home / RECORD)
         self._spool = spool
+        self._output = output
         self._directories = (spool, output, work)
         self._clock = clock
         self._wanted = slots
         self._slots: dict[int, Slot] = {}
-        self._leaving: list[Slot] = []
+        self._leaving: dict[int, Slot] = {}
         self._ready: list[Event] = []
         self._recovered = False
         self._place = Place(
@@ -70,7 +83,7 @@ class LocalExecutor:
             control=-1,
             commands=-1,
             calls=-1,
-            marks=bytes(marks.absolute()),
+            marks=-1,
             spool=bytes(spool.absolute()),
             output=bytes(output.absolute()),
             work=bytes(work.absolute()),
@@ -85,46 +98,63 @@ class LocalExecutor:
         self._selector.register(self._bell, selectors.EVENT_READ, self._on_bell)
 
     def open(self, *, fence: int, left_open: Sequence[AttemptKey]) -> list[Event]:  # noqa: ARG002 - marks carry the attempt, which is a fence
+        try:
+            return self._open(left_open)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            where = os.fsdecode(self._place.home)
+            raise DiskFullError(
+                f"no room is left on the disk of {where} for what the workers need; nothing was started",
+                hint="make room and try again; what was recorded before is safe",
+            ) from error
+
+    def _open(self, left_open: Sequence[AttemptKey]) -> list[Event]:
         for directory in self._directories:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Whoever started us may have it ignored; then the kernel would keep no exit status for us.
         if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         set_subreaper()
+        events = self._recover(left_open)
+        self._containment.open()
+        self._marks_file = MarksFile(self._marks)
+        self._marks_file.grow(self._wanted)
+        self._marks_file.wipe()
+        self.resize(self._wanted)
+        return events
+
+    def _recover(self, left_open: Sequence[AttemptKey]) -> list[Event]:
+        """See everything of an earlier engine dead, and what became of its attempts."""
         cookie = f"OVERNIGHT_COOKIE={self._place.cookie}".encode()
         stuck = sweep(cookie, seconds=SWEEP, patience=PATIENCE, patient_with=b"OVERNIGHT_ROLE=keeper")
+        stuck += [pid for pid in self._containment.end_left() if pid not in stuck]
         events = recovery.resolve(self._marks, self._spool, left_open)
-        events = recovery.warn_of(stuck, events)
+        events = recovery.hold_the_stuck(self._marks, events, identify(stuck))
         recovery.remember(self._spool, events)
         self._recovered = bool(events)
-        marks_file.prepare(self._marks, self._wanted)
-        for number in range(marks_file.slots_in(self._marks)[0]):
-            slot = marks_file.open_slot(self._marks, number)
-            slot.wipe()
-            slot.close()
-        self.resize(self._wanted)
         return events
 
     def fileno(self) -> int:
         return self._selector.fileno()
 
     def offers(self) -> list[Offer]:
-        return [Offer(number, len(slot)) for number, slot in self._slots.items()]
+        return [Offer(number, len(slot)) for number, slot in self._slots.items() if slot.ready or len(slot)]
 
     def submit(self, slot: int, batch: Sequence[Spec], actions: Mapping[int, Action]) -> None:
-        self._slots[slot].submit((spec, actions[spec.action_id]) for spec in batch)
+        self._slot(slot).submit((spec, actions[spec.action_id]) for spec in batch)
 
     def recall(self, slot: int | None = None) -> list[AttemptKey]:
-        slots = list(self._slots.values()) + self._leaving if slot is None else [self._slots[slot]]
+        slots = [*self._slots.values(), *self._leaving.values()] if slot is None else [self._slot(slot)]
         return [key for each in slots for key in each.recall()]
 
     def cancel(self, keys: Sequence[AttemptKey], *, grace: float | None = None) -> None:
-        for slot in [*self._slots.values(), *self._leaving]:
+        for slot in [*self._slots.values(), *self._leaving.values()]:
             for key in keys:
                 slot.cancel(key, grace)
 
     def started(self, key: AttemptKey) -> float | None:
-        for slot in [*self._slots.values(), *self._leaving]:
+        for slot in [*self._slots.values(), *self._leaving.values()]:
             wall = slot.started(key)
             if wall is not None:
                 return wall
@@ -133,12 +163,13 @@ class LocalExecutor:
     def events(self) -> list[Event]:
         for key, _ in self._selector.select(0):
             key.data()
-        for slot in [*self._slots.values(), *self._leaving]:
-            slot.look()
+        moment = self._clock.monotonic()
+        for slot in [*self._slots.values(), *self._leaving.values()]:
+            slot.look(moment)
             slot.feed()
         self._let_go()
         events, self._ready = self._ready, []
-        for slot in [*self._slots.values(), *self._leaving]:
+        for slot in [*self._slots.values(), *self._leaving.values()]:
             slot.returned()
         return events
 
@@ -146,23 +177,40 @@ class LocalExecutor:
         if self._recovered:
             recovery.committed(self._spool)
             self._recovered = False
-        for slot in [*self._slots.values(), *self._leaving]:
+        for slot in [*self._slots.values(), *self._leaving.values()]:
             slot.commit()
             slot.feed()  # places are free again
         self._let_go()
 
+    def old_outputs(self, *, before: float) -> list[str]:
+        return stored_output.old_segments(self._output, before=before)
+
+    def drop_outputs(self, segments: Collection[str]) -> None:
+        stored_output.remove_segments(self._output, segments)
+
     def resize(self, slots: int) -> None:
+        assert self._marks_file is not None  # noqa: S101 - it is open
+        self._marks_file.grow(slots)
         self._wanted = slots
-        marks_file.prepare(self._marks, slots)
-        for number in range(slots):
-            if number not in self._slots:
-                self._slots[number] = self._open_slot(number)
         for number in [number for number in self._slots if number >= slots]:
-            self._leaving.append(self._slots.pop(number))
+            self._leaving[number] = self._slots.pop(number)
+        for number in [number for number, slot in self._leaving.items() if number < slots and not slot.retiring]:
+            self._slots[number] = self._leaving.pop(number)
+        try:
+            self._fill()
+        except OSError:
+            self._wanted = len(self._slots)
+            raise
         self._let_go()
 
+    def _fill(self) -> None:
+        """Open what is missing. One that has been told to go must be gone first: its marks are those of the next."""
+        for number in range(self._wanted):
+            if number not in self._slots and number not in self._leaving:
+                self._slots[number] = self._open_slot(number)
+
     def close(self) -> None:
-        slots = [*self._slots.values(), *self._leaving]
+        slots = [*self._slots.values(), *self._leaving.values()]
         for slot in slots:
             slot.retire()
         deadline = self._clock.monotonic() + CLOSE_GRACE + 1.0
@@ -174,22 +222,39 @@ class LocalExecutor:
             slot.close()
         self._slots.clear()
         self._leaving.clear()
+        if self._marks_file is not None:
+            self._marks_file.close()
+        self._containment.close()
         self._selector.close()
         self._bell.close()
         self._ringer.close()
 
     def _open_slot(self, number: int) -> Slot:
-        place = Place(**{field: getattr(self._place, field) for field in Place.__struct_fields__} | {"slot": number})
-        marks = marks_file.open_slot(self._marks, number)
-        return Slot(place, marks, self._selector, self._tell, self._clock)
+        assert self._marks_file is not None  # noqa: S101 - it is open
+        place = msgspec.structs.replace(
+            self._place,
+            slot=number,
+            marks=self._marks_file.descriptor,
+            first_of_namespace=self._containment.isolation is Isolation.PIDNS,
+            walls=self._containment.walls(number),
+        )
+        marks, group = self._marks_file.map(number), self._containment.group(number)
+        return Slot(place, marks, self._selector, self._tell, self._clock, group)
+
+    def _slot(self, number: int) -> Slot:
+        """One that is offered, or leaves and still holds something."""
+        return self._slots[number] if number in self._slots else self._leaving[number]
 
     def _let_go(self) -> None:
         """Slots that are to go, have fallen empty, and have nothing that only their places and spools know."""
-        for slot in [slot for slot in self._leaving if not len(slot) and slot.settled]:
-            slot.retire()
-            slot.wait(CLOSE_GRACE)
-            slot.close()
-            self._leaving.remove(slot)
+        for number, slot in list(self._leaving.items()):
+            if slot.gone:
+                slot.close()
+                del self._leaving[number]
+                with contextlib.suppress(OSError):  # no process can be started now; later, then
+                    self._fill()
+            elif not slot.retiring and not len(slot) and slot.settled:
+                slot.retire()
 
     def _tell(self, events: Iterable[Event]) -> None:
         """Keep events for the next `events`, and make sure that somebody asks for them."""

@@ -22,26 +22,35 @@ from collections.abc import Callable
 import msgspec
 
 from overnight.core.endings import Ended, Ending
+from overnight.core.limits import Usage
 from overnight.core.task import Action
 from overnight.executors.contract import Spec
 from overnight.executors.local.command import RefusedError, Template
-from overnight.executors.local.control_file import forget, read_retry_at
-from overnight.executors.local.marks import Mark, Ring, State, open_slot
+from overnight.executors.local.control_file import forget, read_retry_at, stamp
+from overnight.executors.local.marks import Mark, Ring, SlotMarks, State
+from overnight.executors.local.notify import Notifications
 from overnight.executors.local.pipes import Pipes
-from overnight.executors.local.place import CLOSE_GRACE, Place
-from overnight.executors.local.runner_care import LOOK, RunnerCare
+from overnight.executors.local.place import CLOSE_GRACE, EXIT_STUCK, Place
+from overnight.executors.local.runner_care import RunnerCare
+from overnight.executors.local.runner_watch import LOOK
 from overnight.executors.local.running_command import RunningCommand, readable
 from overnight.executors.local.segments import Recording, Segments
 from overnight.executors.local.spool import Spool
-from overnight.executors.local.wire import Cancel, Close, Line, Message, Report, Resume, Run, adopt, encode
+from overnight.executors.local.walls import Walls
+from overnight.executors.local.wire import Cancel, Close, Line, Message, Ping, Report, Resume, Run, adopt, encode
+from overnight.host import namespaces
 from overnight.host.clock import SystemClock
 from overnight.host.processes import set_subreaper
 from overnight.host.purge import purge, strays
+from overnight.host.tree import measure
 
 #: Actions remembered; the oldest is forgotten first.
 ACTIONS = 64
 #: Bytes taken from a pipe before somebody else has a turn.
 A_TURN = 1024 * 1024
+#: Seconds an outcome waits for others while more commands are at hand: being told of each costs the engine
+#: as much as a short command costs us.
+GATHER = 0.02
 
 _clock = SystemClock()
 
@@ -54,19 +63,24 @@ class Keeper:
     """
 
     def __init__(self, place: Place) -> None:
-        from pathlib import Path
-
-        self.place = place
+        self._notifications = Notifications(place.in_spool(f"notify-{place.slot}"))
+        self.place = place = msgspec.structs.replace(place, notify=self._notifications.address)
         spill = os.fsdecode(place.spool)
         self._control = Line(adopt(place.control), spill)
         self._commands = Line(adopt(place.commands), spill)
-        self.marks = open_slot(Path(os.fsdecode(place.marks)), place.slot)
+        os.set_inheritable(place.marks, False)  # noqa: FBT003 - by position
+        self.marks = SlotMarks(place.marks, place.slot)
         self.segments = Segments(os.fsdecode(place.output), place.slot)
         self.spool = Spool(place.in_spool(f"s{place.slot}-{place.serial}-k"))
         self._control_file = place.in_spool(f"control-{place.slot}")
         self._templates: dict[int, Template] = {}
         self._outgoing: deque[bytes] = deque()
+        #: Outcomes of commands that are spooled and not yet told, the place after the last, and when to tell.
+        self._gathered: list[Ended] = []
+        self._upto = 0
+        self._tell_at: float | None = None
         self._pipes = Pipes()
+        self.walls = Walls(place.walls)
         self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         self._running: RunningCommand | None = None
         #: When to look for orphans that have ended, monotonic; of interest while a command runs.
@@ -75,8 +89,9 @@ class Keeper:
         self._poll = select.poll()
         self._handlers: dict[int, Callable[[], None]] = {}
         self.runners = RunnerCare(self, Line(adopt(place.calls), spill))
+        self.watch(self._notifications.fileno(), self._notifications.take)
         self.watch(self._control.fileno(), self._on_control)
-        self.watch(self._commands.fileno(), self._next_command)
+        self.watch(self._commands.fileno(), self._on_commands)
         self.watch(self._pipes.stdout, self._on_output)
         self.watch(self._pipes.stderr, self._on_output)
 
@@ -97,6 +112,19 @@ class Keeper:
         finally:
             while purge(seconds=10.0):
                 pass  # what is stuck in the kernel is waited for: nobody else would
+            self._say_that_it_is_over()
+
+    def _say_that_it_is_over(self) -> None:
+        """The engine has gone, and what ran is dead. Whoever comes next knows that it was not the attempt's doing."""
+        if self._running is not None:
+            self.marks.orphan(Ring.KEEPER, self._running.position)
+        if not self.runners.idle:
+            self.marks.orphan(Ring.RUNNER, self.marks.position())
+
+    def _give_up(self) -> None:
+        """Something cannot be ended. The engine knows how to go on without us, and we do not."""
+        self._tell_gathered()
+        os._exit(EXIT_STUCK)
 
     def watch(self, descriptor: int, handler: Callable[[], None]) -> None:
         """Call `handler` whenever there is something to read."""
@@ -112,7 +140,7 @@ class Keeper:
         """Milliseconds until something is due."""
         running = self._running
         dues = [running.due, self._wait_for_orphans_at] if running else []
-        dues.append(self.runners.due())
+        dues += (self.runners.due(), self._tell_at)
         known = [due for due in dues if due is not None]
         # Rounded up: waking a little early would only mean to look twice.
         return max(0.0, (min(known) - _clock.monotonic()) * 1000 + 1) if known else None
@@ -125,16 +153,33 @@ class Keeper:
             if running.over:
                 self._settle()
             else:
-                running.act(moment)
+                running.act(moment, self)
         if self._running is not None and moment >= self._wait_for_orphans_at:
             self._wait_for_orphans_at = moment + LOOK
             strays((*self.pids(), *self.runners.pids()))
+        stuck_since = running.stuck_since if running is not None else self.runners.stuck_since
+        if stuck_since is not None and moment > stuck_since + self.place.stuck_after:
+            self._give_up()
+        if self._tell_at is not None and moment >= self._tell_at:
+            self._tell_gathered()
         self.runners.look(moment)
 
     @property
     def busy(self) -> bool:
         """Whether a command runs."""
         return self._running is not None
+
+    def others(self) -> tuple[int, ...]:
+        """Children that do not belong to the command that runs."""
+        return self.runners.pids()
+
+    def measure(self, exact_above: int | None) -> Usage:
+        """What the tree of the attempt uses; from so many bytes on shared memory is counted once."""
+        return measure(os.getpid(), self.runners.pids() if self.busy else (), exact_above=exact_above)
+
+    def signs(self) -> object:
+        """Another one whenever the task has reported something."""
+        return stamp(self._control_file), self._notifications.count
 
     def pids(self) -> tuple[int, ...]:
         """The command that runs, whose end nobody else may take."""
@@ -144,7 +189,7 @@ class Keeper:
 
     def tell(self, message: Message) -> None:
         """Send to the engine, now or as soon as it has room for it."""
-        self._outgoing.append(self._control.pack(message))
+        self._outgoing.append(encode(message))
         self._send()
 
     def _send(self) -> None:
@@ -165,6 +210,8 @@ class Keeper:
             self._close()
         elif isinstance(message, Resume):
             self.runners.resume(message.pause)
+        elif isinstance(message, Ping):
+            self.tell(message)
 
     def _cancel(self, cancel: Cancel) -> None:
         running = self._running
@@ -183,11 +230,17 @@ class Keeper:
 
     # -- commands ----------------------------------------------------------------------------
 
+    def _on_commands(self) -> None:
+        self._next_command()
+        if self._running is not None:
+            self.unwatch(self._commands.fileno())
+
     def _next_command(self) -> None:
         """Read frames until one has led to a process, or there are none."""
         while self._running is None and not self._closing:
             message = self._commands.receive()
             if not isinstance(message, Run):
+                self._tell_gathered()
                 os.chdir("/")  # an idle keeper holds no directory of anybody's
                 return
             self.spool.committed(message.committed)
@@ -212,6 +265,7 @@ class Keeper:
         self.marks.begin(Ring.KEEPER, position, mark)
         self.runners.commands_begin()
         forget(self._control_file)
+        self.walls.set(template.limits)
         try:
             stdio = (self._null, self._pipes.stdout_writer, self._pipes.stderr_writer)
             pid = template.spawn(spec, stdio, wall)
@@ -223,7 +277,6 @@ class Keeper:
             pid, spec, template, position=position, wall=wall, start=start, recording=recording
         )
         self._wait_for_orphans_at = start + LOOK
-        self.unwatch(self._commands.fileno())
         self.watch(self._running.exit.fileno(), self._on_exit)
 
     def _on_output(self) -> None:
@@ -245,20 +298,34 @@ class Keeper:
         """The main process has ended; when nothing else is left the outcome goes up, and the next one may start."""
         running = self._running
         assert running is not None  # noqa: S101 - called only while it runs
-        if not running.gone(_clock.monotonic(), self.runners.pids()):
+        if not running.gone(_clock.monotonic(), self):
             return
+        if running.failed and self.walls.met():
+            running.met_a_wall()
         ended = running.outcome(self._pipes, read_retry_at(self._control_file), _clock.now())
         self._running = None
         self._report(ended, running.position)
-        if not self._closing:
-            self.watch(self._commands.fileno(), self._next_command)
-            self._next_command()
+        if self._closing:
+            self._tell_gathered()
+            return
+        self._next_command()
+        if self._running is None:
+            self.watch(self._commands.fileno(), self._on_commands)
 
     def _report(self, ended: Ended, position: int) -> None:
         """Spool first, then mark, then tell: whatever dies in between, the outcome is known once."""
+        moment = _clock.monotonic()
         if self.spool.append(encode(ended)):
-            self.marks.finish(Ring.KEEPER, position, end=_clock.monotonic(), state=State.SPOOLED)
-        self.tell(Report(position + 1, [ended]))
+            self.marks.finish(Ring.KEEPER, position, end=moment, state=State.SPOOLED)
+        self._gathered.append(ended)
+        self._upto = position + 1
+        if self._tell_at is None:
+            self._tell_at = moment + GATHER
+
+    def _tell_gathered(self) -> None:
+        if self._gathered:
+            self.tell(Report(self._upto, self._gathered))
+        self._gathered, self._tell_at = [], None
 
 
 def refusal(task_id: int, attempt: int, wall: float, error: RefusedError) -> Ended:
@@ -276,5 +343,7 @@ def main() -> None:
     # An engine whose parent ignored it would pass that on, and the kernel would keep no status for us.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     set_subreaper()
+    if place.first_of_namespace:
+        namespaces.enter()
     time.sleep(place.pause)
     Keeper(place).serve()

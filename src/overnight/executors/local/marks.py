@@ -23,7 +23,7 @@ from pathlib import Path
 from struct import Struct
 from typing import NamedTuple
 
-from overnight.host.files import allocate
+from overnight.host.files import allocate_open
 from overnight.host.processes import boot_id
 
 #: Places in a ring; a power of two.
@@ -68,6 +68,8 @@ class State(IntEnum):
     TRIVIAL = 2
     #: Ended; the outcome is in the spool.
     SPOOLED = 3
+    #: The engine has gone, and then the keeper has ended it and seen it dead.
+    ORPHANED = 4
 
 
 class Ring(IntEnum):
@@ -101,7 +103,7 @@ class SlotMarks:
     """The marks of one slot, mapped.
 
     Args:
-        descriptor: The open file. Not needed any more after this.
+        descriptor: The open file; may be closed after this.
         slot: Counted from 0.
     """
 
@@ -136,6 +138,12 @@ class SlotMarks:
     def finish(self, ring: Ring, position: int, *, end: float, state: State) -> None:
         """The attempt has ended (`end` is monotonic), and its outcome is where `state` says."""
         end_at(self.memory, self.offset(ring, position), end, state)
+
+    def orphan(self, ring: Ring, position: int) -> None:
+        """The attempt that had begun there, if one had, was ended and seen dead after its engine had gone."""
+        at = self.offset(ring, position) + STATE_AT
+        if self.memory[at] == State.STARTED:
+            self.memory[at] = State.ORPHANED
 
     def current(self) -> Mark:
         """What the runner's place of the moment says."""
@@ -179,16 +187,47 @@ def slots_in(path: Path) -> tuple[int, str]:
     return slots, boot.rstrip(b"\0").decode("ascii", "replace")
 
 
-def prepare(path: Path, slots: int) -> None:
-    """Have a file with room for at least so many slots, of this boot. What the slots say stays.
+class MarksFile:
+    """The whole file, held open for the life of an engine: whoever removes its name takes nothing from us.
+
+    Workers get the descriptor, not the name.
+
+    Args:
+        path: Made when it is missing; what is in it stays.
 
     Raises:
-        OSError: There is no room on the disk.
+        OSError: It cannot be opened.
     """
-    slots = max(slots, slots_in(path)[0])
-    allocate(path, PAGE + slots * SLOT_BYTES)
-    with path.open("r+b") as file:
-        file.write(_HEADER.pack(MAGIC, boot_id().encode("ascii"), slots))
+
+    def __init__(self, path: Path) -> None:
+        self.slots = slots_in(path)[0]
+        self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+    def grow(self, slots: int) -> None:
+        """Have room for at least so many slots, of this boot. What the slots say stays.
+
+        Raises:
+            OSError: There is no room on the disk.
+        """
+        slots = max(slots, self.slots)
+        allocate_open(self.descriptor, PAGE + slots * SLOT_BYTES)
+        os.pwrite(self.descriptor, _HEADER.pack(MAGIC, boot_id().encode("ascii"), slots), 0)
+        self.slots = slots
+
+    def wipe(self) -> None:
+        """Forget everything in all slots."""
+        for number in range(self.slots):
+            slot = self.map(number)
+            slot.wipe()
+            slot.close()
+
+    def map(self, slot: int) -> SlotMarks:
+        """One slot."""
+        return SlotMarks(self.descriptor, slot)
+
+    def close(self) -> None:
+        """Let go of the file; what is mapped stays so."""
+        os.close(self.descriptor)
 
 
 def open_slot(path: Path, slot: int) -> SlotMarks:

@@ -1,8 +1,10 @@
-"""Reading what attempts printed, when they have ended or while they run."""
+"""Reading what attempts printed, when they have ended or while they run, and letting go of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+import math
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -92,3 +94,27 @@ def _newest(output_dir: Path) -> list[Path]:
     return [
         path for paths in by_slot.values() for path in sorted(paths, key=lambda path: number_of(path.name))[-2:][::-1]
     ]
+
+
+def old_segments(output_dir: Path, *, before: float) -> list[str]:
+    """Names of segments that were last written before this instant (POSIX seconds).
+
+    Not the newest of a slot and the one before, however old: a keeper may write on in them.
+    """
+    kept = set(_newest(output_dir))
+    others = [path for path in output_dir.glob("slot-*.seg") if number_of(path.name) and path not in kept]
+    return [path.name for path in others if _written_at(path) < before]
+
+
+def _written_at(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:  # somebody has taken it away
+        return math.inf
+
+
+def remove_segments(output_dir: Path, names: Iterable[str]) -> None:
+    """Remove segments. One that cannot be removed stays for the next time."""
+    for name in names:
+        with contextlib.suppress(OSError):
+            (output_dir / name).unlink()

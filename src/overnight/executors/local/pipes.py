@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 from collections.abc import Callable
 
 #: Bytes taken at once: what a pipe holds.
@@ -24,6 +25,9 @@ class Pipes:
         self.stderr, self.stderr_writer = os.pipe()
         os.set_blocking(self.stdout, False)
         os.set_blocking(self.stderr, False)
+        self._poll = select.poll()
+        self._poll.register(self.stdout, select.POLLIN)
+        self._poll.register(self.stderr, select.POLLIN)
 
     def close(self) -> None:
         """Close all ends."""
@@ -32,6 +36,8 @@ class Pipes:
 
     def drain(self, take: Callable[[int, bytes], None], *, most: int = HELD) -> None:
         """Read what is there, at most about so many bytes of each, and give it to `take` with its stream."""
+        if not self._poll.poll(0):  # most commands print nothing, and asking once is cheaper than failing twice
+            return
         for stream, descriptor in ((1, self.stdout), (2, self.stderr)):
             left = most
             while left > 0:

@@ -16,6 +16,10 @@ EXIT_HANDOVER = 93
 EXIT_UNUSABLE = 94
 #: The runner was asked not to begin anything more, and has not.
 EXIT_HALTED = 95
+#: Processes of an attempt could not be ended in time.
+EXIT_STUCK = 96
+#: Seconds for what was killed to be gone; then it is stuck in the kernel.
+STUCK_AFTER = 10.0
 #: Seconds between TERM and KILL when the executor closes, at most.
 CLOSE_GRACE = 5.0
 
@@ -29,7 +33,8 @@ class Place(msgspec.Struct, frozen=True):
     control: int
     commands: int
     calls: int
-    marks: bytes
+    #: The open file of marks.
+    marks: int
     spool: bytes
     output: bytes
     work: bytes
@@ -37,6 +42,14 @@ class Place(msgspec.Struct, frozen=True):
     cookie: str
     #: Where the engine imports from.
     paths: list[bytes]
+    #: What tasks see as NOTIFY_SOCKET; the keeper fills it in.
+    notify: bytes = b""
+    #: Whether its children live in a pid namespace of their own, whose first process it is.
+    first_of_namespace: bool = False
+    #: Its control group, where that can have walls.
+    walls: str = ""
+    #: Seconds after which what was killed is not waited for any more.
+    stuck_after: float = STUCK_AFTER
     #: Seconds to wait before doing anything, because the last keeper died at once.
     pause: float = 0.0
 

@@ -14,6 +14,7 @@ import msgspec
 from overnight.core.endings import AttemptKey, Ended, Ending, Evidence, Lost
 from overnight.executors.contract import Event
 from overnight.executors.local.marks import Mark, State, open_slot, slots_in
+from overnight.executors.local.stuck import Stuck, words_about
 from overnight.executors.local.track import Key, outcomes
 from overnight.host.files import write_atomically
 from overnight.host.processes import boot_id
@@ -42,15 +43,30 @@ def resolve(marks: Path, spool: Path, left_open: Sequence[AttemptKey]) -> list[E
     ]
 
 
-def warn_of(stuck: Sequence[int], events: Sequence[Event]) -> list[Event]:
-    """Say with what was lost that processes of that time could not be seen dead: they are stuck in the kernel."""
+def hold_the_stuck(marks: Path, events: Sequence[Event], stuck: Sequence[Stuck]) -> list[Event]:
+    """Say of which lost attempts processes of that time could not be seen dead."""
     if not stuck:
         return list(events)
-    words = f"still not dead: {', '.join(map(str, stuck))}; it may go on beside the next attempt"
-    return [
-        msgspec.structs.replace(event, evidence=Evidence.STARTED, error=words) if isinstance(event, Lost) else event
-        for event in events
-    ]
+    slots = _slots(marks)
+    return [_held_by(event, slots.get(event.key), stuck) if isinstance(event, Lost) else event for event in events]
+
+
+def _held_by(lost: Lost, slot: int | None, stuck: Sequence[Stuck]) -> Lost:
+    """A command says whose it is; the runner of functions says in which slot it is, and there only one had begun."""
+    mine = [one.pid for one in stuck if one.key == lost.key or (one.key is None and one.slot in (None, slot))]
+    if not mine or lost.evidence is Evidence.NEVER_STARTED:
+        return lost
+    return msgspec.structs.replace(lost, evidence=Evidence.STUCK, error=words_about(mine))
+
+
+def _slots(marks: Path) -> dict[Key, int]:
+    """In which slot each attempt was."""
+    found: dict[Key, int] = {}
+    for number in range(slots_in(marks)[0]):
+        slot = open_slot(marks, number)
+        found |= {mark.key: number for mark in slot.everything() if mark.state != State.EMPTY}
+        slot.close()
+    return found
 
 
 def remember(spool: Path, events: Sequence[Event]) -> None:
@@ -96,4 +112,8 @@ def _from_mark(key: AttemptKey, mark: Mark | None, *, trusted: bool) -> Event:
         return Lost(*key, Evidence.NEVER_STARTED if trusted else Evidence.STARTED)
     if mark.state == State.TRIVIAL:
         return Ended(*key, Ending.RETURNED, mark.wall, mark.end - mark.start)
-    return Lost(*key, Evidence.STARTED, started_at=mark.wall, error="the engine died while it ran")
+    # A keeper that outlived the engine has ended the attempt and said so. Without its word it died, too: perhaps
+    # by what the attempt did, which must not be tried for ever.
+    worker_died = trusted and mark.state == State.STARTED
+    words = "the engine and its worker died while it ran" if worker_died else "the engine died while it ran"
+    return Lost(*key, Evidence.STARTED, worker_died=worker_died, started_at=mark.wall, error=words)

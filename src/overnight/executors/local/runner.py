@@ -20,9 +20,12 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import msgspec
 
+from overnight.core.asks import Retry
 from overnight.core.endings import Ended, Ending
 from overnight.core.states import ErrorClass
 from overnight.core.task import Action, OutputRef, text
@@ -48,15 +51,17 @@ from overnight.executors.local.marks import (
     START,
     STATE_AT,
     Ring,
+    SlotMarks,
     State,
-    open_slot,
 )
 from overnight.executors.local.place import EXIT_HALTED, EXIT_HANDOVER, Handover, RunnerPlace
 from overnight.executors.local.running_command import readable
 from overnight.executors.local.segments import NAME
 from overnight.executors.local.spool import Spool
 from overnight.executors.local.wire import Line, Report, Run, adopt, encode
+from overnight.host import results
 from overnight.host.clock import SystemClock
+from overnight.host.home import Home
 from overnight.host.processes import children
 from overnight.host.purge import purge
 
@@ -71,6 +76,10 @@ LOOK_SHARE = 20
 TIDY_AFTER = 0.00005
 #: Attempts after which a runner makes room for a fresh one.
 MOST_ATTEMPTS = 1_000_000
+#: Bytes of a result that the engine is asked to hold while there is no room for its file.
+MOST_HELD = 64 * 1024 * 1024
+#: Seconds after which a function is called again whose result found no room and is larger than that.
+NO_ROOM = 60.0
 #: Bytes that a runner may grow beyond twice its size after its first frame.
 MOST_GROWTH = 512 * 1024 * 1024
 
@@ -90,21 +99,22 @@ class Runner:
     """
 
     def __init__(self, mine: RunnerPlace) -> None:
-        from pathlib import Path
-
         place = mine.place
         self._mine = mine
         self._line = Line(adopt(place.calls), os.fsdecode(place.spool), wait=True)
-        self._marks = open_slot(Path(os.fsdecode(place.marks)), place.slot)
+        self._marks = SlotMarks(place.marks, place.slot)
+        os.close(place.marks)
         handover = msgspec.msgpack.decode(_whole(mine.handover), type=Handover)
         os.unlink(mine.handover)
         self._first = msgspec.msgpack.decode(handover.frame, type=Run)
         self._spool = Spool(mine.prefix, handover.spool)
         self._slot = place.slot
         self._work = place.work
+        self._results = Home(Path(os.fsdecode(place.home))).results
         self._actions: dict[int, Action] = {}
         self._foreign: set[int] = set()
-        self._functions: dict[int, Callable[[str], object]] = {}
+        #: Called with the input; those of steps with the whole attempt.
+        self._functions: dict[int, Callable[[Any], object]] = {}
         self._sources = Sources(mine.cwd)
         self._look_at = 0.0
         self._base_size = 0
@@ -182,7 +192,7 @@ class Runner:
         memory, pid, pipes, putenv = self._marks.memory, self._pid, self._pipes.poll, self._put
         limit = -1.0 if action.timeout is None else action.timeout
         grace = action.kill_grace
-        wants_file = action.expects == "file"
+        wants_file, is_step = action.expects == "file", action.in_workflow
         work = self._work
         ended: list[Ended] = []
         position = run.first
@@ -207,9 +217,11 @@ class Runner:
                 if wants_file:
                     check_file(spec.input)
                 if function is None:
-                    function = self._functions[run.action_id] = find(action.call, action.cwd)
-                value = function(spec.input.decode("utf-8", "surrogateescape"))
+                    function = self._functions[run.action_id] = self._find(action)
+                value = function(spec if is_step else spec.input.decode("utf-8", "surrogateescape"))
                 result = result_of(value) if value is not None else b""
+                if len(result) > action.inline_result:
+                    result = self._put_away(spec, result)
             except RefusedError as error:
                 outcome = _refused(error, value, spec, started + wall_offset, _monotonic() - started)
             except BaseException as error:  # noqa: BLE001 - whatever the user's code raises is an outcome
@@ -266,6 +278,14 @@ class Runner:
         self._sources.learn()
         self._tell(position, ended)
 
+    def _find(self, action: Action) -> Callable[[Any], object]:
+        function = find(action.call, action.cwd)
+        if not action.in_workflow:
+            return function
+        from overnight.executors.local.steps import adapted  # others have no need of it
+
+        return adapted(function, action, self._work)
+
     def _leave_nothing(self) -> None:
         """An attempt has failed, and the next one must not begin beside what it left behind.
 
@@ -295,9 +315,24 @@ class Runner:
                         os.dup2(self._writers[number - 1], number)
                         setattr(sys, name, open(number, "w", buffering=1, closefd=False))  # noqa: SIM115 - it stays open
 
+    def _put_away(self, spec: Spec, result: bytes) -> bytes:
+        """Put a large result into a file. On a full disk it goes the way of small ones, and waits in the engine.
+
+        Raises:
+            Retry: It is too large for that.
+        """
+        try:
+            return results.write(self._results, spec.task_id, spec.attempt, result)
+        except OSError as error:
+            if len(result) <= MOST_HELD:
+                return result
+            raise Retry(
+                f"its result of {len(result):,} bytes cannot be written ({error.strerror})", after=NO_ROOM
+            ) from None
+
     def _tell(self, upto: int, ended: list[Ended]) -> None:
         try:
-            self._line.send(self._line.pack(Report(upto, ended)))
+            self._line.send(encode(Report(upto, ended)))
         except ConnectionError:
             _leave(0)  # the engine is gone; what ended is in marks and spool
 

@@ -1,9 +1,6 @@
-"""The keeper's care for its runner: starting it, limiting what runs in it, and clearing up after it.
+"""The keeper's care for its runner: starting it, handing on what it has left, and clearing up after it.
 
-The runner talks to the engine by itself, so the keeper learns what it does from the marks alone. It
-looks at them at least once a second while a runner lives: then it sees an attempt that has begun,
-and from there on it knows exactly when its time is over. A function cannot be ended without its
-process, so a limit or a cancel costs the runner; what it had not begun is handed out again.
+What the runner runs is watched by `runner_watch`, what its functions print is taken by `runner_output`.
 """
 
 # ruff: noqa: PTH103, PTH108, PTH123 - paths of users are bytes, which pathlib does not take
@@ -12,6 +9,7 @@ process, so a limit or a cancel costs the runner; what it had not begun is hande
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 from collections.abc import Callable
@@ -20,42 +18,24 @@ from typing import Protocol
 import msgspec
 
 from overnight.core.endings import Ended, Ending
+from overnight.core.limits import Limits, Usage
 from overnight.core.states import ErrorClass
 from overnight.core.task import Action, text
 from overnight.executors.local.command import RefusedError, environment, spawn
 from overnight.executors.local.context import digest
-from overnight.executors.local.marks import (
-    CURRENT,
-    CURRENT_AT,
-    HALT_AT,
-    OUTPUT,
-    OUTPUT_AT,
-    PUMPING_AT,
-    PUMPS,
-    PUMPS_AT,
-    Mark,
-    Ring,
-    SlotMarks,
-    State,
-)
-from overnight.executors.local.pipes import HELD, Pipes
+from overnight.executors.local.marks import CURRENT, CURRENT_AT, Mark, Ring, SlotMarks, State
+from overnight.executors.local.pipes import Pipes
 from overnight.executors.local.place import EXIT_HANDOVER, EXIT_UNUSABLE, Handover, Place, RunnerPlace, runner_argv
+from overnight.executors.local.runner_output import RunnerOutput
+from overnight.executors.local.runner_watch import BeingEnded, RunnerWatch
 from overnight.executors.local.running_command import readable
-from overnight.executors.local.segments import Recording, Segments
+from overnight.executors.local.segments import Segments
 from overnight.executors.local.spool import Spool
-from overnight.executors.local.wire import Cancel, Lag, Line, Message, Run, RunnerGone, RunnerReport, encode, unpack
+from overnight.executors.local.walls import Walls
+from overnight.executors.local.wire import Cancel, Line, Message, Run, RunnerGone, RunnerReport, encode, unpack
 from overnight.host.clock import SystemClock
 from overnight.host.processes import Exit
 from overnight.host.purge import purge, strays
-
-#: Seconds between two looks while nothing is known to be due.
-LOOK = 1.0
-#: Seconds between two looks for the beginning of an attempt that is to be cancelled.
-LOOK_FOR_START = 0.01
-#: Bytes remembered of what was printed while no attempt ran.
-STRAY_WORDS = 500
-#: An attempt that has run so long keeps the reports of those before it waiting.
-LAGGING = 0.05
 
 _clock = SystemClock()
 
@@ -67,6 +47,7 @@ class Desk(Protocol):
     marks: SlotMarks
     segments: Segments
     spool: Spool
+    walls: Walls
 
     @property
     def busy(self) -> bool:
@@ -84,15 +65,11 @@ class Desk(Protocol):
     def tell(self, message: Message) -> None:
         """Send to the engine."""
 
+    def measure(self, exact_above: int | None) -> Usage:
+        """What the tree of the attempt uses; from so many bytes on shared memory is counted once."""
 
-class _Ending:
-    """An attempt of the runner that is being ended."""
-
-    def __init__(self, why: Ending, mark: Mark, position: int, kill_at: float) -> None:
-        self.why = why
-        self.mark = mark
-        self.position = position
-        self.kill_at = kill_at
+    def signs(self) -> object:
+        """Another one whenever the task has reported something."""
 
 
 class RunnerCare:
@@ -111,17 +88,13 @@ class RunnerCare:
         self._handover = desk.place.in_spool(f"handover-{desk.place.slot}")
         self._number = 0
         self._prefix = b""
-        self._stray_words = b""
         self._pid = 0
         self._exit: Exit | None = None
-        self._pipes: Pipes | None = None
+        self._output: RunnerOutput | None = None
+        self._watch = RunnerWatch(desk, desk.marks, self._signal, self._printed_so_far)
+        self._max_output = math.inf
         self._frame = b""
         self._status: int | None = None
-        self._ending: _Ending | None = None
-        self._cancels: list[Cancel] = []
-        self._recording: Recording | None = None
-        self._keep_output = 0
-        self._lag_told = -1
         self._look_at = 0.0
         self._closing = False
         #: When the next runner may start; None: now, or when the engine has said so.
@@ -132,6 +105,11 @@ class RunnerCare:
     def idle(self) -> bool:
         """Whether there is no runner."""
         return not self._pid
+
+    @property
+    def stuck_since(self) -> float | None:
+        """Since when something of the runner should be dead and is not, monotonic."""
+        return self._watch.stuck_since if self._pid else None
 
     def pids(self) -> tuple[int, ...]:
         """The runner, which a purge after a command must leave alone."""
@@ -151,16 +129,14 @@ class RunnerCare:
     def _start(self, handover: Handover) -> None:
         run = unpack(handover.frame)
         assert isinstance(run, Run)  # noqa: S101 - nothing else goes over this line
-        # A spilled frame is unpacked once: from here on it travels as it is.
-        self._frame = encode(run)
+        self._frame = handover.frame
         action = msgspec.msgpack.decode(run.action, type=Action)
-        self._keep_output = action.keep_output
         try:
-            self._spawn(action, run, Handover(self._frame, handover.spool))
+            self._spawn(action, run, handover)
         except (OSError, ValueError, RefusedError) as error:
-            if self._pipes is not None:
-                self._pipes.close()
-                self._pipes = None
+            if self._output is not None:
+                self._output.pipes.close()
+                self._output = None
             self._refuse(*_why_not(action, error))
             self._gone("could not be started", ours=True)
 
@@ -168,8 +144,11 @@ class RunnerCare:
         os.makedirs(self._place.spool, 0o700, exist_ok=True)  # somebody may have taken it away
         with open(self._handover, "wb") as file:
             file.write(msgspec.msgpack.encode(handover))
-        self._stray_words = b""
-        self._pipes = pipes = Pipes()
+        pipes = Pipes()
+        self._output = RunnerOutput(pipes, self._marks, self._desk.segments, action.keep_output, self._printed)
+        self._watch.begin(Limits.of(action))
+        self._desk.walls.set(Limits.of(action))
+        self._max_output = math.inf if action.max_output is None else action.max_output
         self._marks.wipe_page()
         # Else its place of the moment would be one where another runner may have died.
         CURRENT.pack_into(self._marks.memory, CURRENT_AT, run.first)
@@ -179,16 +158,18 @@ class RunnerCare:
         )
         argv = runner_argv(action.python, runner)
         _enter(action.cwd)
-        self._pid = self._spawn_with_descriptors(argv, environ, pipes)
+        self._pid = self._spawn_with_descriptors(argv, environ, pipes, action.open_files)
         self._exit = Exit(self._pid)
         self._desk.watch(self._exit.fileno(), self._on_exit)
-        self._desk.watch(pipes.stdout, self._pump)
-        self._desk.watch(pipes.stderr, self._pump)
+        self._desk.watch(pipes.stdout, self._output.pump)
+        self._desk.watch(pipes.stderr, self._output.pump)
         self._look_at = _clock.monotonic()
 
-    def _spawn_with_descriptors(self, argv: list[bytes], environ: dict[bytes, bytes], pipes: Pipes) -> int:
+    def _spawn_with_descriptors(
+        self, argv: list[bytes], environ: dict[bytes, bytes], pipes: Pipes, open_files: int | None
+    ) -> int:
         """Spawn with descriptors passed under their own numbers. One thread: nobody else spawns in between."""
-        passed = [self._calls.fileno(), pipes.stdout, pipes.stderr]
+        passed = [self._calls.fileno(), pipes.stdout, pipes.stderr, self._place.marks]
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         actions: list[tuple[int, ...]] = [
             (os.POSIX_SPAWN_DUP2, null, 0),
@@ -198,7 +179,7 @@ class RunnerCare:
         for descriptor in passed:
             os.set_inheritable(descriptor, True)
         try:
-            return spawn(_which(argv[0], environ), argv, environ, actions)
+            return spawn(_which(argv[0], environ), argv, environ, actions, open_files=open_files)
         finally:
             os.close(null)
             for descriptor in passed:
@@ -240,74 +221,38 @@ class RunnerCare:
         else:
             strays(self.pids() + self._desk.pids())  # orphans that have ended are ours to wait for
             self._look_at_marks(moment)
-            if self._ending is not None:
-                self._press(self._ending, moment)
 
     def _look_at_marks(self, moment: float) -> None:
+        assert self._output is not None  # noqa: S101 - a runner has one
         position = self._marks.position()
         mark = self._marks.read(Ring.RUNNER, position)
-        self._look_at = moment + LOOK
-        self._end_recording_unless(mark)
-        self._cancels = [cancel for cancel in self._cancels if self._still_to_begin(cancel, moment)]
-        if self._cancels:
-            self._look_at = moment + LOOK_FOR_START
-        if self._ending is not None or mark.state != State.STARTED:
-            return
-        if position != self._lag_told and moment - mark.start > LAGGING:
-            self._lag_told = position
-            self._desk.tell(Lag())
-        if mark.limit >= 0:
-            if moment >= mark.start + mark.limit:
-                self._end(Ending.TIMEOUT, mark, position, mark.grace, moment)
-            else:
-                self._look_at = min(self._look_at, mark.start + mark.limit)
+        self._output.end_unless(mark)
+        self._look_at = self._watch.look(moment, mark, position)
+
+    def _printed_so_far(self) -> int:
+        return self._output.printed if self._output is not None else 0
+
+    def _printed(self, mark: Mark, printed: int) -> None:
+        if printed > self._max_output and self._watch.ending is None:
+            moment = _clock.monotonic()
+            self._watch.end(Ending.OUTPUT, mark, self._marks.position(), mark.grace, moment)
+            self._look_at = 0.0
 
     # -- ending ------------------------------------------------------------------------------
 
     def cancel(self, cancel: Cancel) -> None:
         """End an attempt of the runner, if need be when it begins."""
-        self._cancels.append(cancel)
+        self._watch.cancel(cancel)
         self._look_at = 0.0
 
-    def _still_to_begin(self, cancel: Cancel, moment: float) -> bool:
-        mark = self._marks.read(Ring.RUNNER, cancel.position)
-        if mark.state == State.EMPTY:
-            return True
-        if mark.key == (cancel.task_id, cancel.attempt) and mark.state == State.STARTED:
-            grace = mark.grace if cancel.grace is None else cancel.grace
-            self._end(Ending.CANCELLED, mark, cancel.position, grace, moment)
-        return False
-
-    def _end(self, why: Ending, mark: Mark, position: int, grace: float, moment: float) -> None:
-        if self._ending is not None:
-            self._ending.kill_at = min(self._ending.kill_at, moment + grace)
-        elif self._halted_in(mark, position):
-            self._ending = _Ending(why, mark, position, moment + grace)
-            self._signal(signal.SIGTERM)
-            self._signal(signal.SIGCONT)
-
-    def _halted_in(self, mark: Mark, position: int) -> bool:
-        """Let the runner begin nothing more; whether it is still where `mark` was read, so that nobody else is hit."""
-        self._marks.memory[HALT_AT] = 1
-        if self._marks.read(Ring.RUNNER, position) == mark:
-            return True
-        self._marks.memory[HALT_AT] = 0
-        return False
-
-    def _press(self, ending: _Ending, moment: float) -> None:
-        """TERM was sent; KILL when the grace is over."""
-        if moment >= ending.kill_at:
-            self._signal(signal.SIGKILL)
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._pid, signal.SIGKILL)
-            self._look_at = moment + LOOK
-        else:
-            self._look_at = min(ending.kill_at, moment + LOOK)
-
     def _signal(self, number: int) -> None:
-        if self._status is None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._pid, number)
+        if self._status is not None:
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._pid, number)
+        if number == signal.SIGKILL:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, number)  # it may have left its group
 
     def close(self, grace: float) -> None:
         """End what runs, and the runner."""
@@ -319,11 +264,12 @@ class RunnerCare:
         mark = self._marks.read(Ring.RUNNER, position)
         if mark.state != State.STARTED:
             grace = 0.0
-        self._end(Ending.CANCELLED, mark, position, min(grace, mark.grace), moment)
+        self._watch.end(Ending.CANCELLED, mark, position, min(grace, mark.grace), moment)
+        self._look_at = 0.0
 
     def resume(self, pause: float) -> None:
         """The loss of the last runner is in the books, and with it what was to be cancelled there."""
-        self._cancels = []
+        self._watch.forget_cancels()
         self._resume_at = _clock.monotonic() + pause
 
     # -- clearing up -------------------------------------------------------------------------
@@ -334,9 +280,9 @@ class RunnerCare:
         self._exit.close()
         self._exit = None
         # Not watched any more: a pipe without writers would be ready for ever.
-        assert self._pipes is not None  # noqa: S101 - a runner has pipes
-        self._desk.unwatch(self._pipes.stdout)
-        self._desk.unwatch(self._pipes.stderr)
+        assert self._output is not None  # noqa: S101 - a runner has one
+        self._desk.unwatch(self._output.pipes.stdout)
+        self._desk.unwatch(self._output.pipes.stderr)
         self._status = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
         self._clear_up()
 
@@ -344,17 +290,19 @@ class RunnerCare:
         """The runner has ended. When everything below it is dead, say what became of it, or start the next one."""
         # A command that runs must not be purged with it, and purges when it ends.
         if self._desk.busy or purge(seconds=0.5):
-            self._look_at = _clock.monotonic() + 0.5
+            self._look_at = moment = _clock.monotonic() + 0.5
+            if not self._desk.busy:
+                self._watch.stuck_since = self._watch.stuck_since or moment
             return
-        assert self._pipes is not None  # noqa: S101 - a runner has pipes
-        self._pump(most=HELD)
-        last_words = readable(text(self._stray_words).strip())
-        self._pipes.close()
-        self._pipes = None
-        status, ending = self._status, self._ending
+        assert self._output is not None  # noqa: S101 - a runner has one
+        last_words = self._output.close()
+        if self._status and self._desk.walls.met():
+            self._watch.end_by_wall()
+        status, ending = self._status, self._watch.ending
         handover = self._take_handover()
-        self._pid, self._status, self._ending = 0, None, None
+        self._pid, self._status, self._watch.ending = 0, None, None
         if status == EXIT_HANDOVER and handover is not None and ending is None and not self._closing:
+            self._output.end()
             self._start(handover)
             return
         unusable = status == EXIT_UNUSABLE and handover is not None
@@ -375,70 +323,26 @@ class RunnerCare:
         except (OSError, msgspec.DecodeError):
             return None
 
-    def _tell_of_ending(self, ending: _Ending) -> None:
+    def _tell_of_ending(self, ending: BeingEnded) -> None:
         mark = self._marks.read(Ring.RUNNER, ending.position)
         if mark.state != State.STARTED or mark.key != ending.mark.key:
             return  # it ended by itself in the meantime, and has said so
-        now, moment = _clock.now(), _clock.monotonic()
-        recording = self._recording if self._recording and self._recording.key == mark.key else None
-        output = recording.end(now) if recording else None
-        self._recording = None
-        ended = Ended(*mark.key, ending.why, mark.wall, moment - mark.start, output=output)
+        assert self._output is not None  # noqa: S101 - a runner has one
+        seconds = _clock.monotonic() - mark.start
+        output, peak = self._output.end_of(mark), self._watch.peak
+        ended = Ended(*mark.key, ending.why, mark.wall, seconds, output=output, peak_memory_bytes=peak)
         self._report(ended, ending.position)
 
     def _gone(self, how: str, *, ours: bool) -> None:
-        if self._recording is not None:
-            self._recording.end(_clock.now())
-            self._recording = None
-        self._cancels = []
+        self.commands_begin()
+        self._output = None
+        self._watch.forget_cancels()
         self._desk.tell(RunnerGone(how, ours))
-
-    # -- output ------------------------------------------------------------------------------
 
     def commands_begin(self) -> None:
         """A command begins in this slot: the runner's last attempt prints no more."""
-        if self._recording is not None:
-            self._recording.end(_clock.now())
-            self._recording = None
-
-    def _end_recording_unless(self, mark: Mark) -> None:
-        recording = self._recording
-        if recording is not None and (recording.key != mark.key or mark.state != State.STARTED):
-            recording.end(_clock.now())
-            self._recording = None
-
-    def _pump(self, most: int = 1) -> None:
-        """Put away what the attempt of the moment has printed, and tell the runner where.
-
-        An attempt looks whether its pipes are empty and then whether PUMPING is over before it ends.
-        So the mark is read after the bytes: when they are the attempt's own it cannot have ended yet,
-        and when it had ended before they were read, they are the next one's.
-        """
-        memory = self._marks.memory
-        memory[PUMPING_AT] = 1
-        assert self._pipes is not None  # noqa: S101 - watched only while there are some
-        self._pipes.drain(self._take, most=most)
-        if self._recording is not None:
-            self._publish(self._recording)
-        PUMPS.pack_into(memory, PUMPS_AT, PUMPS.unpack_from(memory, PUMPS_AT)[0] + 1)
-        memory[PUMPING_AT] = 0
-
-    def _take(self, stream: int, data: bytes) -> None:
-        mark = self._marks.current()
-        if mark.state != State.STARTED:
-            # Before the first attempt it is about the interpreter, later it is nobody's: a thread's, a child's.
-            self._stray_words = (self._stray_words + data)[-STRAY_WORDS:]
-            return
-        if self._recording is None or self._recording.key != mark.key:
-            self._end_recording_unless(mark)
-            self._recording = Recording(self._desk.segments, *mark.key, self._keep_output)
-        self._recording.write(stream, data, _clock.now())
-
-    def _publish(self, recording: Recording) -> None:
-        ref = recording.ref()
-        if ref is not None:
-            where = (self._desk.segments.number, ref.offset, ref.length, ref.printed, recording.lost)
-            OUTPUT.pack_into(self._marks.memory, OUTPUT_AT, *recording.key, *where)
+        if self._output is not None:
+            self._output.end()
 
 
 def _which(program: bytes, environ: dict[bytes, bytes]) -> bytes:

@@ -9,23 +9,44 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import signal
 import sys
+from typing import Protocol
+
+import msgspec
 
 from overnight.core.endings import Ended, Ending
+from overnight.core.limits import LOOK_SHARE, SHORTEST_PAUSE, Usage, Watch
 from overnight.core.task import text
 from overnight.executors.contract import Spec
 from overnight.executors.local.command import Template
 from overnight.executors.local.pipes import Pipes
 from overnight.executors.local.segments import Recording
-from overnight.host.processes import Exit
+from overnight.host.clock import SystemClock
+from overnight.host.processes import Exit, peak_of_memory
 from overnight.host.purge import purge, strays
 
 #: Of what was printed last, so much explains a failure.
 LAST_WORDS = 2000
+#: Of what a step prints, so much is its output.
+MOST_CAPTURED = 1024 * 1024
 #: ru_maxrss is in KiB on Linux, in bytes on macOS. Source: getrusage(2) of both.
 _MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
+
+_monotonic = SystemClock().monotonic
+
+
+class Desk(Protocol):
+    """What the keeper does for a command that runs."""
+
+    def others(self) -> tuple[int, ...]:
+        """Children of the keeper that do not belong to the command."""
+
+    def measure(self, exact_above: int | None) -> Usage:
+        """What the tree of the command uses; from so many bytes on shared memory is counted once."""
+
+    def signs(self) -> object:
+        """Another one whenever the task has reported something."""
 
 
 class RunningCommand:
@@ -57,18 +78,25 @@ class RunningCommand:
         self.position = position
         self.exit = Exit(pid)
         self.recording = recording
+        self._template = template
         self._grace = template.action.kill_grace
         self._wall = wall
         self._start = start
         #: When something must be done to it, monotonic; None: nothing is planned.
-        self.due: float | None = start + template.limit if template.limit >= 0 else None
+        self.due: float | None = None if template.first_due is None else start + template.first_due
+        #: Made at the first look: most commands have ended by then.
+        self._watch: Watch | None = None
         self._why: Ending | None = None
         self._kill_at = 0.0
+        #: Since when it or something of it should be dead and is not, monotonic.
+        self.stuck_since: float | None = None
         self._code: int | None = None
         self._seconds = 0.0
         self._cpu_seconds = 0.0
         self._peak: int | None = None
         self._last = [b"", b"", b""]
+        #: What it printed on stdout, if that is its output for other steps.
+        self._captured: bytearray | None = bytearray() if template.action.captures else None
 
     @property
     def key(self) -> tuple[int, int]:
@@ -78,6 +106,10 @@ class RunningCommand:
         """It has printed something."""
         self.recording.write(stream, data, now)
         self._last[stream] = (self._last[stream] + data)[-LAST_WORDS:]
+        if self._captured is not None and stream == 1:
+            self._captured += data[: MOST_CAPTURED - len(self._captured)]
+        if self.recording.printed > self._template.max_output and self._why is None:
+            self.end(Ending.OUTPUT, None, _monotonic())
 
     def end(self, why: Ending, grace: float | None, moment: float) -> None:
         """TERM now, KILL after `grace` seconds (None: as its action says). A second call only hurries."""
@@ -89,18 +121,47 @@ class RunningCommand:
             return  # it ended by itself first
         self._why = why
         self._kill_at = self.due = kill_at
+        if self._watch is not None:
+            self.due = min(kill_at, moment + SHORTEST_PAUSE)
         for number in (signal.SIGTERM, signal.SIGCONT):
             self._signal(number)
 
-    def act(self, moment: float) -> None:
-        """What was due is due now."""
-        if self._why is None:
+    def act(self, moment: float, desk: Desk) -> None:
+        """What was due is due now: an end, or a look at its tree."""
+        limit = self._template.limit
+        if self._why is None and 0 <= limit <= moment - self._start:
             self.end(Ending.TIMEOUT, None, moment)
-        elif self._code is None and moment >= self._kill_at:
-            self._signal(signal.SIGKILL)
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)  # it may have left its group
-            self.due = moment + 1.0
+        elif self._why is None:
+            self._look(moment, desk)
+        elif moment < self._kill_at and not self._runs_away(desk):
+            self.due = min(self._kill_at, moment + max(SHORTEST_PAUSE, LOOK_SHARE * (_monotonic() - moment)))
+        else:
+            self._kill(moment)
+
+    def _look(self, moment: float, desk: Desk) -> None:
+        watch = self._watch = self._watch or Watch(self._template.limits, self._start)
+        usage = desk.measure(self._template.limits.memory_bytes)
+        signs = (self.recording.printed, desk.signs())
+        why = watch.look(usage, signs, moment=moment, cost=_monotonic() - moment)
+        if why is not None:
+            self.end(why, None, moment)
+        else:
+            limit = self._template.limit
+            self.due = min(watch.due, self._start + limit) if limit >= 0 else watch.due
+
+    def _runs_away(self, desk: Desk) -> bool:
+        """The grace is for cleaning up: whoever eats on in it has none."""
+        if self._watch is None:
+            return False
+        return self._watch.is_runaway(desk.measure(self._template.limits.memory_bytes))
+
+    def _kill(self, moment: float) -> None:
+        self._kill_at = min(self._kill_at, moment)
+        self.stuck_since = self.stuck_since or moment
+        self._signal(signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)  # it may have left its group
+        self.due = moment + 1.0
 
     def _signal(self, number: int) -> None:
         # Not reaped yet, so the number is still its own, and so is the group.
@@ -114,20 +175,29 @@ class RunningCommand:
         self._code = os.waitstatus_to_exitcode(status)
         self._seconds = moment - self._start
         self._cpu_seconds = usage.ru_utime + usage.ru_stime
-        # Counted from before exec, when it was still in the keeper's memory: below that nothing is known.
-        own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        self._peak = usage.ru_maxrss * _MAXRSS_UNIT if usage.ru_maxrss > own else None
+        self._peak = usage.ru_maxrss * _MAXRSS_UNIT if usage.ru_maxrss > _floor(usage.ru_maxrss) else None
         self.exit.close()
 
-    def gone(self, moment: float, keep: tuple[int, ...]) -> bool:
+    def gone(self, moment: float, desk: Desk) -> bool:
         """After the main process has ended: whether everything else is dead too, killing it when its time has come."""
-        if self._why is not None and moment < self._kill_at and strays(keep):
-            self.due = min(moment + 0.01, self._kill_at)
+        keep = desk.others()
+        if self._why is not None and moment < self._kill_at and strays(keep) and not self._runs_away(desk):
+            self.due = min(max(0.01, LOOK_SHARE * (_monotonic() - moment)) + moment, self._kill_at)
             return False
         if purge(keep, seconds=0.5):
+            self.stuck_since = self.stuck_since or moment
             self.due = moment + 0.5
             return False
         return True
+
+    @property
+    def failed(self) -> bool:
+        """Whether the main process has ended, and badly."""
+        return bool(self._code)
+
+    def met_a_wall(self) -> None:
+        """The kernel has killed something of it for want of memory."""
+        self._why = self._why or Ending.MEMORY
 
     @property
     def over(self) -> bool:
@@ -152,15 +222,38 @@ class RunningCommand:
             detail=self._detail() if failed or self.recording.lost else "",
             retry_at=retry_at,
             cpu_seconds=self._cpu_seconds,
-            peak_memory_bytes=self._peak,
+            peak_memory_bytes=max(self._peak or 0, self._watch.peak if self._watch else 0) or None,
             output=output,
+            result=b"" if failed else self._result(),
         )
+
+    def _result(self) -> bytes:
+        if self._captured is None:
+            return b""
+        from overnight.core.workflow.outputs import of_stdout  # only steps that others use have need of it
+
+        return msgspec.json.encode(of_stdout(bytes(self._captured)))
 
     def _detail(self) -> str:
         words = readable(text(self._last[2] or self._last[1]).rstrip())
         if not self.recording.lost:
             return words
         return f"{words}\n({self.recording.lost} bytes of output were not kept: the disk is full)".lstrip()
+
+
+_own_peak = 0
+
+
+def _floor(peak: int) -> int:
+    """Below this nothing is known of a peak: it is counted from before exec, when it was still in our memory.
+
+    Asked for again only when it could matter, because ours never sinks. What getrusage says of ourselves
+    would be too much: it counts from before our own exec, when we were in the engine's memory.
+    """
+    global _own_peak  # noqa: PLW0603 - a number of the whole process
+    if peak > _own_peak:
+        _own_peak = peak_of_memory() // _MAXRSS_UNIT
+    return _own_peak
 
 
 def readable(words: str) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import selectors
-import subprocess
 from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -19,29 +18,37 @@ from overnight.core.endings import Ended, Ending, Evidence, Lost
 from overnight.core.states import ErrorClass
 from overnight.core.task import Action, ActionKind
 from overnight.executors.contract import AttemptKey, Event, Spec
+from overnight.executors.local.keeper_process import NOT_NOW, KeeperProcess
 from overnight.executors.local.marks import Ring, SlotMarks
-from overnight.executors.local.place import Place, keeper_argv
+from overnight.executors.local.place import Place
+from overnight.executors.local.stuck import identify, in_slot, words_about
 from overnight.executors.local.track import Key, Sender, Track
 from overnight.executors.local.wire import (
     Cancel,
     Close,
     Lag,
     Line,
+    Ping,
     Report,
     Resume,
     RunnerGone,
     RunnerReport,
     frames,
-    pair,
 )
+from overnight.host.cgroups import Group
 from overnight.host.clock import Clock
-from overnight.host.processes import Exit
-from overnight.host.purge import forget, purge, spare
+from overnight.host.purge import give_up, purge
 
+#: Actions kept at hand; beyond so many those that nothing waits for are forgotten.
+ACTIONS_KEPT = 64
 #: Attempts in one frame: what cannot be recalled any more once it has been read.
 CALLS_IN_FRAME = 16
 #: Seconds to wait after the first, second ... death in a row of a worker that has done nothing.
 PAUSES = (0.0, 0.1, 0.5, 2.0, 5.0)
+#: Seconds until another keeper is tried when there was no room for a process.
+START_AGAIN = 1.0
+#: Seconds of silence after which a keeper with work is asked whether it lives, and seconds for its answer.
+ASK_AFTER, ANSWER_WITHIN = 10.0, 30.0
 #: After so many runners in a row that died without beginning anything, their attempts are refused.
 HOPELESS = 3
 
@@ -55,6 +62,7 @@ class Slot:
         selector: Where our ends are watched.
         tell: Takes events.
         clock: For what is refused here.
+        group: In which its keepers live.
     """
 
     def __init__(
@@ -64,6 +72,7 @@ class Slot:
         selector: selectors.BaseSelector,
         tell: Callable[[Iterable[Event]], None],
         clock: Clock,
+        group: Group | None = None,
     ) -> None:
         self.number = place.slot
         self.retiring = False
@@ -72,6 +81,7 @@ class Slot:
         self._selector = selector
         self._tell = tell
         self._clock = clock
+        self._group = group
         self._spool = Path(os.fsdecode(place.spool))
         self._waiting: deque[tuple[Spec, Action]] = deque()
         self._actions: dict[int, tuple[Action, msgspec.Raw]] = {}
@@ -87,79 +97,147 @@ class Slot:
         self._useful = False
         self._graves: list[Path] = []
         self._graves_returned: list[Path] = []
+        self._keeper: KeeperProcess | None = None
+        #: Whether the last keeper went by itself after it had seen everything below it dead, or we have seen it.
+        self.left_clean = True
+        #: The keeper is dead, and what was below it may not be; since when, monotonic.
         self._dead_keeper = False
+        self._died_at = 0.0
+        #: When to try to start one, monotonic, while there is none.
+        self._start_at = 0.0
+        #: Whether the keeper has said anything since it was looked at last, since when it is silent, and since
+        #: when it owes an answer.
+        self._heard = False
+        self._silent_since = 0.0
+        self._asked_at: float | None = None
+        self._why_killed = ""
+        #: Keepers that were killed and do not die.
+        self._abandoned: list[KeeperProcess] = []
         self.start()
 
     # -- the keeper --------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start a keeper."""
-        self._serial += 1
+        """Start a keeper; later, when there is no room for a process now."""
         pause = PAUSES[min(self._deaths, len(PAUSES) - 1)]
-        ours, theirs = zip(*(pair() for _ in range(3)), strict=True)
-        control, commands, calls = (end.fileno() for end in theirs)
-        place = msgspec.structs.replace(
-            self._place, serial=self._serial, control=control, commands=commands, calls=calls, pause=pause
-        )
-        environ = {**os.environ, "OVERNIGHT_COOKIE": place.cookie, "OVERNIGHT_ROLE": "keeper"}
-        self._keeper = subprocess.Popen(
-            keeper_argv(place),
-            pass_fds=(control, commands, calls),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,
-            cwd="/",
-            env=environ,
-        )
-        spare(self._keeper.pid)
-        self._useful = False
-        self._exit = Exit(self._keeper.pid)
-        self._selector.register(self._exit, selectors.EVENT_READ, self._on_exit)
-        theirs[0].close()
-        spill = os.fsdecode(place.spool)
+        try:
+            place = msgspec.structs.replace(self._place, serial=self._serial + 1, pause=pause)
+            keeper = KeeperProcess(place, self._group)
+        except OSError as error:
+            if error.errno not in NOT_NOW:
+                raise
+            self._start_at = self._clock.monotonic() + START_AGAIN
+            return
+        self._serial += 1
+        self._keeper = keeper
+        self._useful, self._why_killed, self._asked_at = False, "", None
+        self._silent_since = self._clock.monotonic()
+        self._selector.register(keeper.exit, selectors.EVENT_READ, self._on_exit)
+        self._connect(keeper)
+
+    def _connect(self, keeper: KeeperProcess) -> None:
+        spill = os.fsdecode(self._place.spool)
         name = f"s{self.number}-{self._serial}"
-        self._control = Sender(Line(ours[0], spill), self._selector, self._on_control)
-        self._commands.connect(
-            Sender(Line(ours[1], spill), self._selector, None), theirs[1], spill, (f"{name}-k.?", f"{name}-k.?")
-        )
-        self._calls_line = Line(ours[2], spill)
-        self._calls.connect(
-            Sender(self._calls_line, self._selector, self._on_calls), theirs[2], spill, (f"{name}-*", f"{name}-r*")
-        )
+        self._control = Sender(Line(keeper.control, spill), self._selector, self._on_control)
+        commands = Sender(Line(keeper.commands, spill), self._selector, None)
+        self._commands.connect(commands, keeper.their_commands, spill, (f"{name}-k.?", f"{name}-k.?"))
+        self._calls_line = Line(keeper.calls, spill)
+        calls = Sender(self._calls_line, self._selector, self._on_calls)
+        self._calls.connect(calls, keeper.their_calls, spill, (f"{name}-*", f"{name}-r*"))
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a keeper to hand something to."""
+        return self._keeper is not None and not self._dead_keeper
 
     def _on_exit(self) -> None:
-        self._selector.unregister(self._exit)
-        self._exit.close()
-        self._keeper.wait()
-        forget(self._keeper.pid)
-        self._dead_keeper = True
+        self._reap()
+        self._dead_keeper, self._died_at = True, self._clock.monotonic()
         self._control.rest()
         self._calls.rest()
-        self._look(patience=1.0)
+        self._look_below(patience=1.0)
 
-    def look(self) -> None:
-        """When the keeper has died: bury it as soon as everything below it is dead, and start another one."""
+    def _reap(self) -> None:
+        assert self._keeper is not None  # noqa: S101 - it has just ended
+        self._selector.unregister(self._keeper.exit)
+        self._keeper.exit.close()
+        self._keeper.reap()
+        self.left_clean = self._keeper.status == 0
+
+    def look(self, moment: float) -> None:
+        """Do what is due: bury a keeper when everything below it is dead, start one, ask whether it lives."""
         if self._dead_keeper:
-            self._look(patience=0.0)  # it has had its time; the other slots wait for us
+            self._look_below(patience=0.0)  # it has had its time; the other slots wait for us
+        elif self._keeper is not None:
+            self._listen_for_life(moment)
+        elif moment >= self._start_at and not self.retiring:
+            self.start()
 
-    def _look(self, patience: float) -> None:
-        if purge(seconds=patience):
+    def _look_below(self, patience: float) -> None:
+        if self._group is not None:
+            self._group.kill()  # all at one moment, however fast they fork; purge sees them dead
+        left = purge(seconds=patience)
+        if left and self._clock.monotonic() < self._died_at + self._place.stuck_after:
             return
-        self._dead_keeper = False
+        stuck = in_slot(identify(left), self.number)
+        give_up(stuck)
+        self._bury_all(stuck)
+
+    def _bury_all(self, stuck: list[int]) -> None:
+        """The keeper is dead, and all below it but the stuck."""
+        assert self._keeper is not None  # noqa: S101 - it was there to die
         self._on_calls()
         self._on_control()
-        status = self._keeper.returncode
+        status = self._keeper.status or 0
         how = f"its keeper was killed by signal {-status}" if status < 0 else f"its keeper ended with status {status}"
+        how = words_about(stuck) if stuck else self._why_killed or how
         self._deaths = 0 if self._useful else self._deaths + 1
-        self._bury(self._commands, how, worker_died=True)
-        self._bury(self._calls, how, worker_died=True)
+        self._dead_keeper, self.left_clean = False, True
+        self._bury(self._commands, how, worker_died=True, stuck=bool(stuck))
+        self._bury(self._calls, how, worker_died=True, stuck=bool(stuck))
         self._disconnect()
         if not self.retiring:
             self.start()
 
-    def _bury(self, track: Track, how: str, *, worker_died: bool) -> list[Spec]:
+    def _listen_for_life(self, moment: float) -> None:
+        """A keeper that is stopped or stuck keeps no limits: ask those that are silent, kill those that stay so."""
+        if self._heard or not len(self):
+            self._heard, self._asked_at, self._silent_since = False, None, moment
+        elif self._asked_at is None and moment - self._silent_since > ASK_AFTER:
+            self._asked_at = moment
+            self._control.send(Ping())
+        elif self._asked_at is not None and moment - self._asked_at > ANSWER_WITHIN:
+            self._press(moment)
+
+    def _press(self, moment: float) -> None:
+        assert self._keeper is not None  # noqa: S101 - see where this is called
+        if not self._why_killed:
+            self._why_killed = f"its keeper had not answered for {ANSWER_WITHIN:g} s and was killed"
+            self._died_at = moment
+            self._keeper.kill()
+        elif moment > self._died_at + self._place.stuck_after:
+            self._abandon(self._keeper)
+
+    def _abandon(self, keeper: KeeperProcess) -> None:
+        """It was killed and does not die: end what is below it, and go on without it."""
+        stuck = purge(seconds=1.0, below=keeper.pid)
+        self._abandoned.append(keeper)
+        self._selector.modify(keeper.exit, selectors.EVENT_READ, lambda: self._see_off(keeper))
+        self._control.rest()
+        self._calls.rest()
+        self._bury_all(sorted(stuck))
+
+    def _see_off(self, keeper: KeeperProcess) -> None:
+        """One that had been abandoned is dead at last; what was below it has come to us."""
+        self._abandoned.remove(keeper)
+        self._selector.unregister(keeper.exit)
+        keeper.exit.close()
+        keeper.reap()
+        purge(seconds=1.0)
+
+    def _bury(self, track: Track, how: str, *, worker_died: bool, stuck: bool = False) -> list[Spec]:
         self._graves += track.files()
-        events, fresh = track.bury(how, worker_died=worker_died)
+        events, fresh = track.bury(how, worker_died=worker_died, stuck=stuck)
         self._tell(events)
         self._return(fresh)
         return fresh
@@ -169,6 +247,7 @@ class Slot:
         self._waiting.extendleft((spec, self._actions[spec.action_id][0]) for spec in reversed(specs))
 
     def _disconnect(self) -> None:
+        self._keeper = None
         self._control.close()
         self._commands.disconnect()
         self._calls.disconnect()
@@ -188,6 +267,7 @@ class Slot:
     def _on_control(self) -> None:
         try:
             while (message := self._control.line.receive()) is not None:
+                self._heard = True
                 if isinstance(message, Report):
                     self._useful = True
                     self._tell(self._commands.told(message))
@@ -233,13 +313,20 @@ class Slot:
         """Take attempts, to be run in this order."""
         for spec, action in batch:
             if spec.action_id not in self._actions:
-                self._actions[spec.action_id] = (action, msgspec.Raw(msgspec.msgpack.encode(action)))
+                self._learn(spec.action_id, action)
             self._waiting.append((spec, action))
         self.feed()
 
+    def _learn(self, action_id: int, action: Action) -> None:
+        if len(self._actions) >= ACTIONS_KEPT:
+            wanted = {spec.action_id for spec, _ in self._waiting}
+            wanted.update(other for track in self._tracks.values() for _, _, other in track.outstanding.values())
+            self._actions = {known: what for known, what in self._actions.items() if known in wanted}
+        self._actions[action_id] = (action, msgspec.Raw(msgspec.msgpack.encode(action)))
+
     def feed(self) -> None:
         """Hand out what may be handed out now."""
-        while self._waiting and not self._dead_keeper:
+        while self._waiting and self.ready:
             kind = self._waiting[0][1].kind
             track = self._tracks[kind]
             other = self._calls if track is self._commands else self._commands
@@ -247,8 +334,6 @@ class Slot:
                 return
             most = min(1 if kind is ActionKind.COMMAND else CALLS_IN_FRAME, track.room())
             self._hand_out(track, most)
-        if not self._waiting and not len(self):
-            self._actions.clear()
 
     def _hand_out(self, track: Track, most: int) -> None:
         action_id = self._waiting[0][0].action_id
@@ -266,7 +351,7 @@ class Slot:
         return [spec.key for spec in unread]
 
     def _take_back(self) -> list[Spec]:
-        if self._dead_keeper:
+        if not self.ready:
             return []
         return [*self._commands.take_back(), *self._calls.take_back()]
 
@@ -281,7 +366,7 @@ class Slot:
         for track in self._tracks.values():
             if key in track.outstanding:
                 track.cancelled.add(key)
-                if not self._dead_keeper:
+                if self.ready:
                     self._control.send(Cancel(*key, track.ring, track.outstanding[key][0], grace))
         self.feed()
 
@@ -320,27 +405,29 @@ class Slot:
 
     def retire(self) -> None:
         """Tell the keeper to end what runs, and itself."""
-        self.retiring = True
-        if not self._dead_keeper:
+        told, self.retiring = self.retiring, True
+        if not told and self.ready:
             self._control.send(Close())
 
     def wait(self, seconds: float) -> None:
         """See the keeper dead; by force when it takes longer. What may be below it then is for `purge`."""
-        if not self._keeper.pid or self._keeper.returncode is not None:
+        keeper = self._keeper
+        if keeper is None or keeper.status is not None:
             return
-        if not self._exit.wait(seconds):
-            self._keeper.kill()
-        self._keeper.wait()
-        forget(self._keeper.pid)
-        self._selector.unregister(self._exit)
-        self._exit.close()
+        if not keeper.exit.wait(seconds):
+            keeper.kill()
+        self._reap()
         self._disconnect()
 
     @property
-    def left_clean(self) -> bool:
-        """Whether the keeper went by itself, after it had seen everything below it dead."""
-        return self._keeper.returncode == 0
+    def gone(self) -> bool:
+        """Whether it was told to go, and its keeper and all below it are dead."""
+        return self.retiring and self._keeper is None
 
     def close(self) -> None:
-        """Let go of the marks. The keeper is gone."""
+        """Let go of everything. The keeper is gone."""
+        if self._keeper is not None:
+            self._disconnect()
+        for keeper in self._abandoned:
+            keeper.disown()
         self._marks.close()

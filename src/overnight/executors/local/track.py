@@ -14,7 +14,7 @@ from overnight.core.endings import Ended, Ending, Evidence, Lost
 from overnight.executors.contract import Event, Spec
 from overnight.executors.local.marks import PLACES, START, Ring, SlotMarks, State
 from overnight.executors.local.spool import read
-from overnight.executors.local.wire import SEQPACKET, Line, Message, Report, Run, unpack
+from overnight.executors.local.wire import SEQPACKET, Line, Message, Report, Run, encode, unpack
 
 Key = tuple[int, int]
 
@@ -39,7 +39,7 @@ class Sender:
 
     def send(self, message: Message) -> None:
         """Send now or later."""
-        self.outgoing.append(self.line.pack(message))
+        self.outgoing.append(encode(message))
         self._push()
 
     def _push(self) -> None:
@@ -223,14 +223,18 @@ class Track:
                 events.append(spooled[key])
         return events
 
-    def bury(self, how: str, *, worker_died: bool) -> tuple[list[Event], list[Spec]]:
-        """The worker is dead, and all below it: what became of each attempt, and what had never begun, in order."""
+    def bury(self, how: str, *, worker_died: bool, stuck: bool = False) -> tuple[list[Event], list[Spec]]:
+        """The worker is dead, and all below it: what became of each attempt, and what had never begun, in order.
+
+        `stuck`: not all below it, for some of them cannot be ended.
+        """
         events = self.harvest()
+        evidence = Evidence.STUCK if stuck else Evidence.STARTED
         fresh: list[Spec] = []
         for key, (position, spec, _) in self.outstanding.items():
             mark = self._marks.read(self.ring, position)
             if mark.key == key and mark.state != State.EMPTY:
-                events.append(Lost(*key, Evidence.STARTED, worker_died=worker_died, started_at=mark.wall, error=how))
+                events.append(Lost(*key, evidence, worker_died=worker_died, started_at=mark.wall, error=how))
             elif key in self.cancelled:
                 events.append(Lost(*key, Evidence.NEVER_STARTED))
             else:

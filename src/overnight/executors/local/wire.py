@@ -11,7 +11,8 @@ went to one of the two. Where the system has no such sockets (macOS) borders are
 stream; then frames cannot be taken back once they are in it, and a recall returns only what had not
 been sent.
 
-A message too large for a socket goes into a file, and its name over the line.
+A message too large for a socket goes into memory of its own, and the descriptor of that over the line: a
+full disk must not keep a result from being told. Where there is no such memory (macOS) it is a file.
 """
 
 # ruff: noqa: PTH108, PTH118, PTH123 - paths of users are bytes, which pathlib does not take
@@ -20,9 +21,12 @@ A message too large for a socket goes into a file, and its name over the line.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
+import sys
 from collections.abc import Sequence
+from typing import BinaryIO
 
 import msgspec
 
@@ -30,10 +34,11 @@ from overnight.core.endings import Ended
 from overnight.executors.contract import Spec
 
 SEQPACKET = getattr(socket, "SOCK_SEQPACKET", None) if os.uname().sysname == "Linux" else None
-#: Larger messages are spilled. Below the default of net.core.wmem_default, less what the kernel adds.
+#: Larger messages go aside. Below the default of net.core.wmem_default, less what the kernel adds.
 LARGEST = 144 * 1024
-#: Never the first byte of msgpack.
-_SPILLED = b"\xc1"
+#: Never the first byte of msgpack: the message is elsewhere.
+_ASIDE = b"\xc1"
+_ONE_DESCRIPTOR = socket.CMSG_SPACE(4)
 #: Bytes before each message of a stream, which say how long it is.
 _HEAD = 4
 
@@ -96,7 +101,11 @@ class Lag(msgspec.Struct, array_like=True, tag=8):
     """The runner is busy with a long attempt; what ended before it can be read from the marks."""
 
 
-Message = Run | Cancel | Close | Resume | Report | RunnerReport | RunnerGone | Lag
+class Ping(msgspec.Struct, array_like=True, tag=9):
+    """Do you live? The engine asks, and the keeper gives it back."""
+
+
+Message = Run | Cancel | Close | Resume | Report | RunnerReport | RunnerGone | Lag | Ping
 _decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
 encode = msgspec.msgpack.Encoder().encode
 
@@ -106,7 +115,7 @@ class Line:
 
     Args:
         end: The socket.
-        spill: Directory for messages that are too large for a socket.
+        spill: Directory for messages that are too large for a socket, where they cannot stay in memory.
         wait: Whether to wait for messages and for room. Said with each call (MSG_DONTWAIT), because
             O_NONBLOCK belongs to the socket, and duplicates of it are in three processes.
     """
@@ -116,25 +125,15 @@ class Line:
         self._flags = 0 if wait else socket.MSG_DONTWAIT
         self._spill = spill
         self._buffer = bytearray(LARGEST + 4096)
+        self._buffers = [self._buffer]
         self._view = memoryview(self._buffer)
 
     def fileno(self) -> int:
         """The descriptor to watch."""
         return self.socket.fileno()
 
-    def pack(self, message: Message) -> bytes:
-        """A message as it goes over the line; a large one is put into a file here."""
-        words = encode(message)
-        if len(words) <= LARGEST:
-            return words
-        path = os.path.join(self._spill, f"spill-{os.urandom(8).hex()}")
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with open(descriptor, "wb") as file:
-            file.write(words)
-        return _SPILLED + os.fsencode(path)
-
     def send(self, packed: bytes) -> bool:
-        """Send what `pack` made; False when there is no room in the socket now.
+        """Send a message as `encode` made it; False when there is no room in the socket now.
 
         Raises:
             ConnectionError: Nobody is at the other end.
@@ -142,10 +141,19 @@ class Line:
         try:
             if SEQPACKET is None:
                 return self._send_stream(packed)
-            self.socket.send(packed, self._flags)
+            if len(packed) <= LARGEST:
+                self.socket.send(packed, self._flags)
+            else:
+                self._send_aside(packed)
         except BlockingIOError:
             return False
         return True
+
+    def _send_aside(self, packed: bytes) -> None:
+        with _memory() as file:
+            file.write(packed)
+            file.flush()
+            socket.send_fds(self.socket, [_ASIDE], [file.fileno()], self._flags)
 
     def receive(self) -> Message | None:
         """The next message; None when there is none now.
@@ -154,31 +162,46 @@ class Line:
             EOFError: Nobody is at the other end any more, and nothing is left to read.
         """
         packed = self.receive_packed()
-        return None if packed is None else unpack(packed)
+        return None if packed is None else _decoder.decode(packed)
 
     def receive_packed(self) -> bytes | None:
-        """The next message as it came."""
+        """The next message as it was sent."""
         if SEQPACKET is None:
             return self._receive_stream()
         try:
-            size = self.socket.recv_into(self._buffer, 0, self._flags)
+            size, aside, flags, _ = self.socket.recvmsg_into(self._buffers, _ONE_DESCRIPTOR, self._flags)
         except BlockingIOError:
             return None
         except ConnectionResetError:
-            size = 0
+            size, aside, flags = 0, [], 0
         if not size:
             raise EOFError
-        return bytes(self._view[:size])
+        if flags & socket.MSG_CTRUNC:
+            raise OSError(errno.EMFILE, "a large message came and there is no descriptor left to read it")
+        return _content(int.from_bytes(aside[0][2], sys.byteorder)) if aside else bytes(self._view[:size])
 
     def close(self) -> None:
         """Let go of it."""
         self.socket.close()
 
     def _send_stream(self, packed: bytes) -> bool:
-        packet = len(packed).to_bytes(_HEAD, "little") + packed
-        sent = self.socket.send(packet, self._flags)
+        aside = self._put_aside(packed) if len(packed) > LARGEST else b""
+        words = _ASIDE + aside if aside else packed
+        packet = len(words).to_bytes(_HEAD, "little") + words
+        try:
+            sent = self.socket.send(packet, self._flags)
+        except OSError:
+            if aside:
+                os.unlink(aside)
+            raise
         self.socket.sendall(packet[sent:])  # half a frame must be followed by the other half
         return True
+
+    def _put_aside(self, packed: bytes) -> bytes:
+        path = os.fsencode(os.path.join(self._spill, f"spill-{os.urandom(8).hex()}"))
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+            file.write(packed)
+        return path
 
     def _receive_stream(self) -> bytes | None:
         """Exactly one message: what follows may be for another process that holds the same end."""
@@ -192,19 +215,30 @@ class Line:
             raise EOFError
         # The rest of it is on its way, so waiting for it is short.
         head = self.socket.recv(_HEAD, socket.MSG_WAITALL)
-        return self.socket.recv(int.from_bytes(head, "little"), socket.MSG_WAITALL)
+        packed = self.socket.recv(int.from_bytes(head, "little"), socket.MSG_WAITALL)
+        if packed[:1] != _ASIDE:
+            return packed
+        words = _content(os.open(packed[1:], os.O_RDONLY | os.O_CLOEXEC))
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(packed[1:])
+        return words
 
 
 def unpack(packed: bytes) -> Message:
-    """The message that came; a spilled one is read and its file removed."""
-    if packed[:1] != _SPILLED:
-        return _decoder.decode(packed)
-    path = packed[1:]
-    with open(path, "rb") as file:
-        words = file.read()
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
-    return _decoder.decode(words)
+    """The message behind `Line.receive_packed`."""
+    return _decoder.decode(packed)
+
+
+def _memory() -> BinaryIO:
+    """A file that is nowhere, and gone when nobody holds it."""
+    assert sys.platform == "linux"  # noqa: S101 - nowhere else are there lines that pass one on
+    return open(os.memfd_create("overnight-message"), "w+b")
+
+
+def _content(descriptor: int) -> bytes:
+    with open(descriptor, "rb") as file:
+        file.seek(0)
+        return file.read()
 
 
 def pair() -> tuple[socket.socket, socket.socket]:

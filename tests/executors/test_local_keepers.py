@@ -1,0 +1,134 @@
+"""Keepers that cannot be started, and keepers that do not answer: the night goes on, and says why it waited."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from executor_bench import Bench
+from small_disk import fill, small_disk
+
+from overnight.core.endings import Evidence
+from overnight.core.errors import DiskFullError
+from overnight.executors.local import slot
+from overnight.host.processes import identity
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slot, "ASK_AFTER", 0.1)
+    monkeypatch.setattr(slot, "ANSWER_WITHIN", 0.5)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("kind", ["command", "function"])
+def test_a_keeper_that_was_stopped_is_killed_and_everything_below_it(bench: Bench, kind: str) -> None:
+    """Stopped it keeps no limit, and would for ever look like one that works."""
+    source = "import subprocess\ndef f(value): subprocess.run(['sh', '-c', 'echo $$ > pid; exec sleep 60'])\n"
+    action = bench.shell("echo $$ > pid; sleep 60") if kind == "command" else bench.call("long:f", source)
+    [key] = bench.start(bench.spec(action))
+    task = int(bench.until_there("pid"))
+
+    os.kill(bench.keeper(), signal.SIGSTOP)
+    lost = bench.lost(key)
+
+    assert (lost.evidence, lost.worker_died) == (Evidence.STARTED, True)
+    assert lost.error == "its keeper had not answered for 0.5 s and was killed"
+    assert identity(task) is None
+    assert bench.run(bench.command("true")).exit_code == 0
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_keeper_that_answers_may_be_busy_for_as_long_as_it_likes(bench: Bench) -> None:
+    first = bench.keeper()
+
+    assert bench.run(bench.command("sleep", "2")).exit_code == 0
+    assert bench.keeper() == first
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, times: int, number: int) -> list[int]:
+    """Let so many starts of a process fail; returns a list that grows with each try."""
+    tries: list[int] = []
+    real = subprocess.Popen
+
+    def popen(*words: Any, **options: Any) -> Any:
+        if words[0][0] != sys.executable:
+            return real(*words, **options)  # no keeper
+        tries.append(number)
+        if len(tries) <= times:
+            raise OSError(number, os.strerror(number))
+        return real(*words, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    monkeypatch.setattr(slot, "START_AGAIN", 0.05)
+    return tries
+
+
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.ENOMEM, errno.EMFILE])
+def test_when_no_more_processes_are_to_be_had_the_next_keeper_is_waited_for(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """It once ended the engine. What the slot holds waits, and nothing more is put into it."""
+    running, waiting = bench.start(bench.spec(bench.command("sleep", "60")), bench.spec(bench.command("true")))
+    bench.until_begun(running)
+    tries = refuse(monkeypatch, 3, number)
+    descriptors = len(os.listdir("/dev/fd"))  # noqa: PTH208 - counted, not looked at
+
+    os.kill(bench.keeper(), signal.SIGKILL)
+
+    assert bench.ended(waiting).exit_code == 0
+    assert bench.lost(running).worker_died
+    assert len(tries) == 4
+    assert len(os.listdir("/dev/fd")) == descriptors  # noqa: PTH208 - counted, not looked at
+
+
+def test_a_slot_without_a_keeper_is_not_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(tmp_path)
+    tries = refuse(monkeypatch, 1, errno.EAGAIN)
+    bench.open()
+
+    assert bench.executor.offers() == []
+    bench.until(bench.executor.offers)
+    assert bench.run(bench.command("true")).exit_code == 0
+    assert len(tries) == 2
+    bench.close()
+
+
+def test_an_engine_that_never_got_a_keeper_closes_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(tmp_path)
+    refuse(monkeypatch, 1000, errno.EAGAIN)
+    bench.open()
+    bench.close()
+
+
+def test_what_cannot_be_waited_for_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(tmp_path)
+    refuse(monkeypatch, 1000, errno.ENOEXEC)
+
+    with pytest.raises(OSError, match="Exec format error"):
+        bench.open()
+    bench.executor.close()
+
+
+def test_a_disk_too_full_for_the_workers_says_so(tmp_path: Path) -> None:
+    """With the exit status of 'not now'."""
+    with small_disk(tmp_path / "disk", size_bytes=1024 * 1024) as disk:
+        bench = Bench(disk)
+        filler = fill(disk, leave_bytes=64 * 1024)
+
+        with pytest.raises(DiskFullError, match="nothing was started") as refused:
+            bench.open()
+        bench.executor.close()
+        filler.unlink()
+        bench = Bench(disk)
+        bench.open()
+        assert bench.run(bench.command("true")).exit_code == 0
+        bench.close()
+
+    assert refused.value.exit_code == 75
