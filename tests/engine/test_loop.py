@@ -71,6 +71,16 @@ def test_a_task_whose_worker_dies_three_times_is_held_and_the_night_goes_on(nigh
     assert (held.reason, held.deaths, held.failures) == (Reason.POISON, 3, 0)
 
 
+def test_a_task_whose_processes_cannot_be_ended_is_held_and_the_night_goes_on(night: Night) -> None:
+    """They may go on, so a second attempt could run beside the first."""
+    stuck, good = night.add(task("stuck"), task("good"))
+    night.run(lambda spec, _action: Play(stuck=spec.task_id == stuck))
+
+    assert (night.state(stuck), night.state(good)) == (TaskState.HELD, TaskState.COMPLETED)
+    held = night.store.get(stuck)
+    assert (held.reason, held.attempt, held.failures, held.error) == (Reason.INTERRUPTED, 1, 0, "worker died")
+
+
 def test_an_at_most_once_task_never_waits_behind_another_one(night: Night) -> None:
     once = action(at_most_once=True)
     night.add(*(task(str(number), action=once) for number in range(20)))

@@ -8,10 +8,14 @@ from typing import Any
 import pytest
 from night import Night, task
 
+from overnight.core.endings import Ending
 from overnight.core.errors import DiskFullError
+from overnight.core.gates import Gate
 from overnight.core.states import TaskState
 from overnight.core.stopping import Ask
+from overnight.core.task import Action
 from overnight.engine.journal import Journal
+from overnight.executors.contract import Spec
 from overnight.monitor.books import audit
 from overnight.testing import Play
 
@@ -22,7 +26,7 @@ class Disk:
     def __init__(self, night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
         self.full = self.journal_full = False
         self._night = night
-        for name in ("turn", "drained", "act"):
+        for name in ("turn", "drained", "act", "move_waits"):
             monkeypatch.setattr(night.store, name, self._guard(getattr(night.store, name), lambda: self.full))
         monkeypatch.setattr(Journal, "pump", self._guard(Journal.pump, lambda: self.full or self.journal_full))
 
@@ -55,7 +59,7 @@ def test_a_full_disk_pauses_claiming_and_costs_no_task_anything(
     night.run(lambda _spec, _action: Play(seconds=1.0), script=[(3.5, getattr(disk, what)), (60.0, disk.clear)])
     assert [night.store.get(task_id).attempt for task_id in ids] == [1] * 20
     assert night.store.counts().completed == 20
-    assert night.recorder.disk_reports == [True, False]
+    assert night.recorder.limits_told == [((), 2), ((Gate.DISK,), 2), ((), 2)]
     assert night.clock.monotonic() > 1060
     assert night.waiter.waits < 400
     assert audit(night.store, night.directory / "events.jsonl") == []
@@ -74,3 +78,34 @@ def test_a_stop_at_once_is_obeyed_though_the_disk_is_full_and_what_ended_is_left
     assert night.clock.monotonic() < 1040
     assert [event.task_id for event in night.executor.unacknowledged] == [task_id]
     assert night.state(task_id) is TaskState.RUNNING
+
+
+@pytest.mark.parametrize("jump", [86400.0, -86400.0])
+@pytest.mark.parametrize("ending", [Ending.EXITED, Ending.POSTPONED])
+def test_an_outcome_that_waits_for_room_moves_with_a_clock_that_jumps_meanwhile(
+    night: Night, monkeypatch: pytest.MonkeyPatch, jump: float, ending: Ending
+) -> None:
+    """A retry is due when the disk has room again, whatever the clock shows; an instant stays what it is."""
+    disk = Disk(night, monkeypatch)
+    night.add(task("a"))
+    instant = night.clock.now() + max(100.0, 100.0 + jump)
+    start = night.clock.monotonic()
+    began: list[float] = []
+
+    def play(spec: Spec, _action: Action) -> Play:
+        began.append(night.clock.monotonic() - start)
+        if spec.attempt > 1:
+            return Play()
+        return Play(seconds=1.0, ending=ending, exit_code=1, retry_at=instant if ending is Ending.POSTPONED else None)
+
+    night.run(
+        play,
+        script=[
+            (0.5, disk.fill),
+            (10.0, lambda: night.clock.step_wall(jump)),
+            (20.0, disk.clear),
+            (90_000, night.give_up),
+        ],
+    )
+    expected = 20.0 if ending is Ending.EXITED else instant - 1_800_000_000.0 - jump
+    assert began[1] == pytest.approx(expected, abs=3.1)

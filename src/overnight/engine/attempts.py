@@ -25,14 +25,16 @@ ACTIONS_KEPT = 1024
 class Running:
     """One attempt that has been handed out."""
 
-    __slots__ = ("action", "claimed", "cost", "intent", "slot")
+    __slots__ = ("action", "claimed", "cost", "intent", "since", "slot")
 
-    def __init__(self, claimed: Claimed, action: Action, slot: int, cost: float) -> None:
+    def __init__(self, claimed: Claimed, action: Action, slot: int, cost: float, since: float) -> None:
         self.claimed = claimed
         self.action = action
         self.slot = slot
         #: Seconds of work expected when it was handed out.
         self.cost = cost
+        #: Monotonic seconds at which it was handed out.
+        self.since = since
         #: Why it was asked to end; None when it was not.
         self.intent: Intent | None = None
 
@@ -42,7 +44,8 @@ class Running:
 
     def standing(self) -> Standing:
         """What a judge needs to know of it."""
-        return Standing(self.claimed.failures, self.claimed.deaths, self.action, self.slot, self.intent)
+        claimed = self.claimed
+        return Standing(claimed.failures, claimed.deaths, self.action, self.slot, self.intent, claimed.step)
 
 
 class Attempts:
@@ -80,23 +83,27 @@ class Attempts:
         }
         return {slot: room for slot, room in rooms.items() if room > 0}
 
+    def slots(self) -> int:
+        """How many there are."""
+        return len(self._executor.offers())
+
     def starving(self) -> bool:
         """Whether some slot has nothing to do."""
         return any(not self._held[offer.slot] for offer in self._executor.offers())
 
-    def start(self, claimed: Sequence[Claimed], rooms: Mapping[int, float]) -> None:
-        """Hand out what was just claimed, each task to the slot with the least work in hand."""
+    def start(self, claimed: Sequence[Claimed], rooms: Mapping[int, float], *, moment: float) -> None:
+        """Hand out what was just claimed, each task to the slot with the least work in hand. `moment` is monotonic."""
         if not claimed:
             return
         self._fetch_actions({task.action_id for task in claimed})
         for slot, hand in deal(claimed, rooms, self._orders.cost).items():
-            self._submit(slot, [self._enlist(task, slot) for task in hand])
+            self._submit(slot, [self._enlist(task, slot, moment) for task in hand])
 
-    def _enlist(self, claimed: Claimed, slot: int) -> Running:
+    def _enlist(self, claimed: Claimed, slot: int, moment: float) -> Running:
         action = self._actions[claimed.action_id]
         if action.at_most_once:
             self._orders.pace.never_ahead(claimed.lane_id)
-        running = Running(claimed, action, slot, self._orders.cost(claimed.lane_id))
+        running = Running(claimed, action, slot, self._orders.cost(claimed.lane_id), moment)
         self._by_task[claimed.id] = running
         self._loads[slot] = self._loads.get(slot, 0.0) + running.cost
         self._held[slot] += 1
@@ -105,7 +112,15 @@ class Attempts:
 
     def _submit(self, slot: int, attempts: Iterable[Running]) -> None:
         batch = [
-            Spec(task.id, task.attempt, task.action_id, task.input, *self._orders.names(task.lane_id))
+            Spec(
+                task.id,
+                task.attempt,
+                task.action_id,
+                task.input,
+                *self._orders.names(task.lane_id),
+                step=task.step,
+                given=task.given,
+            )
             for task in (running.claimed for running in attempts)
         ]
         self._executor.submit(slot, batch, {spec.action_id: self._actions[spec.action_id] for spec in batch})
@@ -135,12 +150,15 @@ class Attempts:
         del self._by_task[running.claimed.id]
         self._held[slot] -= 1
         self._loads[slot] = self._loads[slot] - running.cost if self._held[slot] else 0.0
-        self.by_lane[running.claimed.lane_id] -= 1
+        lane = running.claimed.lane_id
+        self.by_lane[lane] -= 1
+        if not self.by_lane[lane]:
+            del self.by_lane[lane]  # a night may see any number of lanes
 
-    def unstick(self, *, now: float) -> list[Event]:
+    def unstick(self, *, now: float, moment: float) -> list[Event]:
         """Take back what waits behind an attempt that was expected to be over long ago. It never began."""
         events: list[Event] = []
-        for head, elapsed in self._heads(now):
+        for head, elapsed in self._heads(now, moment):
             if self._held[head.slot] > 1 and elapsed > STUCK:
                 self._orders.pace.saw(head.claimed.lane_id, elapsed)
                 self._loads[head.slot] += AHEAD - head.cost
@@ -148,13 +166,18 @@ class Attempts:
                 events += [Lost(*key, Evidence.NEVER_STARTED) for key in self._executor.recall(head.slot)]
         return events
 
-    def _heads(self, now: float) -> list[tuple[Running, float]]:
-        """What each slot runs now, as far as is known, and for how many seconds."""
+    def _heads(self, now: float, moment: float) -> list[tuple[Running, float]]:
+        """What each slot runs now, as far as is known, and for how many seconds.
+
+        Not for longer than it has been handed out: its start is by the wall clock, which may have jumped.
+        """
         heads: dict[int, tuple[Running, float]] = {}
         for running in self._by_task.values():
             started = self._executor.started(running.key)
             if started is not None:
-                heads[running.slot] = (running, now - started)  # a slot runs its attempts in their order
+                held = moment - running.since
+                elapsed = now - started if 0 <= now - started <= held else held
+                heads[running.slot] = (running, elapsed)  # a slot runs its attempts in their order
         return list(heads.values())
 
     # -- ending ------------------------------------------------------------------------------

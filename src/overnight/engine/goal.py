@@ -1,14 +1,19 @@
-"""When the engine is done: never, when nothing is left, or when certain tasks are final."""
+"""When the engine is done: never, when nothing is left, or when certain tasks are final.
+
+A goal may also be given up: it is told of every task that ends, so it knows when too many have failed.
+"""
 
 from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from overnight.core.halting import Halt, after_failures
 from overnight.core.states import FINAL, TaskState
+from overnight.core.stopping import Ask
 from overnight.store.contract import Counts, Store
 
 #: States in which a task does not go on by itself.
@@ -31,8 +36,24 @@ class Goal(Protocol):
     def met(self) -> bool:
         """Whether it is reached as far as was told; asked after every turn."""
 
+    def ahead(self) -> bool:
+        """Whether tasks may be handed out before a slot is free for them, whatever fails meanwhile."""
+
+    def given_up(self, failing: Sequence[int]) -> Ask | None:
+        """How to stop because it is not worth going on; None to go on.
+
+        Asked before the failures of these tasks are written, so that nothing more is claimed with them.
+        """
+
     def reached(self, counts: Counts) -> bool:
-        """Whether the engine may go; asked when nothing runs and it could claim nothing more."""
+        """Whether the engine may go; asked when it runs nothing and could claim nothing more.
+
+        What other programs have popped (`counts.popped`) is not waited for: one that hangs would keep the
+        night from ending.
+        """
+
+    def leaves_to_people(self) -> bool:
+        """Whether the engine may go when all that is left waits for what is held, which only a person lets go on."""
 
 
 class Never:
@@ -47,15 +68,34 @@ class Never:
     def met(self) -> bool:
         return False
 
+    def ahead(self) -> bool:
+        return True
+
+    def given_up(self, failing: Sequence[int]) -> Ask | None:  # noqa: ARG002 - the contract's argument
+        return None
+
     def reached(self, counts: Counts) -> bool:  # noqa: ARG002 - the contract's argument
+        return False
+
+    def leaves_to_people(self) -> bool:
         return False
 
 
 class QueueEmpty:
-    """Done when nothing waits, is pending or runs."""
+    """Done when everything is finished but for what other programs have popped; the counters know.
 
-    def settled(self, task_id: int, state: TaskState) -> None:
-        """It makes no difference; the counters know."""
+    Args:
+        halt: How many failures are too many; None for any number.
+        total: How many tasks there are, for a share of them.
+    """
+
+    def __init__(self, halt: Halt | None = None, total: int = 0) -> None:
+        self._halt = halt
+        self._total = total
+        self._failed = 0
+
+    def settled(self, task_id: int, state: TaskState) -> None:  # noqa: ARG002 - the contract's argument
+        self._failed += state is TaskState.FAILED
 
     def stirred(self) -> None:
         """It makes no difference; the counters know."""
@@ -63,22 +103,33 @@ class QueueEmpty:
     def met(self) -> bool:
         return False  # only the counters know, and they are asked when nothing runs
 
+    def ahead(self) -> bool:
+        return self._halt is None
+
+    def given_up(self, failing: Sequence[int]) -> Ask | None:
+        return after_failures(self._halt, self._failed + len(failing), self._total)
+
     def reached(self, counts: Counts) -> bool:
-        return counts.unfinished == 0
+        return counts.unfinished == counts.popped
+
+    def leaves_to_people(self) -> bool:
+        return True
 
 
 class TheseAtRest:
-    """Done when these tasks are final or held. One byte a task, however they came to rest.
+    """Done when these tasks are final, held, or popped by other programs. One byte a task, however they came to rest.
 
     Args:
         ids: The tasks.
         store: Asked for tasks that a person moved while the engine did not look.
+        halt: How many failures are too many; None for any number.
     """
 
-    def __init__(self, ids: Iterable[int], store: Store) -> None:
+    def __init__(self, ids: Iterable[int], store: Store, halt: Halt | None = None) -> None:
         self._ids = array("q", sorted(ids))
         self._codes = bytearray(len(self._ids))
         self._store = store
+        self._halt = halt
         self.tally: Counter[TaskState] = Counter()
 
     def settled(self, task_id: int, state: TaskState) -> None:
@@ -106,6 +157,10 @@ class TheseAtRest:
         """How many there are."""
         return len(self._ids)
 
+    def includes(self, task_id: int) -> bool:
+        """Whether this is one of them."""
+        return self._position(task_id) is not None
+
     def is_open(self, task_id: int) -> bool:
         """Whether this is one of them, and not known to be at rest."""
         position = self._position(task_id)
@@ -118,20 +173,48 @@ class TheseAtRest:
     def met(self) -> bool:
         return self.at_rest >= self.total
 
+    def ahead(self) -> bool:
+        return self._halt is None
+
+    def given_up(self, failing: Sequence[int] = ()) -> Ask | None:
+        more = sum(map(self.is_open, failing))
+        if self.at_rest + more >= self.total:
+            return None  # there is nothing left to give up
+        return after_failures(self._halt, self.tally[TaskState.FAILED] + more, self.total)
+
     def reached(self, counts: Counts) -> bool:
         if self.at_rest < self.total and counts.unfinished < self.total - self.at_rest:
             self.look_again()
-        return self.met()
+        return self.met() or (counts.popped > 0 and self.left_to_others())
+
+    def leaves_to_people(self) -> bool:
+        return True
+
+    def left_to_others(self) -> bool:
+        """Whether everything that is open has been popped by programs outside the engine."""
+        return self.popped() >= self.total - self.at_rest
+
+    def popped(self) -> int:
+        """How many of the open ones programs outside the engine have popped."""
+        return sum(self.is_open(one.task_id) for one in self._store.popped())
+
+    def open_ids(self) -> list[int]:
+        """Those that are not known to be at rest."""
+        return [self._ids[position] for position, code in enumerate(self._codes) if not code]
 
     def look_again(self) -> list[int]:
         """Ask the store about those that are not known to be at rest; one that was removed is at rest.
 
         Returns those that have come to rest.
         """
-        open_ids = [self._ids[position] for position, code in enumerate(self._codes) if not code]
+        open_ids = self.open_ids()
+        rested = []
         for start in range(0, len(open_ids), 10_000):
             chunk = open_ids[start : start + 10_000]
             states = self._store.states(chunk)
             for task_id in chunk:
-                self.settled(task_id, states.get(task_id, TaskState.CANCELLED))
-        return [task_id for task_id in open_ids if not self.is_open(task_id)]
+                state = states.get(task_id, TaskState.CANCELLED)
+                if state in AT_REST:
+                    self.settled(task_id, state)
+                    rested.append(task_id)
+        return rested

@@ -7,12 +7,13 @@ crash but for its last word.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from overnight.core.durations import iso
+from overnight.core.gates import Gate, Hold
 from overnight.core.rate import Rate
 from overnight.core.states import FINAL
 from overnight.core.stopping import Mode, Stopping
@@ -32,7 +33,7 @@ class InfoFile:
     Args:
         path: The file.
         clock: For the heartbeat.
-        identity: What does not change: pid, start, boot id, version, slots.
+        identity: What does not change: pid, start, boot id, version, bounds of the slots.
     """
 
     def __init__(self, path: Path, clock: Clock, identity: Mapping[str, object]) -> None:
@@ -43,20 +44,29 @@ class InfoFile:
         self._finished = 0
         self._at = clock.monotonic()
         self._written_at = 0.0
-        self._state = "working"
-        self._why = ""
+        self._began_at = self._at
+        self._is_stopping = False
+        self._still = ""
+        self._holds: Sequence[Hold] = ()
+        self._slots: int | None = None
 
     def settled(self, running: Running | None, settlement: Settlement) -> None:  # noqa: ARG002 - contract
-        if settlement.state in FINAL:
+        if settlement.state in FINAL and not settlement.step:
             self._finished += 1
 
     def stopping(self, stopping: Stopping, still_running: int) -> None:
-        self._state = "stopping"
+        self._is_stopping = True
         how = "letting" if stopping.mode is Mode.DRAIN else "ending"
-        self._why = f"{how} {still_running} running" if still_running else ""
+        self._still = f"{how} {still_running} running" if still_running else ""
 
-    def disk(self, *, full: bool) -> None:
-        self._state, self._why = ("paused", "the disk is full") if full else ("working", "")
+    def limits(self, holds: Sequence[Hold], slots: int) -> None:
+        self._holds, self._slots = holds, slots
+
+    @property
+    def _state(self) -> str:
+        if self._is_stopping:
+            return "stopping"
+        return "paused" if any(hold.gate is Gate.DISK for hold in self._holds) else "working"
 
     def ticked(self, counts: Counts, running: list[Running]) -> None:
         moment = self._clock.monotonic()
@@ -64,20 +74,28 @@ class InfoFile:
         if moved or counts.running:
             self._rate.saw(moved, moment - self._at)
         self._at = moment
-        if self._state == "stopping" and not running:
-            self._why = ""
+        if not running:
+            self._still = ""
         if moved or running or self._state != "working" or moment - self._written_at >= QUIET:
             self._written_at = moment
-            self._write(counts)
+            self._write(counts, active=len({attempt.slot for attempt in running}))
 
-    def _write(self, counts: Counts) -> None:
+    def _write(self, counts: Counts, *, active: int) -> None:
+        paused = self._state == "paused"  # then a rate would say what is not to be expected
         words = {
             **self._identity,
             "state": self._state,
-            "why": self._why,
+            "why": "; ".join(filter(None, [self._still, *(hold.words() for hold in self._holds)])),
             "last_heartbeat": iso(self._clock.now()),
-            "rate_per_second": round(self._rate.per_second, 3),
-            "seconds_left": self._rate.seconds_left(counts.unfinished),
+            "uptime_seconds": round(self._at - self._began_at, 3),
+            "slots": self._slots,
+            "active": active,
+            "gates": [
+                {"gate": hold.gate, "available_bytes": hold.available, "needed_bytes": hold.needed}
+                for hold in self._holds
+            ],
+            "rate_per_second": None if paused else round(self._rate.per_second, 3),
+            "seconds_left": None if paused else self._rate.seconds_left(counts.unfinished),
         }
         try:
             write_atomically(self._path, msgspec.json.encode(words) + b"\n", durable=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from overnight.core.gates import Hold
 from overnight.core.stopping import Stopping
 from overnight.core.verdict import Settlement
 from overnight.engine.attempts import Running
@@ -25,9 +26,9 @@ class Observers:
         for observer in self._observers:
             observer.stopping(stopping, still_running)
 
-    def disk(self, *, full: bool) -> None:
+    def limits(self, holds: Sequence[Hold], slots: int) -> None:
         for observer in self._observers:
-            observer.disk(full=full)
+            observer.limits(holds, slots)
 
     def ticked(self, counts: Counts, running: list[Running]) -> None:
         for observer in self._observers:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from overnight.core.claims import Role
 from overnight.core.lanes import LaneView, QueueView, openings
-from overnight.core.pace import Allowance, Pace
-from overnight.store.contract import Claim, Claimed, Control, Lane, Queue, Store
+from overnight.core.pace import AHEAD, Allowance, Pace
+from overnight.store.contract import Claim, Claimed, Control, Lane, Queue, Store, Turn
 
 #: Most tasks claimed in one turn.
 MOST_CLAIMED = 1024
+#: Workflow tasks that may be open for each slot: what has been begun is to be finished, but no slot may fall idle.
+OPEN_A_SLOT = 4
 
 
 class OrderBook:
@@ -18,17 +22,21 @@ class OrderBook:
     Args:
         store: Where people leave their orders.
         resources: What this machine has of each named resource.
+        ahead: Whether tasks may be handed out before a slot is free for them.
     """
 
-    def __init__(self, store: Store, resources: Mapping[str, float]) -> None:
+    def __init__(self, store: Store, resources: Mapping[str, float], *, ahead: bool = True) -> None:
         self._store = store
         self._resources = resources
         self._token: int | None = None
         self._lanes: dict[int, Lane] = {}
         self._queues: list[Queue] = []
         self._allowances: dict[str, Allowance] = {}
+        self._workflows: frozenset[str] = frozenset()
+        #: Workflow tasks that have been begun, by lane.
+        self._begun: Counter[int] = Counter()
         self.controls: list[Control] = []
-        self.pace = Pace()
+        self.pace = Pace(ahead=ahead)
 
     def refresh(self, moment: float) -> bool:
         """Read the orders anew if anybody else has changed the store. Returns whether.
@@ -47,6 +55,8 @@ class OrderBook:
         orders = self._store.orders()
         self._lanes = {lane.id: lane for lane in orders.lanes}
         self._queues = orders.queues
+        self._workflows = orders.workflows
+        self._begun = Counter({lane.id: lane.running for lane in orders.lanes if lane.role is Role.WORKFLOW})
         self.controls = orders.controls
         self.pace.forget(set(self._lanes))
         kept = self._allowances
@@ -58,6 +68,16 @@ class OrderBook:
             if queue.rate
         }
 
+    def heed(self, turn: Turn, moment: float) -> None:
+        """Take note of workflow tasks that were begun or closed, and of lanes that came with them."""
+        for opened in turn.opened:
+            self._begun[opened.lane_id] += 1
+        for rested in turn.rested:
+            if rested.lane_id is not None:
+                self._begun[rested.lane_id] -= 1
+        if turn.asked or any(not opened.lanes <= self._lanes.keys() for opened in turn.opened):
+            self.read(moment)
+
     def cost(self, lane_id: int) -> float:
         """Expected seconds of a task of this lane."""
         return self.pace.cost(lane_id)
@@ -67,12 +87,41 @@ class OrderBook:
         lane = self._lanes.get(lane_id)
         return (lane.queue, lane.workflow) if lane else ("", "")
 
-    def claim(self, work: float, running: Mapping[int, int], *, now: float, moment: float) -> Claim:
+    def claim(self, work: float, running: Mapping[int, int], *, slots: int, now: float, moment: float) -> Claim:
         """What may be claimed now. `work`: seconds that the slots still take; `moment` is monotonic."""
-        lanes = [LaneView(lane.id, lane.queue, lane.needs, self.cost(lane.id)) for lane in self._lanes.values()]
-        queues = {queue.name: self._view(queue, moment) for queue in self._queues}
-        opened = openings(lanes, queues, work=work, running=running, totals=self._resources, now=now)
+        opened = openings(
+            self._lane_views(),
+            {queue.name: self._view(queue, moment) for queue in self._queues},
+            work=work,
+            running=running,
+            totals=self._resources,
+            now=now,
+            places=OPEN_A_SLOT * slots,
+        )
         return Claim(count=MOST_CLAIMED, lanes=opened.lanes, pools=opened.pools)
+
+    def _lane_views(self) -> list[LaneView]:
+        views = []
+        shortest = self._shortest_steps()
+        for lane in self._lanes.values():
+            if lane.role is not Role.WORKFLOW:
+                views.append(LaneView(lane.id, lane.queue, lane.needs, self.cost(lane.id)))
+            elif lane.workflow in self._workflows:
+                cost = shortest.get((lane.workflow, lane.queue), AHEAD)
+                views.append(LaneView(lane.id, lane.queue, {}, cost, cost / AHEAD, self._begun[lane.id]))
+        return views
+
+    def _shortest_steps(self) -> dict[tuple[str, str], float]:
+        """Expected seconds of the shortest steps of each workflow, by queue.
+
+        Where they are tiny many tasks are open at a time: with a few no transaction would be full.
+        """
+        found: dict[tuple[str, str], float] = {}
+        for lane in self._lanes.values():
+            if lane.role is Role.STEP:
+                key = (lane.workflow, lane.queue)
+                found[key] = min(found.get(key, AHEAD), self.cost(lane.id))
+        return found
 
     def _view(self, queue: Queue, moment: float) -> QueueView:
         allowance = self._allowances.get(queue.name)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
+from overnight.core.gates import Hold, Reading
 from overnight.core.stopping import Ask, Stopping
 from overnight.core.verdict import Settlement
 from overnight.engine.attempts import Running
@@ -43,7 +45,17 @@ class Room(Protocol):
         """The store could not write. Makes what room it can, for outcomes only."""
 
     def returned(self) -> bool:
-        """Whether work may go on."""
+        """Whether it can write again."""
+
+    def needed(self) -> int:
+        """Free bytes at which it could."""
+
+
+class Machine(Protocol):
+    """What there is of disk, memory and CPUs."""
+
+    def look(self) -> Reading:
+        """Everything, as it is now."""
 
 
 class Observer(Protocol):
@@ -53,10 +65,10 @@ class Observer(Protocol):
         """An attempt was settled. `running` is None for one that an earlier engine had started."""
 
     def stopping(self, stopping: Stopping, still_running: int) -> None:
-        """The engine has begun to stop, or stops harder now."""
+        """The engine has begun to stop, stops harder now, or does so because somebody wants it to."""
 
-    def disk(self, *, full: bool) -> None:
-        """The disk is full and claiming has paused; or there is room again."""
+    def limits(self, holds: Sequence[Hold], slots: int) -> None:
+        """The gates that hold now, and how many slots there are; told first of all and when any figure changes."""
 
     def ticked(self, counts: Counts, running: list[Running]) -> None:
         """About once a second while there is work, and at the end."""

@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from overnight.core.endings import AttemptKey, Ended
+from overnight.core.states import Outcome, TaskState
 from overnight.core.verdict import Intent, Settlement, Standing, judge, judge_lost
 from overnight.executors.contract import Executor
-from overnight.store.contract import Control, Store
+from overnight.store.contract import Control, Rested, Store
 
 INTENTS = {"cancel": Intent.CANCEL, "hold": Intent.HOLD}
 
@@ -29,7 +30,12 @@ def recover(store: Store, executor: Executor, *, fence: int, now: float) -> list
     intents = wishes(store.orders().controls)
     standings = {
         AttemptKey(attempt.task_id, attempt.attempt): Standing(
-            attempt.failures, attempt.deaths, actions[attempt.action_id], attempt.slot, intents.get(attempt.task_id)
+            attempt.failures,
+            attempt.deaths,
+            actions[attempt.action_id],
+            attempt.slot,
+            intents.get(attempt.task_id),
+            attempt.step,
         )
         for attempt in left
     }
@@ -49,3 +55,26 @@ def wishes(controls: Sequence[Control]) -> dict[int, Intent]:
         for control in controls
         if control.task_id is not None and control.verb in INTENTS
     }
+
+
+def as_settlement(rested: Rested) -> Settlement:
+    """What has become of a task without an attempt of its own, as observers are told of it."""
+    return Settlement(
+        task_id=rested.id,
+        attempt=0,
+        state=rested.state,
+        outcome=_OUTCOMES[rested.state],
+        failures=0,
+        deaths=0,
+        started_at=None,
+        reason=rested.reason,
+        error=rested.error,
+    )
+
+
+_OUTCOMES = {
+    TaskState.COMPLETED: Outcome.COMPLETED,
+    TaskState.FAILED: Outcome.FAILED,
+    TaskState.CANCELLED: Outcome.CANCELLED,
+    TaskState.HELD: Outcome.INTERRUPTED,
+}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import signal
-from pathlib import Path
 
 from overnight.core.stopping import Ask
 from overnight.host.signals import SignalWatch
+from overnight.host.stop_file import NOW, StopFile
 
-_ASKS = {signal.SIGINT: Ask.SIGINT, signal.SIGTERM: Ask.SIGTERM, signal.SIGHUP: Ask.SIGHUP}
+ASKS = {signal.SIGINT: Ask.SIGINT, signal.SIGTERM: Ask.SIGTERM, signal.SIGHUP: Ask.SIGHUP}
 
 
 class Stops:
@@ -16,25 +16,26 @@ class Stops:
 
     Args:
         signals: Watches SIGINT, SIGTERM and SIGHUP.
-        path: The STOP file. Removed once it was obeyed, so that the next start is not stopped by it.
+        file: The STOP file. Removed once it was obeyed, so that the next start is not stopped by it.
     """
 
-    def __init__(self, signals: SignalWatch, path: Path) -> None:
+    def __init__(self, signals: SignalWatch, file: StopFile) -> None:
         self._signals = signals
-        self._path = path
-        self._seen = False
+        self._file = file
+        self._seen: str | None = None
 
     def fileno(self) -> int:
         return self._signals.fileno()
 
     def take(self) -> list[Ask]:
-        return [_ASKS[number] for number in self._signals.take() if number in _ASKS]
+        return [ASKS[number] for number in self._signals.take() if number in ASKS]
 
     def look(self) -> list[Ask]:
-        if self._seen or not self._path.exists():
+        wish = self._file.wish()
+        if wish is None or wish == self._seen:
             return []
-        self._seen = True
-        return [Ask.STOP]
+        self._seen = wish
+        return [Ask.STOP_NOW if wish == NOW else Ask.STOP]
 
     def obeyed(self) -> None:
-        self._path.unlink(missing_ok=True)
+        self._file.remove()

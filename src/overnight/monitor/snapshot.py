@@ -13,9 +13,16 @@ from pathlib import Path
 
 import msgspec
 
+from overnight.core.durations import iso
+from overnight.core.gates import Gate
+from overnight.core.lanes import EVERY_QUEUE, is_paused
+from overnight.core.slots import Bounds
 from overnight.core.states import TaskState
+from overnight.core.supervision import Report
 from overnight.core.task import Action, Task
-from overnight.host.lock import read_owner
+from overnight.host.lock import Owner, read_owner
+from overnight.host.processes import alive
+from overnight.monitor.heartbeats import Beat, last_beat
 from overnight.store.contract import Counts, Query, Store
 
 #: Seconds without a heartbeat after which an engine that holds the lock is reported as hanging.
@@ -30,6 +37,8 @@ class EngineState(StrEnum):
     STOPPED = "stopped"
     #: It holds the lock and has not written its figures yet.
     STARTING = "starting"
+    #: The last one has crashed, and its supervisor is about to start another one; `why` says more.
+    RESTARTING = "restarting"
     RUNNING = "running"
     #: It claims nothing for now; `why` says why.
     PAUSED = "paused"
@@ -40,6 +49,16 @@ class EngineState(StrEnum):
 
 #: What the engine calls what it does.
 _STATES = {"stopping": EngineState.STOPPING, "paused": EngineState.PAUSED}
+#: States that need somebody to look.
+_TROUBLE = frozenset({EngineState.SILENT, EngineState.PAUSED, EngineState.RESTARTING})
+
+
+class GateView(msgspec.Struct, frozen=True):
+    """A gate that holds: what there is not enough of, how much there is, and how much opens it."""
+
+    gate: Gate
+    available_bytes: int
+    needed_bytes: int
 
 
 class EngineFile(msgspec.Struct, frozen=True):
@@ -52,10 +71,30 @@ class EngineFile(msgspec.Struct, frozen=True):
     state: str = ""
     rate_per_second: float | None = None
     seconds_left: float | None = None
+    uptime_seconds: float | None = None
     slots: int | None = None
+    active: int | None = None
+    bounds: Bounds | None = None
+    gates: list[GateView] = []
+    containment: str = ""
     last_heartbeat: datetime | None = None
     #: Why it pauses or gave up; empty when all is well.
     why: str = ""
+    supervisor: Report | None = None
+
+
+class SupervisorView(msgspec.Struct, frozen=True):
+    """Who starts the engine again when it crashes, and how it went so far."""
+
+    pid: int
+    #: It is there. One that was killed leaves its engine alone.
+    alive: bool
+    gave_up: bool
+    #: How often it has started an engine again.
+    restarts: int
+    #: How the last engine that crashed came to its end, and when (POSIX seconds).
+    last_crash: str
+    last_crash_at: float | None
 
 
 class EngineView(msgspec.Struct, frozen=True):
@@ -65,9 +104,17 @@ class EngineView(msgspec.Struct, frozen=True):
     pid: int | None = None
     uptime_seconds: float | None = None
     last_heartbeat: float | None = None
+    #: How many attempts run at the same time, between what that moves, and how many workers have something to do.
     slots: int | None = None
+    bounds: Bounds | None = None
+    active: int | None = None
+    gates: list[GateView] = []
+    #: What the engine can contain on this machine, in words; empty where it has not said.
+    containment: str = ""
     version: str = ""
     why: str = ""
+    #: None: nobody watches over it, and nobody is meant to.
+    supervisor: SupervisorView | None = None
 
 
 class RunningView(msgspec.Struct, frozen=True):
@@ -86,13 +133,17 @@ class Snapshot(msgspec.Struct, frozen=True):
     counts: Counts
     #: Newest first, at most `MOST_RUNNING`; `counts.running` says how many there are.
     running: list[RunningView]
+    #: None while nothing starts: a rate would promise what is not to be expected.
     rate_per_second: float | None
     seconds_left: float | None
+    #: The last line of ``heartbeat.log``, whether its engine lives or not.
+    heartbeat: Beat | None = None
 
     @property
     def healthy(self) -> bool:
         """Whether nothing needs a person."""
-        return self.engine.state not in (EngineState.SILENT, EngineState.PAUSED)
+        watch = self.engine.supervisor
+        return self.engine.state not in _TROUBLE and not self.engine.gates and (watch is None or watch.alive)
 
 
 def take(store: Store, home: Path, *, now: float) -> Snapshot:
@@ -105,6 +156,10 @@ def take(store: Store, home: Path, *, now: float) -> Snapshot:
     """
     written = read_engine_file(home / "engine.json")
     engine, figures = _engine(home, written, now)
+    if engine.state is EngineState.RUNNING and (why := _paused_by_hand(store, now)):
+        engine = msgspec.structs.replace(engine, state=EngineState.PAUSED, why=why)
+    if engine.state is EngineState.PAUSED:
+        figures = None
     return Snapshot(
         at=now,
         engine=engine,
@@ -112,7 +167,17 @@ def take(store: Store, home: Path, *, now: float) -> Snapshot:
         running=_running(store, now),
         rate_per_second=figures.rate_per_second if figures else None,
         seconds_left=figures.seconds_left if figures else None,
+        heartbeat=last_beat(home / "heartbeat.log"),
     )
+
+
+def _paused_by_hand(store: Store, now: float) -> str:
+    """Why nothing starts, when a person has paused every queue; else nothing."""
+    every = next((queue for queue in store.queues() if queue.name == EVERY_QUEUE), None)
+    if every is None or not is_paused(every, now):
+        return ""
+    until = f" until {iso(every.paused_until)}" if every.paused_until is not None else ""
+    return f"a person has paused every queue{until}; 'overnight unpause' lets it go on"
 
 
 def read_engine_file(path: Path) -> EngineFile | None:
@@ -126,22 +191,56 @@ def read_engine_file(path: Path) -> EngineFile | None:
 def _engine(home: Path, written: EngineFile | None, now: float) -> tuple[EngineView, EngineFile | None]:
     """The engine, and its own figures when they are of the process that holds the lock."""
     owner = read_owner(home / "lock")
+    watch = _supervisor(owner, written)
+    why = written.why if written else ""
     if owner is None:
-        return EngineView(EngineState.STOPPED, why=written.why if written else ""), None
+        return EngineView(EngineState.STOPPED, why=why, supervisor=watch), None
+    if owner.is_supervisor:
+        restarting = written is not None and written.state == "restarting"
+        state = EngineState.RESTARTING if restarting else EngineState.STARTING
+        return EngineView(state, why=why if restarting else "", supervisor=watch), None
     if written is None or written.pid != owner.pid:
-        return EngineView(EngineState.STARTING, pid=owner.pid), None
+        return EngineView(EngineState.STARTING, pid=owner.pid, supervisor=watch), None
     heartbeat = None if written.last_heartbeat is None else written.last_heartbeat.timestamp()
     silent = heartbeat is not None and now - heartbeat > SILENT_AFTER
     view = EngineView(
         EngineState.SILENT if silent else _STATES.get(written.state, EngineState.RUNNING),
         pid=owner.pid,
-        uptime_seconds=None if written.started_at is None else max(0.0, now - written.started_at),
+        uptime_seconds=_uptime(written, heartbeat, now),
         last_heartbeat=heartbeat,
         slots=written.slots,
+        bounds=written.bounds,
+        active=written.active,
+        gates=written.gates,
+        containment=written.containment,
         version=written.version,
         why=written.why,
+        supervisor=watch,
     )
     return view, written
+
+
+def _uptime(written: EngineFile, heartbeat: float | None, now: float) -> float | None:
+    """By the engine's own measure as far as there is one: the wall clock may have been set since it began."""
+    if written.uptime_seconds is not None and heartbeat is not None:
+        return written.uptime_seconds + max(0.0, now - heartbeat)
+    return None if written.started_at is None else max(0.0, now - written.started_at)
+
+
+def _supervisor(owner: Owner | None, written: EngineFile | None) -> SupervisorView | None:
+    """The supervisor of whoever holds the lock; without a holder one that gave up, for that was its last word."""
+    report = written.supervisor if written else None
+    if owner is None:
+        return _view(report, alive=False) if report and report.gave_up else None
+    if owner.supervisor is None:
+        return None
+    who = owner.who_supervises()
+    told = report if report and report.pid == owner.supervisor and not report.gave_up else Report(owner.supervisor)
+    return _view(told, alive=who is not None and alive(who))
+
+
+def _view(report: Report, *, alive: bool) -> SupervisorView:
+    return SupervisorView(report.pid, alive, report.gave_up, report.restarts, report.last_crash, report.last_crash_at)
 
 
 def _running(store: Store, now: float) -> list[RunningView]:

@@ -1,0 +1,87 @@
+"""What the parts of the loop lay down for each other: what is to be written, and what there may be to do."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import msgspec
+
+from overnight.core.events import Event as Note
+from overnight.core.states import TaskState
+from overnight.core.stopping import Ask
+from overnight.core.verdict import EXIT_DONE_AND_STOP, Settlement
+from overnight.engine.attempts import Attempts, Running
+from overnight.executors.contract import Event
+from overnight.host.clock import Clock
+
+#: Notes kept while the store takes none.
+MOST_NOTES = 100
+
+
+class Agenda:
+    """What the next transaction has to write, and whether it could find something to claim.
+
+    Args:
+        attempts: Who judges what is reported.
+        clock: For the judgement.
+    """
+
+    def __init__(self, attempts: Attempts, clock: Clock) -> None:
+        self._attempts = attempts
+        self._clock = clock
+        #: Attempts that have ended and are not settled in the store.
+        self.settled: list[tuple[Running | None, Settlement]] = []
+        #: Ids of controls that have been done.
+        self.obeyed: list[int] = []
+        #: What the engine itself has to tell.
+        self.notes: list[Note] = []
+        #: Stops that tasks have asked for.
+        self.asks: list[Ask] = []
+        #: Whether a claim could find something, as far as is known.
+        self.may_claim = True
+        #: When time alone lets something be claimed: by the wall clock, and by the monotonic one.
+        self.due_at: float | None = None
+        self.allowed_at: float | None = None
+        #: Whether anybody else has changed the store since the goal was last told.
+        self.stirred = False
+
+    def until_claim(self) -> float:
+        """Seconds until time alone lets something be claimed; for ever when it would help nothing."""
+        if self.may_claim:
+            return math.inf  # it is something else that is waited for: a slot, room on the disk, the end
+        waits = [math.inf]
+        if self.due_at is not None:
+            waits.append(self.due_at - self._clock.now())
+        if self.allowed_at is not None:
+            waits.append(self.allowed_at - self._clock.monotonic())
+        return min(waits)
+
+    def take_in(self, events: Iterable[Event]) -> None:
+        """Have reports judged; late ones are dropped."""
+        now = self._clock.now()
+        for event in events:
+            if (judged := self._attempts.settle(event, now=now)) is not None:
+                self.settled.append(judged)
+                self.may_claim = True  # it may have freed a slot of a queue or a resource, or come back itself
+                settlement = judged[1]
+                if settlement.exit_code == EXIT_DONE_AND_STOP and settlement.state is TaskState.COMPLETED:
+                    self.asks.append(Ask.HALT)
+
+    def note(self, *notes: Note) -> None:
+        """Tell this with the next transaction. While the store takes none, the oldest are forgotten in the end."""
+        self.notes = [*self.notes, *notes][-MOST_NOTES:]
+
+    def shift(self, seconds: float) -> None:
+        """The wall clock has jumped by so many seconds: retries that are not settled yet move along with it."""
+        self.settled = [(running, _moved(settlement, seconds)) for running, settlement in self.settled]
+
+    def is_settling(self, task_id: int) -> bool:
+        """Whether an attempt of this task has ended and is not settled in the store."""
+        return any(settlement.task_id == task_id for _, settlement in self.settled)
+
+
+def _moved(settlement: Settlement, seconds: float) -> Settlement:
+    if settlement.not_before is None or settlement.reason is None:  # an instant that the task has named stays
+        return settlement
+    return msgspec.structs.replace(settlement, not_before=settlement.not_before + seconds)

@@ -1,0 +1,198 @@
+"""The duty of making checkpoints while the engine works: when to begin one, and what its answer means.
+
+An observer: it is told what was settled and, once a second, that time has passed. It starts the copier
+and goes on; nothing here waits. That a page of the store is damaged is usually found by a copier, since
+nobody else reads every page; then the engine must not go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol, Self
+
+from overnight.core import checkpoints, events
+from overnight.core.checkpoints import Cadence, Due
+from overnight.core.durations import iso
+from overnight.core.errors import DiskFullError, StoreDamagedError
+from overnight.core.gates import Hold
+from overnight.core.states import FINAL, TaskState
+from overnight.core.stopping import Mode, Stopping
+from overnight.core.task import text
+from overnight.core.verdict import Settlement
+from overnight.engine.attempts import Running
+from overnight.host.clock import Clock
+from overnight.store.contract import Counts, Store
+from overnight.store.copies.copier import Answer, Done
+
+#: Seconds after its beginning before which an engine makes none: most commands are over by then.
+FIRST = 1.0
+#: Seconds after one that failed before the next is tried.
+AFTER_FAILURE = 60.0
+#: Seconds that an engine which ends waits for a copier that is at work.
+PATIENCE = 5.0
+
+
+class Copier(Protocol):
+    """Makes a checkpoint beside the work."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether it is at work."""
+
+    def begin(self, state: dict[str, Any], processed: int) -> None:
+        """Begin one; `state` is what its summary says of the processor. Raises OSError."""
+
+    def answer(self) -> Answer | None:
+        """What became of it, once. Never waits."""
+
+    def close(self, *, patience: float) -> Answer | None:
+        """Let it finish for so many seconds, then end it."""
+
+
+class Last:
+    """The newest checkpoint when the engine begins.
+
+    Args:
+        age: Seconds since it was made; None when there is none.
+        took: Seconds that it took.
+    """
+
+    def __init__(self, age: float | None = None, took: float = 0.0) -> None:
+        self.age = age
+        self.took = took
+
+
+class Checkpointing:
+    """See the module; one for each engine.
+
+    Args:
+        store: What is copied; told of each checkpoint.
+        copier: Who copies.
+        clock: Wall clock for the record, monotonic for the spacing.
+        cadence: How often.
+        last: The newest checkpoint that there is.
+    """
+
+    def __init__(self, store: Store, copier: Copier, clock: Clock, cadence: Cadence, last: Last) -> None:
+        self._store = store
+        self._copier = copier
+        self._clock = clock
+        self._cadence = cadence
+        moment = clock.monotonic()
+        self._started = moment
+        self._started_at = clock.now()
+        #: Monotonic seconds; one that there never was is as old as can be.
+        self._began = moment - (cadence.seconds if last.age is None else max(0.0, last.age))
+        self._took = last.took
+        self._not_before = moment + FIRST
+        self._finished = 0
+        self._processed = 0
+        self._failed = 0
+        self._stretched = False
+        #: What the store looked like when the last one began: it is worth copying when it looks different.
+        self._picture: object = None
+        self._ending = False
+
+    # -- told ---------------------------------------------------------------------------------
+
+    def settled(self, running: Running | None, settlement: Settlement) -> None:  # noqa: ARG002 - contract
+        if settlement.state in FINAL and not settlement.step:
+            self._finished += 1
+            self._processed += settlement.state is TaskState.COMPLETED
+            self._failed += settlement.state is TaskState.FAILED
+
+    def stopping(self, stopping: Stopping, still_running: int) -> None:  # noqa: ARG002 - contract
+        self._ending = stopping.mode is Mode.NOW
+
+    def limits(self, holds: Sequence[Hold], slots: int) -> None:
+        """A gate that holds back tasks holds back no checkpoint."""
+
+    def ticked(self, counts: Counts, running: list[Running]) -> None:
+        """Raises StoreDamagedError when a copier has found damage."""
+        if self._copier.busy:
+            if (answer := self._copier.answer()) is not None:
+                self._heed(answer)
+            return
+        moment = self._clock.monotonic()
+        if moment < self._not_before:
+            return
+        picture = (self._store.change_token(), counts, self._finished)
+        verdict = checkpoints.due(
+            self._cadence,
+            finished=self._finished,
+            changed=picture != self._picture,
+            since=moment - self._began,
+            took=self._took,
+        )
+        if verdict is Due.STRETCHED:
+            self._stretched = True
+        elif verdict is Due.NOW:
+            self._begin(moment, picture, running)
+
+    # -- done ---------------------------------------------------------------------------------
+
+    def _begin(self, moment: float, picture: object, running: list[Running]) -> None:
+        try:
+            self._copier.begin(self._state(running), self._processed)
+        except OSError as error:
+            self._fail(f"no copier could be started: {error.strerror or error}")
+            return
+        self._began, self._picture, self._finished = moment, picture, 0
+
+    def _state(self, running: list[Running]) -> dict[str, Any]:
+        first = running[0].claimed.input if running else None
+        return {
+            "status": "running",
+            "started_at": iso(self._started_at),
+            "stopped_at": None,
+            "files_processed": self._processed,
+            "files_failed": self._failed,
+            "current_file": None if first is None else text(first).encode("utf-8", "backslashreplace").decode(),
+        }
+
+    def _heed(self, answer: Answer) -> None:
+        if isinstance(answer, Done):
+            made = answer.made
+            self._took = made.took_seconds
+            saved = events.CheckpointSaved(
+                at=events.stamp(self._clock.now()),
+                checkpoint=made.name,
+                position=made.position,
+                size_bytes=made.size_bytes,
+                seconds=round(made.took_seconds, 3),
+                stretched=self._stretched,
+                second_trouble=events.printable(made.second_trouble),
+            )
+            self._stretched = False
+            self._tell(saved)
+        elif answer.kind == StoreDamagedError.__name__:
+            raise StoreDamagedError(
+                answer.message, hint="'overnight resume --from-checkpoint latest' goes on from the newest checkpoint"
+            )
+        else:
+            self._fail(answer.message)
+
+    def _fail(self, why: str) -> None:
+        self._not_before = self._clock.monotonic() + AFTER_FAILURE
+        self._picture = None
+        self._tell(events.CheckpointFailed(at=events.stamp(self._clock.now()), error=events.printable(why)))
+
+    def _tell(self, event: events.Event) -> None:
+        try:
+            self._store.note([event])
+        except DiskFullError:
+            return  # the gates tell of the disk; the checkpoint is there or not, as its shelf says
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """The engine has ended: a copier that is at work may finish, unless there is no time for it.
+
+        Raises:
+            StoreDamagedError: It has found damage, after an engine that ended well.
+        """
+        hurry = self._ending or kind is not None
+        answer = self._copier.close(patience=0.0 if hurry else PATIENCE)
+        if answer is not None and kind is None:
+            self._heed(answer)

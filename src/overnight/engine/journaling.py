@@ -1,0 +1,63 @@
+"""When the journal is written and when it is synced: soon after something happened, and not for each event."""
+
+from __future__ import annotations
+
+from overnight.core.errors import DiskFullError
+from overnight.engine.journal import SYNC_EVERY, Journal
+from overnight.host.clock import Clock
+
+#: Seconds between two drains of the outbox while events flow.
+EVERY = 0.1
+
+
+class Journaling:
+    """The times of one journal.
+
+    Args:
+        journal: Which.
+        clock: Monotonic.
+    """
+
+    def __init__(self, journal: Journal, clock: Clock) -> None:
+        self._journal = journal
+        self._clock = clock
+        #: Monotonic seconds of the next drain; None while there is nothing to drain.
+        self._at: float | None = 0.0
+        self._sync_at = 0.0
+
+    def expect(self) -> None:
+        """There are events of ours in the outbox."""
+        if self._at is None:
+            self._at = self._clock.monotonic() + EVERY
+
+    def hurry(self) -> None:
+        """There are events of somebody else in the outbox."""
+        self._at = self._clock.monotonic()
+
+    def wakes(self) -> list[float]:
+        """Monotonic seconds at which there is something to do."""
+        wakes = [] if self._at is None else [self._at]
+        return [*wakes, self._sync_at] if self._journal.behind else wakes
+
+    def keep(self) -> None:
+        """Do what is due.
+
+        Raises:
+            DiskFullError: There is no room; it is tried again after a while.
+        """
+        try:
+            self._keep(self._clock.monotonic())
+        except DiskFullError:
+            self._at = self._clock.monotonic() + SYNC_EVERY
+            raise
+
+    def _keep(self, moment: float) -> None:
+        if self._at is not None and moment >= self._at:
+            self._at = moment + EVERY if self._journal.pump() else None
+        if self._journal.behind and moment >= self._sync_at:
+            self._sync_at = moment + SYNC_EVERY
+            self._journal.sync()
+
+    def close(self) -> None:
+        """Write and sync what is left, as far as there is room."""
+        self._journal.close()
