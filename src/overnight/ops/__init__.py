@@ -1,0 +1,1 @@
+"""Whether all is well around the work, and how to mend it."""

@@ -1,0 +1,58 @@
+"""Whether the project's work is safe in its repository."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from overnight.core.findings import Finding
+from overnight.ops.checks.contract import Check, Cost, Scene, by_hand, ok, warn
+
+_ID = "git"
+_COMMIT = by_hand("commit", "Commit what has changed", "git status; git add -A && git commit")
+_PUSH = by_hand("push", "Push what is only here", "git push")
+_PULL = by_hand("pull", "Take in what is only there", "git pull")
+
+
+def _run(scene: Scene) -> Iterator[Finding]:
+    if not any((above / ".git").exists() for above in (scene.project, *scene.project.parents)):
+        return
+    lines = _status(scene.project)
+    changed = sum(not line.startswith("#") for line in lines)
+    ahead, behind = _distance(lines)
+    if changed:
+        yield warn(_ID, f"{changed:,} files have changed and are not committed", _COMMIT, value=changed, unit="count")
+    if ahead:
+        yield warn(_ID, f"{ahead:,} commits are not pushed", _PUSH, value=ahead, unit="count")
+    if behind:
+        yield warn(_ID, f"{behind:,} commits of the other side are missing here", _PULL, value=behind, unit="count")
+    if not (changed or ahead or behind):
+        yield ok(_ID, "everything is committed", value=0, unit="count")
+
+
+def _status(project: Path) -> list[str]:
+    """What git says, for programs. It neither takes the lock of the index nor asks the network."""
+    done = subprocess.run(
+        ["git", "status", "--porcelain=v2", "--branch"],
+        cwd=project,
+        env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=CHECK.timeout,
+        check=True,
+    )
+    return done.stdout.decode("utf-8", "backslashreplace").splitlines()
+
+
+def _distance(lines: list[str]) -> tuple[int, int]:
+    """Commits that only we have, and that only the other side has. Source: git-status(1), porcelain version 2."""
+    for line in lines:
+        if line.startswith("# branch.ab "):
+            ahead, behind = line.split()[2:4]
+            return int(ahead), -int(behind)
+    return 0, 0
+
+
+CHECK = Check(_ID, "git repository", _run, cost=Cost.FAST)

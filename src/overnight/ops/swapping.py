@@ -1,0 +1,112 @@
+"""Putting another store file in the place of the present one, so that a crash at any point leaves one of the two.
+
+The other store lies ready in a directory of the home, whole and on the disk. Then ``home.json`` promises
+it: from that moment on the swap will be finished, by us or by whoever takes the home next. The present
+file is set aside together with its log: a log that stayed behind would be played into the new file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from overnight.host.files import sync_directory
+from overnight.host.home import Home, past, promise_restore, promised_restore, restore_kept
+
+#: Directories in which a store is made ready.
+READY = ".ready-"
+#: A store file and what belongs to it.
+PARTS = ("", "-wal", "-shm")
+
+
+@contextmanager
+def making_ready(home: Home) -> Iterator[Path]:
+    """A directory in the home for a store to be made ready in; removed at the end, unless it was promised."""
+    for left in home.path.glob(f"{READY}*"):  # of somebody who died before promising anything
+        if left != promised_restore(home):
+            shutil.rmtree(left, ignore_errors=True)
+    ready = home.path / f"{READY}{os.urandom(4).hex()}"
+    ready.mkdir(mode=0o700)
+    try:
+        yield ready
+    finally:
+        if ready != promised_restore(home):
+            shutil.rmtree(ready, ignore_errors=True)
+
+
+def swap(home: Home, ready: Path, *, undone: tuple[int, int] | None = None) -> Path | None:
+    """Put the store in `ready` in place of the present one, for good. Under the lock of the home.
+
+    Args:
+        home: The home.
+        ready: Holds ``queue.db``, a whole store without a log, on the disk.
+        undone: What of the journal a rollback undoes.
+
+    Returns:
+        Where the present store was set aside; None when there was none.
+    """
+    sync_directory(ready)
+    sync_directory(home.path)
+    promise_restore(home, ready.name, undone=undone)
+    return keep_promise(home)
+
+
+def keep_promise(home: Home) -> Path | None:
+    """Finish a swap that was promised; nothing when none was. Returns where the store of before lies."""
+    ready = promised_restore(home)
+    if ready is None:
+        return None
+    aside = None
+    store = ready / home.store.name
+    if store.exists():
+        aside = set_aside(home)
+        store.rename(home.store)
+        sync_directory(home.path)
+    restore_kept(home)
+    shutil.rmtree(ready, ignore_errors=True)
+    return aside
+
+
+def set_aside(home: Home, *, epoch: int | None = None) -> Path | None:
+    """Move the store at its place, and what belongs to it, aside. Returns where to; None when there is nothing.
+
+    Args:
+        home: The home.
+        epoch: Which epoch follows; None for the present one, which a promise has begun.
+    """
+    parts = [part for part in PARTS if os.path.lexists(f"{home.store}{part}")]
+    if not parts:
+        return None
+    place = _free_place(home, past(home).epoch if epoch is None else epoch, parts)
+    place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for part in parts:  # the store first: without it nobody opens the log
+        Path(f"{home.store}{part}").rename(place / f"{home.store.name}{part}")
+    for directory in (place, home.path):
+        sync_directory(directory)
+    return place
+
+
+def places_aside(home: Home, epoch: int) -> list[Path]:
+    """Where stores lie that were set aside when this epoch began, or was about to."""
+    with contextlib.suppress(FileNotFoundError):
+        names = sorted(os.listdir(home.aside))  # noqa: PTH208 - names are what is wanted
+        return [home.aside / name for name in names if name.split(".")[0] == _name(epoch)]
+    return []
+
+
+def _free_place(home: Home, epoch: int, parts: list[str]) -> Path:
+    """One that has none of these yet: what a crash has left behind goes to where the rest of it lies."""
+    number = 1
+    while True:
+        place = home.aside / (_name(epoch) if number == 1 else f"{_name(epoch)}.{number}")
+        if not any(os.path.lexists(place / f"{home.store.name}{part}") for part in parts):
+            return place
+        number += 1
+
+
+def _name(epoch: int) -> str:
+    return f"epoch-{epoch}"
