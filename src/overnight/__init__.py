@@ -11,7 +11,10 @@ import importlib
 
 #: Where each name lives.
 _HOMES = {
+    "AddManyOptions": "overnight.api.options",
+    "AddOptions": "overnight.api.options",
     "AutonomousProcessor": "overnight.api.processor",
+    "Checkpoint": "overnight.store.copies.summary",
     "DEFAULT_CHECKPOINT_INTERVAL": "overnight.api.processor",
     "DEFAULT_TIMEOUT_SECONDS": "overnight.api.processor",
     "FileQueue": "overnight.api.queue",
@@ -27,6 +30,7 @@ _HOMES = {
     "RunSummary": "overnight.api.processor",
     "TaskFailedError": "overnight.api.overnight",
     "TaskFunction": "overnight.api.decorator",
+    "TaskOptions": "overnight.api.options",
     "TaskRecord": "overnight.api.records",
     "task": "overnight.api.decorator",
 }
@@ -35,7 +39,10 @@ __all__ = [
     "DEFAULT_CHECKPOINT_INTERVAL",
     "DEFAULT_TIMEOUT_SECONDS",
     "MAX_RETRIES",
+    "AddManyOptions",
+    "AddOptions",
     "AutonomousProcessor",
+    "Checkpoint",
     "FileQueue",
     "Overnight",
     "OvernightError",
@@ -48,6 +55,7 @@ __all__ = [
     "RunSummary",
     "TaskFailedError",
     "TaskFunction",
+    "TaskOptions",
     "TaskRecord",
     "__version__",
     "task",

@@ -1,5 +1,8 @@
 from overnight.api.decorator import TaskFunction as TaskFunction
 from overnight.api.decorator import task as task
+from overnight.api.options import AddManyOptions as AddManyOptions
+from overnight.api.options import AddOptions as AddOptions
+from overnight.api.options import TaskOptions as TaskOptions
 from overnight.api.overnight import Overnight as Overnight
 from overnight.api.overnight import TaskFailedError as TaskFailedError
 from overnight.api.processor import DEFAULT_CHECKPOINT_INTERVAL as DEFAULT_CHECKPOINT_INTERVAL
@@ -16,12 +19,16 @@ from overnight.api.records import TaskRecord as TaskRecord
 from overnight.core.asks import Permanent as Permanent
 from overnight.core.asks import Retry as Retry
 from overnight.core.errors import OvernightError as OvernightError
+from overnight.store.copies.summary import Checkpoint as Checkpoint
 
 __all__ = [
     "DEFAULT_CHECKPOINT_INTERVAL",
     "DEFAULT_TIMEOUT_SECONDS",
     "MAX_RETRIES",
+    "AddManyOptions",
+    "AddOptions",
     "AutonomousProcessor",
+    "Checkpoint",
     "FileQueue",
     "Overnight",
     "OvernightError",
@@ -34,6 +41,7 @@ __all__ = [
     "RunSummary",
     "TaskFailedError",
     "TaskFunction",
+    "TaskOptions",
     "TaskRecord",
     "__version__",
     "task",

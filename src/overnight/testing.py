@@ -7,13 +7,14 @@ one. Time only passes when somebody waits: `FakeWaiter` moves the clock to whate
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
 import msgspec
 
 from overnight.core.endings import AttemptKey, Ended, Ending, Evidence, Lost
+from overnight.core.gates import Gate, Hold, Reading
 from overnight.core.states import ErrorClass
 from overnight.core.stopping import Ask, Stopping
 from overnight.core.task import Action
@@ -53,7 +54,10 @@ class FakeClock:
 
 
 class Play(msgspec.Struct, frozen=True):
-    """How one attempt goes: it takes `seconds` and ends like this. `dies`: its worker dies with it."""
+    """How one attempt goes: it takes `seconds` and ends like this.
+
+    `dies`: its worker dies with it. `stuck`: its worker dies, and what it ran cannot be ended.
+    """
 
     seconds: float = 0.001
     ending: Ending = Ending.RETURNED
@@ -64,6 +68,7 @@ class Play(msgspec.Struct, frozen=True):
     retry_at: float | None = None
     result: bytes = b""
     dies: bool = False
+    stuck: bool = False
 
 
 class Deed(StrEnum):
@@ -161,11 +166,14 @@ class FakeExecutor:
         self._play = play or (lambda _spec, _action: Play())
         self._queues: dict[int, deque[tuple[Spec, Action]]] = {slot: deque() for slot in range(slots)}
         self._current: dict[int, tuple[Spec, Action, Play, float]] = {}
+        self._leaving: set[int] = set()
         self._events: list[Event] = []
         #: Every attempt that has begun, in order: the ledger of a test.
         self.begun: list[AttemptKey] = []
         #: Outcomes handed out and not acknowledged yet.
         self.unacknowledged: list[Event] = []
+        #: Segments of output and when they were last written, POSIX seconds, as a test lays them down.
+        self.outputs: dict[str, float] = {}
         self.closed = False
 
     def open(self, *, fence: int, left_open: Sequence[AttemptKey]) -> list[Event]:  # noqa: ARG002 - contract
@@ -178,7 +186,11 @@ class FakeExecutor:
         return -1
 
     def offers(self) -> list[Offer]:
-        return [Offer(slot, len(queue) + (slot in self._current)) for slot, queue in self._queues.items()]
+        return [
+            Offer(slot, len(queue) + (slot in self._current))
+            for slot, queue in self._queues.items()
+            if slot not in self._leaving
+        ]
 
     def submit(self, slot: int, batch: Sequence[Spec], actions: Mapping[int, Action]) -> None:
         self._queues[slot].extend((spec, actions[spec.action_id]) for spec in batch)
@@ -212,15 +224,17 @@ class FakeExecutor:
         for slot, (_, _, play, ends_at) in list(self._current.items()):
             if ends_at <= self._clock.monotonic():
                 self._end(slot, play)
+        self._let_go()
         events, self._events = self._events, []
         self.unacknowledged += events
         return events
 
     def _end(self, slot: int, play: Play) -> None:
         spec, _, _, _ = self._current.pop(slot)
-        if play.dies:
+        if play.dies or play.stuck:
             self._world.kill([spec.key])
-            self._events.append(Lost(*spec.key, Evidence.STARTED, worker_died=True, error="worker died"))
+            evidence = Evidence.STUCK if play.stuck else Evidence.STARTED
+            self._events.append(Lost(*spec.key, evidence, worker_died=True, error="worker died"))
             waiting = [other.key for other, _ in self._queues[slot]]
             self._queues[slot].clear()
             self._events += [Lost(*key, Evidence.NEVER_STARTED, worker_died=True) for key in waiting]
@@ -251,12 +265,23 @@ class FakeExecutor:
         self._world.forget(event.key for event in self.unacknowledged)
         self.unacknowledged.clear()
 
+    def old_outputs(self, *, before: float) -> list[str]:
+        return [segment for segment, written_at in self.outputs.items() if written_at < before]
+
+    def drop_outputs(self, segments: Collection[str]) -> None:
+        for segment in segments:
+            del self.outputs[segment]
+
     def resize(self, slots: int) -> None:
         for slot in range(slots):
             self._queues.setdefault(slot, deque())
-        for slot in [slot for slot, queue in self._queues.items() if slot >= slots and not queue]:
-            if slot not in self._current:
-                del self._queues[slot]
+        self._leaving = {slot for slot in self._queues if slot >= slots}
+        self._let_go()
+
+    def _let_go(self) -> None:
+        for slot in [slot for slot in self._leaving if slot not in self._current and not self._queues[slot]]:
+            self._leaving.discard(slot)
+            del self._queues[slot]
 
     def close(self) -> None:
         self._world.kill(spec.key for spec, *_ in self._current.values())
@@ -315,6 +340,32 @@ class FakeRoom:
 
     def returned(self) -> bool:
         return self.free
+
+    def needed(self) -> int:
+        return 16_000_000
+
+
+class FakeMachine:
+    """A machine with four CPUs and plenty of everything, until a test sets another `reading`."""
+
+    def __init__(self) -> None:
+        self.reading = Reading(
+            disk_free=100_000_000_000,
+            memory_available=20_000_000_000,
+            memory_total=32_000_000_000,
+            cpus=4,
+            load=0.0,
+            cpu_pressure=0.0,
+            memory_pressure=0.0,
+            disk_pressure=0.0,
+        )
+
+    def look(self) -> Reading:
+        return self.reading
+
+    def change(self, **figures: float) -> None:
+        """Some figures are others now."""
+        self.reading = msgspec.structs.replace(self.reading, **figures)
 
 
 class FakeWaiter:
@@ -376,7 +427,8 @@ class Recorder:
     def __init__(self) -> None:
         self.settlements: list[Settlement] = []
         self.stops: list[Stopping] = []
-        self.disk_reports: list[bool] = []
+        #: The gates that held and the number of slots, at each change of one of them.
+        self.limits_told: list[tuple[tuple[Gate, ...], int]] = []
 
     def settled(self, running: Running | None, settlement: Settlement) -> None:  # noqa: ARG002 - contract
         self.settlements.append(settlement)
@@ -384,8 +436,10 @@ class Recorder:
     def stopping(self, stopping: Stopping, still_running: int) -> None:  # noqa: ARG002 - contract
         self.stops.append(stopping)
 
-    def disk(self, *, full: bool) -> None:
-        self.disk_reports.append(full)
+    def limits(self, holds: Sequence[Hold], slots: int) -> None:
+        told = (tuple(hold.gate for hold in holds), slots)
+        if not self.limits_told or self.limits_told[-1] != told:
+            self.limits_told.append(told)
 
     def ticked(self, counts: Counts, running: list[Running]) -> None:
         """Nothing to remember."""

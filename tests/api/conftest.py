@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from small_machine import ROOM
 
 #: Seconds after which something that should happen is taken not to happen.
 PATIENCE = 60.0
@@ -22,6 +23,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current directory: empty, but for settings that make retries quick."""
     for name in [name for name in os.environ if name.startswith("OVERNIGHT_")]:
         monkeypatch.delenv(name)
+    for name, value in ROOM.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "overnight.toml").write_text('[defaults]\nbackoff = "100ms"\n')
     return tmp_path

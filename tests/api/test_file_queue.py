@@ -23,6 +23,7 @@ import pytest
 from overnight import AutonomousProcessor, FileQueue, OvernightError, QueueItem, wiring
 from overnight.core.errors import HomeUnusableError, NotFoundError, StoreDamagedError
 from overnight.host.home import Home
+from overnight.store.sqlite.connection import create_file
 
 Python = Callable[..., subprocess.Popen[str]]
 
@@ -275,7 +276,7 @@ def test_clearing_one_queue_leaves_the_others() -> None:
     assert FileQueue("other").size() == 1
 
 
-def test_it_is_not_empty_while_a_file_waits_for_its_retry(here: Path) -> None:
+def test_it_is_not_empty_while_a_file_waits_for_its_retry(here: Path, until: Callable[..., None]) -> None:
     from work_for_workers import fail
 
     (here / "overnight.toml").write_text('[defaults]\nbackoff = "1h, max 1h"\n')
@@ -284,8 +285,7 @@ def test_it_is_not_empty_while_a_file_waits_for_its_retry(here: Path) -> None:
     processor = AutonomousProcessor(handler=fail)
     runner = threading.Thread(target=processor.run)
     runner.start()
-    while not queue.get_pending() or queue.get_pending()[0].attempts == 0:
-        runner.join(0.01)
+    until(lambda: [item.attempts for item in queue.get_pending()] == [1])
     processor.stop()
     runner.join(60)
 
@@ -441,8 +441,23 @@ def test_a_store_that_was_replaced_is_noticed(here: Path) -> None:
     store = Home(here / ".overnight").store
     store.rename(store.with_suffix(".old"))
     store.write_bytes(b"")
-    with pytest.raises(StoreDamagedError, match="has been replaced"):
+    with pytest.raises(StoreDamagedError, match="is not a store of Overnight; nothing was changed"):
         queue.add("b")
+    assert store.read_bytes() == b""
+
+
+def test_a_store_in_the_place_of_the_one_that_was_there_is_used(here: Path) -> None:
+    """As going back to a checkpoint puts one there, whoever does it."""
+    queue = FileQueue()
+    queue.add("a")
+    home = Home(here / ".overnight")
+    wiring.open_store(home).close()
+    aside = home.store.with_suffix(".old")
+    for ending in ("", "-wal", "-shm"):
+        Path(f"{home.store}{ending}").rename(f"{aside}{ending}")
+    create_file(home.store)
+    queue.add("b")
+    assert paths(queue.get_pending()) == ["b"]
 
 
 @pytest.mark.parametrize(
@@ -459,7 +474,7 @@ def test_a_store_that_was_replaced_is_noticed(here: Path) -> None:
         (lambda q: q.add("a", 1.5), TypeError, "priority is 1.5"),
         (lambda q: q.add("a", 10**9), ValueError, "priority is 1000000000, and -1000000 to 1000000 are possible"),
         (lambda q: q.add("a", urgent=True), TypeError, "unexpected keyword argument 'urgent'"),
-        (lambda q: q.add_many("abc"), TypeError, "one path, and several are wanted"),
+        (lambda q: q.add_many("abc"), TypeError, "one input, and several are wanted"),
         (lambda q: q.mark_complete("a", "yes"), TypeError, "success is 'yes', and True or False is wanted"),
         (lambda q: q.mark_complete("a"), TypeError, "success"),
         (lambda _: FileQueue(7), TypeError, "queue is a int"),  # type: ignore[arg-type]  # the point
@@ -474,3 +489,29 @@ def test_bad_arguments_are_refused_and_change_nothing(
     with pytest.raises(error, match=words):
         use(queue)
     assert queue.size() == 0
+
+
+# -- what a second reader found ---------------------------------------------------------------
+
+
+def test_a_path_that_stands_in_two_queues_is_found_in_each() -> None:
+    """The newest of all queues is not the one that is meant."""
+    first, second = FileQueue("one"), FileQueue("two")
+    first.add("a")
+    second.add("a")
+    first.mark_complete("a", success=True)
+    assert (first.size(), second.size()) == (0, 1)
+    assert [item.file_path for item in second.get_pending()] == ["a"]
+
+
+def test_a_home_whose_name_is_not_utf_8_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = os.fsencode(tmp_path) + b"/\xff\xfe"
+    os.mkdir(place)  # noqa: PTH102 - bytes
+    monkeypatch.chdir(os.fsdecode(place))
+    Path("a.txt").write_text("words")
+    processor = AutonomousProcessor()
+    processor.queue.add("a.txt")
+    assert processor.run()["processed"] == 1
+    Path("overnight.toml").write_text("[defaults]\nnonsense = 1\n")
+    with pytest.raises(OvernightError, match="unknown"):
+        processor.run()

@@ -261,6 +261,14 @@ def test_a_local_task_can_be_called_but_not_added() -> None:
         local.add("b")
 
 
+def test_limits_end_a_task_for_their_own_reasons(night: Overnight) -> None:
+    loud = night.add(["yes"], max_output="1MB", retries=0)
+    still = night.add(["sleep", "1000"], stall=0.3, memory=None, retries=0)
+    night.run()
+
+    assert [task.reason for task in (night.get(loud), night.get(still))] == ["output", "stalled"]
+
+
 @pytest.mark.parametrize(
     ("use", "error", "words"),
     [
@@ -275,6 +283,9 @@ def test_a_local_task_can_be_called_but_not_added() -> None:
         (lambda n: n.add(record, "a", retires=3), TypeError, "unexpected keyword argument 'retires'"),
         (lambda n: n.add(record, "a", retries=-1), ValueError, "retries is -1"),
         (lambda n: n.add(record, "a", timeout="long"), ValueError, "timeout: 'long' is no duration"),
+        (lambda n: n.add(record, "a", memory="much"), ValueError, "memory: 'much' is no size"),
+        (lambda n: n.add(record, "a", stall=True), TypeError, "stall is True"),
+        (lambda n: n.add(record, "a", open_files=3), ValueError, "open_files: 3 is too little; at least 16"),
         (lambda n: n.add(record, "a", priority="high"), TypeError, "priority is 'high'"),
         (lambda n: n.add(record, "a", at="tomorrow"), TypeError, "at is a str, and a datetime"),
         (lambda n: n.add(record, "a", needs=["gpu"]), TypeError, "amounts by name are wanted"),

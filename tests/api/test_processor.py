@@ -32,6 +32,7 @@ from work_for_workers import (
 
 import overnight
 from overnight import AutonomousProcessor, FileQueue, Overnight, ProcessingResult, ProcessorState
+from overnight.api import night as night_module
 from overnight.core.errors import AlreadyRunningError, HomeUnusableError, NotFoundError, OvernightError
 from overnight.host.lock import read_owner
 
@@ -428,6 +429,21 @@ def test_children_of_the_program_are_left_alone(here: Path, ledger: Ledger, unti
         running.end()
         assert mine.poll() is None
         mine.kill()
+
+
+def test_a_stop_while_the_engine_is_being_started_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the moment at which anybody can see that it runs."""
+    processor = AutonomousProcessor(handler=record)
+    processor.queue.add("a")
+    real_run = night_module.run
+
+    def stopped_before(*words: Any, **more: Any) -> Any:
+        assert processor.state.status == "running"
+        processor.stop()
+        return real_run(*words, **more)
+
+    monkeypatch.setattr(night_module, "run", stopped_before)
+    assert processor.run()["stopped_by"] == "stop_signal"
 
 
 # -- files that others have popped ------------------------------------------------------------

@@ -43,7 +43,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(here)
     monkeypatch.delenv("OVERNIGHT_HOME", raising=False)
     monkeypatch.delenv("OVERNIGHT_DEBUG", raising=False)
-    monkeypatch.setattr("overnight.ui.cli.task_options._piped", lambda: None)
+    monkeypatch.setattr("overnight.ui.cli.input_lists._piped", lambda: None)
     return here
 
 

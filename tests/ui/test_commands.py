@@ -22,9 +22,9 @@ from overnight.core.states import ErrorClass, Outcome, Reason, TaskState
 from overnight.core.verdict import Settlement
 from overnight.host.lock import HomeLock
 from overnight.store.contract import Claim, Store
-from overnight.ui.cli.commands import stop as stop_command
 from overnight.ui.cli.commands import wait as wait_command
 from overnight.ui.cli.group import COMMANDS, load
+from overnight.wiring import ending
 
 #: Runs a command line: status, out, err.
 Call = Callable[..., Any]
@@ -121,6 +121,15 @@ def test_without_a_home_looking_says_so(overnight: Call) -> None:
         said = overnight(*words)
         assert (said.status, said.out) == (4, "")
         assert "there is no home" in said.err
+
+
+def test_a_home_that_is_named_and_not_there_is_made_by_what_the_hint_says(overnight: Call, place: Path) -> None:
+    said = overnight("--home", str(place / "new"), "status")
+    assert said.status == 4
+    hint = said.err.splitlines()[1].split("'")[1]
+    assert hint == f"overnight --home {place}/new add"
+    assert overnight(*hint.split()[1:], "--", "true").status == 0
+    assert overnight("--home", str(place / "new"), "status").status == 0
 
 
 def test_overnight_alone_is_status_and_home_may_stand_on_either_side(overnight: Call, place: Path) -> None:
@@ -257,7 +266,6 @@ def test_a_large_add_is_all_there(overnight: Call, place: Path) -> None:
     ("words", "part"),
     [
         ([], "neither an input nor a command"),
-        (["a"], "nothing is said about what to do"),
         (["-a", "missing", "--", "x"], "'missing' cannot be read (no such file"),
         (["-a", ".", "--", "x"], "'.' cannot be read (is a directory)"),
         (["a", "--"], "no command after '--'"),
@@ -411,7 +419,8 @@ def test_status_counts_every_state_and_says_what_to_type_next(overnight: Call) -
         end(store, claim(store), TaskState.COMPLETED, 2)
     shape = overnight("status", "--json").json
     assert set(shape) >= {"engine", "counts", "rate_per_second", "seconds_left", "running", "health", "steps"}
-    assert shape["engine"] == {"state": "stopped", "pid": None, "uptime_seconds": None, "last_heartbeat": None}
+    names = ("pid", "uptime_seconds", "last_heartbeat", "workers", "workers_active", "slots", "containment")
+    assert shape["engine"] == {"state": "stopped", "gates": [], **dict.fromkeys((*names, "supervisor"))}
     assert (shape["counts"]["failed"], shape["counts"]["completed"], shape["counts"]["total"]) == (1, 1, 3)
     assert [one["id"] for one in shape["running"]] == [3]
     text = overnight("status").out
@@ -501,7 +510,7 @@ def test_clean_asks_and_forgets_only_what_is_finished(overnight: Call) -> None:
         patch.setattr("sys.stdin", nobody)
         said = overnight("clean")
     assert (said.status, said.out) == (2, "")
-    assert "nothing was removed" in said.err
+    assert "nothing was changed" in said.err
     assert overnight("clean", "--yes").out == "1 task removed\n"
     counts = overnight("status", "--json").json
     assert (counts["counts"]["total"], counts["removed"]) == (1, 1)
@@ -524,7 +533,7 @@ def test_the_short_forms_are_about_the_default_queue(overnight: Call) -> None:
     overnight("add", "-q", "other", "b", "--", "true")
     assert overnight("queue", "size").out == "1\n"
     assert overnight("queue", "list").lines[0].split() == ["1", "pending", "7", "true", "a.txt"]
-    assert overnight("queue", "clear", "--yes").out == "1 task cancelled\n"
+    assert overnight("queue", "clear", "--yes").out == "1 task removed\n"
     assert overnight("queue", "size").out == "0\n"
 
 
@@ -594,9 +603,12 @@ def test_ctrl_c_is_quiet(overnight: Call) -> None:
     assert (said.status, said.out, said.err.strip()) == (130, "", "")
 
 
-def test_stop_without_an_engine_is_done_at_once_and_lays_nothing(overnight: Call) -> None:
+@pytest.mark.parametrize("how", [(), ("--now",), ("--grace", "5")])
+def test_stop_without_an_engine_says_so_at_once_and_lays_nothing(overnight: Call, how: tuple[str, ...]) -> None:
     overnight("add", "a", "--", "true")
-    assert overnight("stop") == (0, "no engine runs; nothing to stop\n", "")
+    said = overnight("stop", *how)
+    assert (said.status, said.out) == (3, "")
+    assert "no engine runs here; nothing was stopped" in said.err
     assert not wiring.find_home().stop.exists()
     with the_store() as store:
         assert store.orders().controls == []
@@ -628,8 +640,9 @@ def test_stop_now_does_not_kill_what_it_cannot_name(
     overnight: Call, monkeypatch: pytest.MonkeyPatch, said: dict[str, object]
 ) -> None:
     """The number in the lock alone could be anybody's by now."""
-    monkeypatch.setattr(stop_command, "_PATIENCE", -1.0)
-    monkeypatch.setattr("os.kill", lambda *_: pytest.fail("killed by number"))
+    monkeypatch.setattr(ending, "DEAF_PATIENCE", -1.0)
+    monkeypatch.setattr(ending, "SUPERVISOR_PATIENCE", -1.0)
+    monkeypatch.setattr("signal.pidfd_send_signal", lambda *_: pytest.fail("killed by number"))
     overnight("add", "a", "--", "true")
     with held(**said):
         ended = overnight("stop", "--now")
@@ -650,7 +663,7 @@ sys.stdin.read()
 
 
 def test_stop_now_goes_past_an_engine_that_hangs(overnight: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stop_command, "_PATIENCE", -1.0)
+    monkeypatch.setattr(ending, "DEAF_PATIENCE", -1.0)
     overnight("add", "a", "--", "true")
     words = [sys.executable, "-c", _HANGS, str(wiring.find_home().lock)]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as engine:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from signal import Signals
 from typing import Any
 
 import pytest
 
 from overnight import wiring
 from overnight.core.endings import Ended, Ending
-from overnight.core.states import TaskState
+from overnight.core.halting import Halt
+from overnight.core.states import ErrorClass, Outcome, Reason, TaskState
+from overnight.core.stopping import Ask, Mode, StoppedBy, Stopping
 from overnight.core.task import Action, ActionKind, NewTask
 from overnight.core.verdict import Settlement, Standing, judge
 from overnight.engine.goal import TheseAtRest
@@ -18,25 +21,29 @@ from overnight.engine.journal import Journal
 from overnight.host.home import Home, create
 from overnight.host.lock import HomeLock
 from overnight.store.contract import Claim, Selector, Store
+from overnight.testing import Recorder
 from overnight.ui.cli import following
 
 NOON = 1_800_000_000.0
 
 
-class Told:
-    """A narrator that remembers of which tasks it was told."""
+class Told(Recorder):
+    """An observer that remembers of which tasks it was told."""
+
+    @property
+    def tasks(self) -> list[int]:
+        return [settlement.task_id for settlement in self.settlements]
+
+
+class Pressed:
+    """Signals that a test sends."""
 
     def __init__(self) -> None:
-        self.tasks: list[int] = []
+        self.signals: list[Signals] = []
 
-    def settled(self, _running: object, settlement: Settlement) -> None:
-        self.tasks.append(settlement.task_id)
-
-    def ticked(self, *_: object) -> None:
-        """Nothing to remember."""
-
-    def clear(self) -> None:
-        """Nothing was drawn."""
+    def take(self) -> list[Signals]:
+        taken, self.signals = self.signals, []
+        return taken
 
 
 class Scene:
@@ -50,6 +57,7 @@ class Scene:
         self.fence = self.store.take_fence(now=NOON, by="test")
         self.journal = Journal(self.home.journal, self.store)
         self.told = Told()
+        self.signals = Pressed()
 
     def add(self, *names: str) -> list[int]:
         action = Action(kind=ActionKind.CALL, cwd=b"/", call="m:f")
@@ -64,11 +72,37 @@ class Scene:
         settlements = [judge(end, Standing(0, 0, actions[task.action_id], 0, None), now=NOON) for task, end in ended]
         self.store.turn(fence=self.fence, now=NOON, settlements=settlements)
 
-    def follow(self, ids: list[int], after: int = 0) -> bool:
-        goal = TheseAtRest(ids, self.store)
-        done = following.follow(self.home, self.store, goal, self.told, after=after)  # type: ignore[arg-type]  # as much of a narrator as is asked
+    def end(self, states: dict[int, TaskState]) -> None:
+        """Let these run, and end so."""
+        lanes = {lane.id: dict[str, float]() for lane in self.store.orders().lanes}
+        self.store.turn(fence=self.fence, now=NOON, claim=Claim(len(states), lanes, {}))
+        settlements = [
+            Settlement(
+                task_id=one,
+                attempt=1,
+                state=state,
+                outcome=Outcome.FAILED,
+                failures=1,
+                deaths=0,
+                started_at=NOON,
+                not_before=NOON + 1e9 if state is TaskState.WAITING else None,
+                reason=Reason.ERROR if state is TaskState.FAILED else None,
+                error_class=ErrorClass.UNKNOWN,
+                error="exit 1",
+            )
+            for one, state in states.items()
+        ]
+        assert self.store.turn(fence=self.fence, now=NOON, settlements=settlements).stale == []
+
+    def stopped(self, ids: list[int], halt: Halt | None = None, *, after: int = 0) -> Stopping | None:
+        goal = TheseAtRest(ids, self.store, halt)
+        stopped = following.follow(self.home, self.store, goal, self.told, self.signals, after=after)
         self.tally = goal.tally
-        return done is following.Followed.AT_REST
+        return stopped
+
+    def follow(self, ids: list[int]) -> bool:
+        stopped = self.stopped(ids)
+        return stopped is not None and stopped.by is StoppedBy.QUEUE_EMPTY
 
 
 @pytest.fixture
@@ -160,3 +194,31 @@ def test_events_that_were_lost_are_made_up_for_though_others_have_much_to_do(
     at_each_look(monkeypatch, work_and_lose, *[lambda: None] * 20)
     assert scene.follow(ids)
     assert sorted(scene.told.tasks) == ids
+
+
+@pytest.mark.parametrize("why", [StoppedBy.HALT, StoppedBy.STOP_SIGNAL])
+def test_nobody_takes_over_from_an_engine_that_was_meant_to_stop(scene: Scene, why: StoppedBy) -> None:
+    """A task that says "done, and stop the queue" means those who follow as well."""
+    ids = scene.add("a")
+    scene.store.stand_down(fence=scene.fence, now=NOON, why=why)
+    scene.journal.pump()
+    scene.lock.release()
+    assert scene.stopped(ids) == Stopping(Mode.DRAIN, why)
+
+
+def test_a_signal_ends_the_following_at_once_and_not_the_tasks(scene: Scene) -> None:
+    ids = scene.add("a", "b")
+    scene.signals.signals = [Signals.SIGTERM]
+    assert scene.stopped(ids) == Stopping(Mode.NOW, StoppedBy.SIGNAL, exit_code=143)
+    assert set(scene.store.states(ids).values()) == {TaskState.PENDING}
+
+
+def test_tasks_that_wait_for_their_retry_are_held_back_as_well(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One fails while another one is between two attempts; neither that nor the one that never began goes on."""
+    ids = scene.add("fails", "retries", "waits")
+    theirs = scene.add("theirs")
+    scene.end({ids[0]: TaskState.FAILED, ids[1]: TaskState.WAITING})
+    at_each_look(monkeypatch, *[lambda: None] * 5)
+    assert scene.stopped(ids, Halt(Ask.HALT, 1)) == Stopping(Mode.DRAIN, StoppedBy.HALT)
+    assert [scene.store.get(one).state for one in ids] == [TaskState.FAILED, TaskState.HELD, TaskState.HELD]
+    assert scene.store.get(theirs[0]).state is TaskState.PENDING

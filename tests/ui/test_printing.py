@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import subprocess
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from overnight.core.task import text
@@ -85,3 +87,15 @@ def test_a_table_fits_its_line() -> None:
     lines = printing.table([("1", "running", "x" * 200), ("100", "ok", "y")], right=(0,), last=60)
     assert lines[0].startswith("  1  running  xxx")
     assert max(len(line) for line in lines) <= 60
+
+
+@given(st.binary().filter(lambda word: b"\0" not in word))
+@example(b"new\nline")
+@example(b"it's $HOME \\n\t")
+@example("caf\u00e9 \u65e5\u672c\n\x9b".encode())
+@example(b"\xff1\r")
+@settings(max_examples=30, deadline=None)
+def test_a_word_that_is_shown_can_be_typed_again(word: bytes) -> None:
+    shown = printing.shell_word(text(word))
+    assert shown.isprintable()
+    assert subprocess.run(["bash", "-c", f"printf %s {shown}"], capture_output=True, check=True).stdout == word

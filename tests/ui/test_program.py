@@ -108,7 +108,7 @@ def test_the_completion_script_calls_the_program_back(program: Program, shell: s
 
 
 def test_completion_knows_commands_and_options(program: Program) -> None:
-    env = {"_OVERNIGHT_COMPLETE": "bash_complete", "COMP_WORDS": "overnight sta", "COMP_CWORD": "1"}
+    env = {"_OVERNIGHT_COMPLETE": "bash_complete", "COMP_WORDS": "overnight stat", "COMP_CWORD": "1"}
     assert program(env=env).stdout == b"plain,status\n"
     env |= {"COMP_WORDS": "overnight add --time", "COMP_CWORD": "2"}
     assert b"--timeout" in program(env=env).stdout

@@ -10,8 +10,10 @@ import msgspec
 import pytest
 
 from overnight.core.durations import iso
+from overnight.core.slots import Bounds
 from overnight.core.task import Action, ActionKind, NewTask
 from overnight.host.lock import HomeLock
+from overnight.host.processes import boot_id, identity
 from overnight.monitor.snapshot import SILENT_AFTER, EngineState, take
 from overnight.store.contract import Claim, Store
 from overnight.store.sqlite import SqliteStore
@@ -80,6 +82,98 @@ def test_an_engine_that_pauses_or_is_silent_is_not_healthy(store: Store, tmp_pat
     write(tmp_path, last_heartbeat=iso(NOON - SILENT_AFTER - 1))
     picture = take(store, tmp_path, now=NOON)
     assert (picture.engine.state, picture.healthy) == (EngineState.SILENT, False)
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_gate_that_holds_is_shown_with_its_figures_and_no_rate(store: Store, tmp_path: Path) -> None:
+    gate = {"gate": "disk", "available_bytes": 4, "needed_bytes": 11}
+    write(tmp_path, state="paused", gates=[gate], rate_per_second=5.0, seconds_left=1.0)
+    picture = take(store, tmp_path, now=NOON)
+    assert [(it.gate, it.available_bytes, it.needed_bytes) for it in picture.engine.gates] == [("disk", 4, 11)]
+    assert (picture.rate_per_second, picture.seconds_left, picture.healthy) == (None, None, False)
+    write(tmp_path, state="working", gates=[gate | {"gate": "memory"}], rate_per_second=5.0)
+    picture = take(store, tmp_path, now=NOON)
+    assert (picture.engine.state, picture.rate_per_second, picture.healthy) == ("running", 5.0, False)
+
+
+@pytest.mark.usefixtures("engine")
+def test_slots_are_shown_with_their_bounds_and_the_uptime_by_the_engines_own_measure(
+    store: Store, tmp_path: Path
+) -> None:
+    bounds = {"least": 1, "usual": 4, "most": 8, "auto": True}
+    write(tmp_path, bounds=bounds, active=3, uptime_seconds=500.0, started_at=NOON - 86400)
+    engine = take(store, tmp_path, now=NOON).engine
+    assert (engine.slots, engine.active, engine.bounds) == (4, 3, Bounds(1, 4, 8))
+    assert engine.uptime_seconds == 501.0
+
+
+def test_the_last_heartbeat_is_shown_of_an_engine_that_is_gone(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "heartbeat.log"
+    assert take(store, tmp_path, now=NOON).heartbeat is None
+    line = {"at": iso(NOON - 300), "pid": 7, "completed": 12, "active": 2, "tasks": [13, 14]}
+    path.write_bytes(b'{"at": "old"}\n' + msgspec.json.encode(line) + b'\n{"at": "tor')
+    beat = take(store, tmp_path, now=NOON).heartbeat
+    assert beat is not None
+    assert (beat.at.timestamp(), beat.completed, beat.active, beat.tasks) == (NOON - 300, 12, 2, [13, 14])
+    path.write_bytes(b"no heartbeat\n")
+    assert take(store, tmp_path, now=NOON).heartbeat is None
+
+
+def watched(home: Path, *, supervisor: int, engine: int | None = None) -> HomeLock:
+    """A lock that is held by an engine and its supervisor, or by the supervisor alone."""
+    me = identity(supervisor)
+    lock = HomeLock(home / "lock")
+    ticks = me.ticks if me else 1
+    words = {"pid": engine or supervisor, "start": ticks, "boot_id": boot_id()}
+    lock.acquire(words | {"supervisor": supervisor, "supervisor_start": ticks})
+    return lock
+
+
+def report(**fields: object) -> dict[str, object]:
+    return {"pid": os.getpid(), "restarts": 2, "last_crash": "was killed by SIGKILL", "last_crash_at": NOON} | fields
+
+
+def test_an_engine_that_is_watched_is_shown_with_its_supervisor(store: Store, tmp_path: Path) -> None:
+    with watched(tmp_path, supervisor=os.getpid(), engine=7):
+        write(tmp_path, pid=7, state="working", supervisor=report())
+        picture = take(store, tmp_path, now=NOON)
+    watch = picture.engine.supervisor
+    assert watch is not None
+    assert (watch.pid, watch.alive, watch.restarts, watch.last_crash) == (os.getpid(), True, 2, "was killed by SIGKILL")
+    assert picture.healthy
+
+
+def test_a_supervisor_that_is_gone_is_missed(store: Store, tmp_path: Path) -> None:
+    """The number is somebody else's by now, or nobody's."""
+    with watched(tmp_path, supervisor=2**22 + 1, engine=7):
+        write(tmp_path, pid=7, state="working", supervisor=report(pid=2**22 + 1))
+        picture = take(store, tmp_path, now=NOON)
+    assert picture.engine.state is EngineState.RUNNING
+    assert picture.engine.supervisor is not None
+    assert not picture.engine.supervisor.alive
+    assert not picture.healthy
+
+
+@pytest.mark.parametrize(("state", "shown", "why"), [("restarting", "restarting", "so"), ("working", "starting", "")])
+def test_between_two_engines_it_is_restarting(store: Store, tmp_path: Path, state: str, shown: str, why: str) -> None:
+    with watched(tmp_path, supervisor=os.getpid()):
+        write(tmp_path, pid=7, state=state, why="so", supervisor=report())
+        engine = take(store, tmp_path, now=NOON).engine
+    assert (engine.state, engine.why, engine.pid) == (shown, why, None)
+
+
+def test_a_supervisor_that_gave_up_is_told_of_until_somebody_starts_again(store: Store, tmp_path: Path) -> None:
+    write(tmp_path, state="gave_up", why="it crashed", supervisor=report(gave_up=True))
+    engine = take(store, tmp_path, now=NOON).engine
+    assert (engine.state, engine.why) == (EngineState.STOPPED, "it crashed")
+    assert engine.supervisor is not None
+    assert engine.supervisor.gave_up
+    with watched(tmp_path, supervisor=os.getpid()):
+        again = take(store, tmp_path, now=NOON).engine
+    assert again.supervisor is not None
+    assert not again.supervisor.gave_up
+    write(tmp_path, state="stopping", supervisor=report())
+    assert take(store, tmp_path, now=NOON).engine.supervisor is None
 
 
 def test_running_tasks_are_shown_with_what_they_do(store: Store, tmp_path: Path) -> None:

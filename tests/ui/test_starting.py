@@ -11,7 +11,7 @@ from overnight import wiring
 from overnight.core.stopping import StoppedBy
 from overnight.engine.loop import Result
 from overnight.store.contract import Counts
-from overnight.ui.cli.commands import run as run_command
+from overnight.ui.cli import foreground
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def stop_seen(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
         seen.append(home.stop.exists())
         return Result(StoppedBy.STOP_SIGNAL, None, Counts())
 
-    monkeypatch.setattr(run_command, "run_engine", run_engine)
+    monkeypatch.setattr(foreground, "run_engine", run_engine)
     return seen
 
 
@@ -41,12 +41,12 @@ def test_a_stop_that_is_asked_while_inputs_are_added_is_kept(
 ) -> None:
     """Adding a million inputs takes a while, and the home is held from its beginning."""
     overnight("add", "a", "--", "true")
-    real = run_command.enter
+    real = foreground.enter
 
     def enter(*words: Any, **named: Any) -> Any:
         wiring.find_home().stop.touch()
         return real(*words, **named)
 
-    monkeypatch.setattr(run_command, "enter", enter)
+    monkeypatch.setattr(foreground, "enter", enter)
     assert "removed" not in overnight("run", "b", "--", "true").err
     assert stop_seen == [True]

@@ -11,8 +11,9 @@ import os
 import threading
 
 from overnight import wiring
-from overnight.api.arguments import ArgumentTypeError
-from overnight.core.errors import HomeUnusableError
+from overnight.api.arguments import ArgumentTypeError, ArgumentValueError
+from overnight.core.durations import quoted
+from overnight.core.errors import HomeUnusableError, StoreDamagedError
 from overnight.core.settings import Settings, resolve
 from overnight.host.home import Home
 from overnight.store.contract import Store
@@ -20,6 +21,9 @@ from overnight.wiring.configuration import read
 
 #: Where a home may be named: the directory itself, usually called ``.overnight``.
 HomePath = str | os.PathLike[str] | None
+
+#: Characters of a path (PATH_MAX).
+_LONGEST_PATH = 4096
 
 #: One thread at a time makes a store: what it makes on the way is named by the process alone.
 _making = threading.Lock()
@@ -48,23 +52,21 @@ class Access:
     """
 
     def __init__(self, home: HomePath) -> None:
-        if home is not None and not isinstance(home, str | os.PathLike):
-            raise ArgumentTypeError(
-                f"home is a {type(home).__name__}, and a path is wanted; nothing was changed",
-                hint="home='.overnight', or leave it out",
-            )
-        self.home: Home = wiring.make_home(None if home is None else os.fspath(home))
+        self.home: Home = wiring.make_home(None if home is None else _path(home))
         self._opened = _Opened()
+        self._id = self.home.id
+        #: What ``home.json`` looked like when its id was last compared: inode and time.
+        self._seen: tuple[int, int] | None = None
 
     @property
     def store(self) -> Store:
         """The store, made when there is none yet.
 
         Raises:
-            HomeUnusableError: The home has been removed since.
-            StoreDamagedError: The store has been removed or replaced since.
+            HomeUnusableError: The home has been removed since, or replaced by another one.
+            StoreDamagedError: The store has been removed since.
         """
-        self._want_home()
+        self.want_home()
         opened = self._opened
         if opened.store is not None and opened.pid != os.getpid():
             _inherited.append(opened.store)
@@ -74,20 +76,46 @@ class Access:
                 opened.store = wiring.open_store(self.home, create=True)
             opened.pid = os.getpid()
         else:
-            opened.store.check_file()
+            self._follow(opened)
         return opened.store
+
+    def _follow(self, opened: _Opened) -> None:
+        """Open the store anew when another one has taken its place in the home, as going back to a checkpoint does."""
+        assert opened.store is not None  # noqa: S101 - asked for only then
+        try:
+            opened.store.check_file()
+        except StoreDamagedError:
+            opened.store.close()
+            opened.store = None
+            opened.store = wiring.open_store(self.home, create=True)
 
     def has_store(self) -> bool:
         """Whether anything was ever added here."""
-        self._want_home()
+        self.want_home()
         return self.home.store.exists()
 
-    def _want_home(self) -> None:
-        if not self.home.home_json.exists():
+    def want_home(self) -> None:
+        """Make sure that the home is still the one that this was made for.
+
+        Raises:
+            HomeUnusableError: It has been removed since, or another one has taken its place.
+        """
+        try:
+            found = os.stat(self.home.home_json)  # noqa: PTH116 - asked by every call, and half as long as pathlib's
+        except OSError:
             raise HomeUnusableError(
                 f"the home {self.home.path} has been removed since; its tasks are gone with it and nothing was changed",
                 hint="put it back, or make a new object to begin with an empty one",
+            ) from None
+        seen = (found.st_ino, found.st_mtime_ns)
+        if seen == self._seen:
+            return
+        if self.home.id != self._id:
+            raise HomeUnusableError(
+                f"the home {self.home.path} is another one now, with other tasks; nothing was changed",
+                hint="make a new object to work with that one",
             )
+        self._seen = seen
 
     def ring(self) -> None:
         """Tell the engine, if one runs, that the store has changed."""
@@ -103,3 +131,15 @@ class Access:
         if opened.store is not None and opened.pid == os.getpid():
             opened.store.close()
         opened.store = None
+
+
+def _path(home: object) -> str:
+    hint = "home='.overnight', or leave it out"
+    if not isinstance(home, str | os.PathLike):
+        raise ArgumentTypeError(
+            f"home is a {type(home).__name__}, and a path is wanted; nothing was changed", hint=hint
+        )
+    path = os.fsdecode(home)
+    if not path or "\0" in path or len(path) > _LONGEST_PATH:
+        raise ArgumentValueError(f"home is {quoted(path)}, which is no path; nothing was changed", hint=hint)
+    return path

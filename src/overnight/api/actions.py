@@ -4,49 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
-from overnight.api.arguments import ArgumentTypeError, ArgumentValueError, limit, whole, yes_or_no
+from overnight.api.arguments import ArgumentTypeError, ArgumentValueError
 from overnight.api.naming import Named, name_of
+from overnight.api.options import Options
 from overnight.core import environment
+from overnight.core.durations import quoted
 from overnight.core.errors import UsageError
 from overnight.core.settings import Settings
-from overnight.core.task import Action, ActionKind
-
-#: The built-in workflows, each one step, by the function that does it.
-BUILT_IN = {
-    "wf-ingest": "overnight.api.built_in:ingest",
-    "wf-pipeline-full": "overnight.api.built_in:pipeline_full",
-}
-DEFAULT_WORKFLOW = "wf-pipeline-full"
-#: What stands in the action of a file that was added with nothing said about what to do. An engine
-#: without a processor does just this; a processor puts its own work in its place (`is_unbound`).
-UNBOUND = BUILT_IN[DEFAULT_WORKFLOW]
-MOST_RETRIES = 1_000_000
-
-
-class Unsaid(msgspec.Struct, frozen=True):
-    """Stands for "nothing was said", where None means "no limit"."""
-
-
-UNSAID = Unsaid()
-
-
-class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """How a task is to run, as far as somebody said; None: as the settings have it."""
-
-    #: Seconds, text such as "30m", or None for no limit.
-    timeout: float | str | Unsaid | None = UNSAID
-    retries: int | None = None
-    at_most_once: bool = False
-    env: Collection[str] = ()
-
-
-def is_unbound(action: Action) -> bool:
-    """Whether it says only that there is a file."""
-    return action.kind is ActionKind.CALL and action.call == UNBOUND
+from overnight.core.task import LIMITS, Action, ActionKind
+from overnight.wiring.files import UNBOUND
 
 
 def for_files(settings: Settings) -> Action:
@@ -64,7 +36,7 @@ def of(work: object, settings: Settings, options: Options) -> Action:
     """
     if isinstance(work, str | bytes):
         raise ArgumentTypeError(
-            f"{work!r} is text, and a function or a list of words is wanted; nothing was added",
+            f"{quoted(work)} is text, and a function or a list of words is wanted; nothing was added",
             hint='night.add(function, "input"), or night.add(["convert", "{}", "{.}.png"], "input")',
         )
     if isinstance(work, Sequence):
@@ -84,7 +56,8 @@ def _argv(command: Sequence[object]) -> tuple[bytes, ...]:
         argv.append(os.fsencode(word))
     if not argv or not argv[0] or any(b"\0" in word for word in argv):
         raise ArgumentValueError(
-            f"{command!r} is no command that could be started; nothing was added", hint='["convert", "{}", "{.}.png"]'
+            f"{quoted(command)} is no command that could be started; nothing was added",
+            hint='["convert", "{}", "{.}.png"]',
         )
     return tuple(argv)
 
@@ -92,10 +65,6 @@ def _argv(command: Sequence[object]) -> tuple[bytes, ...]:
 def _base(
     settings: Settings, kind: ActionKind, options: Options, *, argv: tuple[bytes, ...] = (), call: str = ""
 ) -> Action:
-    timeout = settings.timeout if isinstance(options.timeout, Unsaid) else limit(options.timeout, "timeout")
-    retries = settings.retries
-    if options.retries is not None:
-        retries = whole(options.retries, "retries", least=0, most=MOST_RETRIES)
     env, env_names = _environment([*settings.env, *options.env])
     return Action(
         kind=kind,
@@ -104,13 +73,20 @@ def _base(
         call=call,
         env=env,
         env_names=env_names,
-        timeout=timeout,
-        retries=retries,
+        timeout=settings.timeout if options.timeout is UNSET else options.timeout,
+        **_limits(settings, options),
+        retries=settings.retries if options.retries is UNSET else options.retries,
         backoff=settings.backoff,
         kill_grace=settings.kill_grace,
-        at_most_once=yes_or_no(options.at_most_once, "at_most_once"),
+        at_most_once=options.at_most_once,
         keep_output=settings.keep_output,
+        inline_result=settings.inline_result,
     )
+
+
+def _limits(settings: Settings, options: Options) -> dict[str, Any]:
+    said = {name: getattr(options, name) for name in LIMITS}
+    return {name: getattr(settings, name) if value is UNSET else value for name, value in said.items()}
 
 
 def _environment(names: Sequence[str]) -> tuple[dict[bytes, bytes], tuple[bytes, ...]]:

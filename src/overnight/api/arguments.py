@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 
 from overnight.core import inputs, kinds
 from overnight.core.durations import quoted
 from overnight.core.errors import UsageError
+from overnight.core.task import MOST_PRIORITY
 
-#: Priorities that the store takes.
-MOST_PRIORITY = 1_000_000
 _QUEUE_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -42,6 +42,20 @@ def input_bytes(value: object, name: str = "file_path") -> bytes:
         ) from None
     except UsageError as error:
         raise ArgumentValueError(error.message, hint=error.hint) from None
+
+
+def several(values: object, name: str) -> Iterable[object]:
+    """Several inputs. One alone is a slip: its letters would be taken for inputs."""
+    if isinstance(values, str | bytes | os.PathLike):
+        raise ArgumentTypeError(
+            f"{name} is one input, and several are wanted; nothing was added", hint=f"{name}=[{quoted(values)}]"
+        )
+    if not isinstance(values, Iterable):
+        raise ArgumentTypeError(
+            f"{name} is a {type(values).__name__}, and several inputs are wanted; nothing was added",
+            hint=f'{name}=["one", "two"]',
+        )
+    return values
 
 
 def whole(value: object, name: str, *, least: int, most: int) -> int:
@@ -79,6 +93,29 @@ def words(value: object, name: str) -> str:
             f"{name} is a {type(value).__name__}, and a str is wanted; nothing was changed", hint=f'{name}="..."'
         )
     return value
+
+
+def short(value: object, name: str, longest: int) -> str:
+    """A text of so many characters at most."""
+    if len(words(value, name)) > longest:
+        raise ArgumentValueError(
+            f"{name} has {len(str(value)):,} characters, and {longest:,} are possible; nothing was changed",
+            hint="put the text into a file and name that",
+        )
+    return str(value)
+
+
+def seconds(value: object, name: str) -> float:
+    """A length of time; infinity is for ever."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ArgumentTypeError(
+            f"{name} is {quoted(value)}, and seconds are wanted; nothing was changed", hint=f"{name}=60"
+        )
+    if not value >= 0:
+        raise ArgumentValueError(
+            f"{name} is {value}, and it cannot be less than no time; nothing was changed", hint=f"{name}=60"
+        )
+    return float(value)
 
 
 def limit(value: object, name: str = "timeout_seconds") -> float | None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Iterable
-from typing import Any, Generic, ParamSpec, TypeVar, overload
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
 
 from overnight.api.access import HomePath
-from overnight.api.actions import MOST_RETRIES, UNSAID, Options, Unsaid
-from overnight.api.arguments import ArgumentTypeError, limit, priority, queue_name, whole, yes_or_no
+from overnight.api.arguments import ArgumentTypeError
+from overnight.api.options import AddManyOptions, AddOptions, Options, TaskOptions, read
 from overnight.api.overnight import Input, Overnight
 from overnight.core.durations import quoted
-from overnight.core.task import DEFAULT_QUEUE
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -24,12 +23,11 @@ class TaskFunction(Generic[P, R]):
     imports its module and calls it there. For that it must stand at the top of a module or a script.
     """
 
-    def __init__(self, function: Callable[P, R], options: Options, queue: str, priority: int) -> None:
+    def __init__(self, function: Callable[P, R], options: Options) -> None:
         functools.update_wrapper(self, function)
         self._function = function
+        #: As they were said, and checked.
         self.options = options
-        self.queue = queue
-        self.priority = priority
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         return self._function(*args, **kwargs)
@@ -37,12 +35,14 @@ class TaskFunction(Generic[P, R]):
     def __repr__(self) -> str:
         return f"<task {getattr(self._function, '__qualname__', self._function)}>"
 
-    def add(self, input: Input, *, home: HomePath = None, **options: Any) -> int:  # noqa: A002, ANN401 - the word of the house; those of `Overnight.add`
+    def add(self, input: Input, *, home: HomePath = None, **options: Unpack[AddOptions]) -> int:  # noqa: A002 - the word of the house for it
         """Put it into a queue with this input; `options` as for `Overnight.add`. Returns the task's number."""
         with Overnight(home) as night:
             return night.add(self, input, **options)
 
-    def add_many(self, inputs: Iterable[Input], *, home: HomePath = None, **options: Any) -> list[int]:  # noqa: ANN401 - those of `Overnight.add_many`
+    def add_many(
+        self, inputs: Iterable[Input], *, home: HomePath = None, **options: Unpack[AddManyOptions]
+    ) -> list[int]:
         """Put it into a queue with each of these inputs; `options` as for `Overnight.add_many`."""
         with Overnight(home) as night:
             return night.add_many(self, inputs, **options)
@@ -51,26 +51,8 @@ class TaskFunction(Generic[P, R]):
 @overload
 def task(function: Callable[P, R], /) -> TaskFunction[P, R]: ...
 @overload
-def task(
-    *,
-    timeout: float | str | Unsaid | None = UNSAID,
-    retries: int | None = None,
-    at_most_once: bool = False,
-    env: Collection[str] = (),
-    queue: str = DEFAULT_QUEUE,
-    priority: int = 0,
-) -> Callable[[Callable[P, R]], TaskFunction[P, R]]: ...
-def task(
-    function: Callable[..., Any] | None = None,
-    /,
-    *,
-    timeout: float | str | Unsaid | None = UNSAID,
-    retries: int | None = None,
-    at_most_once: bool = False,
-    env: Collection[str] = (),
-    queue: str = DEFAULT_QUEUE,
-    priority: int = 0,
-) -> Any:
+def task(**options: Unpack[TaskOptions]) -> Callable[[Callable[P, R]], TaskFunction[P, R]]: ...
+def task(function: Callable[..., Any] | None = None, /, **options: Unpack[TaskOptions]) -> Any:
     """Make a function one that can be added to a queue, with the options under which it runs there.
 
     As ``@overnight.task`` or ``@overnight.task(retries=5, timeout="30m")``. Values are checked here,
@@ -78,29 +60,15 @@ def task(
 
     Args:
         function: Of one input, a str.
-        timeout: Seconds of one attempt, text such as "30m", or None for no limit.
-        retries: Further attempts after a failed one.
-        at_most_once: Hold a task that was interrupted for a person, instead of running it again.
-        env: Names of environment variables to take along.
-        queue: Where its tasks go.
-        priority: Higher goes first.
+        options: See `TaskOptions`.
     """
-    if not isinstance(timeout, Unsaid):
-        limit(timeout, "timeout")
-    if retries is not None:
-        whole(retries, "retries", least=0, most=MOST_RETRIES)
-    yes_or_no(at_most_once, "at_most_once")
-    options = Options(timeout=timeout, retries=retries, at_most_once=at_most_once, env=tuple(env))
-    where, wanted = queue_name(queue), _priority(priority)
+    checked = read(options, TaskOptions)
 
     def decorate(chosen: Callable[P, R]) -> TaskFunction[P, R]:
         if not callable(chosen):
             raise ArgumentTypeError(
                 f"{quoted(chosen)} is no function; nothing was made of it", hint='@overnight.task(timeout="30m")'
             )
-        return TaskFunction(chosen, options, where, wanted)
+        return TaskFunction(chosen, checked)
 
     return decorate if function is None else decorate(function)
-
-
-_priority = priority

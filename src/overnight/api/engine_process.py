@@ -16,16 +16,16 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
 import msgspec
 
 from overnight import wiring
-from overnight.api.actions import is_unbound
-from overnight.api.popped import give_back
+from overnight.core.configuration import Configuration
 from overnight.core.errors import OvernightError
+from overnight.core.events import printable
+from overnight.core.gates import Hold
 from overnight.core.settings import Settings, resolve
 from overnight.core.states import TaskState
 from overnight.core.stopping import Stopping
@@ -34,9 +34,10 @@ from overnight.core.verdict import Settlement
 from overnight.engine.attempts import Running
 from overnight.engine.goal import AT_REST, QueueEmpty
 from overnight.host.home import Home
-from overnight.store.contract import Claimed, Counts, Orders, Queue, Store, Turn
+from overnight.store.contract import Claimed, Counts, Orders, Store, Turn
 from overnight.wiring.configuration import read
 from overnight.wiring.engine import holding, run_engine
+from overnight.wiring.files import is_unbound
 
 #: Seconds between two reports of progress.
 REPORT_EVERY = 0.1
@@ -56,12 +57,15 @@ class Binding(msgspec.Struct, frozen=True):
 class Order(msgspec.Struct, frozen=True):
     """What the program wants."""
 
-    home: str
+    #: Bytes, since a directory's name need not be text.
+    home: bytes
     #: None: as the settings have it.
     slots: int | None = None
     #: The one queue to work on; None for all.
     queue: str | None = None
     binding: Binding | None = None
+    #: Finished files between two checkpoints; None: as the settings have it.
+    checkpoint_every: int | None = None
 
 
 class Progress(msgspec.Struct, frozen=True, tag="progress"):
@@ -80,8 +84,10 @@ class Finished(msgspec.Struct, frozen=True, tag="finished"):
 
     progress: Progress
     stopped_by: str
-    #: Tasks that are not finished.
+    #: Tasks that are not finished, and that nobody works on.
     left: int
+    #: Tasks that other programs have popped.
+    elsewhere: int
 
 
 class Refused(msgspec.Struct, frozen=True, tag="refused"):
@@ -116,11 +122,10 @@ class _Line:
 
 
 class _Teller:
-    """An observer that reports to the program, and looks after what other processes have popped."""
+    """An observer that reports to the program."""
 
-    def __init__(self, line: _Line, others: Store) -> None:
+    def __init__(self, line: _Line) -> None:
         self._line = line
-        self._others = others
         self._tally: Counter[TaskState] = Counter()
         self._under_way: dict[int, bytes] = {}
         self._sent_at = 0.0
@@ -145,18 +150,17 @@ class _Teller:
 
     def settled(self, running: Running | None, settlement: Settlement) -> None:  # noqa: ARG002 - contract
         self._under_way.pop(settlement.task_id, None)
-        if settlement.state in AT_REST:
+        if settlement.state in AT_REST and not settlement.step:
             self._tally[settlement.state] += 1
         self._report()
 
     def stopping(self, stopping: Stopping, still_running: int) -> None:
         """The program hears of it at the end."""
 
-    def disk(self, *, full: bool) -> None:
+    def limits(self, holds: Sequence[Hold], slots: int) -> None:
         """``overnight status`` tells."""
 
     def ticked(self, counts: Counts, running: list[Running]) -> None:  # noqa: ARG002 - contract
-        give_back(self._others, now=wiring.clock.now())
         self._report()
 
     def _report(self) -> None:
@@ -169,7 +173,7 @@ class _Teller:
 class _View:
     """The store as an engine of this order sees it: one queue, and the work bound to its files.
 
-    Everything else is the store's own. What other processes have popped is not work that is left.
+    Everything else is the store's own.
     """
 
     def __init__(self, store: Store, order: Order, teller: _Teller) -> None:
@@ -190,10 +194,7 @@ class _View:
         )
 
     def counts(self, *, queue: str | None = None, workflow: str | None = None) -> Counts:
-        wanted = queue if queue is not None else self._order.queue
-        counts = self._store.counts(queue=wanted, workflow=workflow)
-        theirs = sum(wanted in (None, one.queue) for one in self._store.popped()) if counts.running else 0
-        return msgspec.structs.replace(counts, running=max(0, counts.running - theirs))
+        return self._store.counts(queue=queue if queue is not None else self._order.queue, workflow=workflow)
 
     def actions(self, ids: Iterable[int]) -> Mapping[int, Action]:
         return {number: self._bound(action) for number, action in self._store.actions(ids).items()}
@@ -218,7 +219,7 @@ def main() -> None:
     try:
         finished = _work(order, line)
     except OvernightError as error:
-        line.end(Refused(type(error).__name__, error.message, error.hint))
+        line.end(Refused(type(error).__name__, printable(error.message), printable(error.hint)))
     else:
         line.end(finished)
 
@@ -238,36 +239,17 @@ def _end_with_the_program() -> None:
 
 
 def _work(order: Order, line: _Line) -> Finished:
-    home = Home(Path(order.home))
+    home = Home(Path(os.fsdecode(order.home)))
     configured = read(home)
-    settings = resolve(flags={"slots": order.slots}, environ=os.environ, configured=configured.settings)
-    limits = [Queue(name, queue.slots, queue.rate) for name, queue in configured.queues.items()]
-    resources = {name: resource.amount for name, resource in configured.resources.items()}
-    with holding(home) as store, closing(wiring.open_store(home)) as others:
-        return _run(home, order, store, _Teller(line, others), settings, limits, resources)
+    said = {"slots": order.slots, "checkpoint_tasks": order.checkpoint_every}
+    settings = resolve(flags=said, environ=os.environ, configured=configured.settings)
+    with holding(home) as store:
+        return _run(home, order, store, _Teller(line), settings, configured)
 
 
 def _run(
-    home: Home,
-    order: Order,
-    store: Store,
-    teller: _Teller,
-    settings: Settings,
-    limits: Sequence[Queue],
-    resources: Mapping[str, float],
+    home: Home, order: Order, store: Store, teller: _Teller, settings: Settings, configured: Configuration
 ) -> Finished:
-    give_back(store, now=wiring.clock.now())
-    for queue in limits:
-        if queue not in store.queues():
-            store.set_queue(queue, now=wiring.clock.now(), by=home.config.name)
     view = cast(Store, _View(store, order, teller))
-    result = run_engine(
-        home,
-        view,
-        goal=QueueEmpty(),
-        observer=teller,
-        slots=settings.slots or os.cpu_count() or 1,
-        resources=resources,
-        rotate_bytes=settings.journal_rotate_at,
-    )
-    return Finished(teller.progress(), str(result.stopped_by), result.counts.unfinished)
+    result = run_engine(home, view, goal=QueueEmpty(), observer=teller, settings=settings, configured=configured)
+    return Finished(teller.progress(), str(result.stopped_by), result.left, result.elsewhere)

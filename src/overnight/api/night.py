@@ -27,8 +27,23 @@ PATIENCE = 15.0
 _BOOT = "import sys; sys.path[:] = {paths!r}; from overnight.api.engine_process import main; main()"
 
 
+def make_ready(home: Home) -> None:
+    """To be called before `run`, and before anybody is told that it runs.
+
+    A STOP file that lies there is from another night; who stops this one does so from here on.
+
+    Raises:
+        AlreadyRunningError: Another engine holds the home, and the STOP file is for that one.
+    """
+    if (owner := read_owner(home.lock)) is not None:
+        raise AlreadyRunningError(
+            f"process {owner.pid or '?'} works on {home.path} already; nothing was started",
+            hint="'overnight status' to watch it, 'overnight stop' to end it",
+        )
+    home.stop.unlink(missing_ok=True)
+
+
 def run(
-    home: Home,
     order: Order,
     *,
     told: Callable[[Progress], None] = lambda _: None,
@@ -41,8 +56,7 @@ def run(
     threads they stay the program's, and the engine is stopped by a stop alone, or with the program.
 
     Args:
-        home: Where.
-        order: What.
+        order: What, and where.
         told: Called with each report of progress.
         look: Called every `look_every` seconds and at the end.
         look_every: Seconds.
@@ -51,13 +65,6 @@ def run(
         AlreadyRunningError: Another engine holds the home.
         OvernightError: Whatever the engine refused, or that it died.
     """
-    if (owner := read_owner(home.lock)) is not None:
-        raise AlreadyRunningError(
-            f"process {owner.pid or '?'} works on {home.path} already; nothing was started",
-            hint="'overnight status' to watch it, 'overnight stop' to end it",
-        )
-    # From another night; who stops this one does so from here on.
-    home.stop.unlink(missing_ok=True)
     with _signals() as signals:
         child = _start(order)
         try:

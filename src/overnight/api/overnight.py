@@ -4,39 +4,40 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from types import TracebackType
-from typing import Any, NoReturn, Self, overload
+from typing import Any, NoReturn, Self, Unpack, overload
 
 import msgspec
 
 from overnight import wiring
 from overnight.api import actions, night
 from overnight.api.access import Access, HomePath
-from overnight.api.actions import UNSAID, Options, Unsaid
-from overnight.api.adding import add_all
 from overnight.api.arguments import (
     ArgumentTypeError,
     ArgumentValueError,
     input_bytes,
-    priority,
     queue_name,
+    seconds,
+    several,
     whole,
     words,
 )
 from overnight.api.engine_process import Order
 from overnight.api.naming import refuse_while_imported_by_a_worker
+from overnight.api.options import AddManyOptions, AddOptions, Options, read
 from overnight.api.records import RunResult, TaskRecord, record_of
 from overnight.core.durations import quoted
 from overnight.core.errors import NotFoundError, NotRunningError, OvernightError
 from overnight.core.events import EventName
 from overnight.core.states import FINAL, TaskState
-from overnight.core.task import DEFAULT_QUEUE, Action, NewTask, Task
+from overnight.core.task import Action, NewTask, Task
+from overnight.host import results
 from overnight.host.lock import read_owner
 from overnight.monitor.tail import JournalTail, last_seq
 from overnight.store.contract import Query, Store
+from overnight.wiring.adding import add_all, chunks, this_process
 
 #: An input: text, bytes or a path.
 Input = str | bytes | os.PathLike[str]
@@ -106,17 +107,7 @@ class Overnight:
         self,
         work: Work,
         input: Input | None = None,  # noqa: A002 - the word of the house for it
-        *,
-        queue: str | None = None,
-        priority: int | None = None,
-        timeout: float | str | Unsaid | None = UNSAID,
-        retries: int | None = None,
-        at_most_once: bool = False,
-        env: Collection[str] = (),
-        needs: Mapping[str, float] | None = None,
-        at: datetime | float | None = None,
-        title: str = "",
-        description: str = "",
+        **options: Unpack[AddOptions],
     ) -> int:
         """Put one task into a queue; it is on disk when this returns. Returns its number.
 
@@ -124,99 +115,53 @@ class Overnight:
             work: A function that a worker can import, called with the input as a str; or the words of a
                 command, where ``{}`` is the input, as on the command line.
             input: Text, bytes or a path. A command may do without.
-            queue: Where to; None for that of a decorated function, else ``default``.
-            priority: Higher goes first; None for that of a decorated function, else 0.
-            timeout: Seconds of one attempt, text such as "30m", or None for no limit.
-            retries: Further attempts after a failed one.
-            at_most_once: Hold it for a person when it was interrupted, instead of running it again.
-            env: Names of environment variables to take along.
-            needs: What it takes of named resources, as ``{"gpu": 1}``.
-            at: Not before this moment: a datetime (a naive one is local time) or POSIX seconds.
-            title: What people call it.
-            description: More about it.
+            options: See `AddOptions`: ``queue``, ``priority``, ``timeout``, ``retries`` ... What is not said
+                is as the decorator of the function says, else as the settings do.
 
         Raises:
             ArgumentTypeError: Something is of a type that makes no sense there.
             ArgumentValueError: No worker could find the function, or a value makes no sense.
         """
-        options = _merged(work, timeout, retries, at_most_once=at_most_once, env=env)
+        wanted = read(options, AddOptions, before=_decorated(work))
         if input is None and not _is_command(work):
             raise ArgumentTypeError(
                 "the function has no input to work on; nothing was added", hint='night.add(function, "input")'
             )
-        raw = b"" if input is None else input_bytes(input, "input")
-        return self._add(
-            work, [raw], options, queue, priority, needs=needs, at=at, title=title, description=description
-        )[0]
+        return self._add(work, [b"" if input is None else input_bytes(input, "input")], wanted)[0]
 
-    def add_many(
-        self,
-        work: Work,
-        inputs: Iterable[Input],
-        *,
-        queue: str | None = None,
-        priority: int | None = None,
-        timeout: float | str | Unsaid | None = UNSAID,
-        retries: int | None = None,
-        at_most_once: bool = False,
-        env: Collection[str] = (),
-        needs: Mapping[str, float] | None = None,
-        at: datetime | float | None = None,
-        unique: bool = False,
-    ) -> Numbers:
-        """Put a task for each input into a queue, all or none. Returns their numbers. Options as for `add`.
+    def add_many(self, work: Work, inputs: Iterable[Input], **options: Unpack[AddManyOptions]) -> Numbers:
+        """Put a task for each input into a queue, all or none. Returns their numbers.
 
         Args:
-            work: What is done with each.
+            work: What is done with each, as for `add`.
             inputs: What it is done with.
-            queue: Where to; None for that of a decorated function, else ``default``.
-            priority: Higher goes first; None for that of a decorated function, else 0.
-            timeout: Seconds of one attempt, text such as "30m", or None for no limit.
-            retries: Further attempts after a failed one.
-            at_most_once: Hold it for a person when it was interrupted, instead of running it again.
-            env: Names of environment variables to take along.
-            needs: What each takes of named resources.
-            at: Not before this moment.
-            unique: Leave out inputs that were added before with the same work and directory.
-        """
-        if isinstance(inputs, str | bytes):
-            raise ArgumentTypeError(
-                "inputs is one input, and several are wanted; nothing was added", hint=f"[{inputs!r}]"
-            )
-        options = _merged(work, timeout, retries, at_most_once=at_most_once, env=env)
-        raws = [input_bytes(one, "an input") for one in inputs]
-        return self._add(work, raws, options, queue, priority, needs=needs, at=at, unique=unique)
+            options: See `AddManyOptions`; those of `add`, for each of the tasks, and ``unique``.
 
-    def _add(
-        self,
-        work: Work,
-        raws: list[bytes],
-        options: Options,
-        queue: str | None,
-        wanted: int | None,
-        *,
-        needs: Mapping[str, float] | None,
-        at: datetime | float | None,
-        title: str = "",
-        description: str = "",
-        unique: bool = False,
-    ) -> Numbers:
+        Raises:
+            ArgumentTypeError: Something is of a type that makes no sense there.
+            ArgumentValueError: No worker could find the function, or a value makes no sense.
+        """
+        wanted = read(options, AddManyOptions, before=_decorated(work))
+        return self._add(work, [input_bytes(one, "an input") for one in several(inputs, "inputs")], wanted)
+
+    def _add(self, work: Work, raws: list[bytes], wanted: Options) -> Numbers:
         refuse_while_imported_by_a_worker()
         plain = NewTask(
-            action=actions.of(work, self._access.settings(), options),
+            action=actions.of(work, self._access.settings(), wanted),
             input=b"",
-            queue=queue_name(getattr(work, "queue", DEFAULT_QUEUE) if queue is None else queue),
-            priority=priority(getattr(work, "priority", 0) if wanted is None else wanted),
-            title=words(title, "title"),
-            description=words(description, "description"),
-            not_before=_instant(at),
-            needs=_needs(needs),
+            queue=wanted.queue,
+            priority=wanted.priority,
+            title=wanted.title,
+            description=wanted.description,
+            not_before=wanted.at,
+            needs=wanted.needs,
         )
 
         def make(start: int, stop: int) -> list[NewTask]:
             return [msgspec.structs.replace(plain, input=raw) for raw in raws[start:stop]]
 
-        numbers = add_all(self._access.store, make, len(raws), unique=unique)
+        store, pieces = self._access.store, chunks(make, len(raws))
+        numbers = add_all(store, pieces, len(raws), this_process(), unique=wanted.unique).ids
         self._access.ring()
         return numbers
 
@@ -236,10 +181,11 @@ class Overnight:
         refuse_while_imported_by_a_worker()
         if slots is not None:
             whole(slots, "slots", least=1, most=4096)
-        self._access.has_store()  # the home is still there
+        self._access.want_home()
         began = wiring.clock.monotonic()
-        order = Order(str(self._access.home.path), slots=slots)
-        finished = night.run(self._access.home, order, look=self._listen if self._listeners else None)
+        order = Order(os.fsencode(self._access.home.path), slots=slots)
+        night.make_ready(self._access.home)
+        finished = night.run(order, look=self._listen if self._listeners else None)
         progress = finished.progress
         return RunResult(
             processed=progress.completed,
@@ -247,6 +193,7 @@ class Overnight:
             held=progress.held,
             cancelled=progress.cancelled,
             left=finished.left,
+            elsewhere=finished.elsewhere,
             stopped_by=finished.stopped_by,
             seconds=wiring.clock.monotonic() - began,
         )
@@ -271,6 +218,8 @@ class Overnight:
         """
         states = () if state is None else (_state(state),)
         whole(limit, "limit", least=0, most=_MOST_LISTED)
+        if queue is not None:
+            queue_name(queue)
         if not self._access.has_store():
             return []
         found: Tasks = []
@@ -310,6 +259,8 @@ class Overnight:
             NotRunningError: No engine runs that could finish them.
             TimeoutError: They are not finished in time.
         """
+        if timeout is not None:
+            seconds(timeout, "timeout")
         for task_id in task_ids:
             self._task(task_id)
         store, clock = self._access.store, wiring.clock
@@ -340,10 +291,13 @@ class Overnight:
         Raises:
             TaskFailedError: It failed, was cancelled or is held.
             NotRunningError: It is not finished yet; `wait` for it.
+            NotFoundError: There is no such task, or its result was large and its file has been removed.
+            StoreDamagedError: Its result was large, and its file is not what was written.
         """
         task = self._task(task_id)
         if task.state is TaskState.COMPLETED:
-            return msgspec.json.decode(task.result) if task.result else None
+            result = results.read(self._access.home.results, task.result)
+            return msgspec.json.decode(result) if result else None
         if task.state in _AT_REST:
             raise TaskFailedError(
                 f"task {task_id} is {task.state} and has no result: {task.error or task.reason or 'by hand'}",
@@ -369,7 +323,7 @@ class Overnight:
             event: Its name, such as ``file_completed``; ``*`` for every event.
             listener: Called with a dictionary of the event's fields.
         """
-        if event != EVERY and event not in list(EventName):
+        if words(event, "event") != EVERY and event not in list(EventName):
             _unknown(event, [name.value for name in EventName], "event")
 
         def register(chosen: Listener) -> Listener:
@@ -397,23 +351,10 @@ def _is_command(work: object) -> bool:
     return isinstance(work, Sequence) and not isinstance(work, str | bytes)
 
 
-def _merged(
-    work: object,
-    timeout: float | str | Unsaid | None,
-    retries: int | None,
-    *,
-    at_most_once: bool,
-    env: Collection[str],
-) -> Options:
-    """What was said here, over what was said where the function was decorated."""
+def _decorated(work: object) -> Options | None:
+    """What was said where the function was decorated."""
     said = getattr(work, "options", None)
-    before = said if isinstance(said, Options) else Options()
-    return Options(
-        timeout=before.timeout if isinstance(timeout, Unsaid) else timeout,
-        retries=before.retries if retries is None else retries,
-        at_most_once=at_most_once or before.at_most_once,
-        env=(*before.env, *env),
-    )
+    return said if isinstance(said, Options) else None
 
 
 def _state(state: object) -> TaskState:
@@ -428,27 +369,4 @@ def _unknown(name: object, known: list[str], what: str) -> NoReturn:
     raise ArgumentValueError(
         f"there is no {what} {quoted(name)}",
         hint=f"did you mean {near[0]!r}?" if near else f"one of {', '.join(known)}",
-    )
-
-
-def _instant(at: object) -> float | None:
-    if isinstance(at, datetime):
-        return at.timestamp()
-    if at is None or (isinstance(at, int | float) and not isinstance(at, bool)):
-        return at
-    raise ArgumentTypeError(
-        f"at is a {type(at).__name__}, and a datetime or POSIX seconds are wanted; nothing was added",
-        hint="at=datetime(2030, 1, 31, 6, 0)",
-    )
-
-
-def _needs(needs: object) -> dict[str, float]:
-    if needs is None:
-        return {}
-    if isinstance(needs, Mapping) and all(
-        isinstance(name, str) and isinstance(amount, int | float) and amount > 0 for name, amount in needs.items()
-    ):
-        return {name: float(amount) for name, amount in needs.items()}
-    raise ArgumentTypeError(
-        f"needs is {quoted(needs)}, and amounts by name are wanted; nothing was added", hint='needs={"gpu": 1}'
     )

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, NotRequired, TypedDict
 
 from overnight import wiring
 from overnight.api import night
 from overnight.api.access import Access, HomePath
-from overnight.api.actions import BUILT_IN, DEFAULT_WORKFLOW
 from overnight.api.arguments import input_bytes, limit, whole, words
 from overnight.api.engine_process import Binding, Finished, Order, Progress
 from overnight.api.naming import name_of, refuse_while_imported_by_a_worker
 from overnight.api.queue import FileQueue, item_of
-from overnight.core.durations import iso
-from overnight.core.errors import NotFoundError
+from overnight.core.durations import iso, quoted
+from overnight.core.errors import HomeUnusableError, NotFoundError
 from overnight.core.states import FINAL, TaskState
 from overnight.core.stopping import Ask, StoppedBy
 from overnight.core.task import DEFAULT_RETRIES, DEFAULT_TIMEOUT, text
 from overnight.host.lock import read_owner
+from overnight.store.copies.summary import Checkpoint
+from overnight.wiring.files import BUILT_IN, DEFAULT_WORKFLOW
 
 #: Seconds for one attempt at a file when nothing else is said.
 DEFAULT_TIMEOUT_SECONDS = DEFAULT_TIMEOUT
@@ -93,7 +95,7 @@ class AutonomousProcessor:
     Args:
         workflow_id: What to do with files about which nothing else was said when they were added.
             ``wf-pipeline-full`` and ``wf-ingest`` are built in. An unknown one fails at `run`.
-        checkpoint_interval: Finished files between two checkpoints.
+        checkpoint_interval: Finished files between two checkpoints; with 5 the settings may say otherwise.
         handler: A function to call with each file instead of a workflow.
         home: The home itself (``.overnight``); None for the one that the current directory belongs to.
 
@@ -149,10 +151,11 @@ class AutonomousProcessor:
     def _run(self, timeout_seconds: float | None, *, anew: bool) -> RunSummary:
         refuse_while_imported_by_a_worker()
         order = self._order(self.timeout_seconds if timeout_seconds is None else timeout_seconds)
-        self._access.has_store()  # the home is still there
+        self._access.want_home()
+        night.make_ready(self._access.home)
         before = self._begin(anew=anew)
         try:
-            finished = night.run(self._access.home, order, told=lambda progress: self._tell(progress, before))
+            finished = night.run(order, told=lambda progress: self._tell(progress, before))
         except BaseException:
             self._finish("stopped")
             raise
@@ -164,11 +167,15 @@ class AutonomousProcessor:
         call = self._handler.call if self._handler else BUILT_IN.get(self.workflow_id)
         if call is None:
             raise NotFoundError(
-                f"there is no workflow {self.workflow_id!r}; nothing was started",
+                f"there is no workflow {quoted(self.workflow_id)}; nothing was started",
                 hint=f"one of {', '.join(map(repr, BUILT_IN))}, or handler=FUNCTION",
             )
         binding = Binding(call, limit(timeout_seconds))
-        return Order(str(self._access.home.path), queue=self.queue.name, binding=binding)
+        # Five is what is meant when nothing is said; then the settings are asked.
+        every = None if self.checkpoint_interval == DEFAULT_CHECKPOINT_INTERVAL else self.checkpoint_interval
+        return Order(
+            os.fsencode(self._access.home.path), queue=self.queue.name, binding=binding, checkpoint_every=every
+        )
 
     def _begin(self, *, anew: bool) -> tuple[int, int]:
         with self._lock:
@@ -196,6 +203,10 @@ class AutonomousProcessor:
 
         Comes back at once. From any thread or process, as often as you like; does nothing when nobody works.
         """
+        try:
+            self._access.want_home()
+        except HomeUnusableError:
+            return  # with it went whoever worked there
         home = self._access.home
         with self._lock:
             if not self._runs and read_owner(home.lock) is None:
@@ -205,6 +216,42 @@ class AutonomousProcessor:
         if self._access.has_store():
             self._access.store.ask(Ask.STOP, now=wiring.clock.now(), by=wiring.who())
             self._access.ring()
+
+    def save_checkpoint(self) -> Checkpoint:
+        """Make a verified copy of the whole home now, with `state` in its summary. Returns that summary.
+
+        Work goes on meanwhile. ``overnight resume`` rebuilds a damaged store from the newest whole one.
+
+        Raises:
+            NotFoundError: Nothing was ever added.
+            StoreDamagedError: The store is damaged; no checkpoint was made.
+            OvernightError: It could not be written.
+        """
+        from overnight.api import checkpoints
+
+        return checkpoints.save(self._access, state=asdict(self.state), processed=self.state.files_processed)
+
+    def restore_from_checkpoint(self, name: str = "latest") -> Checkpoint:
+        """Go back to a checkpoint: queue, tasks and `state` are as they were then. Returns its summary.
+
+        What has happened since is set aside and not deleted; what had finished since runs again, and a task
+        that runs at most once and has begun since is held for you to decide.
+
+        Args:
+            name: Which one; ``latest`` is the newest that is whole.
+
+        Raises:
+            AlreadyRunningError: An engine works in this home; stop it first.
+            NotFoundError: There is no such checkpoint.
+            StoreDamagedError: It is not whole; nothing was changed.
+        """
+        from overnight.api import checkpoints
+
+        checkpoint = checkpoints.restore(self._access, words(name, "name"))
+        for field in fields(ProcessorState):
+            if field.name in checkpoint.processor_state:
+                setattr(self.state, field.name, checkpoint.processor_state[field.name])
+        return checkpoint
 
     def get_status(self) -> dict[str, Any]:
         """How it goes: the fields of `state`, what the queue holds, and the engine of this home, whoever started it."""

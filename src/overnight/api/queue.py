@@ -10,25 +10,24 @@ from dataclasses import dataclass
 from overnight import wiring
 from overnight.api import actions
 from overnight.api.access import Access, HomePath
-from overnight.api.adding import add_all
-from overnight.api.arguments import ArgumentTypeError, ArgumentValueError, input_bytes, priority, queue_name, yes_or_no
+from overnight.api.arguments import ArgumentValueError, input_bytes, priority, queue_name, several, yes_or_no
 from overnight.api.naming import refuse_while_imported_by_a_worker
-from overnight.api.popped import give_back
-from overnight.core.durations import iso
+from overnight.core.durations import iso, quoted
 from overnight.core.endings import Ended, Ending
 from overnight.core.errors import NotFoundError
 from overnight.core.states import ErrorClass, Reason, TaskState
 from overnight.core.task import DEFAULT_QUEUE, Action, NewTask, Task, text
 from overnight.core.verdict import Standing, judge
+from overnight.engine.popped import give_back
 from overnight.store.contract import Popped, Query, Selector, Store, Verb
+from overnight.wiring.adding import add_all, chunks, this_process
+from overnight.wiring.files import GIVEN_UP, WAITING, clear
 
 #: Seconds between two looks for owners that have died, for one queue object.
 LOOK_EVERY = 1.0
 #: Tasks read at a time.
 _PAGE = 1000
 
-_WAITING = (TaskState.PENDING, TaskState.WAITING)
-_FAILED = (TaskState.FAILED, TaskState.CANCELLED, TaskState.HELD)
 _STATUS = {
     TaskState.WAITING: "pending",
     TaskState.PENDING: "pending",
@@ -117,13 +116,9 @@ class FileQueue:
 
     def add_many(self, file_paths: Iterable[str | bytes | os.PathLike[str]], priority: int = 0) -> int:
         """Put many files into the queue, all or none, hundreds of times as fast as one by one. Returns how many."""
-        if isinstance(file_paths, str | bytes):
-            raise ArgumentTypeError(
-                "file_paths is one path, and several are wanted; nothing was added", hint=f"add_many([{file_paths!r}])"
-            )
-        return len(self._add(list(file_paths), priority))
+        return len(self._add(several(file_paths, "file_paths"), priority))
 
-    def _add(self, file_paths: list[str | bytes | os.PathLike[str]], wanted: int) -> list[int]:
+    def _add(self, file_paths: Iterable[object], wanted: int) -> list[int]:
         refuse_while_imported_by_a_worker()
         raws = [input_bytes(one) for one in file_paths]
         wanted = priority(wanted)
@@ -135,7 +130,7 @@ class FileQueue:
                 for raw in raws[start:stop]
             ]
 
-        numbers = add_all(self._access.store, make, len(raws))
+        numbers = add_all(self._access.store, chunks(make, len(raws)), len(raws), this_process()).ids
         self._access.ring()
         return numbers
 
@@ -173,7 +168,7 @@ class FileQueue:
         moment = wiring.clock.monotonic()
         if self._looked_at is None or moment - self._looked_at >= LOOK_EVERY:
             self._looked_at = moment
-            give_back(store, now=wiring.clock.now())
+            give_back(store, wiring.is_alive, now=wiring.clock.now())
 
     # -- ending ------------------------------------------------------------------------------
 
@@ -206,7 +201,7 @@ class FileQueue:
         one = self._mine(store, raw) or self._taken_now(store, raw, ending)
         if one is not None and (refused := _settle(store, one, ending)):
             raise ArgumentValueError(
-                f"{text(raw)!r} is no longer this process's (attempt {refused[0][1]} was given back);"
+                f"{quoted(text(raw))} is no longer this process's (attempt {refused[0][1]} was given back);"
                 " nothing was changed",
                 hint="pop() it again",
             )
@@ -214,15 +209,16 @@ class FileQueue:
 
     def _mine(self, store: Store, raw: bytes) -> Popped | None:
         """This file as this process has popped it; who else has it keeps it while he lives."""
-        give_back(store, now=wiring.clock.now())
+        give_back(store, wiring.is_alive, now=wiring.clock.now())
         found = [one for one in store.popped() if one.queue == self.name and one.input == raw]
         me = wiring.owner()
         for one in found:
             if one.owner == me:
                 return one
         if found:
+            pid = found[0].owner.partition(":")[0]
             raise ArgumentValueError(
-                f"{text(raw)!r} is being worked on by process {found[0].owner.partition(':')[0]}; nothing was changed",
+                f"{quoted(text(raw))} is being worked on by process {pid}; nothing was changed",
                 hint="the process that popped a file says how it ended",
             )
         return None
@@ -230,7 +226,7 @@ class FileQueue:
     def _taken_now(self, store: Store, raw: bytes, ending: Ending) -> Popped | None:
         """This file, taken out of the queue to be ended; None when it has ended just so already."""
         task = self._newest(store, raw)
-        if task.state in _WAITING:
+        if task.state in WAITING:
             now = wiring.clock.now()
             one = store.pop(self.name, owner=wiring.owner(), now=now, by=wiring.who(), task_id=task.id)
             if one is not None:
@@ -238,24 +234,22 @@ class FileQueue:
             task = store.get(task.id)
         if task.state is TaskState.RUNNING:
             raise ArgumentValueError(
-                f"{text(raw)!r} is being worked on by the engine; nothing was changed",
+                f"{quoted(text(raw))} is being worked on by the engine; nothing was changed",
                 hint="wait for it, or 'overnight cancel' it first",
             )
         if item_of(task).status != _ENDED_AS[ending]:
             raise ArgumentValueError(
-                f"{text(raw)!r} has ended already ({item_of(task).status}); nothing was changed",
+                f"{quoted(text(raw))} has ended already ({item_of(task).status}); nothing was changed",
                 hint="retry_failed() puts failed files back into the queue, add() adds it once more",
             )
         return None
 
     def _newest(self, store: Store, raw: bytes) -> Task:
         asked = NewTask(action=self._for_files(), input=raw, queue=self.name)
-        for known in store.find([asked]):
-            task = store.get(known.id)
-            if task.queue == self.name:
-                return task
+        for known in store.find([asked], queue=self.name):
+            return store.get(known.id)
         raise NotFoundError(
-            f"there is no {text(raw)!r} in queue {self.name!r}; nothing was changed",
+            f"there is no {quoted(text(raw))} in queue {self.name!r}; nothing was changed",
             hint="it is found by the path as it was added, from the same directory",
         )
 
@@ -269,23 +263,24 @@ class FileQueue:
         return acted.changed
 
     def clear(self) -> None:
-        """Empty the queue: forget what waits and what has ended. What is being processed goes on."""
-        if not self._access.has_store():
-            return
-        store, now, by = self._access.store, wiring.clock.now(), wiring.who()
-        store.act(Verb.CANCEL, Selector(queue=self.name, states=_WAITING), now=now, by=by)
-        store.remove(Selector(queue=self.name), now=now, by=by)
+        """Empty the queue: forget what waits, and what has failed, was cancelled or is held for a person.
+
+        What is being processed goes on, and what is completed stays on record. ``overnight queue clear``
+        does the same for the default queue.
+        """
+        if self._access.has_store():
+            clear(self._access.home, self._access.store, self.name, now=wiring.clock.now(), by=wiring.who())
 
     # -- looking -----------------------------------------------------------------------------
 
     def get_pending(self) -> list[QueueItem]:
         """The files that wait, in the order in which they would be taken; those that wait for a retry, too."""
-        tasks = sorted(self._tasks(*_WAITING), key=lambda task: (-task.priority, task.id))
+        tasks = sorted(self._tasks(*WAITING), key=lambda task: (-task.priority, task.id))
         return [item_of(task) for task in tasks]
 
     def get_failed(self) -> list[QueueItem]:
         """The files that have failed, timed out, were cancelled or are held for a person; newest first."""
-        return [item_of(task) for task in self._tasks(*_FAILED)]
+        return [item_of(task) for task in self._tasks(*GIVEN_UP)]
 
     def _tasks(self, *states: TaskState) -> Iterator[Task]:
         if not self._access.has_store():

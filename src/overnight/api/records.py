@@ -91,7 +91,8 @@ class RunResult:
         failed: Tasks that were given up.
         held: Tasks that wait for a person to decide.
         cancelled: Tasks that a person cancelled while they ran.
-        left: Tasks that are not finished.
+        left: Tasks that are not finished, and that nobody works on.
+        elsewhere: Tasks that other programs have popped and not ended.
         stopped_by: ``queue_empty``, ``stop_signal``, ``signal``, ``gate`` or ``halt``.
         seconds: How long it took.
     """
@@ -101,6 +102,7 @@ class RunResult:
     held: int
     cancelled: int
     left: int
+    elsewhere: int
     stopped_by: str
     seconds: float
 

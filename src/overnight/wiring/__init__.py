@@ -31,10 +31,11 @@ def find_home(option: str | None = None) -> Home:
     override = _override(option)
     home = find(Path.cwd(), override)
     if home is None:
-        where = override or Path.cwd()
         raise NotFoundError(
-            f"there is no home at {where}; nothing was read",
-            hint="'overnight add' or 'overnight run' makes one here, '--home DIR' names another",
+            f"there is no home at {override or Path.cwd()}; nothing was read",
+            hint=f"'overnight --home {override} add' makes one there; if nothing is named, one is looked for upwards"
+            if override
+            else "'overnight add' or 'overnight run' makes one here, '--home DIR' names another",
         )
     check(home)
     return home
@@ -54,8 +55,15 @@ def _override(option: str | None) -> Path | None:
     return Path(named).absolute() if named else None
 
 
-def open_store(home: Home, *, create: bool = False, migrate: bool = False, readonly: bool = False) -> Store:
-    """The store of a home. A producer that has to wait for it rings the engine.
+def open_store(
+    home: Home,
+    *,
+    create: bool = False,
+    migrate: bool = False,
+    readonly: bool = False,
+    patience: float | None = None,
+) -> Store:
+    """The store of a home. A producer that has to wait for it rings the engine, and waits `patience` seconds.
 
     Raises:
         StoreDamagedError: There has been a store and it is not there any more. An empty one in its
@@ -74,6 +82,7 @@ def open_store(home: Home, *, create: bool = False, migrate: bool = False, reado
         migrate=migrate,
         readonly=readonly,
         on_wait=lambda: ring(home, doorbell.WAITING),
+        patience=patience,
     )
     if create:
         with contextlib.suppress(OSError):  # on a full disk the next call does it

@@ -3,39 +3,70 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
+import msgspec
+
+from overnight.core import gates
+from overnight.core.configuration import Configuration
+from overnight.core.durations import format_size
+from overnight.core.errors import NotNowError
+from overnight.core.events import printable
+from overnight.core.gates import Reading, Thresholds
+from overnight.core.settings import Settings
+from overnight.core.slots import automatic, fixed
+from overnight.core.supervision import Report
 from overnight.core.version import VERSION
+from overnight.engine.conditions import Limits
 from overnight.engine.goal import Goal
+from overnight.engine.heartbeat import HeartbeatLog
 from overnight.engine.info import InfoFile
-from overnight.engine.journal import ROTATE_BYTES, Journal
+from overnight.engine.journal import Journal
 from overnight.engine.loop import Engine, Result
 from overnight.engine.observers import Observers
 from overnight.engine.ports import Observer
 from overnight.engine.stops import Stops
+from overnight.engine.wakefulness import Wakefulness
+from overnight.engine.watched import Mission
 from overnight.executors.local import LocalExecutor
+from overnight.host.awake import Awake
 from overnight.host.doorbell import Doorbell
 from overnight.host.home import Home
 from overnight.host.lock import HomeLock
 from overnight.host.processes import boot_id, identity
 from overnight.host.reserve import Reserve
+from overnight.host.resources import Machine
 from overnight.host.signals import SignalWatch
+from overnight.host.stop_file import StopFile
 from overnight.host.waiter import KernelWaiter
-from overnight.store.contract import Store
-from overnight.wiring import clock, open_store, who
+from overnight.ops.swapping import keep_promise
+from overnight.store.contract import Queue, Store
+from overnight.wiring import clock, is_alive, open_store, who
+from overnight.wiring.checkpoints import checkpointing, plan_of
+from overnight.wiring.queues import lay_down
 
 
 @contextmanager
-def holding(home: Home) -> Iterator[Store]:
+def holding(home: Home, mission: Mission | None = None) -> Iterator[Store]:
     """Hold the home as its engine; yields its store, migrated and ready.
+
+    Args:
+        home: The home.
+        mission: From our supervisor, which holds the home already and shares its lock.
 
     Raises:
         AlreadyRunningError: Another process holds it; raised at once.
     """
     lock = HomeLock(home.lock)
-    lock.acquire(_identity(home))
+    if mission is None:
+        lock.acquire(_identity(home))
+    else:
+        watcher = identity(mission.supervisor.pid)
+        watched = {"supervisor": mission.supervisor.pid, "supervisor_start": watcher.ticks if watcher else None}
+        lock.adopt(mission.lock, _identity(home) | watched)
     try:
+        keep_promise(home)  # whoever was going back to a checkpoint may have died on the way
         with closing(open_store(home, create=True, migrate=True)) as store:
             yield store
     finally:
@@ -50,9 +81,35 @@ def _identity(home: Home) -> dict[str, object]:
         "started_at": clock.now(),
         "start": me.ticks if me else None,
         "boot_id": boot_id(),
-        "home": str(home.path),
+        "home": printable(os.fspath(home.path)),
         "version": VERSION,
     }
+
+
+def need_room(home: Home, reading: Reading, thresholds: Thresholds) -> None:
+    """Refuse to start where the disk gate would close at once.
+
+    Raises:
+        NotNowError: There is too little room.
+    """
+    if gates.disk(reading, thresholds, was=None) is not None:
+        free, needed = format_size(reading.disk_free), format_size(thresholds.disk)
+        raise NotNowError(
+            f"{free} are free on the disk of {home.path}, and an engine starts with {needed} or more;"
+            " nothing was started, and what is in the queue stays there",
+            hint="make room, or say how little is enough: OVERNIGHT_GATE_DISK=100MB (0 for any)",
+        )
+
+
+def limits_of(settings: Settings, cpus: int) -> Limits:
+    """What the settings say about how much runs, and how much is kept."""
+    return Limits(
+        bounds=fixed(settings.slots)
+        if settings.slots
+        else automatic(cpus, least=settings.slots_min, most=settings.slots_max),
+        thresholds=Thresholds(settings.gate_disk, settings.gate_memory),
+        keep_finished=settings.keep_finished,
+    )
 
 
 def run_engine(
@@ -61,11 +118,37 @@ def run_engine(
     *,
     goal: Goal,
     observer: Observer,
-    slots: int,
-    resources: Mapping[str, float] | None = None,
-    rotate_bytes: int = ROTATE_BYTES,
+    settings: Settings,
+    configured: Configuration,
+    supervisor: Report | None = None,
 ) -> Result:
-    """Run the engine in this process until its goal is reached. The caller holds the home."""
+    """Run the engine in this process until its goal is reached. The caller holds the home.
+
+    Args:
+        home: Whose tasks are run.
+        store: Its store.
+        goal: When it is done.
+        observer: Who wants to know.
+        settings: As this call has them.
+        configured: For queues and resources.
+        supervisor: What our supervisor says of itself, for ``engine.json``.
+
+    Raises:
+        NotNowError: There is too little room on the disk; nothing was started.
+        StoreDamagedError: The store is damaged, or is not at its place any more.
+    """
+    machine = Machine(home.path)
+    limits = limits_of(settings, machine.cpus)
+    need_room(home, machine.look(), limits.thresholds)
+    heartbeat = HeartbeatLog(home.heartbeat, clock, pid=os.getpid(), every=settings.heartbeat_every)
+    about = {
+        **_identity(home),
+        "bounds": msgspec.to_builtins(limits.bounds),
+        "supervisor": msgspec.to_builtins(supervisor),
+    }
+    limited = [Queue(name, queue.slots, queue.rate) for name, queue in configured.queues.items()]
+    lay_down(store, limited, now=clock.now(), by=home.config.name)
+    store.define(list(configured.workflows.values()), source=home.config.name, now=clock.now(), by=home.config.name)
     reserve = Reserve(home.reserve)
     reserve.keep()
     executor = LocalExecutor(
@@ -75,27 +158,36 @@ def run_engine(
         work=home.work,
         cookie=home.cookie(),
         home=home.path,
-        slots=slots,
+        slots=limits.bounds.usual,
         clock=clock,
+        isolation=settings.isolation,
     )
+    awake = Awake()
+    observers: list[Observer] = [InfoFile(home.engine_info, clock, about), heartbeat, observer]
+    observers += [Wakefulness(awake, clock)] if settings.inhibit_sleep else []
     bell = Doorbell(home.doorbell)
     waiter = KernelWaiter()
+    care = checkpointing(home, store, plan_of(settings))
     try:
-        with SignalWatch() as signals:
+        with SignalWatch() as signals, care:
             return Engine(
                 store=store,
                 executor=executor,
                 clock=clock,
                 waiter=waiter,
                 bell=bell,
-                stops=Stops(signals, home.stop),
-                journal=Journal(home.journal, store, rotate_bytes=rotate_bytes),
+                stops=Stops(signals, StopFile(home.stop)),
+                journal=Journal(home.journal, store, rotate_bytes=settings.journal_rotate_at),
                 room=reserve,
+                machine=machine,
+                limits=limits,
                 goal=goal,
-                observer=Observers([InfoFile(home.engine_info, clock, {**_identity(home), "slots": slots}), observer]),
-                resources=resources,
+                observer=Observers([*observers, care]),
+                resources={name: resource.amount for name, resource in configured.resources.items()},
+                is_alive=is_alive,
                 by=who(),
             ).run()
     finally:
         waiter.close()
         bell.close()
+        awake.let_go()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from overnight import wiring
+from overnight.core.errors import UsageError
 from overnight.core.states import TaskState
 from overnight.store.contract import Acted, Selector, Store, Verb
 from overnight.ui.cli import printing
@@ -22,7 +25,7 @@ _THERE = {
 _FEW = 10
 
 
-def act(verb: Verb, selector: Selector) -> int:
+def act(verb: Verb, selector: Selector, *, restart: Sequence[str] = ()) -> int:
     """Do it, say how many tasks it reached, and name those that it could not reach.
 
     Returns:
@@ -31,13 +34,32 @@ def act(verb: Verb, selector: Selector) -> int:
     need_words(selector)
     with opened() as session:
         states = need_known(session.store, selector.ids) if selector.ids else {}
-        acted = session.store.act(verb, selector, now=wiring.clock.now(), by=wiring.who())
+        if restart:
+            _want_steps(session.store, selector, restart)
+        acted = session.store.act(verb, selector, now=wiring.clock.now(), by=wiring.who(), restart=restart)
         session.ring()
         missed = _missed(session.store, verb, selector, acted, states)
     _report(verb, acted)
     for task_id, state in missed[:_FEW]:
         printing.note(f"overnight: task {task_id} is {state} and cannot be {_DONE[verb]}")
     return 1 if missed else 0
+
+
+def _want_steps(store: Store, selector: Selector, restart: Sequence[str]) -> None:
+    """Refuse names of steps that a task does not have.
+
+    Raises:
+        UsageError: There is no such step, and nothing was changed.
+    """
+    for task_id in selector.ids:
+        family = store.family(task_id)
+        known = [step.id for step in family.workflow.nodes] if family else []
+        for name in restart:
+            if name not in known:
+                raise UsageError(
+                    f"task {task_id} has no step {name!r}; nothing was changed",
+                    hint=f"its steps are: {', '.join(known)}" if known else f"'overnight show {task_id}'",
+                )
 
 
 def _missed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from overnight.core.task import LIMITS
 from overnight.ui.cli.group import home_option
 from overnight.ui.cli.task_options import BUILT_IN, Defaults
 
@@ -21,14 +22,18 @@ def task_defaults() -> Defaults:
         return BUILT_IN
     from overnight.ui.cli.settings import in_use
 
-    settings, _ = in_use()
+    settings, configured = in_use()
     return Defaults(
         timeout=settings.timeout,
+        **{name: getattr(settings, name) for name in LIMITS},
         retries=settings.retries,
         backoff=settings.backoff,
         kill_grace=settings.kill_grace,
         keep_output=settings.keep_output,
+        inline_result=settings.inline_result,
         env=settings.env,
+        workflow=settings.workflow,
+        workflows=configured.workflows,
     )
 
 

@@ -7,90 +7,130 @@ silent is looked up in the store, so that every task is told of once.
 from __future__ import annotations
 
 import time
-from enum import Enum, auto
+from collections.abc import Sequence
+from signal import Signals
+from typing import Protocol
 
 from overnight import wiring
 from overnight.core.errors import NotFoundError
 from overnight.core.states import TaskState
-from overnight.core.stopping import StoppedBy
+from overnight.core.stopping import Ask, Mode, StoppedBy, Stopping
 from overnight.core.verdict import Settlement
 from overnight.engine.goal import AT_REST, TheseAtRest
+from overnight.engine.popped import give_back
+from overnight.engine.ports import Observer
 from overnight.host.home import Home
 from overnight.host.lock import read_owner
+from overnight.host.stop_file import StopFile
 from overnight.monitor.tail import JournalTail
-from overnight.store.contract import Store
-from overnight.ui.cli.narrator import Narrator
+from overnight.store.contract import Selector, Store, Verb
+from overnight.ui.cli import printing
 
 #: Seconds between two looks at the journal.
 LOOK_EVERY = 0.1
 #: Seconds between two looks at the tasks themselves while the journal speaks of others.
 LOOK_AGAIN_EVERY = 5.0
-
-
-class Followed(Enum):
-    """Why following came to its end."""
-
-    #: All the tasks are at rest.
-    AT_REST = auto()
-    #: Somebody has stopped the engine with work left, and meant it.
-    STOPPED = auto()
-    #: The engine is gone with work left.
-    GONE = auto()
-
-
+#: Tasks held in one action.
+_HELD_AT_ONCE = 10_000
 #: The events that end a task.
 ENDS = frozenset({"file_completed", "file_failed", "file_timeout", "file_held", "file_cancelled"})
+#: Why an engine has stopped when somebody meant that nothing more is to be started.
+MEANT = frozenset({StoppedBy.STOP_SIGNAL, StoppedBy.HALT})
+_DONE = Stopping(Mode.DRAIN, StoppedBy.QUEUE_EMPTY)
 
 
-def follow(home: Home, store: Store, goal: TheseAtRest, narrator: Narrator, *, after: int) -> Followed:
+class SignalSource(Protocol):
+    """Who says which signals came."""
+
+    def take(self) -> Sequence[Signals]:
+        """Those since the last call."""
+
+
+def follow(
+    home: Home, store: Store, goal: TheseAtRest, observer: Observer, signals: SignalSource, *, after: int
+) -> Stopping | None:
     """Tell what becomes of these tasks until all are at rest.
 
     Args:
         home: The home in which another process is the engine.
         store: Its store.
         goal: The tasks.
-        narrator: Who tells.
+        observer: Who tells.
+        signals: What ends the following, and not the engine's work.
         after: The last event number before the tasks were added.
 
     Returns:
-        Why there is nothing more to follow.
+        Why there is nothing more to follow; None when the engine is gone with work left and nobody meant it.
     """
     tail = JournalTail(home.journal, after=after)
     looked_at = 0.0
-    stopped = False
+    meant: StoppedBy | None = None
+    stop_file = StopFile(home.stop)
+    halted = asked = False
     while True:
         gone = read_owner(home.lock) is None
-        told, stopped_now = _tell_news(tail, store, goal, narrator)
-        stopped = stopped or stopped_now
+        if not gone:  # an engine that had to be killed to stop it leaves no other word
+            asked = stop_file.touched() is not None
+        told, meant_now = _tell_news(tail, store, goal, observer)
+        meant = meant or meant_now
+        if (ask := goal.given_up()) is not None:
+            _hold(home, store, goal, Ask.HALT if halted else ask)
+            halted = True
         counts = store.counts()
         moment = wiring.clock.monotonic()
         behind = not told and counts.unfinished < goal.total - goal.at_rest
-        if gone or behind or moment - looked_at >= LOOK_AGAIN_EVERY:
+        if gone or behind or halted or moment - looked_at >= LOOK_AGAIN_EVERY:
             looked_at = moment
             for task_id in goal.look_again():
-                _tell(store, goal, narrator, task_id)
-        if goal.met() or gone:
-            narrator.clear()
-            if goal.met():
-                return Followed.AT_REST
-            return Followed.STOPPED if stopped else Followed.GONE
-        narrator.ticked(counts, [])
+                _tell(store, goal, observer, task_id)
+        if goal.met() or (looked_at == moment and not gone and _left_to_others(store, goal)):
+            return Stopping(Mode.DRAIN, StoppedBy.HALT) if halted else _DONE
+        if gone:
+            by = StoppedBy.HALT if halted else meant or (StoppedBy.STOP_SIGNAL if asked else None)
+            return Stopping(Mode.DRAIN, by) if by else None
+        if (number := next(iter(signals.take()), None)) is not None:
+            return _leave(goal, number)
+        observer.ticked(counts, [])
         time.sleep(LOOK_EVERY)
 
 
-def _tell_news(tail: JournalTail, store: Store, goal: TheseAtRest, narrator: Narrator) -> tuple[int, bool]:
-    """Tell what the journal says: how many of the tasks it spoke of, and whether somebody stopped the engine."""
-    told, stopped = 0, False
+def _leave(goal: TheseAtRest, number: Signals) -> Stopping:
+    tasks = printing.count(goal.total - goal.at_rest, "task")
+    printing.note(f"overnight: no longer following; the engine goes on with {tasks} of this call")
+    return Stopping(Mode.NOW, StoppedBy.SIGNAL, exit_code=128 + number)
+
+
+def _hold(home: Home, store: Store, goal: TheseAtRest, ask: Ask) -> None:
+    """Too many have failed. The engine is somebody else's and goes on, so it is these tasks that are kept back."""
+    keep = {TaskState.WAITING, TaskState.PENDING} | ({TaskState.RUNNING} if ask is Ask.HALT_NOW else set())
+    ids = [task_id for task_id, state in store.states(goal.open_ids()).items() if state in keep]
+    for start in range(0, len(ids), _HELD_AT_ONCE):
+        selector = Selector(ids=tuple(ids[start : start + _HELD_AT_ONCE]))
+        store.act(Verb.HOLD, selector, now=wiring.clock.now(), by=wiring.who())
+    if ids:
+        wiring.ring(home)
+        printing.note(f"overnight: too many have failed; {printing.count(len(ids), 'task')} of this call are held back")
+
+
+def _left_to_others(store: Store, goal: TheseAtRest) -> bool:
+    """Whether other programs, which are alive, have popped all that is open."""
+    return goal.left_to_others() and not give_back(store, wiring.is_alive, now=wiring.clock.now())
+
+
+def _tell_news(tail: JournalTail, store: Store, goal: TheseAtRest, observer: Observer) -> tuple[int, StoppedBy | None]:
+    """Tell what the journal says: of how many of the tasks, and why the engine has stopped, if somebody meant it."""
+    told, meant = 0, None
     for event in tail.news():
         task_id = event.get("id", 0)
         if event["event"] in ENDS and goal.is_open(task_id):
-            _tell(store, goal, narrator, task_id)
+            _tell(store, goal, observer, task_id)
             told += 1
-        stopped = stopped or (event["event"] == "processor_stopped" and event["why"] == StoppedBy.STOP_SIGNAL)
-    return told, stopped
+        if event["event"] == "processor_stopped" and event["why"] in MEANT:
+            meant = StoppedBy(event["why"])
+    return told, meant
 
 
-def _tell(store: Store, goal: TheseAtRest, narrator: Narrator, task_id: int) -> None:
+def _tell(store: Store, goal: TheseAtRest, observer: Observer, task_id: int) -> None:
     try:
         task = store.get(task_id)
     except NotFoundError:  # somebody has cleaned it away
@@ -111,6 +151,9 @@ def _tell(store: Store, goal: TheseAtRest, narrator: Narrator, task_id: int) -> 
         started_at=last.started_at,
         reason=task.reason,
         error=task.error,
+        exit_code=last.exit_code,
+        signal=last.signal,
+        slot=last.slot,
         output=last.output,
     )
-    narrator.settled(None, settlement)
+    observer.settled(None, settlement)

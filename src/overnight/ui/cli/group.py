@@ -17,6 +17,7 @@ import click
 from overnight.core import inputs
 from overnight.core.errors import UsageError
 from overnight.core.version import VERSION
+from overnight.ui.cli.values import Offered
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -39,19 +40,35 @@ COMMANDS: dict[str, Entry] = {
     "status": Entry("overnight.ui.cli.commands.status:status", "Say how it goes."),
     "list": Entry("overnight.ui.cli.commands.list:list_", "List tasks, newest first."),
     "show": Entry("overnight.ui.cli.commands.show:show", "Show all about one task."),
+    "why": Entry("overnight.ui.cli.commands.why:why_", "Say why a task is where it is."),
     "log": Entry("overnight.ui.cli.commands.log:log", "Print what a task printed."),
     "wait": Entry("overnight.ui.cli.commands.wait:wait", "Wait until tasks are finished."),
+    "start": Entry("overnight.ui.cli.commands.start:start", "Work in the background on everything in the queue."),
     "stop": Entry("overnight.ui.cli.commands.stop:stop", "End the engine and leave the queue exact."),
+    "restart": Entry("overnight.ui.cli.commands.restart:restart", "Go on in the background with a new engine."),
     "retry": Entry("overnight.ui.cli.commands.retry:retry", "Queue finished tasks once more."),
     "retry-failed": Entry("overnight.ui.cli.commands.retry:retry_failed", "Queue all failed tasks once more."),
     "cancel": Entry("overnight.ui.cli.commands.cancel:cancel", "Cancel tasks, running ones included."),
+    "pause": Entry("overnight.ui.cli.commands.pause:pause", "Let nothing more start."),
+    "unpause": Entry("overnight.ui.cli.commands.pause:unpause", "Let it go on."),
     "hold": Entry("overnight.ui.cli.commands.hold:hold", "Hold tasks back until they are released."),
     "release": Entry("overnight.ui.cli.commands.release:release", "Let held tasks go on."),
     "clean": Entry("overnight.ui.cli.commands.clean:clean", "Forget finished tasks."),
     "queue": Entry("overnight.ui.cli.commands.queue:queue", "Look at queues and set their limits."),
+    "checkpoint": Entry("overnight.ui.cli.commands.checkpoint:checkpoint", "Copy the store, and go back to a copy."),
+    "resume": Entry("overnight.ui.cli.commands.resume:resume", "Go on, from here or from a checkpoint."),
+    "doctor": Entry("overnight.ui.cli.commands.doctor:doctor", "Examine everything, and say what mends it."),
     "verify": Entry("overnight.ui.cli.commands.verify:verify", "Prove that the books balance."),
     "config": Entry("overnight.ui.cli.commands.config:config", "Show the settings in use."),
     "completion": Entry("overnight.ui.cli.commands.completion:completion", "Print the completion script for a shell."),
+}
+
+#: The short forms for files, which the help page shows as well.
+SHORT_FORMS = {
+    "queue add FILE [PRIORITY]": "Put a file into the default queue.",
+    "queue list": "List what it has still to do.",
+    "queue size": "Print how many that are.",
+    "queue clear": "Empty it.",
 }
 
 
@@ -97,6 +114,8 @@ class Lazy(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
+        with formatter.section("Files of the default queue"):
+            formatter.write_dl(list(SHORT_FORMS.items()))
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
         from click.shell_completion import CompletionItem
@@ -129,6 +148,7 @@ def global_options(*, hidden: bool = False) -> list[click.Option]:
     return [
         click.Option(
             ["--home"],
+            type=Offered("directories"),
             metavar="DIR",
             hidden=hidden,
             expose_value=False,

@@ -12,10 +12,12 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from overnight.core.gates import Gate, Hold
+from overnight.core.inputs import shown
 from overnight.core.rate import Rate
 from overnight.core.states import FINAL, Outcome, TaskState
-from overnight.core.stopping import Mode, Stopping
-from overnight.core.task import OutputRef, text
+from overnight.core.stopping import Mode, StoppedBy, Stopping
+from overnight.core.task import OutputRef
 from overnight.core.verdict import Settlement
 from overnight.engine.attempts import Running
 from overnight.engine.goal import AT_REST
@@ -23,9 +25,19 @@ from overnight.executors.local.output import read
 from overnight.host.clock import Clock
 from overnight.store.contract import Counts, Store
 from overnight.ui.cli import printing
+from overnight.ui.cli.tagging import Tagged
 
 #: Seconds between two updates of the progress line.
 REDRAW = 0.25
+#: What is said when a gate closes, after its figures, and when it opens.
+_CLOSED = {
+    Gate.DISK: "nothing new is started and nothing is lost\n  try: make room",
+    Gate.MEMORY: "fewer tasks run at the same time until there is more",
+}
+_OPENED = {
+    Gate.DISK: "there is room on the disk again; going on",
+    Gate.MEMORY: "there is memory again; as many tasks as before run at the same time, by and by",
+}
 
 
 class Narrator:
@@ -38,6 +50,7 @@ class Narrator:
         quiet: Print no outputs and no progress.
         verbose: Tell about attempts that will be retried, too.
         order: Task ids in the order in which their outputs shall come; empty for as they end.
+        tag: What stands before each line of output, a template with placeholders; None for nothing.
     """
 
     def __init__(
@@ -49,6 +62,7 @@ class Narrator:
         quiet: bool = False,
         verbose: bool = False,
         order: Sequence[int] = (),
+        tag: bytes | None = None,
     ) -> None:
         self._store = store
         self._output = output
@@ -56,8 +70,11 @@ class Narrator:
         self._quiet = quiet
         self._verbose = verbose
         self._order = list(reversed(order))
-        self._early: dict[int, Settlement] = {}
+        self._early: dict[int, tuple[Running | None, Settlement]] = {}
         self._kept_back = frozenset(order)
+        #: Of tasks that are kept back, what their steps have to tell.
+        self._of_steps: dict[int, list[tuple[Running | None, Settlement]]] = {}
+        self._tag = tag
         self._live = not quiet and sys.stderr.isatty()
         self._drawn = False
         self._draw_at = 0.0
@@ -67,12 +84,16 @@ class Narrator:
         self._unfinished = 0
         #: Why outputs are no longer printed.
         self.unwritten: printing.UnwrittenError | None = None
+        self._holds: dict[Gate, Hold] = {}
+        self._slots: int | None = None
         #: Tasks by the state in which they came to rest.
         self.tally: Counter[TaskState] = Counter()
 
     # -- what the engine tells ---------------------------------------------------------------
 
     def settled(self, running: Running | None, settlement: Settlement) -> None:
+        if settlement.step:
+            return self._step(running, settlement)
         if settlement.state in AT_REST:
             self.tally[settlement.state] += 1
             self._since_tick += 1
@@ -82,26 +103,44 @@ class Narrator:
         ):
             return self._progress()
         if settlement.task_id in self._kept_back:
-            self._early[settlement.task_id] = settlement
+            self._early[settlement.task_id] = running, settlement
             self._tell_in_order()
         else:
             self._tell(running, settlement)
         return self._progress()
 
+    def _step(self, running: Running | None, settlement: Settlement) -> None:
+        """What a step printed belongs to its task; how the task ended is told when it has."""
+        parent = running.claimed.parent_id if running else None
+        if not self._quiet and parent in self._kept_back:
+            self._of_steps.setdefault(parent or 0, []).append((running, settlement))
+        elif not self._quiet:
+            self._tell(running, settlement)
+        self._progress()
+
     def stopping(self, stopping: Stopping, still_running: int) -> None:
         if not still_running:
             return
         tasks = printing.count(still_running, "task")
-        if stopping.mode is Mode.DRAIN:
-            self.note(f"overnight: stopping; {tasks} still running may finish (Ctrl-C once more ends them)")
-        else:
+        if stopping.mode is not Mode.DRAIN:
             self.note(f"overnight: ending {tasks} now; back in the queue, nothing counted against them")
-
-    def disk(self, *, full: bool) -> None:
-        if full:
-            self.note("overnight: the disk is full; nothing new is started and nothing is lost\n  try: make room")
+        elif stopping.by is StoppedBy.QUEUE_EMPTY:
+            others = printing.count(still_running, "task of somebody else", "tasks of somebody else")
+            self.note(f"overnight: these are done; waiting for {others} to finish (Ctrl-C twice ends what runs)")
         else:
-            self.note("overnight: there is room on the disk again; going on")
+            self.note(f"overnight: stopping; {tasks} still running may finish (Ctrl-C once more ends them)")
+
+    def limits(self, holds: Sequence[Hold], slots: int) -> None:
+        before, self._holds = self._holds, {hold.gate: hold for hold in holds}
+        for gate, hold in self._holds.items():
+            if gate not in before:
+                self.note(f"overnight: {hold.words()}; {_CLOSED[gate]}")
+        for gate in before:
+            if gate not in self._holds:
+                self.note(f"overnight: {_OPENED[gate]}")
+        if self._slots not in (None, slots) and self._verbose:
+            self.note(f"overnight: {printing.count(slots, 'slot')} now")
+        self._slots = slots
 
     def ticked(self, counts: Counts, running: list[Running]) -> None:
         moment = self._clock.monotonic()
@@ -123,15 +162,28 @@ class Narrator:
             self._draw("")
             self._drawn = False
 
+    def finish(self) -> None:
+        """Tell what was kept back for the sake of order; what it waited for does not come any more."""
+        for task_id in reversed(self._order):
+            if (early := self._early.pop(task_id, None)) is not None:
+                self._tell(*early)
+        self._order = []
+        self.clear()
+
     def _tell_in_order(self) -> None:
-        while self._order and (settlement := self._early.get(self._order[-1])) is not None:
-            if settlement.state not in AT_REST:
+        while self._order and (early := self._early.get(self._order[-1])) is not None:
+            if early[1].state not in AT_REST:
                 return
-            self._tell(None, self._early.pop(self._order.pop()))
+            del self._early[self._order.pop()]
+            self._tell(*early)
 
     def _tell(self, running: Running | None, settlement: Settlement) -> None:
-        if settlement.state in AT_REST:
-            self._print_output(settlement)
+        for early in self._of_steps.pop(settlement.task_id, ()):
+            self._tell(*early)
+        if settlement.state in AT_REST and settlement.output is not None:
+            self._print_output(settlement.output, settlement, running)
+        if settlement.step and settlement.state is not TaskState.WAITING:
+            return
         if settlement.state is TaskState.FAILED:
             self._tell_failure(running, settlement)
         elif settlement.state is TaskState.HELD:
@@ -140,22 +192,24 @@ class Narrator:
             self.note(f"overnight: task {settlement.task_id}: {printing.clean(settlement.error)}; will be tried again")
 
     def _tell_failure(self, running: Running | None, settlement: Settlement) -> None:
-        task_input = running.claimed.input if running else self._store.get(settlement.task_id).input
-        name = printing.fit(printing.clean(text(task_input)), 48)
+        name = printing.fit(printing.clean(shown(self._input(running, settlement))), 48)
         error = printing.clean(settlement.error)
-        tries = printing.count(settlement.attempt, "attempt")
-        self.note(f"overnight: task {settlement.task_id} ({name}) failed after {tries}: {error}")
+        tries = f" after {printing.count(settlement.attempt, 'attempt')}" if settlement.attempt else ""
+        self.note(f"overnight: task {settlement.task_id} ({name}) failed{tries}: {error}")
 
-    def _print_output(self, settlement: Settlement) -> None:
-        if settlement.output is not None:
-            self.print_output(settlement.output, settlement.task_id, settlement.attempt)
+    def _input(self, running: Running | None, settlement: Settlement) -> bytes:
+        return running.claimed.input if running else self._store.get(settlement.task_id).input
 
-    def print_output(self, output: OutputRef, task_id: int, attempt: int) -> None:
+    def _print_output(self, output: OutputRef, settlement: Settlement, running: Running | None) -> None:
         """Print what an attempt printed, each stream to its own."""
         self.clear()
-        for stream, content in read(self._output, output, task_id, attempt):
+        tagged = None
+        if self._tag is not None:
+            task_input, slot = self._input(running, settlement), (settlement.slot or 0) + 1
+            tagged = Tagged(self._tag, task_input, seq=settlement.task_id, slot=slot)
+        for stream, content in read(self._output, output, settlement.task_id, settlement.attempt):
             try:
-                printing.pour(content, stream=stream)
+                printing.pour(tagged.lines(stream, content) if tagged else content, stream=stream)
             except printing.UnwrittenError as error:
                 self._lose(stream, error)
 

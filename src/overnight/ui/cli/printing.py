@@ -51,6 +51,22 @@ def _written_out(match: re.Match[str]) -> str:
     return f"\\x{code:02x}" if code in _ONE_BYTE else f"\\u{code:04x}"
 
 
+def shell_word(word: str) -> str:
+    """A word as a shell reads it; what is not printable is written out as bash, zsh and ksh take it."""
+    from shlex import quote
+
+    return quote(word) if word.isprintable() else f"$'{''.join(map(_spelt, word))}'"
+
+
+def _spelt(character: str) -> str:
+    """One character between ``$'`` and ``'``; what a terminal must not see as the bytes that it stands for."""
+    if character in "\\'":
+        return f"\\{character}"
+    if character in _NAMED or character.isprintable():
+        return _NAMED.get(character, character)
+    return "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", "surrogateescape"))
+
+
 class UnwrittenError(Exception):
     """A result could not be written. No `OSError`, since that is also what a home or a store may raise."""
 
@@ -170,11 +186,9 @@ def iso(at: float | None) -> str | None:
 
 def size(size_bytes: float) -> str:
     """An amount of memory or output: ``812 B``, ``3.4 MB``."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if size_bytes < 999.5:  # noqa: PLR2004 - the next unit begins
-            return f"{size_bytes:.0f} {unit}" if unit == "B" or size_bytes >= 99.5 else f"{size_bytes:.1f} {unit}"  # noqa: PLR2004 - three digits
-        size_bytes /= 1000
-    return f"{size_bytes:.1f} TB"
+    from overnight.core.durations import format_size
+
+    return format_size(size_bytes)
 
 
 def count(number: int, one: str, many: str = "") -> str:

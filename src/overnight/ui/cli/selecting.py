@@ -10,7 +10,7 @@ import click
 from overnight.core.errors import NotFoundError, UsageError
 from overnight.core.states import TaskState
 from overnight.store.contract import Selector, Store
-from overnight.ui.cli.values import TaskId
+from overnight.ui.cli.values import Offered, TaskId
 
 
 def selectors(function: Callable[..., object]) -> Callable[..., object]:
@@ -44,7 +44,7 @@ def selectors(function: Callable[..., object]) -> Callable[..., object]:
 
 _OPTIONS: Sequence[Callable[[Callable[..., object]], Callable[..., object]]] = (
     click.argument("ids", nargs=-1, type=TaskId(), metavar="[ID]..."),
-    click.option("-q", "--queue", help="Tasks of this queue."),
+    click.option("-q", "--queue", type=Offered("queues"), help="Tasks of this queue."),
     click.option("-w", "--workflow", help="Tasks of this workflow."),
     click.option(
         "--state", multiple=True, type=click.Choice([s.value for s in TaskState]), help="Tasks in this state."

@@ -62,7 +62,11 @@ def _doing(action: Action | None) -> dict[str, Any]:
     """The command or the function, and the directory."""
     if action is None:
         return {"command": None, "call": None, "cwd": None}
-    shape: dict[str, Any] = {"command": None, "call": action.call or None, **exact("cwd", action.cwd)}
+    shape: dict[str, Any] = {
+        "command": None,
+        "call": None if action.kind is ActionKind.WORKFLOW else action.call or None,
+        **exact("cwd", action.cwd),
+    }
     if action.kind is ActionKind.COMMAND:
         shape["command"] = [word.decode("utf-8", "replace") for word in action.argv]
         if any(exact("word", word).get("word_b64") for word in action.argv):

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import stat
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any, BinaryIO
@@ -20,31 +18,36 @@ import msgspec
 
 from overnight.core import environment, inputs
 from overnight.core.errors import UsageError
-from overnight.core.placeholders import COLUMN_SEPARATOR, columns, expand, has_placeholder
+from overnight.core.placeholders import columns, expand, has_placeholder
 from overnight.core.task import (
     DEFAULT_KILL_GRACE,
     DEFAULT_QUEUE,
     DEFAULT_RETRIES,
     DEFAULT_TIMEOUT,
-    MAX_INPUT_BYTES,
+    MOST_DESCRIPTION,
+    MOST_PRIORITY,
+    MOST_TITLE,
     Action,
     ActionKind,
     Backoff,
     NewTask,
     text,
 )
+from overnight.core.workflow.model import Workflow
 from overnight.ui.cli import printing
+from overnight.ui.cli.flows import want_matching
 from overnight.ui.cli.group import marked_words
-from overnight.ui.cli.values import Duration, Instant, Need
+from overnight.ui.cli.input_lists import gather, stamper
+from overnight.ui.cli.limit_options import LIMIT_OPTIONS, limits
+from overnight.ui.cli.values import Duration, Instant, Need, Offered, TaskId
 
 _FUNCTION = r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*"
 _QUEUE_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
-#: Characters of a title and a description.
-_MOST_TITLE, _MOST_DESCRIPTION = 4096, 65536
-_STDIN = b"-"
-DEFAULT_KEEP_OUTPUT = Action(ActionKind.COMMAND, b"/").keep_output
+_PLAIN = Action(ActionKind.COMMAND, b"/")
+_MAX_ARGS = click.IntRange(1, 100_000)
 _RETRIES = click.IntRange(0, 1000)
-_PRIORITY = click.IntRange(-1000, 1000)
+_FILE, _QUEUE = Offered("files"), Offered("queues")
+_PRIORITY = click.IntRange(-MOST_PRIORITY, MOST_PRIORITY)
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -54,13 +57,22 @@ class Request(msgspec.Struct, frozen=True):
     marked: tuple[str, ...] = ()
     arg_file: tuple[str, ...] = ()
     null: bool = False
+    #: Inputs in one task; None for one of each list.
+    max_args: int | None = None
     call: str | None = None
+    workflow: str | None = None
     shell: bool = False
     cwd: str | None = None
     env: tuple[str, ...] = ()
     python: str | None = None
     #: Seconds; infinity for no limit.
     timeout: float | None = None
+    #: Infinity for no limit, here and in the next four. Seconds, bytes and numbers.
+    stall: float | None = None
+    memory: float | None = None
+    max_output: float | None = None
+    open_files: float | None = None
+    processes: float | None = None
     retries: int | None = None
     at_most_once: bool = False
     queue: str = DEFAULT_QUEUE
@@ -72,6 +84,8 @@ class Request(msgspec.Struct, frozen=True):
     #: Seconds from now.
     wait_for: float | None = None
     needs: tuple[tuple[str, float], ...] = ()
+    #: Ids of tasks that must be completed before.
+    after: tuple[int, ...] = ()
     dry_run: bool = False
 
 
@@ -79,13 +93,25 @@ class Defaults(msgspec.Struct, frozen=True):
     """What holds when nothing is said. Durations in seconds; `timeout` None for no limit."""
 
     timeout: float | None = DEFAULT_TIMEOUT
+    #: None for no limit, here and in the next four.
+    stall: float | None = _PLAIN.stall
+    memory: int | None = _PLAIN.memory
+    max_output: int | None = _PLAIN.max_output
+    open_files: int | None = _PLAIN.open_files
+    processes: int | None = _PLAIN.processes
     retries: int = DEFAULT_RETRIES
     backoff: Backoff = Backoff()
     kill_grace: float = DEFAULT_KILL_GRACE
     #: Bytes of output kept of an attempt.
-    keep_output: int = DEFAULT_KEEP_OUTPUT
+    keep_output: int = _PLAIN.keep_output
+    #: Bytes of a function's result that the store takes itself.
+    inline_result: int = _PLAIN.inline_result
     #: Further variables of the environment, taken along if they are set.
     env: tuple[str, ...] = ()
+    #: Of inputs about which nothing else is said; empty for none.
+    workflow: str = ""
+    #: Those of overnight.toml.
+    workflows: Mapping[str, Workflow] = {}
 
 
 #: Without a configuration.
@@ -103,11 +129,13 @@ class Work(msgspec.Struct, frozen=True):
     request: Request
     #: POSIX seconds before which no task may start.
     not_before: float | None
+    #: Those of overnight.toml.
+    workflows: Mapping[str, Workflow] = {}
 
     def tasks(self, start: int = 0, stop: int | None = None) -> list[NewTask]:
         """The tasks of some of the inputs. Looks at the size and time of the files that they name."""
         request, action, not_before, needs = self.request, self.action, self.not_before, dict(self.request.needs)
-        stamp_of = _stamper(action.cwd)
+        stamp_of = stamper(action.cwd)
         return [
             NewTask(
                 action=action,
@@ -119,6 +147,7 @@ class Work(msgspec.Struct, frozen=True):
                 not_before=not_before,
                 stamp=stamp_of(one) if one else "",
                 needs=needs,
+                after=request.after,
             )
             for one in self.inputs[start:stop]
         ]
@@ -129,23 +158,30 @@ class Work(msgspec.Struct, frozen=True):
 
 
 _OPTIONS: Sequence[Callable[[Callable[..., object]], Callable[..., object]]] = (
-    click.argument("inputs", nargs=-1, metavar="[INPUT]... [-- COMMAND]... [::: INPUT]..."),
-    click.option("-a", "--arg-file", multiple=True, metavar="FILE", help="Inputs from FILE, one a line; - is stdin."),
+    click.argument("inputs", nargs=-1, type=Offered("words"), metavar="[INPUT]... [-- COMMAND]... [::: INPUT]..."),
+    click.option("-a", "--arg-file", multiple=True, type=_FILE, metavar="FILE",
+                 help="Inputs from FILE, one a line; - is stdin."),
     click.option("-0", "--null", is_flag=True, help="Inputs in files and on stdin end in NUL instead of newline."),
+    click.option("-n", "-N", "--max-args", type=_MAX_ARGS, metavar="N", help="Up to N inputs in one task: {1} to {N}."),
     click.option("--call", metavar="MODULE:FUNCTION", help="Run this Python function with each input."),
+    click.option("-w", "--workflow", metavar="NAME", help="Run the steps of this workflow with each input."),
     click.option("--shell", is_flag=True, help='COMMAND is one word of shell; it gets the input as "$1".'),
-    click.option("--cwd", metavar="DIR", help="Directory in which tasks run. [default: the current one]"),
+    click.option("--cwd", type=Offered("directories"), metavar="DIR",
+                 help="Directory in which tasks run. [default: the current one]"),
     click.option("--env", multiple=True, metavar="NAME", help="Take this variable of the environment along."),
-    click.option("--python", metavar="FILE", help="Interpreter for --call. [default: the one that runs Overnight]"),
+    click.option("--python", type=_FILE, metavar="FILE",
+                 help="Interpreter for --call. [default: the one that runs Overnight]"),
     click.option("--timeout", type=Duration(endless=True), help="Time limit of an attempt; 0 for none. [default: 5m]"),
+    *LIMIT_OPTIONS,
     click.option("--retries", type=_RETRIES, metavar="N", help="Further attempts after a failure. [default: 3]"),
     click.option("--at-most-once", is_flag=True, help="Hold an interrupted task instead of running it again."),
-    click.option("-q", "--queue", default=DEFAULT_QUEUE, show_default=True, help="Queue of the tasks."),
+    click.option("-q", "--queue", type=_QUEUE, default=DEFAULT_QUEUE, show_default=True, help="Queue of the tasks."),
     click.option("-p", "--priority", type=_PRIORITY, default=0, metavar="N", help="Higher goes first. [default: 0]"),
     click.option("--title", default="", help="What people call it."),
     click.option("--description", default="", help="More about it."),
     click.option("--at", type=Instant(), help="Not before this time: 06:00, '2026-03-01 06:00'."),
     click.option("--in", "wait_for", type=Duration(), help="Not before this much time has passed."),
+    click.option("--after", multiple=True, type=TaskId(), metavar="ID", help="Not before this task is completed."),
     click.option("--needs", multiple=True, type=Need(), metavar="NAME=N", help="Takes some of a resource: gpu=1."),
     click.option("--dry-run", is_flag=True, help="Print what would be run, and change nothing."),
 )  # fmt: skip
@@ -170,6 +206,7 @@ def collect(
     now: float,
     defaults: Defaults = BUILT_IN,
     distinct: bool = False,
+    otherwise: str = "",
     environ: Mapping[bytes, bytes] | None = None,
     stdin: BinaryIO | None = None,
 ) -> Work | None:
@@ -180,6 +217,7 @@ def collect(
         now: POSIX seconds.
         defaults: What holds where the request says nothing.
         distinct: Equal inputs become one task.
+        otherwise: The function for inputs about which nothing else is said; empty: that is an error.
         environ: Instead of the environment of this process.
         stdin: Instead of stdin, if that is a pipe or a file.
 
@@ -191,30 +229,48 @@ def collect(
         [os.fsencode(word) for word in request.marked],
         list_files=[os.fsencode(name) for name in request.arg_file],
     )
-    if parsed.command is None and request.call is None:
-        if parsed.lists:
+    request = _with_default(request, parsed, defaults)
+    if parsed.command is None and request.call is None and request.workflow is None:
+        if not parsed.lists:
+            return None
+        if not otherwise:
             raise UsageError(
                 "nothing is said about what to do with the inputs; nothing was added",
-                hint="put a command after '--', as in 'overnight add *.jpg -- convert {} {.}.png', or use --call",
+                hint="put a command after '--', as in 'overnight run *.jpg -- convert {} {.}.png', or use --call or -w",
             )
-        return None
+        request = msgspec.structs.replace(request, call=otherwise)
     action = _action(request, parsed.command, defaults, os.environb if environ is None else environ)
-    found = _inputs(request, parsed, action.cwd, stdin)
+    found = gather(parsed, action, nul=request.null, most=request.max_args, stdin=stdin)
     once, duplicates = inputs.distinct(found) if distinct else (found, 0)
-    return Work(action, once, duplicates, request, _not_before(request, now))
+    if request.workflow is not None:
+        want_matching(defaults.workflows.get(request.workflow), once)
+    return Work(action, once, duplicates, request, _not_before(request, now), defaults.workflows)
+
+
+def _with_default(request: Request, parsed: inputs.Parsed, defaults: Defaults) -> Request:
+    """Let inputs about which nothing is said have the workflow of the settings."""
+    if (
+        parsed.command is None
+        and request.call is None
+        and request.workflow is None
+        and defaults.workflow
+        and parsed.lists
+    ):
+        return msgspec.structs.replace(request, workflow=defaults.workflow)
+    return request
 
 
 def preview(action: Action, input_bytes: bytes, *, seq: int) -> str:
     """What a task would run, on one line."""
-    from shlex import quote
-
-    if action.kind is ActionKind.CALL:
+    if action.kind is ActionKind.WORKFLOW:
+        words = ["workflow", action.call, *(text(column) for column in columns(input_bytes))]
+    elif action.kind is ActionKind.CALL:
         words = [action.call, *(text(column) for column in columns(input_bytes))]
     elif action.shell:
         words = ["sh", "-c", text(action.argv[0]), "sh", *(text(column) for column in columns(input_bytes))]
     else:
         words = [text(word) for word in expand(action.argv, input_bytes, seq=seq, slot=1)]
-    return printing.clean(" ".join(quote(word) for word in words))
+    return " ".join(map(printing.shell_word, words))
 
 
 def warn(work: Work) -> None:
@@ -229,6 +285,20 @@ def warn(work: Work) -> None:
         )
 
 
+def too_much(work: Work, resources: Mapping[str, float]) -> tuple[str, str] | None:
+    """What a task takes more of than there is: in a sentence, and what overnight.toml would have to say; or None.
+
+    Args:
+        work: The tasks.
+        resources: How much there is of each.
+    """
+    for name, amount in work.request.needs:
+        there = resources.get(name, 0)
+        if amount > there:
+            return f"a task needs {amount:g} of {name!r} and there is {there:g}", f"[resources] {name} = {amount:g}"
+    return None
+
+
 # -- the action ------------------------------------------------------------------------------
 
 
@@ -240,25 +310,39 @@ def _action(
     env, env_names = environment.split(environ, [*map(os.fsencode, request.env), *wished])
     timeout = defaults.timeout if request.timeout is None else request.timeout
     return Action(
-        kind=ActionKind.COMMAND if request.call is None else ActionKind.CALL,
+        kind=_kind(request),
         cwd=_directory(request.cwd),
         argv=command or (),
         shell=request.shell,
-        call=request.call or "",
+        call=request.call or request.workflow or "",
         env=env,
         env_names=env_names,
         python=b"" if request.python is None else os.path.abspath(os.fsencode(request.python)),  # noqa: PTH100 - bytes
         timeout=None if timeout == float("inf") else timeout,
+        **limits(request, defaults),
         retries=defaults.retries if request.retries is None else request.retries,
         backoff=defaults.backoff,
         kill_grace=defaults.kill_grace,
         at_most_once=request.at_most_once,
         keep_output=defaults.keep_output,
+        inline_result=defaults.inline_result,
     )
+
+
+def _kind(request: Request) -> ActionKind:
+    if request.workflow is not None:
+        return ActionKind.WORKFLOW
+    return ActionKind.COMMAND if request.call is None else ActionKind.CALL
 
 
 def _check_words(request: Request, command: tuple[bytes, ...] | None) -> None:
     """Refuse what could never work."""
+    if request.workflow is not None and (command is not None or request.call is not None or request.needs):
+        what = "a command" if command is not None else "--call" if request.call is not None else "--needs"
+        raise UsageError(
+            f"{what} and a workflow were given, and what is done is a matter of its steps; nothing was added",
+            hint="leave out one of them",
+        )
     if request.call is not None:
         if command is not None:
             raise UsageError(
@@ -280,9 +364,9 @@ def _check_words(request: Request, command: tuple[bytes, ...] | None) -> None:
             f"{request.queue!r} cannot be the name of a queue; nothing was added",
             hint="use up to 64 letters, digits, dots, dashes and underscores",
         )
-    if len(request.title) > _MOST_TITLE or len(request.description) > _MOST_DESCRIPTION:
+    if len(request.title) > MOST_TITLE or len(request.description) > MOST_DESCRIPTION:
         raise UsageError(
-            f"the title or the description is longer than {_MOST_TITLE:,} or {_MOST_DESCRIPTION:,} characters;"
+            f"the title or the description is longer than {MOST_TITLE:,} or {MOST_DESCRIPTION:,} characters;"
             " nothing was added",
             hint="put the text into a file and name that",
         )
@@ -323,87 +407,3 @@ def _program_missing(action: Action) -> bool:
         return not os.access(os.path.join(action.cwd, program), os.X_OK)  # noqa: PTH118 - bytes
     places = action.env.get(b"PATH", os.fsencode(os.defpath)).split(b":")
     return not any(os.access(os.path.join(action.cwd, place, program), os.X_OK) for place in places)  # noqa: PTH118 - bytes
-
-
-# -- the inputs ------------------------------------------------------------------------------
-
-
-def _inputs(request: Request, parsed: inputs.Parsed, cwd: bytes, stdin: BinaryIO | None) -> list[bytes]:
-    """All inputs of a call, each safe to be an argument."""
-    if not parsed.lists:
-        source = stdin or _piped()
-        if source is None:
-            return [b""] if request.call is None else _none_for_call()
-        return _safe(inputs.split(source.read(), nul=request.null), cwd)
-    lists = []
-    for one in parsed.lists:
-        members = list(one.words)
-        for name in one.files:
-            members += inputs.split(_content(name, stdin), nul=request.null)
-        lists.append(_safe(members, cwd))
-    return list(inputs.combine(lists, [one.paired for one in parsed.lists]))
-
-
-def _none_for_call() -> list[bytes]:
-    raise UsageError(
-        "the function of --call has no input to work on; nothing was added",
-        hint="name inputs, as in 'overnight add --call MODULE:FUNCTION a b', or pipe them in",
-    )
-
-
-def _safe(members: list[bytes], cwd: bytes) -> list[bytes]:
-    """Refuse what cannot be an input; put ``./`` before a file's name that would look like an option."""
-    together = b"\n".join(members)  # looked at as a whole: the usual list has nothing to be looked at one by one
-    if b"" in members or COLUMN_SEPARATOR in together or max(map(len, members), default=0) > MAX_INPUT_BYTES:
-        for member in members:
-            inputs.check(member)
-    if not together.startswith(b"-") and b"\n-" not in together:
-        return members
-    return [b"./" + one if one.startswith(b"-") and _names_file(one, cwd) else one for one in members]
-
-
-def _names_file(name: bytes, cwd: bytes) -> bool:
-    return os.path.lexists(os.path.join(cwd, name))  # noqa: PTH118 - bytes
-
-
-def _piped() -> BinaryIO | None:
-    """Stdin, if somebody pipes into it or it is a file. A terminal and /dev/null are neither."""
-    try:
-        mode = os.fstat(0).st_mode
-    except OSError:
-        return None
-    return sys.stdin.buffer if stat.S_ISFIFO(mode) or stat.S_ISREG(mode) else None
-
-
-def _content(name: bytes, stdin: BinaryIO | None) -> bytes:
-    """All that a list file holds."""
-    if name == _STDIN:
-        return (stdin or sys.stdin.buffer).read()
-    try:
-        with open(name, "rb") as file:  # noqa: PTH123 - bytes
-            return file.read()
-    except OSError as error:
-        raise UsageError(
-            f"the list {text(name)!r} cannot be read ({(error.strerror or str(error)).lower()}); nothing was added",
-            hint="-a and '::::' take a file of inputs; an input itself stands before '--' or after ':::'",
-        ) from None
-
-
-def _stamper(cwd: bytes) -> Callable[[bytes], str]:
-    """A function from an input to the size and time of the file that it names, from the directory of the task."""
-    prefix = b"" if cwd == os.getcwdb() else cwd.rstrip(b"/") + b"/"  # noqa: PTH109 - bytes
-
-    def stamp(name: bytes) -> str:
-        try:
-            found = os.stat(name if not prefix or name[:1] == b"/" else prefix + name)  # noqa: PTH116 - bytes
-        except OSError:
-            return ""
-        return f"{found.st_size}:{found.st_mtime_ns}" if stat.S_ISREG(found.st_mode) else ""
-
-    def stamps(one: bytes) -> str:
-        if COLUMN_SEPARATOR not in one:
-            return stamp(one)
-        found = [stamp(column) for column in columns(one)]
-        return ",".join(found) if any(found) else ""
-
-    return stamps

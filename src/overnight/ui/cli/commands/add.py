@@ -12,11 +12,13 @@ from overnight.core.errors import UsageError
 from overnight.store.contract import Added
 from overnight.ui.cli import printing
 from overnight.ui.cli.defaults import task_defaults
+from overnight.ui.cli.flows import lay_down
 from overnight.ui.cli.group import TaskVerb
 from overnight.ui.cli.session import made, say_where
 from overnight.ui.cli.shapes import line
-from overnight.ui.cli.submit import CHUNK, submit
-from overnight.ui.cli.task_options import Request, Work, collect, task_options, warn
+from overnight.ui.cli.task_options import Request, Work, collect, task_options, too_much, warn
+from overnight.wiring.adding import add_all, chunks, this_process
+from overnight.wiring.files import UNBOUND
 
 #: Ids that a terminal shows one by one; a program that reads along gets all of them.
 _FEW = 20
@@ -35,19 +37,20 @@ def add(*, request: Request, unique: bool, as_json: bool) -> None:
     \b
     overnight add *.jpg -- convert {} {.}.png
     overnight add --call pipeline.audio:transcribe -a list.txt
+    overnight add -w ingest *.wav
     overnight add --at 02:00 -- make backup
 
     {} is the input, {.} without extension, {/} base name, {//} directory, {/.} base name without
     extension, {#} number of the task, {%} slot, {1} {2} columns of several ':::' lists (':::+' pairs
-    them). Without a placeholder the input is appended. '::::' reads a list from a file.
+    them). Without a placeholder the input is appended. '::::' reads a list from a file. Files without
+    a command get the work of the processor that runs them.
     """  # noqa: D301 - the backslash is click's mark for lines that are not to be wrapped
     put(request, unique=unique, as_json=as_json)
 
 
 def put(request: Request, *, unique: bool = False, as_json: bool = False) -> None:
     """Do what was typed: make tasks of it, put them on disk, and say their ids."""
-    now = wiring.clock.now()
-    work = collect(request, now=now, defaults=task_defaults(), distinct=unique)
+    work = collect(request, now=wiring.clock.now(), defaults=task_defaults(), distinct=unique, otherwise=UNBOUND)
     if work is None:
         raise UsageError(
             "neither an input nor a command is given; nothing was added",
@@ -61,22 +64,28 @@ def put(request: Request, *, unique: bool = False, as_json: bool = False) -> Non
         printing.note("overnight: there were no inputs; nothing was added")
         return
     warn(work)
-    _report(_add(work, now, unique=unique), work, as_json=as_json)
+    if request.needs:
+        _warn_of_needs(work)
+    _report(_add(work, unique=unique), work, as_json=as_json)
 
 
-def _add(work: Work, now: float, *, unique: bool) -> Added:
+def _warn_of_needs(work: Work) -> None:
+    """Whoever adds may do so before the machine is set up; but waiting for ever is not done in silence."""
+    from overnight.ui.cli.settings import in_use
+
+    _, configured = in_use()
+    if wanting := too_much(work, {name: resource.amount for name, resource in configured.resources.items()}):
+        what, cure = wanting
+        printing.note(f"overnight: warning: {what}; it waits until that changes\n  try: {cure}, in overnight.toml")
+
+
+def _add(work: Work, *, unique: bool) -> Added:
     gc.disable()  # a hundred thousand small values are made, and none of them is in a cycle
     with made() as session:
-        added = submit(
-            session.store,
-            work,
-            now=now,
-            by=wiring.who(),
-            owner=wiring.owner() if len(work.inputs) > CHUNK else "",
-            is_alive=wiring.is_alive,
-            unique=unique,
-            progress=_progress if sys.stderr.isatty() and len(work.inputs) > CHUNK else None,
-        )
+        lay_down(session.store, work.action, work.workflows)
+        total = len(work.inputs)
+        pieces = chunks(work.tasks, total, _progress if sys.stderr.isatty() else None)
+        added = add_all(session.store, pieces, total, this_process(), unique=unique)
         session.ring()
         say_where(session.home)
     return added

@@ -15,6 +15,7 @@ from overnight.ui.cli import printing
 from overnight.ui.cli.group import Verb
 from overnight.ui.cli.selecting import is_empty, need_known, selectors
 from overnight.ui.cli.session import Session, opened
+from overnight.wiring.removing import remove
 
 _FINAL = tuple(state for state in TaskState if state in FINAL)
 
@@ -38,7 +39,7 @@ def clean(*, selector: Selector, yes: bool) -> int:
         if not yes and not agreed(_question(session, selector)):
             printing.note("overnight: nothing was removed")
             return 0
-        removed = session.store.remove(selector, now=wiring.clock.now(), by=wiring.who())
+        removed = remove(session.home, session.store, selector, now=wiring.clock.now(), by=wiring.who())
     printing.say(f"{printing.count(removed, 'task')} removed")
     return 1 if selector.ids and removed < len(selector.ids) else 0
 
@@ -50,16 +51,22 @@ def _question(session: Session, selector: Selector) -> str:
     if selector.cause:
         return "Forget the selected tasks?"
     counts = session.store.counts(queue=selector.queue, workflow=selector.workflow)
-    numbers = [f"{getattr(counts, state):,} {state}" for state in selector.states if getattr(counts, state)]
-    return f"Forget {' and '.join(numbers) or '0'} tasks?"
+    numbers = {state: getattr(counts, state) for state in selector.states if getattr(counts, state)}
+    words = " and ".join(f"{number:,} {state}" for state, number in numbers.items()) or "0"
+    return f"Forget {words} {'task' if sum(numbers.values()) == 1 else 'tasks'}?"
 
 
 def agreed(question: str) -> bool:
-    """Ask the person at the terminal.
+    """Ask the person at the terminal. Ctrl-C and the end of input are an answer too, and it is no.
 
     Raises:
         UsageError: There is none.
+        click.Abort: The answer was Ctrl-C.
     """
     if not sys.stdin.isatty():
-        raise UsageError("nobody is there to be asked; nothing was removed", hint="add --yes")
-    return click.confirm(question, default=False, err=True)
+        raise UsageError("nobody is there to be asked; nothing was changed", hint="add --yes")
+    try:
+        return click.confirm(question, default=False, err=True)
+    except click.Abort:
+        printing.note("\novernight: nothing was changed")
+        raise

@@ -33,9 +33,9 @@ def show(*, as_json: bool) -> None:
     for line in printing.table(cells, last=printing.width() if printing.on_terminal() else None):
         printing.say(line)
     for name, limits in configured.queues.items():
-        slots = f"{limits.slots} at a time" if limits.slots else "no limit of its own"
-        rate = f", {limits.rate:g} starts a second" if limits.rate else ""
-        printing.say(f"queue {printing.clean(name)}: {slots}{rate}")
+        words = [f"{limits.slots} at a time"] if limits.slots else []
+        words += [f"{limits.rate:g} starts a second"] if limits.rate else []
+        printing.say(f"queue {printing.clean(name)}: {', '.join(words) or 'as many at a time as there are slots'}")
     for name, resource in configured.resources.items():
         ids = f" ({', '.join(resource.ids)})" if resource.ids else ""
         printing.say(f"resource {printing.clean(name)}: {resource.amount:g}{printing.clean(ids)}")

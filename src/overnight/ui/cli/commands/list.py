@@ -12,6 +12,7 @@ from overnight.store.contract import Query, Store
 from overnight.ui.cli import printing, shapes
 from overnight.ui.cli.group import Verb
 from overnight.ui.cli.session import opened
+from overnight.ui.cli.values import Offered
 
 #: Tasks fetched at a time.
 _PAGE = 500
@@ -20,7 +21,7 @@ _BOUND = 50
 
 
 @click.command("list", cls=Verb)
-@click.option("-q", "--queue", help="Tasks of this queue.")
+@click.option("-q", "--queue", type=Offered("queues"), help="Tasks of this queue.")
 @click.option("-w", "--workflow", help="Tasks of this workflow.")
 @click.option("--state", multiple=True, type=click.Choice([s.value for s in TaskState]), help="Tasks in this state.")
 @click.option("--cause", metavar="FINGERPRINT", help="Tasks that failed in this way.")

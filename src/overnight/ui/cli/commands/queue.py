@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import click
@@ -9,15 +10,17 @@ import msgspec
 
 from overnight import wiring
 from overnight.core.errors import UsageError
+from overnight.core.lanes import EVERY_QUEUE
 from overnight.core.states import TaskState
 from overnight.core.task import DEFAULT_QUEUE
-from overnight.store.contract import Query, Queue, Selector, Store, Verb
+from overnight.store.contract import Query, Queue, Store
 from overnight.ui.cli import printing, shapes
 from overnight.ui.cli.group import SETTINGS, TaskVerb, global_options
 from overnight.ui.cli.group import Verb as Command
 from overnight.ui.cli.session import made, opened
 from overnight.ui.cli.task_options import Request, task_options
-from overnight.ui.cli.values import Rate
+from overnight.ui.cli.values import Offered, Rate
+from overnight.wiring.queues import of_name
 
 _UNFINISHED = (TaskState.WAITING, TaskState.PENDING, TaskState.RUNNING)
 
@@ -36,7 +39,7 @@ def names(*, as_json: bool) -> None:
     """List the queues with their limits and counts."""
     with opened(readonly=True) as session:
         if as_json:
-            for one in session.store.queues():
+            for one in named(session.store):
                 printing.say(shapes.line(_shape(session.store, one)))
             return
         rows = queue_rows(session.store)
@@ -45,7 +48,7 @@ def names(*, as_json: bool) -> None:
 
 
 @queue.command("set", cls=Command)
-@click.argument("name")
+@click.argument("name", type=Offered("queues"))
 @click.option("--slots", metavar="N", help="Tasks of this queue that may run at a time; 'none' for no limit.")
 @click.option("--rate", type=Rate(), help="Starts a second at most: 10/s, 30/m; 'none' for no limit.")
 def set_(*, name: str, slots: str | None, rate: float | None) -> None:
@@ -53,7 +56,7 @@ def set_(*, name: str, slots: str | None, rate: float | None) -> None:
     if slots is None and rate is None:
         raise UsageError("neither --slots nor --rate is given; nothing was changed", hint="overnight queue set --help")
     with made() as session:
-        before = next((one for one in session.store.queues() if one.name == name), Queue(name))
+        before = of_name(session.store, name)
         after = msgspec.structs.replace(
             before,
             slots=before.slots if slots is None else _slots(slots),
@@ -64,15 +67,25 @@ def set_(*, name: str, slots: str | None, rate: float | None) -> None:
     printing.say(f"queue {printing.clean(name)}: {_limits(after)}")
 
 
-@queue.command(cls=TaskVerb)
+class FileVerb(TaskVerb):
+    """A task verb whose second word may be a priority, below zero, too."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if len(args) > 1 and not args[0].startswith("-") and re.fullmatch(r"-?\d+", args[1]):
+            args = [args[0], f"--priority={args[1]}", *args[2:]]
+        return super().parse_args(ctx, args)
+
+
+@queue.command(cls=FileVerb)
 @task_options
 def add(*, request: Request) -> None:
-    """Put a file into the default queue: FILE [PRIORITY], and the options of 'overnight add'."""
+    """Put a file into the default queue: FILE [PRIORITY], and the options of 'overnight add'.
+
+    Without a command it gets the work of the processor that runs it; 'overnight run' notes its size,
+    time, type and SHA-256.
+    """
     from overnight.ui.cli.commands.add import put
 
-    words = request.inputs
-    if len(words) == 2 and words[1].lstrip("-").isdigit():  # noqa: PLR2004 - FILE PRIORITY
-        request = msgspec.structs.replace(request, inputs=words[:1], priority=int(words[1]))
     put(request)
 
 
@@ -101,25 +114,33 @@ def size() -> None:
 @queue.command(cls=Command)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def clear(*, yes: bool) -> int:
-    """Cancel what waits in the default queue. What runs goes on."""
+    """Empty the default queue: forget what waits, and what has failed, was cancelled or is held.
+
+    What runs goes on, and what is completed stays on record.
+    """
     from overnight.ui.cli.commands.clean import agreed
+    from overnight.wiring import files
 
     with opened() as session:
         counts = session.store.counts(queue=DEFAULT_QUEUE)
-        waiting = counts.waiting + counts.pending
-        if waiting and not yes and not agreed(f"Cancel {printing.count(waiting, 'task')}?"):
-            printing.note("overnight: nothing was cancelled")
+        total = sum(getattr(counts, state) for state in (*files.WAITING, *files.GIVEN_UP))
+        if total and not yes and not agreed(f"Forget {printing.count(total, 'task')} that are not completed?"):
+            printing.note("overnight: nothing was removed")
             return 0
-        selector = Selector(queue=DEFAULT_QUEUE, states=(TaskState.WAITING, TaskState.PENDING))
-        acted = session.store.act(Verb.CANCEL, selector, now=wiring.clock.now(), by=wiring.who())
-    printing.say(f"{printing.count(acted.changed, 'task')} cancelled")
+        removed = files.clear(session.home, session.store, DEFAULT_QUEUE, now=wiring.clock.now(), by=wiring.who())
+    printing.say(f"{printing.count(removed, 'task')} removed")
     return 0
+
+
+def named(store: Store) -> list[Queue]:
+    """The queues, without what is set for all of them."""
+    return [one for one in store.queues() if one.name != EVERY_QUEUE]
 
 
 def queue_rows(store: Store) -> list[tuple[str, str, str, str, str]]:
     """Name, running, unfinished, finished and limits of each queue."""
     rows = []
-    for one in store.queues():
+    for one in named(store):
         counts = store.counts(queue=one.name)
         finished = counts.total - counts.unfinished
         rows.append(

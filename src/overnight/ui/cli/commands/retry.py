@@ -16,15 +16,18 @@ _FAILED = (TaskState.FAILED,)
 
 @click.command(cls=Command)
 @selectors
-def retry(*, selector: Selector) -> int:
+@click.option("--from", "restart", multiple=True, metavar="STEP", help="Of a workflow, run this step and what follows.")
+def retry(*, selector: Selector, restart: tuple[str, ...]) -> int:
     """Queue finished tasks once more. Their failures count from zero again.
 
     Ids may be of any finished task, or of one that waits for its next attempt. Without ids only failed
     ones are taken, unless --state says otherwise: 'overnight retry --all' retries every failed task.
+    Of a workflow only what failed is run again, and what comes after it; --from begins at a step that
+    was completed. What failed because of a task is queued with it.
     """
     if not selector.ids and not selector.states and not is_empty(selector):
         selector = msgspec.structs.replace(selector, states=_FAILED)
-    return act(Verb.RETRY, selector)
+    return act(Verb.RETRY, selector, restart=restart)
 
 
 @click.command("retry-failed", cls=Command)

@@ -6,10 +6,16 @@ from typing import Any
 
 import click
 
+from overnight.core.errors import OvernightError
 from overnight.core.inputs import shown
-from overnight.core.task import Action, Attempt, Task, text
+from overnight.core.results import spilled
+from overnight.core.task import LIMITS, Action, ActionKind, Attempt, Task, text
+from overnight.host import results
+from overnight.host.home import Home
 from overnight.ui.cli import printing, shapes
 from overnight.ui.cli.group import Verb
+from overnight.ui.cli.kinship import kin_of
+from overnight.ui.cli.limit_options import spell
 from overnight.ui.cli.session import opened
 from overnight.ui.cli.values import TaskId
 
@@ -23,12 +29,20 @@ def show(*, task_id: int, as_json: bool) -> None:
         task = session.store.get(task_id)
         action = session.store.actions({task.action_id}).get(task.action_id)
         attempts = session.store.attempts(task_id)
+        kin = kin_of(session.store, task)
     if as_json:
-        printing.say(shapes.line(_shape(task, action, attempts)))
+        printing.say(shapes.line(_shape(session.home, task, action, attempts) | kin.shape()))
         return
-    for name, value in _facts(task, action):
+    for name, value in _facts(session.home, task, action):
         if value:
             printing.say(f"{name + ':':<13}{printing.clean(value)}")
+    for name, value in kin.facts():
+        printing.say(f"{name + ':':<13}{printing.clean(value)}")
+    if kin.children:
+        printing.say()
+        for text_line in printing.table(kin.rows(), right=(0,)):
+            printing.say(text_line)
+        printing.say("'overnight show ID' shows a step, 'overnight log ID' prints what it printed")
     if attempts:
         printing.say()
         for text_line in printing.table([_row(attempt) for attempt in attempts], right=(0,)):
@@ -36,22 +50,27 @@ def show(*, task_id: int, as_json: bool) -> None:
         printing.say(f"'overnight log {task_id}' prints what it printed")
 
 
-def _shape(task: Task, action: Action | None, attempts: list[Attempt]) -> dict[str, Any]:
+def _shape(home: Home, task: Task, action: Action | None, attempts: list[Attempt]) -> dict[str, Any]:
     import msgspec
 
     shape = shapes.task_shape(task, action)
     shape["failures"], shape["deaths"], shape["generation"] = task.failures, task.deaths, task.generation
     shape["fingerprint"] = task.fingerprint or None
     shape["timeout"] = action.timeout if action else None
+    shape["limits"] = {name: getattr(action, name) for name in LIMITS} if action else None
     shape["retries"] = action.retries if action else None
     shape["attempts"] = [shapes.attempt_shape(attempt) for attempt in attempts]
-    shape["needs"] = {}
-    shape["children"] = []
-    shape["result"] = msgspec.Raw(task.result) if task.result else None
+    shape["needs"] = task.needs
+    try:
+        result = results.read(home.results, task.result)
+    except OvernightError as error:
+        printing.note(f"overnight: {error.message}")
+        result = b""
+    shape["result"] = msgspec.Raw(result) if result else None
     return shape
 
 
-def _facts(task: Task, action: Action | None) -> list[tuple[str, str]]:
+def _facts(home: Home, task: Task, action: Action | None) -> list[tuple[str, str]]:
     """Everything worth a line, most important first. Empty values are left out by the caller."""
     facts = [
         ("task", f"{task.id}, {task.state}" + (f" ({task.reason})" if task.reason else "")),
@@ -63,12 +82,14 @@ def _facts(task: Task, action: Action | None) -> list[tuple[str, str]]:
         ("input", shown(task.input)),
     ]
     if action is not None:
+        retries = printing.count(action.retries, "retry", "retries")
         limit = "none" if action.timeout is None else printing.duration(action.timeout)
         facts += [
             ("command", " ".join(_quoted(word) for word in action.argv)),
-            ("function", action.call),
+            ("workflow", action.call if action.kind is ActionKind.WORKFLOW else ""),
+            ("function", "" if action.kind is ActionKind.WORKFLOW else action.call),
             ("directory", text(action.cwd)),
-            ("limits", f"{limit} an attempt, {printing.count(action.retries, 'retry', 'retries')}"),
+            ("limits", ", ".join([f"{limit} an attempt", *spell(action), retries])),
         ]
     return [
         *facts,
@@ -78,8 +99,16 @@ def _facts(task: Task, action: Action | None) -> list[tuple[str, str]]:
         ("not before", _clock(task.not_before)),
         ("started", _clock(task.started_at)),
         ("finished", _clock(task.finished_at)),
-        ("result", text(task.result)),
+        ("result", _result(home, task)),
     ]
+
+
+def _result(home: Home, task: Task) -> str:
+    """A result that fits into the store, or where a larger one lies."""
+    large = spilled(task.result)
+    if large is None:
+        return text(task.result)
+    return f"{printing.size(large.size_bytes)} in {home.results / large.name}"
 
 
 def _quoted(word: bytes) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import click
 
 from overnight import wiring
+from overnight.core.slots import Bounds
 from overnight.core.states import TaskState
-from overnight.monitor.snapshot import EngineState, RunningView, Snapshot, take
+from overnight.host.home import Home
+from overnight.monitor.heartbeats import Beat
+from overnight.monitor.snapshot import EngineState, RunningView, Snapshot, SupervisorView, take
 from overnight.ui.cli import printing, shapes
 from overnight.ui.cli.group import Verb
 from overnight.ui.cli.session import Session, opened
@@ -47,13 +51,23 @@ def _shape(snapshot: Snapshot) -> dict[str, Any]:
             "state": engine.state,
             "pid": engine.pid,
             "uptime_seconds": engine.uptime_seconds,
-            "last_heartbeat": printing.iso(engine.last_heartbeat),
+            "last_heartbeat": printing.iso(_last_heard_of(snapshot)),
+            "workers": engine.slots,
+            "workers_active": engine.active,
+            "slots": None if engine.bounds is None else _slots_shape(engine.slots, engine.bounds),
+            "gates": [
+                {"gate": it.gate, "available_bytes": it.available_bytes, "needed_bytes": it.needed_bytes}
+                for it in engine.gates
+            ],
+            "containment": engine.containment or None,
+            "supervisor": None if engine.supervisor is None else _supervisor_shape(engine.supervisor),
         },
         "counts": {state.value: getattr(counts, state) for state in TaskState} | {"total": counts.total},
         "steps": counts.steps,
         "removed": counts.removed,
         "rate_per_second": snapshot.rate_per_second,
         "seconds_left": snapshot.seconds_left,
+        "heartbeat": None if snapshot.heartbeat is None else _beat_shape(snapshot.heartbeat),
         "running": [
             {
                 "id": view.task.id,
@@ -70,9 +84,40 @@ def _shape(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
+def _last_heard_of(snapshot: Snapshot) -> float | None:
+    """POSIX seconds; of an engine that is no more what the heartbeat log has of it."""
+    if snapshot.engine.last_heartbeat is not None or snapshot.heartbeat is None:
+        return snapshot.engine.last_heartbeat
+    return snapshot.heartbeat.at.timestamp()
+
+
+def _slots_shape(now: int | None, bounds: Bounds) -> dict[str, Any]:
+    return {"now": now, "least": bounds.least, "most": bounds.most, "auto": bounds.auto}
+
+
+def _beat_shape(beat: Beat) -> dict[str, Any]:
+    return {
+        "at": printing.iso(beat.at.timestamp()),
+        "completed": beat.completed,
+        "active": beat.active,
+        "tasks": beat.tasks,
+    }
+
+
+def _supervisor_shape(watch: SupervisorView) -> dict[str, Any]:
+    return {
+        "pid": watch.pid,
+        "alive": watch.alive,
+        "gave_up": watch.gave_up,
+        "restarts": watch.restarts,
+        "last_crash": watch.last_crash or None,
+        "last_crash_at": printing.iso(watch.last_crash_at),
+    }
+
+
 def _lines(snapshot: Snapshot, session: Session, *, detailed: bool) -> list[str]:
-    lines = [_engine_line(snapshot), _counts_line(snapshot)]
-    if snapshot.counts.unfinished and snapshot.engine.state is not EngineState.STOPPED:
+    lines = [_engine_line(snapshot), *_supervisor_lines(snapshot), _counts_line(snapshot)]
+    if snapshot.counts.unfinished and snapshot.engine.state not in (EngineState.STOPPED, EngineState.PAUSED):
         lines.append(_pace_line(snapshot))
     shown = snapshot.running if detailed else snapshot.running[:_FEW]
     if shown:
@@ -80,8 +125,8 @@ def _lines(snapshot: Snapshot, session: Session, *, detailed: bool) -> list[str]
     hidden = snapshot.counts.running - len(shown)
     if hidden > 0 and shown:
         lines.append(f"... and {hidden:,} more")
-    lines += _queue_lines(session) if detailed else []
-    return lines + _advice(snapshot)
+    lines += ["", *_machine_lines(snapshot), *_queue_lines(session), *_containment_lines()] if detailed else []
+    return lines + _advice(snapshot, session.home)
 
 
 def _engine_line(snapshot: Snapshot) -> str:
@@ -91,9 +136,51 @@ def _engine_line(snapshot: Snapshot) -> str:
         words += f", pid {engine.pid}"
     if engine.uptime_seconds is not None:
         words += f", for {printing.duration(engine.uptime_seconds)}"
-    if engine.state is EngineState.SILENT and engine.last_heartbeat is not None:
-        words += f", last heard of {printing.duration(snapshot.at - engine.last_heartbeat)} ago"
+    if engine.slots is not None:
+        words += f", {printing.count(engine.slots, 'worker')}"
+    if engine.last_heartbeat is not None:
+        words += f", last heard of {printing.duration(max(0.0, snapshot.at - engine.last_heartbeat))} ago"
     return words + (f": {printing.clean(engine.why)}" if engine.why else "")
+
+
+def _machine_lines(snapshot: Snapshot) -> list[str]:
+    """What the machine lets the engine do, and its last heartbeat."""
+    engine, beat = snapshot.engine, snapshot.heartbeat
+    lines = []
+    if engine.slots is not None and engine.bounds is not None:
+        bounds = engine.bounds
+        range_of = f", auto between {bounds.least} and {bounds.most}" if bounds.auto else f" of {bounds.most}"
+        lines.append(f"slots: {engine.slots}{range_of}; {printing.count(engine.active or 0, 'worker')} active")
+    lines += [
+        f"{it.gate} gate: {printing.size(it.available_bytes)} left, {printing.size(it.needed_bytes)} needed"
+        for it in engine.gates
+    ]
+    if engine.containment:
+        lines.append(f"containment: {printing.clean(engine.containment)}")
+    if beat is not None:
+        ago = printing.duration(max(0.0, snapshot.at - beat.at.timestamp()))
+        at = f", at {', '.join(str(task_id) for task_id in beat.tasks[:_FEW])}" if beat.tasks else ""
+        workers = printing.count(beat.active, "worker")
+        lines.append(f"heartbeat {ago} ago: {beat.completed:,} completed, {workers} active{at}")
+    return lines
+
+
+def _supervisor_lines(snapshot: Snapshot) -> list[str]:
+    """Who watches over the engine, and what there was to do."""
+    watch = snapshot.engine.supervisor
+    if watch is None:
+        return []
+    words = f"supervisor pid {watch.pid}"
+    if watch.gave_up:
+        words = "its supervisor gave up"
+    elif not watch.alive:
+        words += ", which is gone: nobody starts the engine again when it crashes"
+    if watch.restarts:
+        words += f", {printing.count(watch.restarts, 'restart')}"
+    if watch.last_crash:
+        when = "" if watch.last_crash_at is None else f" at {printing.clock(watch.last_crash_at)}"
+        words += f"; an engine {printing.clean(watch.last_crash)}{when}"
+    return [words]
 
 
 def _counts_line(snapshot: Snapshot) -> str:
@@ -126,7 +213,19 @@ def _queue_lines(session: Session) -> list[str]:
     return ["", *printing.table(rows, right=(1, 2, 3))] if rows else []
 
 
-def _advice(snapshot: Snapshot) -> list[str]:
+def _containment_lines() -> list[str]:
+    """What holds the processes of tasks together here, and what may be left behind all the same."""
+    from overnight.executors.local.containment import containment
+    from overnight.ui.cli.settings import in_use
+
+    settings, _ = in_use()
+    *layers, left = containment(settings.isolation)
+    words = [(layer.name, layer.words if layer.holds else f"no: {layer.words}") for layer in layers]
+    lines = [f"  {name + ':':<15}{printing.clean(said)}" for name, said in [*words, (left.name, left.words)]]
+    return ["", f"containment (isolation = {settings.isolation!r})", *lines]
+
+
+def _advice(snapshot: Snapshot, home: Home) -> list[str]:
     """What to type next, if there is something to do."""
     counts = snapshot.counts
     advice = []
@@ -135,5 +234,10 @@ def _advice(snapshot: Snapshot) -> list[str]:
     if counts.held:
         advice.append("'overnight list --state held' shows what waits for you")
     if counts.unfinished and snapshot.engine.state is EngineState.STOPPED:
-        advice.append("'overnight run' works on what is left")
+        advice.append("'overnight run' works on what is left, 'overnight start' does so in the background")
+    watch = snapshot.engine.supervisor
+    if watch is not None and watch.gave_up:
+        advice.append(f"'tail {printing.place(os.fspath(home.log))}' shows why, 'overnight start' tries again")
+    elif watch is not None and not watch.alive:
+        advice.append("'overnight restart' lets what runs finish and starts a new one")
     return ["", *advice] if advice else []

@@ -1,0 +1,65 @@
+"""``start``: the engine in the background, with a supervisor that starts it again when it crashes."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from overnight import wiring
+from overnight.core.errors import UsageError
+from overnight.host.home import Home
+from overnight.host.lock import read_owner, refusal
+from overnight.ui.cli import printing
+from overnight.ui.cli.commands.stop import tell
+from overnight.ui.cli.group import Verb, home_option
+from overnight.ui.cli.session import say_where
+from overnight.ui.cli.settings import in_use
+from overnight.ui.cli.values import Slots
+from overnight.wiring import background
+from overnight.wiring.background import Options, Order, Pending
+
+
+@click.command(cls=Verb)
+@click.option("-j", "--jobs", type=Slots(), metavar="N", help="Slots: 4, 50% of the CPUs, auto. [default: auto]")
+@click.option("--foreground", is_flag=True, help="Stay: for systemd, containers, and looking on.")
+@click.option("--install", is_flag=True, help="Write a unit for your systemd, and say what to type next.")
+@click.option("--dry-run", is_flag=True, help="With --install: print the unit instead.")
+def start(*, jobs: int | str | None, foreground: bool, install: bool, dry_run: bool) -> None:
+    """Work in the background on everything that is and will be in the queue.
+
+    Returns when the engine works, or says why it does not. It outlives the terminal; a supervisor
+    starts it again when it crashes. 'overnight stop' ends both.
+    """
+    if dry_run and not install:
+        raise UsageError("--dry-run shows what --install would write; nothing was started", hint="add --install")
+    home = wiring.make_home(home_option())
+    if install:
+        from overnight.ui.cli.unit import install_unit
+
+        in_use(slots=jobs)  # mistakes are told now, and not by systemd
+        install_unit(home, jobs, dry_run=dry_run)
+        return
+    if (owner := read_owner(home.lock)) is not None:
+        raise refusal(owner)
+    if foreground:
+        sys.stdout.flush()
+        background.become(order(home, jobs))
+    say_where(home)
+    say_started(begin(home, jobs).wait(tell))
+
+
+def order(home: Home, jobs: int | str | None, *, take_over: bool = False) -> Order:
+    """What a supervisor is to do, by the settings in use."""
+    settings, _ = in_use(slots=jobs)
+    return background.order(home, Options(jobs), settings, take_over=take_over)
+
+
+def begin(home: Home, jobs: int | str | None, *, take_over: bool = False) -> Pending:
+    """Start a supervisor in the background."""
+    return background.launch(home, order(home, jobs, take_over=take_over))
+
+
+def say_started(pid: int) -> None:
+    """The engine is up."""
+    printing.say(f"the engine works (process {pid}); 'overnight status' to watch it, 'overnight stop' to end it")

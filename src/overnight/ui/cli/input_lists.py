@@ -1,0 +1,123 @@
+"""The inputs of a call: what the lists of its words hold, read, checked, and put together to inputs of tasks."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Callable
+from typing import BinaryIO
+
+from overnight.core import inputs
+from overnight.core.errors import UsageError
+from overnight.core.placeholders import COLUMN_SEPARATOR, columns
+from overnight.core.task import MAX_INPUT_BYTES, Action, ActionKind, text
+
+_STDIN = b"-"
+
+
+def gather(
+    parsed: inputs.Parsed, action: Action, *, nul: bool, most: int | None, stdin: BinaryIO | None
+) -> list[bytes]:
+    """All inputs of a call, each safe to be an argument; the empty one for a command without inputs.
+
+    Args:
+        parsed: The words of the call.
+        action: What is done with them.
+        nul: Inputs in files and on stdin end in NUL.
+        most: So many inputs make one; None for one of each list.
+        stdin: Instead of stdin, if that is a pipe or a file.
+
+    Raises:
+        UsageError: A list cannot be read, or could never be worked on.
+    """
+    found = _lists(parsed, action.cwd, nul=nul, stdin=stdin)
+    if not found:
+        return [b""] if action.kind is ActionKind.COMMAND else _none_for_call()
+    if most is None:
+        return list(inputs.combine(found, [one.paired for one in parsed.lists]))
+    if len(found) > 1:
+        raise UsageError(
+            "-n puts several inputs of one list into a task, and there are several lists; nothing was added",
+            hint="leave out -n, or name one list",
+        )
+    return inputs.rows(found[0], most, () if action.shell else action.argv)
+
+
+def _lists(parsed: inputs.Parsed, cwd: bytes, *, nul: bool, stdin: BinaryIO | None) -> list[list[bytes]]:
+    """What each list holds; without any, what is piped in."""
+    if not parsed.lists:
+        source = stdin or _piped()
+        return [] if source is None else [_safe(inputs.split(source.read(), nul=nul), cwd)]
+    lists = []
+    for one in parsed.lists:
+        members = list(one.words)
+        for name in one.files:
+            members += inputs.split(_content(name, stdin), nul=nul)
+        lists.append(_safe(members, cwd))
+    return lists
+
+
+def _none_for_call() -> list[bytes]:
+    raise UsageError(
+        "the function of --call has no input to work on; nothing was added",
+        hint="name inputs, as in 'overnight add --call MODULE:FUNCTION a b', or pipe them in",
+    )
+
+
+def _safe(members: list[bytes], cwd: bytes) -> list[bytes]:
+    """Refuse what cannot be an input; put ``./`` before a file's name that would look like an option."""
+    together = b"\n".join(members)  # looked at as a whole: the usual list has nothing to be looked at one by one
+    if b"" in members or COLUMN_SEPARATOR in together or max(map(len, members), default=0) > MAX_INPUT_BYTES:
+        for member in members:
+            inputs.check(member)
+    if not together.startswith(b"-") and b"\n-" not in together:
+        return members
+    return [b"./" + one if one.startswith(b"-") and _names_file(one, cwd) else one for one in members]
+
+
+def _names_file(name: bytes, cwd: bytes) -> bool:
+    return os.path.lexists(os.path.join(cwd, name))  # noqa: PTH118 - bytes
+
+
+def _piped() -> BinaryIO | None:
+    """Stdin, if somebody pipes into it or it is a file. A terminal and /dev/null are neither."""
+    try:
+        mode = os.fstat(0).st_mode
+    except OSError:
+        return None
+    return sys.stdin.buffer if stat.S_ISFIFO(mode) or stat.S_ISREG(mode) else None
+
+
+def _content(name: bytes, stdin: BinaryIO | None) -> bytes:
+    """All that a list file holds."""
+    if name == _STDIN:
+        return (stdin or sys.stdin.buffer).read()
+    try:
+        with open(name, "rb") as file:  # noqa: PTH123 - bytes
+            return file.read()
+    except OSError as error:
+        raise UsageError(
+            f"the list {text(name)!r} cannot be read ({(error.strerror or str(error)).lower()}); nothing was added",
+            hint="-a and '::::' take a file of inputs; an input itself stands before '--' or after ':::'",
+        ) from None
+
+
+def stamper(cwd: bytes) -> Callable[[bytes], str]:
+    """A function from an input to the size and time of the file that it names, from the directory of the task."""
+    prefix = b"" if cwd == os.getcwdb() else cwd.rstrip(b"/") + b"/"  # noqa: PTH109 - bytes
+
+    def stamp(name: bytes) -> str:
+        try:
+            found = os.stat(name if not prefix or name[:1] == b"/" else prefix + name)  # noqa: PTH116 - bytes
+        except OSError:
+            return ""
+        return f"{found.st_size}:{found.st_mtime_ns}" if stat.S_ISREG(found.st_mode) else ""
+
+    def stamps(one: bytes) -> str:
+        if COLUMN_SEPARATOR not in one:
+            return stamp(one)
+        found = [stamp(column) for column in columns(one)]
+        return ",".join(found) if any(found) else ""
+
+    return stamps

@@ -1,0 +1,42 @@
+"""Settings of queues, and the switch that stops them: each change keeps what it does not mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from overnight.core.lanes import EVERY_QUEUE, is_paused
+from overnight.store.contract import Queue, Store
+
+
+def of_name(store: Store, name: str) -> Queue:
+    """The queue of this name as it is set; one that was never set has no limits."""
+    return next((queue for queue in store.queues() if queue.name == name), Queue(name))
+
+
+def lay_down(store: Store, queues: Iterable[Queue], *, now: float, by: str) -> None:
+    """Give queues the limits of a configuration. One that a person has paused stays paused."""
+    for wanted in queues:
+        before = of_name(store, wanted.name)
+        after = msgspec.structs.replace(before, slots=wanted.slots, rate=wanted.rate)
+        if after != before:
+            store.set_queue(after, now=now, by=by)
+
+
+def pause(store: Store, name: str, *, until: float | None, now: float, by: str) -> None:
+    """Let nothing more of a queue start, or of any (`EVERY_QUEUE`). What runs may finish."""
+    before = of_name(store, name)
+    store.set_queue(msgspec.structs.replace(before, paused=True, paused_until=until), now=now, by=by)
+
+
+def unpause(store: Store, name: str, *, now: float, by: str) -> bool:
+    """Let a queue go on; False when it was not paused."""
+    before = of_name(store, name)
+    if not is_paused(before, now):
+        return False
+    store.set_queue(msgspec.structs.replace(before, paused=False, paused_until=None), now=now, by=by)
+    return True
+
+
+__all__ = ["EVERY_QUEUE", "lay_down", "of_name", "pause", "unpause"]

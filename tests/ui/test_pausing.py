@@ -1,0 +1,72 @@
+"""A pause lets nothing more start and changes nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from overnight.host.clock import SystemClock
+from overnight.store.contract import Queue
+from overnight.store.sqlite import SqliteStore
+from overnight.wiring.queues import lay_down
+
+Call = Callable[..., Any]
+
+
+def test_a_pause_of_everything_is_said_and_ended(overnight: Call) -> None:
+    overnight("add", "--", "true")
+    assert overnight("pause").out == "every queue: paused; what runs may finish\n"
+    assert overnight("pause", "default", "--until", "2100-01-01 00:00").out.startswith("queue default: paused until 2")
+    assert overnight("unpause").lines == ["every queue: goes on", "queue default: goes on"]
+    said = overnight("unpause")
+    assert (said.status, said.out, "nothing there was paused" in said.err) == (0, "", True)
+
+
+def test_a_pause_keeps_the_limits_of_its_queue_and_limits_keep_the_pause(overnight: Call) -> None:
+    overnight("queue", "set", "net", "--slots", "2")
+    overnight("pause", "net")
+    overnight("queue", "set", "net", "--rate", "5/s")
+    [shape] = [one for one in map(_object, overnight("queue", "names", "--json").lines) if one["name"] == "net"]
+    assert (shape["slots"], shape["rate"], shape["paused"]) == (2, 5.0, True)
+
+
+def test_the_switch_of_all_queues_is_no_queue(overnight: Call) -> None:
+    overnight("add", "--", "true")
+    overnight("pause")
+    assert [line.split()[0] for line in overnight("queue", "names").lines] == ["default"]
+
+
+def test_a_queue_that_is_not_there_cannot_be_paused(overnight: Call) -> None:
+    overnight("add", "--", "true")
+    said = overnight("pause", "nowhere")
+    assert (said.status, said.out) == (4, "")
+    assert "nothing was changed" in said.err
+
+
+def test_the_limits_of_a_configuration_do_not_end_a_pause(tmp_path: Path) -> None:
+    store = SqliteStore.open(tmp_path / "queue.db", create=True, migrate=True)
+    now = SystemClock().now()
+    store.set_queue(Queue("net", slots=1, paused=True), now=now, by="me")
+    lay_down(store, [Queue("net", slots=3), Queue("gpu", rate=1.0)], now=now, by="overnight.toml")
+    assert store.queues() == [Queue("gpu", rate=1.0), Queue("net", slots=3, paused=True)]
+    store.close()
+
+
+def test_what_is_paused_does_not_run_and_goes_on_when_it_may(overnight: Call) -> None:
+    overnight("add", "-q", "net", "--", "true")
+    overnight("add", "--", "true")
+    overnight("pause", "net", "--until", "2100-01-01 00:00")
+    assert overnight("list", "--state", "completed").out == ""
+    said = overnight("run", "--quiet", "--", "true", ":::", "x")
+    assert (said.status, "queue net is paused, and nothing of it starts" in said.err) == (0, True)
+    assert overnight("status", "--json").json["counts"]["pending"] >= 1
+    overnight("unpause", "net")
+    assert overnight("run", "--quiet").status == 0
+    assert overnight("status", "--json").json["counts"]["completed"] == 3
+
+
+def _object(line: str) -> dict[str, Any]:
+    import json
+
+    return dict(json.loads(line))
