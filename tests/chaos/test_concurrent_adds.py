@@ -15,7 +15,7 @@ import pytest
 from killing import Site, violations
 
 from overnight.store.sqlite import SqliteStore
-from overnight.ui.cli.submit import CHUNK
+from overnight.wiring.adding import CHUNK
 
 PRODUCERS = 10
 EACH = 300

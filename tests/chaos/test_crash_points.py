@@ -26,11 +26,12 @@ from overnight.core.verdict import Settlement
 from overnight.engine import recovery
 from overnight.engine.attempts import Attempts
 from overnight.engine.loop import Engine
+from overnight.engine.wishes import Wishes
 from overnight.executors.contract import Event, Executor
 from overnight.store.contract import Store, Turn
 from overnight.store.sqlite import SqliteStore
 from overnight.testing import FakeWorld
-from overnight.ui.cli import submit
+from overnight.wiring import adding
 
 #: In memory where there is such a place: nothing here is about the disk, and a night syncs it 200 times.
 FAST = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a new directory inside
@@ -184,7 +185,7 @@ def count_a_crash_as_a_failure(patch: pytest.MonkeyPatch) -> None:
 
 def drop_late_controls(patch: pytest.MonkeyPatch) -> None:
     """What a person wants of a task whose attempt has just ended is forgotten."""
-    patch.setattr(Engine, "_obey_late", lambda self, control, _task_id: self._obeyed.append(control.id))
+    patch.setattr(Wishes, "_obey_late", lambda self, control, _task_id: self._agenda.obeyed.append(control.id))
 
 
 #: Where the engine finds it.
@@ -195,7 +196,7 @@ MUTATIONS: list[tuple[Patch, str]] = [
     (acknowledge_before_commit, "is lost on record; it really was begin, end"),
     (forget_unacknowledged_outcomes, "is lost on record; it really was begin, end"),
     (believe_that_nothing_began, "is recalled on record; it really was begin, killed"),
-    (recover_nothing, "not over"),
+    (recover_nothing, "not over after"),
     (requeue_twice, "40 were added"),
     (count_a_crash_as_a_failure, "failed 0 times, and 1 are counted"),
     (drop_late_controls, "wavering 0': became failed"),
@@ -250,9 +251,9 @@ def produce(night: Night) -> bool:
             work = SmallWork(first, count)
             if store.find(work.tasks()):
                 continue
-            added = submit.submit(
-                store, work, now=night.clock.now(), by="test", owner="dead", is_alive=lambda _owner: False
-            )
+            total = len(work.inputs)
+            me = adding.Producer(night.clock.now(), "test", lambda: "dead", lambda _owner: False)
+            added = adding.add_all(store, adding.chunks(work.tasks, total), total, me)
             night.acknowledged |= dict(zip(work.inputs, added.ids, strict=True))
         return True
     return False
@@ -260,7 +261,7 @@ def produce(night: Night) -> bool:
 
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(submit, "CHUNK", 3)
+    monkeypatch.setattr(adding, "CHUNK", 3)
 
 
 def producing_night(*at: int) -> int:

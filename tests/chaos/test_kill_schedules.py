@@ -46,17 +46,20 @@ def test_forty_nights_of_random_kills_lose_nothing_double_nothing_and_leave_noth
 #: The program with every purge and sweep taken out, in the engine and in its keepers.
 CARELESS = """
 import sys
-from overnight.executors.local import executor, place, slot
+from overnight.executors.local import executor, keeper_process, place, slot
+from overnight.executors.local.containment import Containment
 from overnight.ui.cli import main
 careful = place.keeper_argv
 def careless(where):
     *words, boot, last = careful(where)
-    patch = "from overnight.executors.local import keeper; keeper.purge = lambda *_, **__: set(); "
+    patch = "from overnight.executors.local import keeper as a, running_command as b; "
+    patch += "a.purge = b.purge = lambda *_, **__: set(); "
     return [*words, boot.replace("from overnight.executors", patch + "from overnight.executors", 1), last]
-slot.keeper_argv = careless
+keeper_process.keeper_argv = careless
 for room in (executor, slot):
     room.purge = lambda *_, **__: set()
 executor.sweep = lambda *_, **__: []
+Containment.end_left = lambda _: []
 main()
 """
 

@@ -14,8 +14,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from overnight.core.endings import AttemptKey, Ended, Ending
+from overnight.core.slots import fixed
 from overnight.core.states import Outcome, Reason, TaskState
 from overnight.core.task import Action, ActionKind, Attempt, NewTask, Task
+from overnight.engine.conditions import Limits
 from overnight.engine.goal import QueueEmpty
 from overnight.engine.journal import Journal
 from overnight.engine.loop import Engine
@@ -29,6 +31,7 @@ from overnight.testing import (
     FakeBell,
     FakeClock,
     FakeExecutor,
+    FakeMachine,
     FakeRoom,
     FakeStops,
     FakeWaiter,
@@ -262,6 +265,8 @@ class Night:
             stops=stops,
             journal=journal,
             room=FakeRoom(),
+            machine=FakeMachine(),
+            limits=Limits(fixed(SLOTS)),
             goal=QueueEmpty(),
             observer=Recorder(),
         )

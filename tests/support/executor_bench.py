@@ -29,9 +29,10 @@ class Bench:
         root: Directory for everything.
         slots: How many.
         cookie: Equal ones sweep each other.
+        isolation: What holds the processes of a worker together.
     """
 
-    def __init__(self, root: Path, *, slots: int = 1, cookie: str = "") -> None:
+    def __init__(self, root: Path, *, slots: int = 1, cookie: str = "", isolation: str = "none") -> None:
         self.root = root
         self.cookie = cookie or f"test:{root}"
         self.executor = LocalExecutor(
@@ -43,6 +44,7 @@ class Bench:
             home=root,
             slots=slots,
             clock=CLOCK,
+            isolation=isolation,
         )
         self.environ = {b"PATH": os.environb[b"PATH"]}
         self.actions: dict[int, Action] = {}
@@ -75,8 +77,10 @@ class Bench:
 
     def call(self, name: str, source: str = "", **fields: Any) -> int:
         """An action that calls a function, with the source of its module; its id."""
-        if source:
-            (self.root / (name.partition(":")[0] + ".py")).write_text(source, "utf-8")
+        module = self.root / (name.partition(":")[0] + ".py")
+        # Never written twice: a runner may be reading it.
+        if source and not module.exists():
+            module.write_text(source, "utf-8")
         return self._action(kind=ActionKind.CALL, call=name, **fields)
 
     def _action(self, **fields: Any) -> int:
@@ -162,7 +166,9 @@ class Bench:
 
     def keeper(self, slot: int = 0) -> int:
         """The number of a slot's keeper."""
-        return self.executor._slots[slot]._keeper.pid
+        keeper = self.executor._slots[slot]._keeper
+        assert keeper is not None
+        return keeper.pid
 
     def runner(self, slot: int = 0) -> int:
         """The number of a slot's runner; it must have one."""

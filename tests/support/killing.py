@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import psutil
+from small_machine import ROOM
 from terminal import Terminal
 
 from overnight.core.states import Outcome
@@ -144,7 +145,7 @@ class Site:
 
     def start(self, *words: str) -> subprocess.Popen[bytes]:
         """Start an engine that works until the queue is empty."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("OVERNIGHT_")}
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("OVERNIGHT_")} | ROOM
         with (self.directory / "said").open("ab") as said:
             engine = subprocess.Popen(
                 [sys.executable, *self.program, "run", "-j", "3", "--quiet", *words],

@@ -7,15 +7,30 @@ from pathlib import Path
 from typing import Any
 
 from overnight.core.endings import Ending
+from overnight.core.slots import fixed
 from overnight.core.states import TaskState
+from overnight.core.stopping import Ask
 from overnight.core.task import Action, ActionKind, NewTask
+from overnight.engine.conditions import Limits
 from overnight.engine.goal import Goal, QueueEmpty
 from overnight.engine.journal import Journal
 from overnight.engine.loop import Engine, Result
+from overnight.engine.observers import Observers
+from overnight.engine.ports import Observer
 from overnight.executors.contract import Spec
 from overnight.host.waiter import Source
 from overnight.store.sqlite import SqliteStore
-from overnight.testing import FakeBell, FakeClock, FakeExecutor, FakeRoom, FakeStops, FakeWaiter, Play, Recorder
+from overnight.testing import (
+    FakeBell,
+    FakeClock,
+    FakeExecutor,
+    FakeMachine,
+    FakeRoom,
+    FakeStops,
+    FakeWaiter,
+    Play,
+    Recorder,
+)
 
 
 def action(**options: Any) -> Action:
@@ -54,7 +69,12 @@ class Night:
         self.store = SqliteStore.open(directory / "queue.db", create=True, migrate=True)
         self.recorder = Recorder()
         self.bell, self.stops, self.room = FakeBell(), FakeStops(), FakeRoom()
+        self.machine = FakeMachine()
         self.executor = FakeExecutor(self.clock, slots=2)
+        #: Who watches besides the recorder.
+        self.observers: list[Observer] = []
+        #: Names of processes that have died.
+        self.dead: set[str] = set()
 
     def add(self, *tasks: NewTask) -> list[int]:
         return self.store.add(tasks, now=self.clock.now()).ids
@@ -64,11 +84,13 @@ class Night:
         play: Callable[[Spec, Action], Play] | None = None,
         *,
         slots: int = 2,
+        limits: Limits | None = None,
         goal: Goal | None = None,
         script: Sequence[tuple[float, Callable[[], None]]] = (),
         resources: dict[str, float] | None = None,
     ) -> Result:
-        self.executor = FakeExecutor(self.clock, slots=slots, play=play)
+        limits = limits or Limits(fixed(slots))
+        self.executor = FakeExecutor(self.clock, slots=limits.bounds.usual, play=play)
         self.waiter = Watched(self.clock, self.executor, self.bell, self.stops, script)
         engine = Engine(
             store=self.store,
@@ -79,11 +101,18 @@ class Night:
             stops=self.stops,
             journal=Journal(self.directory / "events.jsonl", self.store),
             room=self.room,
+            machine=self.machine,
+            limits=limits,
             goal=goal or QueueEmpty(),
-            observer=self.recorder,
+            observer=Observers([self.recorder, *self.observers]),
             resources=resources,
+            is_alive=lambda owner: owner not in self.dead,
         )
         return engine.run()
+
+    def give_up(self) -> None:
+        """For a script: it should have been over by now."""
+        self.stops.signals.append(Ask.SIGTERM)
 
     def state(self, task_id: int) -> TaskState:
         return self.store.get(task_id).state

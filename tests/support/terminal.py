@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from small_machine import ROOM
+
+from overnight.host.lock import read_owner
 
 #: Seconds after which something that should happen is taken not to happen.
 PATIENCE = 60.0
@@ -22,7 +25,7 @@ class Terminal:
     def __init__(self, cwd: Path) -> None:
         self.cwd = cwd
         self._started: list[subprocess.Popen[bytes]] = []
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("OVERNIGHT_")}
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("OVERNIGHT_")} | ROOM
         self._environment = environment
 
     def run(self, *words: str | bytes, code: int | None = 0, stdin: bytes | None = None) -> str:
@@ -98,8 +101,17 @@ class Terminal:
                 member.kill()
         process.communicate()
 
+    def owner(self) -> dict[str, Any]:
+        """Who holds the home, as the lock says it; nothing when nobody does."""
+        path = self.cwd / ".overnight" / "lock"
+        return {} if read_owner(path) is None else json.loads(path.read_text())
+
     def close(self) -> None:
-        """End what still runs."""
+        """End what still runs, in the background too."""
+        for name in ("supervisor", "pid"):
+            if pid := self.owner().get(name):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    psutil.Process(pid).kill()
         for process in self._started:
             if process.poll() is None:
                 self.kill_everything(process)

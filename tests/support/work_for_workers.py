@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -95,3 +96,11 @@ class Worker:
     def moving(self, file_path: str) -> str:
         """Need an object."""
         return file_path
+
+
+def ledger_of_its_own(file_path: str) -> None:
+    """Append the path to a ledger that only this process writes: a line is whole, and never another's."""
+    directory = Path("ledgers")
+    directory.mkdir(exist_ok=True)
+    with (directory / str(os.getpid())).open("a", encoding="utf-8") as page:
+        page.write(f"{file_path}\n")

@@ -16,6 +16,7 @@ from overnight import (
     DEFAULT_TIMEOUT_SECONDS,
     MAX_RETRIES,
     AutonomousProcessor,
+    Checkpoint,
     FileQueue,
     Overnight,
     ProcessingResult,
@@ -82,6 +83,8 @@ def processors() -> None:
     assert_type(processor.resume(), RunSummary)
     assert_type(processor.result("a"), ProcessingResult | None)
     assert_type(processor.get_status(), dict[str, Any])
+    assert_type(processor.save_checkpoint(), Checkpoint)
+    assert_type(processor.restore_from_checkpoint("latest"), Checkpoint)
     processor.stop()
     processor.state.files_processed = 3
     summary["done"]  # type: ignore[typeddict-item]  # no such key

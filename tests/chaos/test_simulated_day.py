@@ -1,0 +1,59 @@
+"""A whole day of faults in seconds: nothing lost, nothing doubled, nothing grown."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from simulated_day import HOUR, KEEP, Day
+
+from overnight.monitor.books import audit
+from overnight.store.sqlite import SqliteStore
+
+#: Memory, where there is such a file system: nothing here is about power cuts, and a day has many commits.
+FAST = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a directory of one's own is made in it
+#: Objects that may be more at the end of the day than in the middle of its second half.
+FEW = 2000
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(dir=FAST) as name:
+        yield Path(name)
+
+
+def all_is_well(day: Day, directory: Path, an_hour: int) -> None:
+    assert day.violations == []
+    assert day.crashes >= 1
+    with closing(SqliteStore.open(directory / "queue.db")) as store:
+        assert store.recount() == []
+        assert audit(store, directory / "events.jsonl") == []
+        counts = store.counts()
+        assert counts.total + counts.removed == day.added
+        assert counts.removed > day.added / 4
+        assert len(list(store.spare_actions())) < an_hour * (KEEP / HOUR + 2.5) / 10 + 100
+    assert counts.total < an_hour * (KEEP / HOUR + 3) + counts.held
+
+
+def test_a_few_hours_of_faults_lose_nothing_double_nothing_and_leave_nothing_behind(directory: Path) -> None:
+    day = Day(directory, seed=1, hours=6, an_hour=300)
+    day.live()
+    all_is_well(day, directory, 300)
+    assert day.began >= 1500
+    assert max(day.sizes().values()) < 100, day.sizes()
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("seed", range(10))
+def test_a_day_of_faults(directory: Path, seed: int) -> None:
+    day = Day(directory, seed=seed, hours=24, an_hour=4500)
+    day.live()
+    all_is_well(day, directory, 4500)
+    assert day.began >= 100_000
+    assert set(day.happened) == {"full", "disk", "memory", "load", "clock"}
+    settled = day.objects[len(day.objects) * 5 // 8 :]
+    assert max(settled[-6:]) - min(settled[:6]) < FEW, settled
+    assert sum(day.sizes().values()) < 3000

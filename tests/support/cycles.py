@@ -1,0 +1,45 @@
+"""Engines one after the other in one process; prints what the process holds after each.
+
+python cycles.py COUNT
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+
+import psutil
+
+from overnight import wiring
+from overnight.core.configuration import Configuration
+from overnight.core.settings import resolve
+from overnight.engine.goal import QueueEmpty
+from overnight.engine.observers import Observers
+from overnight.wiring.engine import holding, run_engine
+
+
+def main() -> None:
+    """Start and stop so many."""
+    settings = resolve(flags={"slots": 1}, environ={}, configured={})
+    home = wiring.make_home()
+    me = psutil.Process()
+    for _ in range(int(sys.argv[1])):
+        with holding(home) as store:
+            run_engine(
+                home, store, goal=QueueEmpty(), observer=Observers([]), settings=settings, configured=Configuration()
+            )
+        figures = {
+            "descriptors": len(os.listdir("/proc/self/fd")),  # noqa: PTH208 - /proc
+            "threads": threading.active_count(),
+            "children": len(me.children(recursive=True)),
+            "files": len([path for path in Path(home.path).rglob("*") if "checkpoints" not in path.parts]),
+            "memory": me.memory_info().rss,
+        }
+        print(json.dumps(figures), flush=True)  # noqa: T201 - a program of its own
+
+
+if __name__ == "__main__":
+    main()

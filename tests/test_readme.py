@@ -1,0 +1,68 @@
+"""The front page does what it says: its code runs as pasted, in an empty directory."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).parents[1] / "README.md"
+BLOCKS: list[tuple[str, str]] = re.findall(r"^```(\w+)\n(.*?)^```", README.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+#: What is no program.
+DATA = {"toml"}
+
+
+def pasted(directory: Path, *argv: str) -> list[str]:
+    """What a program prints in this directory, by lines; `overnight` and `python` are those of this environment."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("OVERNIGHT_", "PYTHON"))}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    done = subprocess.run(
+        argv, cwd=directory, env=environment, capture_output=True, text=True, timeout=100, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    return [*done.stdout.splitlines(), *done.stderr.splitlines()]
+
+
+def block(language: str) -> str:
+    """The one block in this language."""
+    (found,) = [words for name, words in BLOCKS if name == language]
+    return found
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Path:
+    made = tmp_path / "empty"
+    made.mkdir()
+    return made
+
+
+def test_the_shell_lines_run_as_pasted(empty: Path) -> None:
+    said = pasted(empty, "sh", "-e", "-c", block("sh"))
+    assert len(list(empty.glob("letter-*.txt.gz"))) == 5
+    assert "The books balance: 5 tasks, each accounted for." in said
+    assert "overnight: 5 inputs completed before and skipped" in said
+
+
+def test_the_python_program_runs_as_pasted_and_again(empty: Path) -> None:
+    program = block("python")
+    name = program.splitlines()[0].removeprefix("# ")
+    (empty / name).write_text(program)
+    for _ in range(2):
+        *_, summary, results = [line for line in pasted(empty, "python", name) if line]
+        assert "processed=5" in summary
+        assert results == "[3, 6, 9, 12, 15]"
+
+
+def test_both_run_in_the_same_directory(empty: Path) -> None:
+    """Whoever tries one tries the other."""
+    test_the_shell_lines_run_as_pasted(empty)
+    test_the_python_program_runs_as_pasted_and_again(empty)
+
+
+def test_every_block_is_tried_or_is_no_program() -> None:
+    assert sorted({name for name, _ in BLOCKS} - DATA) == ["python", "sh"]
