@@ -9,10 +9,10 @@ ARGS :=
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test prove bench lint format audit docs clean
+.PHONY: help demo test prove bench bench-peers lint format audit docs clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.with-nothing ## install, then run the main job on real files, some broken on purpose (under a minute)
 	$(PY) examples/demo/demo.py
@@ -25,6 +25,9 @@ prove: $(VENV)/.with-dev ## the long proofs: crashes, power cuts, kills (under 4
 
 bench: $(VENV)/.with-bench ## measure, both sides in the same run
 	$(PY) benchmarks/run.py $(ARGS)
+
+bench-peers: $(VENV)/.with-bench $(VENV)/.with-programs ## measure beside other runners, and what kill -9 leaves of each (about 6 minutes)
+	$(PY) benchmarks/beside.py $(ARGS)
 
 lint: $(VENV)/.with-dev ## style, format, strict types
 	$(PY) -m ruff check .
@@ -62,6 +65,10 @@ $(VENV)/.with-nothing: $(VENV)/.made pyproject.toml
 $(VENV)/.with-audit: $(VENV)/.made pyproject.toml
 	$(PIP) install --editable '.[dev,audit]'
 	@touch $@
+
+# Peers that are programs, beside the environment; a failure is no reason not to measure the others.
+$(VENV)/.with-programs: $(VENV)/.made benchmarks/peers/fetch
+	@if benchmarks/peers/fetch $(VENV)/peers; then touch $@; fi
 
 $(VENV)/.with-%: $(VENV)/.made pyproject.toml
 	$(PIP) install --editable '.[$*]'

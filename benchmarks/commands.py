@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import statistics
 
-from measuring import OVERNIGHT, Row, directory, pairs, seconds, spread, write_list
+from measuring import Row, pairs, spread
+from peers.contract import SLOTS
+from peers.figures import time_line
+from peers.ours import Run
+from peers.xargs import Xargs
 
-COMMANDS = 4000
-SLOTS = 2
+#: So many that what is fixed (starting, adding) is a small part, as in a night.
+COMMANDS = 20_000
 
 
-def measure(repeats: int = 5) -> list[Row]:
+def measure(repeats: int = 3) -> list[Row]:
     """The rows of the table."""
-    with directory() as home:
-        listed = write_list(home / "list", COMMANDS)
-
-        def ours() -> float:
-            with directory() as cwd:
-                argv = [*OVERNIGHT, "run", "--quiet", "-j", str(SLOTS), "-a", str(listed), "--", "/bin/true"]
-                return COMMANDS / seconds(argv, cwd)
-
-        def xargs() -> float:
-            return COMMANDS / seconds(["xargs", f"-P{SLOTS}", "-n1", "/bin/true"], home, stdin=listed)
-
-        mine, theirs = pairs(ours, xargs, repeats)
+    mine, theirs = pairs(lambda: time_line(Run, COMMANDS), lambda: time_line(Xargs, COMMANDS), repeats)
     share = statistics.median(a / b for a, b in zip(mine, theirs, strict=True))
     return [
         Row(

@@ -7,9 +7,14 @@ Says "ready" when it works. Ended by SIGTERM.
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Sequence
 
 from overnight import wiring
+from overnight.core.configuration import Configuration
+from overnight.core.gates import Hold
+from overnight.core.settings import resolve
 from overnight.core.stopping import Stopping
 from overnight.core.verdict import Settlement
 from overnight.engine.attempts import Running
@@ -30,7 +35,7 @@ class Herald:
     def stopping(self, stopping: Stopping, still_running: int) -> None:
         """Nothing to say."""
 
-    def disk(self, *, full: bool) -> None:
+    def limits(self, holds: Sequence[Hold], slots: int) -> None:
         """Nothing to say."""
 
     def ticked(self, counts: Counts, running: list[Running]) -> None:  # noqa: ARG002 - the contract's arguments
@@ -43,4 +48,5 @@ class Herald:
 if __name__ == "__main__":
     home = wiring.make_home()
     with holding(home) as store:
-        run_engine(home, store, goal=Never(), observer=Herald(), slots=int(sys.argv[1]))
+        settings = resolve(flags={"slots": sys.argv[1]}, environ=os.environ, configured={})
+        run_engine(home, store, goal=Never(), observer=Herald(), settings=settings, configured=Configuration())

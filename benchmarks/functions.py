@@ -8,25 +8,15 @@ processes, results off, from the start of the consumer until nothing is pending.
 from __future__ import annotations
 
 import statistics
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 from measuring import OVERNIGHT, Row, counts, directory, pairs, seconds, spread, write_list
+from peers.huey import Huey
+from peers.room import room, until
 
 TASKS = 200_000
 HUEY_TASKS = 20_000
 SLOTS = 2
-
-HUEY = """
-from huey import SqliteHuey
-huey = SqliteHuey(filename={path!r}, results=False)
-
-@huey.task()
-def noop(name):
-    return None
-"""
 
 
 def ours(tasks: int = TASKS) -> float:
@@ -43,21 +33,13 @@ def ours(tasks: int = TASKS) -> float:
 
 def huey(tasks: int = HUEY_TASKS) -> float:
     """Tasks a second."""
-    with directory() as cwd:
-        (cwd / "hueyjob.py").write_text(HUEY.format(path=str(cwd / "huey.db")))
-        fill = f"import hueyjob\nfor n in range({tasks}): hueyjob.noop(f'/data/in/file-{{n:08d}}.wav')"
-        subprocess.run([sys.executable, "-c", fill], cwd=cwd, check=True)
-        consumer = Path(sys.executable).with_name("huey_consumer")
-        argv = [sys.executable, str(consumer), "hueyjob.huey", "-w", str(SLOTS), "-k", "process", "-q"]
+    with room() as made:
+        peer = Huey(made)
+        peer.fill(tasks)
         started = time.perf_counter()
-        worker = subprocess.Popen(argv, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            wait = "import hueyjob, time\nwhile hueyjob.huey.pending_count(): time.sleep(0.02)"
-            subprocess.run([sys.executable, "-c", wait], cwd=cwd, check=True, timeout=300)
-            return tasks / (time.perf_counter() - started)
-        finally:
-            worker.terminate()
-            worker.wait()
+        peer.start()
+        until(peer.done, 300, "Huey's tasks", pause=0.02)
+        return tasks / (time.perf_counter() - started)
 
 
 def measure(repeats: int = 3) -> list[Row]:

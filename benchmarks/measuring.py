@@ -13,9 +13,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+T = TypeVar("T")
 
 OVERNIGHT = (sys.executable, "-m", "overnight")
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 
 
 class Row(NamedTuple):
@@ -61,9 +64,10 @@ def write_list(path: Path, count: int) -> Path:
     return path
 
 
-def pairs(ours: Callable[[], float], theirs: Callable[[], float], repeats: int) -> tuple[list[float], list[float]]:
+def pairs(ours: Callable[[], T], theirs: Callable[[], T], repeats: int) -> tuple[list[T], list[T]]:
     """Both sides in turn, A B A B ..., so that a noisy minute hits both."""
-    first, second = [], []
+    first: list[T] = []
+    second: list[T] = []
     for _ in range(repeats):
         first.append(ours())
         second.append(theirs())
@@ -80,6 +84,13 @@ def spread(values: Sequence[float], form: str = "{:,.0f}") -> str:
     """Median with minimum and maximum."""
     low, middle, high = (form.format(value) for value in (min(values), statistics.median(values), max(values)))
     return f"{middle} ({low} to {high})"
+
+
+def write_between(mark: str, text: str) -> None:
+    """Put a text into docs/benchmarks.md, between `<!-- mark -->` and `<!-- /mark -->`."""
+    begin, end = f"<!-- {mark} -->\n", f"<!-- /{mark} -->\n"
+    before, _, rest = PAGE.read_text().partition(begin)
+    PAGE.write_text(before + begin + text + end + rest.partition(end)[2])
 
 
 def conditions() -> str:

@@ -8,24 +8,27 @@ With `--write` the table goes into docs/benchmarks.md, between its two marks.
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import adding
 import commands
 import depth
 import functions
+import importing
 import latency
-from measuring import Row, conditions
+import slow_disk
+import supervising
+from measuring import Row, conditions, write_between
 
 PARTS = {
     "functions": functions.measure,
     "commands": commands.measure,
+    "importing": importing.measure,
     "latency": latency.measure,
     "depth": depth.measure,
     "adding": adding.measure,
+    "supervising": supervising.measure,
+    "slow_disk": slow_disk.measure,
 }
-PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
-BEGIN, END = "<!-- table -->\n", "<!-- /table -->\n"
 
 
 def table(rows: list[Row]) -> str:
@@ -46,9 +49,7 @@ def main(words: list[str]) -> None:
         print(*found, sep="\n", flush=True)
     print("\n" + table(rows))
     if "--write" in words:
-        page = PAGE.read_text()
-        before, _, rest = page.partition(BEGIN)
-        PAGE.write_text(before + BEGIN + table(rows) + END + rest.partition(END)[2])
+        write_between("table", table(rows))
 
 
 if __name__ == "__main__":

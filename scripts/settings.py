@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from overnight.core.settings import page
+from overnight.core.settings_page import page
 
 PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
 
