@@ -19,7 +19,8 @@ from files import BROKEN, FLAKY, make
 
 HERE = Path(__file__).parent
 HOME, FILES, OUT = HERE / ".overnight", HERE / "files", HERE / "out"
-ENVIRONMENT = os.environ | {"OVERNIGHT_HOME": str(HOME)}
+#: The files of a demo are small, so it may run where less than the usual 1 GB of disk is free.
+ENVIRONMENT = os.environ | {"OVERNIGHT_HOME": str(HOME), "OVERNIGHT_GATE_DISK": "50MB"}
 #: Something of the call failed; that is what a demo with broken files must end with.
 SOME_FAILED = 1
 #: The only file that the function in `catalogue` refuses for good.
