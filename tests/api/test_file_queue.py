@@ -13,6 +13,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from overnight import AutonomousProcessor, FileQueue, OvernightError, QueueItem,
 from overnight.core.errors import HomeUnusableError, NotFoundError, StoreDamagedError
 from overnight.host.home import Home
 from overnight.store.sqlite.connection import create_file
+from overnight.wiring.queues import EVERY_QUEUE, pause, unpause
 
 Python = Callable[..., subprocess.Popen[str]]
 
@@ -161,6 +163,17 @@ def test_peek_shows_what_pop_takes_and_leaves_it() -> None:
     assert seen is not None
     assert got is not None
     assert (seen.file_path, seen.status, got.file_path, got.status) == ("high", "pending", "high", "processing")
+
+
+@pytest.mark.parametrize("paused", ["default", EVERY_QUEUE])
+def test_nothing_is_handed_out_of_a_paused_queue(paused: str) -> None:
+    queue = FileQueue()
+    queue.add("a")
+    with closing(wiring.open_store(wiring.find_home())) as store:
+        pause(store, paused, until=None, now=wiring.clock.now(), by="a person")
+        assert (queue.peek(), queue.pop(), queue.size()) == (None, None, 1)
+        unpause(store, paused, now=wiring.clock.now(), by="a person")
+    assert queue.pop() is not None
 
 
 def test_an_item_says_when_and_how_often() -> None:

@@ -22,6 +22,7 @@ from overnight.engine.popped import give_back
 from overnight.store.contract import Popped, Query, Selector, Store, Verb
 from overnight.wiring.adding import add_all, chunks, this_process
 from overnight.wiring.files import GIVEN_UP, WAITING, clear
+from overnight.wiring.queues import is_closed
 
 #: Seconds between two looks for owners that have died, for one queue object.
 LOOK_EVERY = 1.0
@@ -143,7 +144,7 @@ class FileQueue:
     # -- taking ------------------------------------------------------------------------------
 
     def pop(self) -> QueueItem | None:
-        """Take the next file to work on it here; None when none is eligible now.
+        """Take the next file to work on it here; None when none is eligible now, or the queue is paused.
 
         From here on it is this process's: say how it went with `mark_complete` or `mark_timeout`.
         """
@@ -152,6 +153,8 @@ class FileQueue:
             return None
         store = self._access.store
         self._give_back(store)
+        if is_closed(store, self.name, now=wiring.clock.now()):
+            return None
         one = store.pop(self.name, owner=wiring.owner(), now=wiring.clock.now(), by=wiring.who())
         return None if one is None else item_of(store.get(one.task_id))
 
@@ -161,6 +164,8 @@ class FileQueue:
             return None
         store = self._access.store
         self._give_back(store)
+        if is_closed(store, self.name, now=wiring.clock.now()):
+            return None
         task = store.next_up(self.name, now=wiring.clock.now())
         return None if task is None else item_of(task)
 

@@ -39,4 +39,9 @@ def unpause(store: Store, name: str, *, now: float, by: str) -> bool:
     return True
 
 
-__all__ = ["EVERY_QUEUE", "lay_down", "of_name", "pause", "unpause"]
+def is_closed(store: Store, name: str, *, now: float) -> bool:
+    """Whether a person has paused this queue, or every queue."""
+    return any(is_paused(queue, now) for queue in store.queues() if queue.name in (name, EVERY_QUEUE))
+
+
+__all__ = ["EVERY_QUEUE", "is_closed", "lay_down", "of_name", "pause", "unpause"]
