@@ -60,9 +60,9 @@ def latencies(cwd: Path) -> list[float]:
 
 
 def cpu_seconds(process: psutil.Process) -> float:
-    """CPU time of a process and everything below it."""
+    """CPU time of a process and everything that is or was below it."""
     family = [process, *process.children(recursive=True)]
-    return sum(sum(one.cpu_times()[:2]) for one in family)
+    return sum(sum(one.cpu_times()[:4]) for one in family)  # the last two: of children that have ended
 
 
 def measure() -> list[Row]:
