@@ -11,6 +11,7 @@ import sys
 
 import adding
 import commands
+import containment
 import depth
 import functions
 import importing
@@ -27,6 +28,7 @@ PARTS = {
     "depth": depth.measure,
     "adding": adding.measure,
     "supervising": supervising.measure,
+    "containment": containment.measure,
     "slow_disk": slow_disk.measure,
 }
 
