@@ -17,6 +17,7 @@ from overnight.api.queue import QueueItem as QueueItem
 from overnight.api.records import RunResult as RunResult
 from overnight.api.records import TaskRecord as TaskRecord
 from overnight.core.asks import Permanent as Permanent
+from overnight.core.asks import RateLimited as RateLimited
 from overnight.core.asks import Retry as Retry
 from overnight.core.errors import OvernightError as OvernightError
 from overnight.store.copies.summary import Checkpoint as Checkpoint
@@ -36,6 +37,7 @@ __all__ = [
     "ProcessingResult",
     "ProcessorState",
     "QueueItem",
+    "RateLimited",
     "Retry",
     "RunResult",
     "RunSummary",

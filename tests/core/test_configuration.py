@@ -306,3 +306,29 @@ def test_mistakes_in_workflows_are_told_where_they_are() -> None:
         "    ^",
         "    did you mean 'timeout'?",
     ]
+
+
+def test_rules_about_failures_keep_their_order() -> None:
+    text = """
+[[errors]]
+exit = 7
+class = "rate_limited"
+wait = "15m"
+[[errors]]
+exception = "requests.exceptions.ConnectionError"
+output = "refused"
+class = "transient"
+"""
+    first, second = parse(text).rules
+    assert (first.exit, first.error_class, first.wait) == (7, "rate_limited", 900)
+    assert (second.exception, second.error_class, second.wait) == (
+        "requests.exceptions.ConnectionError", "transient", None,
+    )  # fmt: skip
+
+
+def test_every_mistake_in_a_rule_is_told_at_its_place() -> None:
+    told = mistakes('[[errors]]\nexit = 7\nclass = "transient"\n[[errors]]\nexit = 700\nclas = "transient"\n')
+    places = [line.partition(": ")[0] for line in told if line.startswith("overnight.toml:")]
+    assert sorted(places) == ["overnight.toml:4:3", "overnight.toml:5:8", "overnight.toml:6:1"]
+    assert any("did you mean 'class'?" in line for line in told)
+    assert "write [[errors]] above each" in mistakes("[errors]\nexit = 7\n")[0]

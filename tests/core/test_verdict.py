@@ -3,26 +3,11 @@
 from typing import Any
 
 import pytest
+from judged import NOON, ended, exited, standing
 
-from overnight.core.endings import Ended, Ending, Evidence, Lost
+from overnight.core.endings import Ending, Evidence, Lost
 from overnight.core.states import Cause, ErrorClass, Outcome, Reason, TaskState, check
-from overnight.core.task import Action, ActionKind
-from overnight.core.verdict import Intent, Settlement, Standing, judge, judge_lost
-
-NOON = 1_000_000.0
-
-
-def standing(*, failures: int = 0, deaths: int = 0, intent: Intent | None = None, **options: Any) -> Standing:
-    action = Action(kind=ActionKind.COMMAND, cwd=b"/", argv=(b"true",), **options)
-    return Standing(failures=failures, deaths=deaths, action=action, slot=1, intent=intent)
-
-
-def ended(ending: Ending, **details: Any) -> Ended:
-    return Ended(task_id=7, attempt=1, ending=ending, started_at=NOON - 1, seconds=1.0, **details)
-
-
-def exited(code: int, **details: Any) -> Ended:
-    return ended(Ending.EXITED, exit_code=code, **details)
+from overnight.core.verdict import Intent, Settlement, innermost_frame, judge, judge_lost
 
 
 def lost(*, started: bool = True, worker_died: bool = True) -> Lost:
@@ -208,3 +193,34 @@ def test_each_limit_is_named_with_its_measure(
 
     assert (settlement.reason, settlement.error_class) == (reason, error_class)
     assert settlement.error == f"{words} after 1.0 s: last words"
+
+
+TRACEBACK = """Traceback (most recent call last):
+  File "/home/me/night.py", line {line}, in fetch
+    return get(url)
+  File "/usr/lib/python3.11/site-packages/requests/api.py", line 73, in get
+    return request("get", url)
+requests.exceptions.HTTPError: {status}
+"""
+
+
+def group(*, line: int = 12, status: int = 404, file: str = "night.py", program: bytes = b"true") -> str:
+    detail = TRACEBACK.format(line=line, status=status).replace("night.py", file)
+    failed = ended(
+        Ending.RAISED, error=f"HTTPError: {status}", detail=detail, error_type="requests.exceptions.HTTPError"
+    )
+    return judge(failed, standing(argv=(program,)), now=NOON).fingerprint
+
+
+def test_failures_are_grouped_by_where_the_users_own_code_was() -> None:
+    assert group(line=12) == group(line=15)
+    assert group() != group(file="day.py")
+    assert innermost_frame(TRACEBACK.format(line=1, status=404)) == "night.py:fetch"
+    assert innermost_frame("no traceback") == ""
+
+
+def test_failures_of_commands_are_grouped_by_their_program() -> None:
+    prints = [
+        judge(exited(3), standing(argv=argv), now=NOON).fingerprint for argv in ((b"a", b"1"), (b"a", b"2"), (b"b",))
+    ]
+    assert prints[0] == prints[1] != prints[2]

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from typing import Any
 
-import msgspec
 import pytest
 from night import Night, task
 
@@ -22,14 +19,6 @@ from overnight.testing import FakeExecutor, FakeMachine, Play
 
 GB = 1_000_000_000
 DISK, MEMORY = (Gate.DISK,), (Gate.MEMORY,)
-
-
-def told(night: Night, *names: str) -> Iterator[dict[str, Any]]:
-    """The events of these names, out of the journal."""
-    for line in (night.directory / "events.jsonl").read_bytes().splitlines():
-        event = msgspec.json.decode(line)
-        if event["event"] in names:
-            yield event
 
 
 class Clocked:
@@ -70,7 +59,7 @@ def test_below_the_threshold_nothing_begins_what_runs_is_recorded_and_more_room_
     assert not [moment for moment in plays.began if 4.0 < moment < 60.0]
     assert night.store.counts().completed == 20
     assert night.recorder.limits_told == [((), 2), (DISK, 2), ((), 2)]
-    closed, opened = told(night, "gate_closed", "gate_opened")
+    closed, opened = night.told("gate_closed", "gate_opened")
     assert (closed["gate"], closed["available_bytes"], closed["needed_bytes"]) == ("disk", 0.4 * GB, 1.1 * GB)
     assert (opened["gate"], opened["available_bytes"]) == ("disk", 1.2 * GB)
     assert night.waiter.waits < 300
@@ -115,7 +104,7 @@ def test_while_memory_is_short_slots_go_one_by_one_and_come_back_one_by_one(nigh
         ],
     )
 
-    steps = list(told(night, "slots_changed"))
+    steps = list(night.told("slots_changed"))
     assert [(step["was"], step["slots"]) for step in steps] == [(4, 3), (3, 2), (2, 1), (1, 2), (2, 3), (3, 4)]
     assert steps[0]["why"] == "3.0 GB of memory left, 6.0 GB needed"
     assert night.recorder.limits_told[0] == ((), 4)
@@ -125,7 +114,7 @@ def test_while_memory_is_short_slots_go_one_by_one_and_come_back_one_by_one(nigh
     assert at_once[15] == 4
     assert set(at_once[55:138]) == {1}
     assert night.store.counts().completed == 400
-    assert [event["gate"] for event in told(night, "gate_closed", "gate_opened")] == ["memory", "memory"]
+    assert [event["gate"] for event in night.told("gate_closed", "gate_opened")] == ["memory", "memory"]
 
 
 def test_what_waits_in_a_slot_that_goes_is_given_to_another_one(night: Night) -> None:
@@ -141,7 +130,7 @@ def test_what_waits_in_a_slot_that_goes_is_given_to_another_one(night: Night) ->
 
     night.run(play, slots=2, script=[(28.0, lambda: night.machine.change(memory_available=GB))])
     assert night.store.counts().completed == 3000
-    assert [step["slots"] for step in told(night, "slots_changed")] == [1]
+    assert [step["slots"] for step in night.told("slots_changed")] == [1]
 
 
 # -- slots that move ------------------------------------------------------------------------------
@@ -153,7 +142,7 @@ def test_with_more_to_do_and_room_for_it_slots_are_added_one_by_one(night: Night
     night.add(*(task(str(number)) for number in range(100)))
     plays = Clocked(night, 10.0)
     night.run(plays, limits=AUTO)
-    steps = list(told(night, "slots_changed"))
+    steps = list(night.told("slots_changed"))
     assert [step["slots"] for step in steps] == [3, 4]
     assert steps[0]["why"] == "all 2 busy and more to do; load 0.0 on 4 CPUs"
     assert not [moment for moment in plays.began if 0.0 < moment < 9.0]
@@ -176,7 +165,7 @@ def test_a_machine_that_others_need_gets_its_cpus_back(night: Night) -> None:
             (100.0, lambda: night.machine.change(load=1.0, cpu_pressure=0.0)),
         ],
     )
-    steps = list(told(night, "slots_changed"))
+    steps = list(night.told("slots_changed"))
     assert [step["slots"] for step in steps] == [1, 2, 3, 4]
     assert "somebody waited for one in 90% of the time" in steps[0]["why"]
     assert night.store.counts().completed == 60
@@ -196,7 +185,7 @@ def test_a_slot_that_cannot_be_opened_now_is_asked_for_again(night: Night, monke
     monkeypatch.setattr(FakeExecutor, "resize", resize)
     night.run(lambda _spec, _action: Play(seconds=10.0), limits=AUTO)
     assert asked == [3, 3, 4]
-    assert [step["slots"] for step in told(night, "slots_changed")] == [3, 4]
+    assert [step["slots"] for step in night.told("slots_changed")] == [3, 4]
 
 
 def test_an_idle_engine_seldom_looks_at_the_machine(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from overnight.core.endings import Ending
 from overnight.core.slots import fixed
 from overnight.core.states import TaskState
@@ -113,6 +115,11 @@ class Night:
     def give_up(self) -> None:
         """For a script: it should have been over by now."""
         self.stops.signals.append(Ask.SIGTERM)
+
+    def told(self, *names: str) -> list[dict[str, Any]]:
+        """The events of these names, out of the journal."""
+        lines = (self.directory / "events.jsonl").read_bytes().splitlines()
+        return [event for event in map(msgspec.json.decode, lines) if event["event"] in names]
 
     def state(self, task_id: int) -> TaskState:
         return self.store.get(task_id).state

@@ -34,6 +34,14 @@ class Retry(Exception):  # noqa: N818 - people raise it as an instruction; nothi
         return self.at if self.at is not None else now + (self.after or 0.0)
 
 
+class RateLimited(Retry):
+    """Try this task again later, and hold its whole queue until then: the next task would be told the same.
+
+    Counts as no failure, of this task or of any other. With neither `after` nor `at`: in a minute.
+    Arguments as of `Retry`.
+    """
+
+
 class Permanent(Exception):  # noqa: N818 - an instruction too: no retry will mend this
     """Fail for good; no further attempt would end differently.
 

@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from overnight.core import places
+from overnight.core import error_rules, places
 from overnight.core.durations import RATES, parse_rate, quoted
+from overnight.core.error_rules import Rule
 from overnight.core.errors import ConfigurationError
 from overnight.core.places import Path, Place, TooDeepError
 from overnight.core.setting import Placed, Setting
@@ -38,7 +39,7 @@ _POSITION = re.compile(r"(?s)(.*) \(at (?:line ([0-9]+), column ([0-9]+)|end of 
 _BY_KEY: dict[Path, Setting] = {tuple(setting.key.split(".")): setting for setting in SETTINGS if setting.key}
 #: The tables that hold settings and nothing else.
 _OF_SETTINGS = tuple(dict.fromkeys(str(key[0]) for key in _BY_KEY if key[0] != "queue"))
-_TABLES = ("queue", "resources", "workflow", *_OF_SETTINGS)
+_TABLES = ("queue", "resources", "workflow", "errors", *_OF_SETTINGS)
 _QUEUE_KEYS = ("slots", "rate")
 
 
@@ -66,6 +67,8 @@ class Configuration(msgspec.Struct, frozen=True):
     queues: dict[str, QueueLimits] = {}
     resources: dict[str, Resource] = {}
     workflows: dict[str, Workflow] = {}
+    #: In their order: the first one that means a failure decides about it.
+    rules: tuple[Rule, ...] = ()
 
 
 class Problem(NamedTuple):
@@ -121,6 +124,7 @@ class _Reader:
 
     def read(self, tables: dict[str, Any]) -> Configuration:
         settings: dict[str, Placed] = {}
+        rules = self._rules(tables.pop("errors", []))
         for name in self._tables(tables, (), _TABLES):
             if name in _OF_SETTINGS:
                 settings |= self._settings(tables[name], (name,))
@@ -135,7 +139,7 @@ class _Reader:
             for name, table in self._named(tables, "workflow", _QUEUE_NAME)
             if (workflow := self._workflow(name, table)) is not None
         }
-        return Configuration(self._filename, settings, queues, resources, workflows)
+        return Configuration(self._filename, settings, queues, resources, workflows, rules)
 
     def _settings(self, table: dict[str, Any], path: Path) -> dict[str, Placed]:
         """The settings of one table."""
@@ -205,6 +209,22 @@ class _Reader:
         found = read(name, table)
         self.problems += [self._problem(("workflow", name), fault) for fault in found.faults]
         return found.workflow
+
+    def _rules(self, tables: object) -> tuple[Rule, ...]:
+        """The rules about failures; every one that makes sense."""
+        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+            self._wrong(("errors",), "rules about failures stand one after the other; write [[errors]] above each")
+            return ()
+        found = []
+        for place, table in enumerate(tables):
+            for key in table:
+                if key not in error_rules.KEYS:
+                    self._unknown(key, ("errors", place, key), error_rules.KEYS)
+            rule, wrong = error_rules.read(table)
+            for key, what in wrong:
+                self._wrong(("errors", place, key) if key else ("errors", place), what)
+            found += [rule] if rule is not None else []
+        return tuple(found)
 
     def _problem(self, above: Path, fault: Fault) -> Problem:
         """What is wrong with a definition, at its place in the file."""

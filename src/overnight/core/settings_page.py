@@ -22,6 +22,7 @@ TAIL = """\
 |---|---|---|
 | `[queue.NAME]` | `slots` | how many of this queue run at the same time; `"auto"`: no limit of its own |
 | `[queue.NAME]` | `rate` | how many start in a time: `"10/s"`, `"30/m"`, `"100/h"` |
+| `[[errors]]` | `exception`, `exit`, `signal`, `output`, `class`, `wait` | what kind of failure it is |
 | `[resources]` | `NAME` | how much there is of something tasks need: a number, or a list of ids that are handed out |
 | `[workflow.NAME]` | | a recipe of steps |
 """

@@ -12,16 +12,19 @@ cannot be run or found, and no retry will mend that. Source: sysexits.h, POSIX s
 from __future__ import annotations
 
 import hashlib
+import re
 import signal as signals
+from collections.abc import Sequence
 from enum import StrEnum
 
 import msgspec
 
 from overnight.core.durations import format_size
 from overnight.core.endings import Ended, Ending, Evidence, Lost
+from overnight.core.error_rules import Rule, ruled
 from overnight.core.retry import is_wanted, retry_at
 from overnight.core.states import ErrorClass, Outcome, Reason, TaskState
-from overnight.core.task import Action, OutputRef
+from overnight.core.task import Action, OutputRef, text
 from overnight.core.templates import mask_all
 
 EXIT_DONE_AND_STOP = 99
@@ -29,6 +32,8 @@ EXIT_TRY_LATER = 75
 PERMANENT_EXITS = frozenset({65, 78, 126, 127})
 #: Characters of a command's last words in its error.
 LONGEST_WORDS = 200
+#: Seconds until a task is tried again that was told "too many requests", and not when.
+RATE_LIMIT_WAIT = 60.0
 #: A task that was running at so many deaths of its worker is held.
 POISON_DEATHS = 3
 
@@ -103,15 +108,25 @@ _CLASSES = {
 }
 
 
-def judge(ended: Ended, standing: Standing, *, now: float) -> Settlement:
-    """Decide what becomes of a task whose attempt has ended."""
+def judge(ended: Ended, standing: Standing, *, now: float, rules: Sequence[Rule] = ()) -> Settlement:
+    """Decide what becomes of a task whose attempt has ended. `rules` are those of the configuration."""
     if _succeeded(ended):
         return _settle(ended, standing, TaskState.COMPLETED, Outcome.COMPLETED)
     if ended.ending is Ending.CANCELLED:
         return _after_cancel(ended, standing)
-    if _asks_for_later(ended):
+    if not ended.error:
+        ended = msgspec.structs.replace(ended, error=describe(ended, standing.action))
+    ended = ruled(rules, ended, now=now)
+    again = _again_at(ended, now)
+    if again is not None:
         return _settle(
-            ended, standing, TaskState.WAITING, Outcome.POSTPONED, not_before=ended.retry_at, error=ended.error
+            ended,
+            standing,
+            TaskState.WAITING,
+            Outcome.POSTPONED,
+            not_before=again,
+            error_class=ended.error_class,
+            error=ended.error,
         )
     return _after_failure(ended, standing, now=now)
 
@@ -149,10 +164,14 @@ def _succeeded(ended: Ended) -> bool:
     return ended.ending is Ending.RETURNED
 
 
-def _asks_for_later(ended: Ended) -> bool:
-    if ended.retry_at is None:
-        return False
-    return ended.ending is Ending.POSTPONED or (ended.ending is Ending.EXITED and ended.exit_code == EXIT_TRY_LATER)
+def _again_at(ended: Ended, now: float) -> float | None:
+    """When it is to be tried again without a failure counted, POSIX seconds; None when it has failed."""
+    asks = ended.ending is Ending.POSTPONED or (ended.ending is Ending.EXITED and ended.exit_code == EXIT_TRY_LATER)
+    if asks and ended.retry_at is not None:
+        return ended.retry_at
+    if ended.error_class is ErrorClass.RATE_LIMITED:
+        return ended.retry_at if ended.retry_at is not None else now + RATE_LIMIT_WAIT
+    return None
 
 
 def _by_hand(intent: Intent) -> tuple[TaskState, Reason | None, Outcome]:
@@ -174,7 +193,6 @@ def _after_failure(ended: Ended, standing: Standing, *, now: float) -> Settlemen
     error_class = classify(ended)
     reason = _REASONS.get(ended.ending, Reason.ERROR)
     failures = standing.failures + 1
-    error = ended.error or describe(ended, standing.action)
     not_before = retry_at(standing.action, failures=failures, error_class=error_class, now=now)
     if not is_wanted(standing.action, reason, ended.exit_code):
         not_before = None
@@ -189,8 +207,8 @@ def _after_failure(ended: Ended, standing: Standing, *, now: float) -> Settlemen
         not_before=not_before,
         reason=reason,
         error_class=error_class,
-        error=error,
-        fingerprint=fingerprint(reason, ended, error),
+        error=ended.error,
+        fingerprint=fingerprint(reason, ended, standing.action),
     )
 
 
@@ -249,10 +267,30 @@ def _signal_name(number: int) -> str:
         return "real-time" if number > 0 else "unknown"
 
 
-def fingerprint(reason: Reason, ended: Ended, error: str) -> str:
-    """12 hex digits by which failures of one cause are grouped: reason, type and the masked message."""
-    words = "\0".join((reason, ended.error_type, str(ended.exit_code), str(ended.signal), mask_all(error)))
+def fingerprint(reason: Reason, ended: Ended, action: Action) -> str:
+    """12 hex digits by which failures of one cause are grouped.
+
+    Of reason, exception type, exit status, signal, the masked message, and where it happened: the innermost
+    frame of the user's code (file and function; a line number moves with every edit), or the program.
+    """
+    where = innermost_frame(ended.detail) if ended.error_type else _program(action)
+    words = "\0".join((reason, ended.error_type, str(ended.exit_code), str(ended.signal), where, mask_all(ended.error)))
     return hashlib.blake2b(words.encode("utf-8", "surrogateescape"), digest_size=6).hexdigest()
+
+
+_FRAME = re.compile(r'^ *File "(?P<file>[^"]+)", line \d+, in (?P<function>.+)$', re.MULTILINE)
+#: Where code of others lies.
+_NOT_OF_THE_USER = re.compile(r"(^<)|/(site|dist)-packages/|/lib/python\d")
+
+
+def innermost_frame(traceback: str) -> str:
+    """File name and function of the last frame of a traceback that is the user's; empty when there is none."""
+    frames = [found for found in _FRAME.finditer(traceback) if not _NOT_OF_THE_USER.search(found["file"])]
+    return f"{frames[-1]['file'].rpartition('/')[2]}:{frames[-1]['function']}" if frames else ""
+
+
+def _program(action: Action) -> str:
+    return text(action.argv[0]) if action.argv and not action.shell else ""
 
 
 def _settle(

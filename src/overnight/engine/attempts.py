@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from overnight.core.endings import AttemptKey, Ended, Evidence, Lost
+from overnight.core.error_rules import Rule
 from overnight.core.pace import AHEAD, STUCK, batch_room
 from overnight.core.task import Action
 from overnight.core.verdict import Intent, Settlement, Standing, judge, judge_lost
@@ -51,10 +52,11 @@ class Running:
 class Attempts:
     """All attempts under way, by task; a task has at most one."""
 
-    def __init__(self, executor: Executor, store: Store, orders: OrderBook) -> None:
+    def __init__(self, executor: Executor, store: Store, orders: OrderBook, rules: Sequence[Rule] = ()) -> None:
         self._executor = executor
         self._store = store
         self._orders = orders
+        self._rules = rules
         self._by_task: dict[int, Running] = {}
         self._loads: dict[int, float] = {}
         self._held: Counter[int] = Counter()
@@ -142,7 +144,7 @@ class Attempts:
         self._strike(running)
         if isinstance(event, Ended):
             self._orders.pace.saw(running.claimed.lane_id, event.seconds)
-            return running, judge(event, running.standing(), now=now)
+            return running, judge(event, running.standing(), now=now, rules=self._rules)
         return running, judge_lost(event, running.standing())
 
     def _strike(self, running: Running) -> None:

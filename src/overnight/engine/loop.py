@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
+from overnight.core.error_rules import Rule
 from overnight.core.errors import DiskFullError
 from overnight.core.states import TaskState
 from overnight.core.stopping import Mode, StoppedBy, Stopping
@@ -29,6 +30,7 @@ from overnight.engine.news import News
 from overnight.engine.orders import OrderBook
 from overnight.engine.popped import IsAlive
 from overnight.engine.ports import Bell, Machine, Observer, Room, StopSource
+from overnight.engine.quotas import Quotas
 from overnight.engine.recovery import as_settlement, recover
 from overnight.engine.retention import Retention
 from overnight.engine.wishes import ASK_AGAIN, Wishes
@@ -86,6 +88,7 @@ class Engine:
         goal: When it is done.
         observer: Who wants to know.
         resources: What this machine has of each named resource.
+        rules: What a person has said about failures.
         is_alive: Whether the owner of a popped task, a process, still lives.
         by: Who this engine is, for the events.
     """
@@ -106,6 +109,7 @@ class Engine:
         goal: Goal,
         observer: Observer,
         resources: Mapping[str, float] | None = None,
+        rules: Sequence[Rule] = (),
         is_alive: IsAlive = lambda _: True,
         by: str = "engine",
     ) -> None:
@@ -120,7 +124,9 @@ class Engine:
         self._observer = observer
         self._by = by
         self._orders = OrderBook(store, resources or {}, ahead=goal.ahead())
-        self._attempts = Attempts(executor, store, self._orders)
+        self._rules = rules
+        self._attempts = Attempts(executor, store, self._orders, rules)
+        self._quotas = Quotas(store, self._orders, clock)
         self._agenda = Agenda(self._attempts, clock)
         self._wishes = Wishes(self._agenda, self._attempts, self._orders, store, clock, observer, self._run_out_of_room)
         self._conditions = Conditions(limits, machine, room, executor, self._agenda, clock, observer)
@@ -157,7 +163,7 @@ class Engine:
         # Whoever asked for a stop until now meant the engine of that time; from here on it is this one.
         self._agenda.obeyed = [control.id for control in self._store.orders().controls if control.task_id is None]
         self.fence = self._store.take_fence(now=now, by=self._by)
-        recovered = recover(self._store, self._executor, fence=self.fence, now=now)
+        recovered = recover(self._store, self._executor, fence=self.fence, now=now, rules=self._rules)
         self._agenda.settled = [(None, settlement) for settlement in recovered]
         self._orders.read(self._clock.monotonic())
         self._wishes.stop_for([*self._stops.take(), *self._stops.look()])
@@ -265,6 +271,7 @@ class Engine:
         self._orders.spend(turn.claimed)
         self._orders.heed(turn, self._clock.monotonic())
         self._tell(settled, turn)
+        self._heed_quotas(settled)
         self._learn(claim, turn)
         self._stand_back()
 
@@ -277,6 +284,12 @@ class Engine:
         ]
         if failing and (ask := self._goal.given_up(failing)) is not None:
             self._wishes.stop_for([ask])
+
+    def _heed_quotas(self, settled: Settled) -> None:
+        """What was handed out ahead would be told the same."""
+        with self._room_needed():
+            if self._quotas.heed(settled):
+                self._agenda.take_in(self._attempts.take_back())
 
     def _claim(self, rooms: Mapping[int, float]) -> Claim:
         return self._orders.claim(

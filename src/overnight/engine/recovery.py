@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from overnight.core.endings import AttemptKey, Ended
+from overnight.core.error_rules import Rule
 from overnight.core.states import Outcome, TaskState
 from overnight.core.verdict import Intent, Settlement, Standing, judge, judge_lost
 from overnight.executors.contract import Executor
@@ -19,7 +20,9 @@ from overnight.store.contract import Control, Rested, Store
 INTENTS = {"cancel": Intent.CANCEL, "hold": Intent.HOLD}
 
 
-def recover(store: Store, executor: Executor, *, fence: int, now: float) -> list[Settlement]:
+def recover(
+    store: Store, executor: Executor, *, fence: int, now: float, rules: Sequence[Rule] = ()
+) -> list[Settlement]:
     """Open the executor and judge every attempt that was left open.
 
     Returns:
@@ -41,7 +44,7 @@ def recover(store: Store, executor: Executor, *, fence: int, now: float) -> list
     }
     events = executor.open(fence=fence, left_open=list(standings))
     return [
-        judge(event, standings[event.key], now=now)
+        judge(event, standings[event.key], now=now, rules=rules)
         if isinstance(event, Ended)
         else judge_lost(event, standings[event.key])
         for event in events

@@ -184,6 +184,7 @@ def run_engine(
                 goal=goal,
                 observer=Observers([*observers, care]),
                 resources={name: resource.amount for name, resource in configured.resources.items()},
+                rules=configured.rules,
                 is_alive=is_alive,
                 by=who(),
             ).run()

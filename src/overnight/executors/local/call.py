@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -16,10 +17,12 @@ from typing import Any
 
 import msgspec
 
-from overnight.core.asks import Permanent, Retry
+from overnight.core.asks import Permanent, RateLimited, Retry
 from overnight.core.endings import Ended, Ending
+from overnight.core.error_classes import class_of
 from overnight.core.states import ErrorClass
 from overnight.core.task import text
+from overnight.executors.local.answers import Answer, answer_of
 from overnight.executors.local.command import RefusedError
 from overnight.executors.local.running_command import readable
 
@@ -75,7 +78,18 @@ def raised(error: BaseException, task_id: int, attempt: int, *, now: float, wall
     """The outcome of an attempt whose function raised."""
     words = _one_line(error)
     if isinstance(error, Retry):
-        return Ended(task_id, attempt, Ending.POSTPONED, wall, seconds, error=words, retry_at=error.due(now))
+        limited = isinstance(error, RateLimited)
+        return Ended(
+            task_id,
+            attempt,
+            Ending.POSTPONED,
+            wall,
+            seconds,
+            error=words,
+            error_class=ErrorClass.RATE_LIMITED if limited else None,
+            retry_at=None if limited and error.after is None and error.at is None else error.due(now),
+        )
+    answer = answer_of(error, now=now)
     return Ended(
         task_id,
         attempt,
@@ -84,9 +98,22 @@ def raised(error: BaseException, task_id: int, attempt: int, *, now: float, wall
         seconds,
         error=words,
         detail=_traceback(error),
-        error_type=f"{type(error).__module__}.{type(error).__qualname__}",
-        error_class=ErrorClass.PERMANENT if isinstance(error, Permanent) else None,
+        error_type=_name(type(error)),
+        error_class=_class_of(error, answer),
+        retry_at=answer.again_at,
     )
+
+
+def _class_of(error: BaseException, answer: Answer) -> ErrorClass | None:
+    if isinstance(error, Permanent):
+        return ErrorClass.PERMANENT
+    number = errno.errorcode.get(error.errno or 0, "") if isinstance(error, OSError) else ""
+    names = [_name(base) for base in type(error).__mro__]
+    return class_of(names, errno=number, status=answer.status, told_when=answer.again_at is not None)
+
+
+def _name(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _one_line(error: BaseException) -> str:

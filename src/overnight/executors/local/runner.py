@@ -30,6 +30,7 @@ from overnight.core.endings import Ended, Ending
 from overnight.core.states import ErrorClass
 from overnight.core.task import Action, OutputRef, text
 from overnight.executors.contract import Spec
+from overnight.executors.local.answers import Closed
 from overnight.executors.local.call import Sources, find, raised, result_of
 from overnight.executors.local.command import RefusedError, check_file
 from overnight.executors.local.context import digest
@@ -195,6 +196,7 @@ class Runner:
         wants_file, is_step = action.expects == "file", action.in_workflow
         work = self._work
         ended: list[Ended] = []
+        closed: Closed | None = None
         position = run.first
         flushed = started = _monotonic()
         wall_offset = _now() - started
@@ -214,6 +216,8 @@ class Runner:
             outcome: Ended | None = None
             value: object = None
             try:
+                if closed is not None:
+                    closed.refuse(spec.queue)
                 if wants_file:
                     check_file(spec.input)
                 if function is None:
@@ -239,6 +243,8 @@ class Runner:
                 _leave_as_child(None)
             if outcome is not None:
                 self._leave_nothing()
+                if outcome.error_class is ErrorClass.RATE_LIMITED:
+                    closed = Closed(spec.queue, outcome.retry_at)
             try:
                 sys.stdout.flush()
                 sys.stderr.flush()
