@@ -35,6 +35,10 @@ class Closed(NamedTuple):
     queue: str
     until: float | None
 
+    def is_over(self, now: float) -> bool:
+        """Whether the time has come, by the wall clock. Without one it is over at once: the engine holds the queue."""
+        return self.until is None or now >= self.until
+
     def refuse(self, queue: str) -> None:
         """Raise what puts a task of that queue off.
 

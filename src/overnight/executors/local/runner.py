@@ -135,6 +135,8 @@ class Runner:
         self._pid = os.getpid()
         self._keeper = os.getppid()
         #: Something that modules may count on has been killed.
+        #: A queue that a server has closed: what was handed out ahead is not called.
+        self._closed: Closed | None = None
         self._spoilt = False
 
     def serve(self) -> None:
@@ -196,7 +198,7 @@ class Runner:
         wants_file, is_step = action.expects == "file", action.in_workflow
         work = self._work
         ended: list[Ended] = []
-        closed: Closed | None = None
+        closed = self._closed = None if self._closed is None or self._closed.is_over(_now()) else self._closed
         position = run.first
         flushed = started = _monotonic()
         wall_offset = _now() - started
@@ -244,7 +246,7 @@ class Runner:
             if outcome is not None:
                 self._leave_nothing()
                 if outcome.error_class is ErrorClass.RATE_LIMITED:
-                    closed = Closed(spec.queue, outcome.retry_at)
+                    closed = self._closed = Closed(spec.queue, outcome.retry_at)
             try:
                 sys.stdout.flush()
                 sys.stderr.flush()
