@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from difflib import get_close_matches
 from types import TracebackType
 from typing import Any, NoReturn, Self, Unpack, overload
@@ -37,7 +38,7 @@ from overnight.host import results
 from overnight.host.lock import read_owner
 from overnight.monitor.tail import JournalTail, last_seq
 from overnight.store.contract import Query, Store
-from overnight.wiring.adding import add_all, chunks, this_process
+from overnight.wiring.adding import add_all, alone, chunks, this_process
 
 #: An input: text, bytes or a path.
 Input = str | bytes | os.PathLike[str]
@@ -161,7 +162,8 @@ class Overnight:
             return [msgspec.structs.replace(plain, input=raw) for raw in raws[start:stop]]
 
         store, pieces = self._access.store, chunks(make, len(raws))
-        numbers = add_all(store, pieces, len(raws), this_process(), unique=wanted.unique).ids
+        with alone(self._access.home) if wanted.unique else nullcontext():
+            numbers = add_all(store, pieces, len(raws), this_process(), unique=wanted.unique).ids
         self._access.ring()
         return numbers
 

@@ -76,6 +76,11 @@ class Home(msgspec.Struct, frozen=True):
         return self.path / "home.json"
 
     @property
+    def adding(self) -> Path:
+        """Locked by whoever looks what is there and adds what is not."""
+        return self.path / "adding"
+
+    @property
     def doorbell(self) -> Path:
         """The socket that producers ring."""
         return self.path / "doorbell"

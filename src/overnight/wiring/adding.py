@@ -7,10 +7,13 @@ is there; if we die on the way, the next producer of a large call removes what w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 from overnight import wiring
 from overnight.core.task import NewTask
+from overnight.host.home import Home
+from overnight.host.turns import in_turn
 from overnight.store.contract import Added, Store
 
 #: Tasks in one transaction: about 50 ms of the store.
@@ -38,6 +41,14 @@ class Producer(NamedTuple):
 def this_process() -> Producer:
     """We ourselves, now."""
     return Producer(wiring.clock.now(), wiring.who(), wiring.owner, wiring.is_alive)
+
+
+def alone(home: Home, waiting: Callable[[], None] = lambda: None) -> AbstractContextManager[None]:
+    """Look what is there, and add what is not, without another process of this home doing so between the two.
+
+    Without it the same line, typed twice, would be two sets of tasks. `waiting` is called when one must wait.
+    """
+    return in_turn(home.adding, waiting)
 
 
 def chunks(make: Maker, total: int, progress: Progress | None = None) -> Iterator[list[NewTask]]:

@@ -30,7 +30,7 @@ from overnight.ui.cli.narrator import Narrator
 from overnight.ui.cli.results import Results
 from overnight.ui.cli.submit import Resumed, resume
 from overnight.ui.cli.task_options import Work
-from overnight.wiring.adding import this_process
+from overnight.wiring.adding import alone, this_process
 from overnight.wiring.engine import holding, run_engine
 
 #: So many changed inputs are named; the rest are counted.
@@ -127,13 +127,13 @@ def run_work(home: Home, work: Work, manner: Manner, *, changed: bool, again: bo
         try:
             with taking(home) as store:
                 if resumed is None:
-                    resumed = enter(store, work, changed=changed, again=again)
+                    resumed = enter(home, store, work, changed=changed, again=again)
                 return lead(home, store, resumed, manner), resumed.skipped
         except AlreadyRunningError:
             store = wiring.open_store(home, create=True)
             try:
                 if resumed is None:
-                    resumed = enter(store, work, changed=changed, again=again)
+                    resumed = enter(home, store, work, changed=changed, again=again)
                     wiring.ring(home)
                     printing.note("overnight: an engine is at work in this home; it does these, and this follows")
                 if (ending := stay_behind(home, store, resumed, manner, after=after)) is not None:
@@ -142,10 +142,11 @@ def run_work(home: Home, work: Work, manner: Manner, *, changed: bool, again: bo
                 store.close()
 
 
-def enter(store: Store, work: Work, *, changed: bool, again: bool) -> Resumed:
+def enter(home: Home, store: Store, work: Work, *, changed: bool, again: bool) -> Resumed:
     """Put the work into the store by identity, and say what was there already."""
     lay_down(store, work.action, work.workflows)
-    resumed = resume(store, work, this_process(), changed=changed, again=again)
+    with alone(home, say_waiting):
+        resumed = resume(store, work, this_process(), changed=changed, again=again)
     if work.duplicates:
         printing.note(f"overnight: {printing.count(work.duplicates, 'input')} named more than once; each is one task")
     if resumed.skipped:
@@ -153,6 +154,11 @@ def enter(store: Store, work: Work, *, changed: bool, again: bool) -> Resumed:
     if resumed.changed:
         say_changed(resumed, ran=changed)
     return resumed
+
+
+def say_waiting() -> None:
+    """Somebody else adds to this home."""
+    printing.note("overnight: another call adds to this home; this one looks when that is done")
 
 
 def say_changed(resumed: Resumed, *, ran: bool) -> None:

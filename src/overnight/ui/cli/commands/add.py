@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from contextlib import nullcontext
 
 import click
 
@@ -17,7 +18,7 @@ from overnight.ui.cli.group import TaskVerb
 from overnight.ui.cli.session import made, say_where
 from overnight.ui.cli.shapes import line
 from overnight.ui.cli.task_options import Request, Work, collect, task_options, too_much, warn
-from overnight.wiring.adding import add_all, chunks, this_process
+from overnight.wiring.adding import add_all, alone, chunks, this_process
 from overnight.wiring.files import UNBOUND
 
 #: Ids that a terminal shows one by one; a program that reads along gets all of them.
@@ -85,7 +86,8 @@ def _add(work: Work, *, unique: bool) -> Added:
         lay_down(session.store, work.action, work.workflows)
         total = len(work.inputs)
         pieces = chunks(work.tasks, total, _progress if sys.stderr.isatty() else None)
-        added = add_all(session.store, pieces, total, this_process(), unique=unique)
+        with alone(session.home) if unique else nullcontext():
+            added = add_all(session.store, pieces, total, this_process(), unique=unique)
         session.ring()
         say_where(session.home)
     return added
