@@ -272,19 +272,17 @@ class Advance:
     def _verdict(self, family: Family, node: int, rows: dict[int, Row]) -> Verdict:
         outputs: dict[str, Any] = {}
         absent: dict[str, str] = {}
+        large: dict[str, bytes] = {}
         for source in family.plan.sources(node):
             name = family.plan.graph.names[source]
             _, state, skipped, result = rows[family.first_id + source]
             if state != _S.COMPLETED or skipped:
                 absent[name] = "was skipped" if skipped else "has failed"
-            elif (large := results.spilled(result)) is not None:
-                return Fail(
-                    f"the output of step {name!r} is {large.size_bytes:,} bytes, too much to be handed on;"
-                    " let it write a file, and return the name"
-                )
+            elif results.spilled(result) is not None:
+                large[name] = result
             else:
                 outputs[name] = msgspec.json.decode(result) if result else None
-        return family.plan.decide(node, outputs, absent, family.input)
+        return family.plan.decide(node, outputs, absent, family.input, large)
 
     # -- what is closed ----------------------------------------------------------------------
 
