@@ -19,7 +19,7 @@ from overnight.core.lanes import EVERY_QUEUE, is_paused
 from overnight.core.slots import Bounds
 from overnight.core.states import TaskState
 from overnight.core.supervision import Report
-from overnight.core.task import Action, Task
+from overnight.core.task import Action, ActionKind, Task
 from overnight.host.lock import Owner, read_owner
 from overnight.host.processes import alive
 from overnight.monitor.heartbeats import Beat, last_beat
@@ -29,6 +29,8 @@ from overnight.store.contract import Counts, Query, Store
 SILENT_AFTER = 90.0
 #: Running tasks in a picture.
 MOST_RUNNING = 100
+#: Running tasks and steps that are gone through for it.
+_MOST_LOOKED_AT = 4096
 
 
 class EngineState(StrEnum):
@@ -123,6 +125,8 @@ class RunningView(msgspec.Struct, frozen=True):
     task: Task
     action: Action | None
     seconds: float | None
+    #: Of a workflow task, the names of its steps that run.
+    steps: tuple[str, ...] = ()
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -246,11 +250,22 @@ def _view(report: Report, *, alive: bool) -> SupervisorView:
 def _running(store: Store, now: float) -> list[RunningView]:
     tasks = store.tasks(Query(states=(TaskState.RUNNING,), limit=MOST_RUNNING))
     actions = store.actions({task.action_id for task in tasks})
+    steps = _running_steps(store) if any(one.kind is ActionKind.WORKFLOW for one in actions.values()) else {}
     return [
         RunningView(
             task,
             actions.get(task.action_id),
             None if task.started_at is None else max(0.0, now - task.started_at),
+            tuple(steps.get(task.id, ())),
         )
         for task in tasks
     ]
+
+
+def _running_steps(store: Store) -> dict[int, list[str]]:
+    """The names of steps that run, by the task that they are steps of."""
+    found: dict[int, list[str]] = {}
+    for one in reversed(store.tasks(Query(states=(TaskState.RUNNING,), steps=True, limit=_MOST_LOOKED_AT))):
+        if one.parent_id is not None:
+            found.setdefault(one.parent_id, []).append(one.step)
+    return found

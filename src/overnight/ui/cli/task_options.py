@@ -33,9 +33,9 @@ from overnight.core.task import (
     NewTask,
     text,
 )
+from overnight.core.workflow.matching import want_matching
 from overnight.core.workflow.model import Workflow
 from overnight.ui.cli import printing
-from overnight.ui.cli.flows import want_matching
 from overnight.ui.cli.group import marked_words
 from overnight.ui.cli.input_lists import gather, stamper
 from overnight.ui.cli.limit_options import LIMIT_OPTIONS, limits
