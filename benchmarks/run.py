@@ -17,6 +17,7 @@ import importing
 import latency
 import slow_disk
 import supervising
+import workflows
 from measuring import Row, conditions, write_between
 
 PARTS = {
@@ -28,6 +29,7 @@ PARTS = {
     "adding": adding.measure,
     "supervising": supervising.measure,
     "slow_disk": slow_disk.measure,
+    "workflows": workflows.measure,
 }
 
 
