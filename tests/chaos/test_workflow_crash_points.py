@@ -173,7 +173,11 @@ def what_goes_wrong(chosen: Iterable[int]) -> str:
 
 
 @pytest.mark.parametrize(
-    ("mutate", "words"), [(forget_unacknowledged_outcomes, "is lost on record; it really was begin, end"), (tell_nobody_once, "not over after")]
+    ("mutate", "words"),
+    [
+        (forget_unacknowledged_outcomes, "is lost on record; it really was begin, end"),
+        (tell_nobody_once, "not over after"),
+    ],
 )
 def test_the_same_nights_go_wrong_without_a_protection(
     mutate: Callable[[pytest.MonkeyPatch], None], words: str, monkeypatch: pytest.MonkeyPatch

@@ -64,16 +64,17 @@ class Functions:
             parent = name.rpartition(".")[0]
             above = self._found.get(parent)
             roots = self._roots if above is None else list(above.submodule_search_locations or ())
-            self._found[name] = PathFinder.find_spec(name, roots) or _elsewhere(name)
+            # Under its last name: a parent that is no more than a directory would be looked for among what is imported.
+            self._found[name] = PathFinder.find_spec(name.rpartition(".")[2], roots) or _elsewhere(name)
         return self._found[name]
 
 
 def _elsewhere(name: str) -> ModuleSpec | None:
     """What is built in, and what installers have put behind hooks of their own."""
+    if name.partition(".")[0] in sys.stdlib_module_names:
+        return ModuleSpec(name, None)  # `os.path` is no file of that name
     if "." in name:
         return None
-    if name in sys.builtin_module_names or name in sys.stdlib_module_names:
-        return ModuleSpec(name, None)
     try:
         return importlib.util.find_spec(name)
     except (ImportError, ValueError):
