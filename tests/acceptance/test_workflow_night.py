@@ -203,6 +203,26 @@ def test_a_step_is_repaired_and_only_what_comes_after_it_runs(site: Terminal) ->
     site.verify()
 
 
+def test_status_says_which_step_runs_and_how_far_it_is(terminal: Terminal, until: Until) -> None:
+    (terminal.cwd / "overnight.toml").write_text('[[workflow.flow.step]]\nid = "slow"\ncall = "steps:slow"\n')
+    (terminal.cwd / "steps.py").write_text(
+        "import os, time, overnight\n"
+        "def slow(name):\n"
+        "    overnight.progress(0.4, 'page 4 of 10')\n"
+        "    open('told', 'w').close()\n"
+        "    until = time.monotonic() + 30\n"
+        "    while not os.path.exists('go') and time.monotonic() < until: time.sleep(0.02)\n"
+    )
+    engine = terminal.start("run", "-w", "flow", "one")
+    until((terminal.cwd / "told").exists)
+    (running,) = terminal.json("status", "--json")["running"]
+    assert (running["steps"], running["progress"], running["message"]) == (["slow"], 0.4, "page 4 of 10")
+    assert "flow  one  [slow] 40% page 4 of 10" in terminal.run("status")
+    assert "0 of 1 steps are done, 'slow' runs" in terminal.run("why", "1")
+    (terminal.cwd / "go").touch()
+    assert engine.wait(60) == 0
+
+
 def test_an_output_that_is_too_large_for_the_store_reaches_the_steps_after_it(terminal: Terminal) -> None:
     (terminal.cwd / "overnight.toml").write_text(
         """

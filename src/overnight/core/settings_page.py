@@ -23,7 +23,7 @@ TAIL = """\
 | `[queue.NAME]` | `slots` | how many of this queue run at the same time; `"auto"`: no limit of its own |
 | `[queue.NAME]` | `rate` | how many start in a time: `"10/s"`, `"30/m"`, `"100/h"` |
 | `[resources]` | `NAME` | how much there is of something tasks need: a number, or a list of ids that are handed out |
-| `[workflow.NAME]` | | a recipe of steps |
+| `[workflow.NAME]` | | a recipe of steps: [workflows](workflows.md) |
 """
 
 

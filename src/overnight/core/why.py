@@ -123,7 +123,7 @@ def _blocked(task: Task, around: Around) -> Why:
         return Why("waits for the tasks that come before it", (f"overnight show {task.id}",))
     first, *others = around.before
     name = f"step {first.step!r} (task {first.id})" if first.step else f"task {first.id}"
-    more = f" and {len(others)} more" if others else ""
+    more = f", and for {len(others)} more" if others else ""
     return Why(f"waits for {name}, which is {first.state}{more}", (f"overnight why {first.id}",))
 
 

@@ -22,7 +22,7 @@ _BOUND = 50
 
 @click.command("list", cls=Verb)
 @click.option("-q", "--queue", type=Offered("queues"), help="Tasks of this queue.")
-@click.option("-w", "--workflow", help="Tasks of this workflow.")
+@click.option("-w", "--workflow", type=Offered("workflows"), help="Tasks of this workflow.")
 @click.option("--state", multiple=True, type=click.Choice([s.value for s in TaskState]), help="Tasks in this state.")
 @click.option("--cause", metavar="FINGERPRINT", help="Tasks that failed in this way.")
 @click.option(

@@ -78,6 +78,8 @@ def _shape(snapshot: Snapshot) -> dict[str, Any]:
                 "started_at": printing.iso(view.task.started_at),
                 "seconds": view.seconds,
                 "steps": view.steps,
+                "progress": view.report.progress if view.report else None,
+                "message": view.report.message if view.report else None,
             }
             for view in snapshot.running
         ],
@@ -211,8 +213,12 @@ def _pace_line(snapshot: Snapshot) -> str:
 
 def _running_row(view: RunningView) -> tuple[str, str, str]:
     since = "" if view.seconds is None else printing.duration(view.seconds)
-    steps = f"  [{', '.join(map(printing.clean, view.steps))}]" if view.steps else ""
-    return str(view.task.id), since, shapes.title(view.task, view.action) + steps
+    words = [f"[{', '.join(view.steps)}]"] if view.steps else []
+    if view.report is not None:
+        words += [f"{view.report.progress:.0%}"] if view.report.progress is not None else []
+        words += [view.report.message] if view.report.message else []
+    said = "  " + printing.clean(" ".join(words)) if words else ""
+    return str(view.task.id), since, shapes.title(view.task, view.action) + said
 
 
 def _queue_lines(session: Session) -> list[str]:

@@ -19,6 +19,7 @@ from overnight.store.contract import Store
 from overnight.ui.cli import printing, shapes
 from overnight.ui.cli.group import SETTINGS, Verb, global_options, home_option
 from overnight.ui.cli.settings import in_use
+from overnight.ui.cli.values import Offered
 from overnight.ui.cli.workflow_check import WRONG, examine, said, say, shape
 from overnight.wiring.workflows import Named, all_known, unknown
 
@@ -46,7 +47,7 @@ def list_(*, as_json: bool) -> None:
 
 
 @workflow.command(cls=Verb)
-@click.argument("name")
+@click.argument("name", type=Offered("workflows"))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: the whole definition.")
 def show(*, name: str, as_json: bool) -> None:
     """Show a workflow: its steps, and how long they took before."""
@@ -74,7 +75,7 @@ def show(*, name: str, as_json: bool) -> None:
 
 
 @workflow.command(cls=Verb)
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", nargs=-1, type=Offered("workflows"), metavar="[NAME]...")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def check(*, names: tuple[str, ...], as_json: bool) -> int:
     """Say everything that is wrong with workflows, and how long they take.
@@ -92,7 +93,7 @@ def check(*, names: tuple[str, ...], as_json: bool) -> int:
 
 
 @workflow.command(cls=Verb)
-@click.argument("name")
+@click.argument("name", type=Offered("workflows"))
 @click.option("--format", "form", type=click.Choice([form.value for form in Form]), default=Form.TEXT.value,
               show_default=True, help="Text, or the language of Graphviz or Mermaid.")  # fmt: skip
 def graph(*, name: str, form: str) -> None:
