@@ -2,7 +2,8 @@
 
     python benchmarks/run.py [--write] [NAME ...]
 
-With `--write` the table goes into docs/benchmarks.md, between its two marks.
+With `--write` the table goes into docs/benchmarks.md, between its two marks; that of workflows goes
+into docs/workflows.md.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import latency
 import slow_disk
 import supervising
 import workflows
-from measuring import Row, conditions, write_between
+from measuring import WORKFLOWS_PAGE, Row, conditions, write_between
 
 PARTS = {
     "functions": functions.measure,
@@ -47,10 +48,14 @@ def main(words: list[str]) -> None:
     rows: list[Row] = []
     for name in names:
         found = PARTS[name]()
-        rows += found
         print(*found, sep="\n", flush=True)
-    print("\n" + table(rows))
-    if "--write" in words:
+        if name == "workflows" and "--write" in words:
+            write_between("workflows", table(found), WORKFLOWS_PAGE)
+        else:
+            rows += found
+    if rows:
+        print("\n" + table(rows))
+    if rows and "--write" in words:
         write_between("table", table(rows))
 
 

@@ -156,8 +156,8 @@ def measure(repeats: int = 3) -> list[Row]:
     fan, fan_gaps = one_task(_fan(FAN))
     diamond_half, _ = one_task(_diamond(DIAMOND // 2))
     diamond, diamond_gaps = one_task(_diamond(DIAMOND))
-    every = [*gaps, *fan_gaps[-1:], *diamond_gaps[-1:]]
-    middle, late = statistics.median(every) * 1000, percentile(every, 0.99) * 1000
+    middle, late = statistics.median(gaps) * 1000, percentile(gaps, 0.99) * 1000
+    after_fan, after_diamond = fan_gaps[-1] * 1000, diamond_gaps[-1] * 1000
     checked = check()
     return [
         Row(
@@ -180,8 +180,10 @@ def measure(repeats: int = 3) -> list[Row]:
         Row(f"{FAN:,} steps before one", _linear(fan_half, fan), "", "linear", fan / fan_half < 2.5),
         Row(f"one step, {DIAMOND:,} beside each other, one", _linear(diamond_half, diamond), "", "linear",
             diamond / diamond_half < 2.5),
-        Row("from the end of what a step waits for to its start", f"{middle:.1f} ms, p99 {late:.1f} ms", "", "< 5 ms",
-            middle < 5),
+        Row("from the end of a step to the start of the next, in that chain", f"{middle:.1f} ms, p99 {late:.1f} ms", "",
+            "< 5 ms", middle < 5),
+        Row(f"from the last end of {FAN:,} steps, and of {DIAMOND:,}, to the start of what waits for all of them",
+            f"{after_fan:.0f} ms, {after_diamond:.0f} ms", "", "< 5 ms", max(after_fan, after_diamond) < 5),
         Row(f"`workflow check` of {CHECKED:,} steps, whole process", f"{checked * 1000:.0f} ms", "", "< 300 ms",
             checked < 0.3),
         *measure_graph(),
