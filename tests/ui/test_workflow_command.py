@@ -116,6 +116,21 @@ def test_the_schema_is_printed(overnight: Overnight) -> None:
 
 
 @pytest.mark.usefixtures("flow")
+def test_steps_are_listed_when_they_are_asked_for(overnight: Overnight) -> None:
+    overnight("run", "-w", "flow", "x", "y", "--quiet")
+    assert len(overnight("list").lines) == 2
+    assert len(overnight("list", "--steps").lines) == 8
+    assert len(overnight("list", "--steps", "--state", "completed", "-w", "flow").lines) == 8
+    of_second = [json.loads(line) for line in overnight("list", "--of", "2", "--json").lines]
+    assert [(one["step"], one["parent_id"], one["workflow"]) for one in of_second] == [
+        ("c", 2, "flow"), ("b", 2, "flow"), ("a", 2, "flow"),
+    ]  # fmt: skip
+    words = overnight("list", "--of", "2").out
+    assert "skipped" in words
+    assert "2 b: job:work  y" in words
+
+
+@pytest.mark.usefixtures("flow")
 def test_steps_are_shown_listed_explained_and_their_output_printed(overnight: Overnight) -> None:
     overnight("run", "-w", "flow", "x", "--quiet")
     a, b, c = overnight("show", "1", "--json").json["children"]
