@@ -164,3 +164,48 @@ def test_progress_goes_where_the_task_was_told_to_write(here: Path, monkeypatch:
         overnight.progress(40)
     monkeypatch.setenv("OVERNIGHT_CONTROL", str(here / "no" / "such" / "place"))
     overnight.progress(0.5)
+
+
+def test_a_processor_says_that_it_does_not_do_steps(here: Path) -> None:
+    (here / "overnight.toml").write_text('[[workflow.flow.step]]\nid = "a"\nrun = ["true"]\n')
+    (here / "a.txt").touch()
+    overnight.FileQueue().add("a.txt")
+    with pytest.raises(ArgumentValueError, match="has steps of its own") as raised:
+        overnight.AutonomousProcessor("flow").run()
+    assert raised.value.hint == "overnight.Workflow.named('flow').add_many(files), or handler=FUNCTION"
+
+
+def test_a_hold_a_cancel_and_a_retry_reach_the_steps(here: Path) -> None:
+    """By the same calls as everywhere; the command line is asked to do it."""
+    (here / "overnight.toml").write_text(
+        '[[workflow.flow.step]]\nid = "a"\nrun = ["true"]\n'
+        '[[workflow.flow.step]]\nid = "b"\nrun = ["test", "-e", "ready"]\nneeds = ["a"]\nretries = 0\n'
+    )
+    night = overnight.Overnight()
+    first = night.add(overnight.Workflow.named("flow"), "x")
+    after = night.add(["true"], "y")
+
+    def cli(*words: str) -> None:
+        done = subprocess.run([sys.executable, "-m", "overnight", *words], cwd=here, timeout=60, check=False)
+        assert done.returncode in (0, 1)
+
+    def steps() -> list[str]:
+        return [one.state for one in night.steps(first)]
+
+    cli("add", "--after", str(first), "--", "true")
+    cli("run", "--quiet")
+    assert (night.get(first).state, steps()) == ("failed", ["completed", "failed"])
+    assert [one.reason for one in night.list("failed")] == ["dependency", "error"]
+    assert night.get(after).state == "completed"
+    cli("retry", str(first))
+    cli("hold", str(first))
+    assert (night.get(first).state, steps()) == ("held", ["completed", "held"])
+    cli("release", str(first))
+    cli("cancel", str(first))
+    assert (night.get(first).state, steps()) == ("cancelled", ["completed", "cancelled"])
+    (here / "ready").touch()
+    cli("retry", str(first))
+    cli("run", "--quiet")
+    assert (night.get(first).state, steps()) == ("completed", ["completed", "completed"])
+    assert [one.attempt for one in night.steps(first)] == [1, 2]
+    assert {one.state for one in night.list()} == {"completed"}
