@@ -64,7 +64,7 @@ def test_the_pipeline(site: Path) -> None:
 
 def test_a_built_in_workflow(site: Path) -> None:
     said = pasted(site / "built-in", "sh", "-e", "-c", lines_in("built-in"))
-    assert '  "summary": "letter.txt: text/plain, 17 bytes, 1 lines, 3 words",' in said
+    assert '  "summary": "letter.txt: text/plain, 17 bytes, 1 line, 3 words",' in said
 
 
 def test_the_program(site: Path) -> None:

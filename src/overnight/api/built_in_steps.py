@@ -85,9 +85,9 @@ def copy(path: str) -> dict[str, object]:
 def summarise(path: str, context: Given) -> dict[str, object]:
     """Everything that is known of the file, and in one line."""
     probed, text = context.outputs["probe"], context.outputs.get("extract")
-    words = f"{_shown(Path(path).name)}: {probed['type']}, {probed['size_bytes']:,} bytes"
+    words = f"{_shown(Path(path).name)}: {probed['type']}, {_count(probed['size_bytes'], 'byte')}"
     if text:
-        words += f", {text['lines']:,} lines, {text['words']:,} words"
+        words += f", {_count(text['lines'], 'line')}, {_count(text['words'], 'word')}"
     return {"file": _shown(path), "summary": words, **probed, "extract": text}
 
 
@@ -116,6 +116,10 @@ def publish(path: str, context: Given) -> dict[str, object]:
     whole.write_text(json.dumps(context.outputs["summarise"], indent=2) + "\n", "utf-8")
     whole.replace(sidecar)
     return {"path": _shown(os.fspath(target)), "sidecar": _shown(os.fspath(sidecar))}
+
+
+def _count(number: int, one: str) -> str:
+    return f"{number:,} {one}{'' if number == 1 else 's'}"
 
 
 def _unfinished(path: str) -> Path:
