@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 OVERNIGHT = (sys.executable, "-m", "overnight")
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+WORKFLOWS_PAGE = PAGE.with_name("workflows.md")
 
 
 class Row(NamedTuple):
@@ -86,11 +87,11 @@ def spread(values: Sequence[float], form: str = "{:,.0f}") -> str:
     return f"{middle} ({low} to {high})"
 
 
-def write_between(mark: str, text: str) -> None:
-    """Put a text into docs/benchmarks.md, between `<!-- mark -->` and `<!-- /mark -->`."""
+def write_between(mark: str, text: str, page: Path = PAGE) -> None:
+    """Put a text into a page, between `<!-- mark -->` and `<!-- /mark -->`."""
     begin, end = f"<!-- {mark} -->\n", f"<!-- /{mark} -->\n"
-    before, _, rest = PAGE.read_text().partition(begin)
-    PAGE.write_text(before + begin + text + end + rest.partition(end)[2])
+    before, _, rest = page.read_text().partition(begin)
+    page.write_text(before + begin + text + end + rest.partition(end)[2])
 
 
 def conditions() -> str:

@@ -2,7 +2,8 @@
 
     python benchmarks/run.py [--write] [NAME ...]
 
-With `--write` the table goes into docs/benchmarks.md, between its two marks.
+With `--write` the table goes into docs/benchmarks.md, between its two marks; that of workflows goes
+into docs/workflows.md.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ import importing
 import latency
 import slow_disk
 import supervising
-from measuring import Row, conditions, write_between
+import workflows
+from measuring import WORKFLOWS_PAGE, Row, conditions, write_between
 
 PARTS = {
     "functions": functions.measure,
@@ -30,6 +32,7 @@ PARTS = {
     "supervising": supervising.measure,
     "containment": containment.measure,
     "slow_disk": slow_disk.measure,
+    "workflows": workflows.measure,
 }
 
 
@@ -47,10 +50,14 @@ def main(words: list[str]) -> None:
     rows: list[Row] = []
     for name in names:
         found = PARTS[name]()
-        rows += found
         print(*found, sep="\n", flush=True)
-    print("\n" + table(rows))
-    if "--write" in words:
+        if name == "workflows" and "--write" in words:
+            write_between("workflows", table(found), WORKFLOWS_PAGE)
+        else:
+            rows += found
+    if rows:
+        print("\n" + table(rows))
+    if rows and "--write" in words:
         write_between("table", table(rows))
 
 

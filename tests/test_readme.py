@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -64,5 +66,27 @@ def test_both_run_in_the_same_directory(empty: Path) -> None:
     test_the_python_program_runs_as_pasted_and_again(empty)
 
 
+def test_the_pipeline_runs_as_pasted_and_again(empty: Path) -> None:
+    ignored = shutil.ignore_patterns(".overnight", "published", "__pycache__")
+    shutil.copytree(README.parent / "examples", empty / "examples", ignore=ignored)
+    said = pasted(empty, "sh", "-e", "-c", block("bash"))
+    steps = [line.split()[1:3] for line in said if re.match(r" *[0-9]+  ", line)]
+    assert [name for name, state in steps if state == "completed"] == [
+        "probe", "extract", "copy", "summarise", "publish", "work-gate",
+    ]  # fmt: skip
+    published = sorted(path.name for path in (empty / "examples/pipeline/published").iterdir())
+    names = [path.name for path in (empty / "examples/demo").iterdir()]
+    assert published == sorted([*names, *(f"{name}.json" for name in names)])
+    again = pasted(empty, "sh", "-e", "-c", block("bash"))
+    assert f"overnight: {len(names)} inputs completed before and skipped" in again
+
+
+def test_the_lines_of_the_pipeline_are_those_of_the_example() -> None:
+    shown = next(words for name, words in BLOCKS if name == "toml" and "[[workflow" in words)
+    there = tomllib.loads((README.parent / "examples/pipeline/overnight.toml").read_text("utf-8"))
+    (step,) = tomllib.loads(shown)["workflow"]["pipeline"]["step"]
+    assert step in there["workflow"]["pipeline"]["step"]
+
+
 def test_every_block_is_tried_or_is_no_program() -> None:
-    assert sorted({name for name, _ in BLOCKS} - DATA) == ["python", "sh"]
+    assert sorted({name for name, _ in BLOCKS} - DATA) == ["bash", "python", "sh"]

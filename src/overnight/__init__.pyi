@@ -12,14 +12,21 @@ from overnight.api.processor import AutonomousProcessor as AutonomousProcessor
 from overnight.api.processor import ProcessingResult as ProcessingResult
 from overnight.api.processor import ProcessorState as ProcessorState
 from overnight.api.processor import RunSummary as RunSummary
+from overnight.api.progress import progress as progress
 from overnight.api.queue import FileQueue as FileQueue
 from overnight.api.queue import QueueItem as QueueItem
 from overnight.api.records import RunResult as RunResult
 from overnight.api.records import TaskRecord as TaskRecord
+from overnight.api.workflows import Flow as Flow
+from overnight.api.workflows import StepOptions as StepOptions
+from overnight.api.workflows import Workflow as Workflow
+from overnight.api.workflows import WorkflowOptions as WorkflowOptions
+from overnight.api.workflows import workflow as workflow
 from overnight.core.asks import Permanent as Permanent
 from overnight.core.asks import RateLimited as RateLimited
 from overnight.core.asks import Retry as Retry
 from overnight.core.errors import OvernightError as OvernightError
+from overnight.core.step_context import Context as Context
 from overnight.store.copies.summary import Checkpoint as Checkpoint
 
 __all__ = [
@@ -30,7 +37,9 @@ __all__ = [
     "AddOptions",
     "AutonomousProcessor",
     "Checkpoint",
+    "Context",
     "FileQueue",
+    "Flow",
     "Overnight",
     "OvernightError",
     "Permanent",
@@ -41,11 +50,16 @@ __all__ = [
     "Retry",
     "RunResult",
     "RunSummary",
+    "StepOptions",
     "TaskFailedError",
     "TaskFunction",
     "TaskOptions",
     "TaskRecord",
+    "Workflow",
+    "WorkflowOptions",
     "__version__",
+    "progress",
     "task",
+    "workflow",
 ]
 __version__: str

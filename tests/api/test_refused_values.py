@@ -156,6 +156,7 @@ AFTERWARDS: dict[str, Callable[[Faces], object]] = {
     "night run": lambda on: on.night.run(),
     "night get": lambda on: on.night.get(1),
     "night list": lambda on: on.night.list(),
+    "night steps": lambda on: on.night.steps(1),
     "night wait": lambda on: on.night.wait(1),
     "night result": lambda on: on.night.result(1),
     "queue add": lambda on: on.queue.add("b"),

@@ -10,7 +10,7 @@ import pytest
 from overnight.core.lanes import QueueView
 from overnight.core.states import FAILED_REASONS, HELD_REASONS, ErrorClass, Reason, TaskState
 from overnight.core.task import Action, ActionKind, Task
-from overnight.core.why import Around, Engine, why
+from overnight.core.why import Around, Before, Engine, Steps, why
 
 NOON = 1_800_000_000.0
 S = TaskState
@@ -133,3 +133,56 @@ def test_every_state_has_one_sentence_and_something_to_type(state: TaskState, ar
         assert "\n" not in answer.sentence
         assert not answer.sentence.endswith(".")
         assert answer.commands
+
+
+STEP = {"parent_id": 1, "step": "b", "workflow": "flow"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "around", "sentence"),
+    [
+        (
+            task(S.WAITING, blockers=2, **STEP),
+            Around(NOON, before=(Before(2, S.RUNNING, "a"), Before(3, S.WAITING, "c"))),
+            "waits for step 'a' (task 2), which is running, and for 1 more",
+        ),
+        (
+            task(S.WAITING, blockers=1),
+            Around(NOON, before=(Before(2, S.PENDING),)),
+            "waits for task 2, which is pending",
+        ),
+        (
+            task(S.WAITING, **STEP),
+            Around(NOON, parent=S.HELD),
+            "waits until task 1, whose step it is, goes on; that one is held",
+        ),
+        (
+            task(S.RUNNING),
+            Around(NOON, steps=Steps(9, 2, running=("a", "b"), waiting=("c",))),
+            "is under way: 2 of 9 steps are done, 'a', 'b' run",
+        ),
+        (
+            task(S.RUNNING),
+            Around(NOON, steps=Steps(9, 2, waiting=("a", "b", "c", "d"))),
+            "is under way: 2 of 9 steps are done, 'a', 'b', 'c' and 1 more wait",
+        ),
+        (
+            task(S.RUNNING),
+            Around(NOON, Engine.NONE, steps=Steps(9, 2, running=("a",))),
+            "is under way: 2 of 9 steps are done, and no engine runs in this home",
+        ),
+        (task(S.COMPLETED, skipped=True, error="{a.n} > 3 is false", **STEP), None, "was skipped: {a.n} > 3 is false"),
+        (
+            task(S.COMPLETED, attempt=1, finished_at=NOON),
+            Around(NOON, steps=Steps(3, 3)),
+            "completed at 2027-01-15T08:00:00.000Z, 3 steps",
+        ),
+        (
+            task(S.FAILED, reason=Reason.GATE, error="step 'g': exit status 1"),
+            Around(NOON, steps=Steps(3, 3)),
+            "failed (gate): step 'g': exit status 1",
+        ),
+    ],
+)
+def test_steps_and_their_tasks(asked: Task, around: Around | None, sentence: str) -> None:
+    assert ask(asked, around) == sentence

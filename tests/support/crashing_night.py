@@ -333,7 +333,7 @@ def _of_task(task: Task, attempts: Sequence[Attempt], lines: Sequence[Line]) -> 
         yield f"became {task.state}, {task.reason}"
     if [attempt.number for attempt in attempts] != list(range(1, task.attempt + 1)):
         yield f"has attempts {[attempt.number for attempt in attempts]}, and should have {task.attempt}"
-    yield from _of_ledger(lines, {attempt.number: attempt for attempt in attempts})
+    yield from of_ledger(lines, {attempt.number: attempt for attempt in attempts})
     begun = [line for line in lines if line.deed is Deed.BEGIN]
     if kind == "once" and len(begun) > 1:
         yield f"began {len(begun)} times"
@@ -361,7 +361,7 @@ _NEVER_BEGAN = frozenset({Outcome.RECALLED, Outcome.CANCELLED})
 _DIED = frozenset({Outcome.LOST, Outcome.CANCELLED})
 
 
-def _of_ledger(lines: Sequence[Line], attempts: Mapping[int, Attempt]) -> Iterator[str]:
+def of_ledger(lines: Sequence[Line], attempts: Mapping[int, Attempt]) -> Iterator[str]:
     """Compare what happened to the attempts of one task with what is on record of them."""
     alive: AttemptKey | None = None
     deeds: dict[int, list[Deed]] = defaultdict(list)

@@ -133,3 +133,25 @@ def nights() -> None:
         night.add(7, "a")  # type: ignore[arg-type]  # neither function nor command
         night.add(handle, "a", retires=3)  # type: ignore[call-arg]  # no such option
         night.add(handle, "a", timeout=[1])  # type: ignore[arg-type]  # no time
+
+
+def workflows(night: Overnight) -> None:
+    def look(path: str, context: overnight.Context) -> int:
+        overnight.progress(0.5, message=f"at {path}")
+        return len(context.outputs)
+
+    @overnight.workflow("films", input="file", phases=["look"], timeout="1h")
+    def films(flow: overnight.Flow) -> None:
+        assert_type(flow.step(look, phase="look", needs=["a", look], retries={"max": 2}, when="{a.n} > 3"), str)
+        flow.gate(["cmp", "{input}"], after="look")
+        flow.step(["true"], phases="look")  # type: ignore[call-arg]  # no such option
+        flow.gate(look)  # type: ignore[call-arg]  # after what?
+
+    assert_type(films, overnight.Workflow)
+    assert_type(films.add("a.mp4", priority=3), int)
+    assert_type(night.add_many(films, ["a.mp4"], unique=True), list[int])
+    assert_type(night.add(overnight.Workflow.named("wf-ingest"), Path("a")), int)
+    assert_type(night.steps(1), list[TaskRecord])
+    assert_type(night.steps(1)[0].parent_id, int | None)
+    films.add("a", urgent=True)  # type: ignore[call-arg]  # no such option
+    overnight.workflow(phase=["look"])  # type: ignore[call-arg]  # no such option

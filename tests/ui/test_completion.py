@@ -31,6 +31,8 @@ TYPED = [
     ("overnight run x -- cat the-f", "overnight run x -- cat the-file.txt "),
     ("overnight run --cwd the-d", "overnight run --cwd the-directory/"),
     ("overnight add -q spec", "overnight add -q special "),
+    ("overnight run -w wf-p", "overnight run -w wf-pipeline-full "),
+    ("overnight workflow graph wf-i", "overnight workflow graph wf-ingest "),
 ]
 
 

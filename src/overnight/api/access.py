@@ -12,6 +12,7 @@ import threading
 
 from overnight import wiring
 from overnight.api.arguments import ArgumentTypeError, ArgumentValueError
+from overnight.core.configuration import Configuration
 from overnight.core.durations import quoted
 from overnight.core.errors import HomeUnusableError, StoreDamagedError
 from overnight.core.settings import Settings, resolve
@@ -123,7 +124,11 @@ class Access:
 
     def settings(self, **flags: object) -> Settings:
         """What flags, environment and ``overnight.toml`` say together."""
-        return resolve(flags=flags, environ=os.environ, configured=read(self.home).settings)
+        return resolve(flags=flags, environ=os.environ, configured=self.configured().settings)
+
+    def configured(self) -> Configuration:
+        """What ``overnight.toml`` says."""
+        return read(self.home)
 
     def close(self) -> None:
         """Let go of this thread's connection; the next use opens it again."""

@@ -11,8 +11,9 @@ import msgspec
 from msgspec import UNSET
 
 from overnight.api.arguments import ArgumentTypeError, ArgumentValueError
-from overnight.api.naming import Named, name_of
+from overnight.api.naming import name_of
 from overnight.api.options import Options
+from overnight.api.workflows import Workflow
 from overnight.core import environment
 from overnight.core.durations import quoted
 from overnight.core.errors import UsageError
@@ -34,6 +35,8 @@ def of(work: object, settings: Settings, options: Options) -> Action:
         settings: What holds where `options` say nothing.
         options: What was said.
     """
+    if isinstance(work, Workflow):
+        return _with_roots(_base(settings, ActionKind.WORKFLOW, options, call=work.name), work.roots)
     if isinstance(work, str | bytes):
         raise ArgumentTypeError(
             f"{quoted(work)} is text, and a function or a list of words is wanted; nothing was added",
@@ -42,7 +45,7 @@ def of(work: object, settings: Settings, options: Options) -> Action:
     if isinstance(work, Sequence):
         return _base(settings, ActionKind.COMMAND, options, argv=_argv(work))
     named = name_of(work)
-    return _with_root(_base(settings, ActionKind.CALL, options, call=named.call), named)
+    return _with_roots(_base(settings, ActionKind.CALL, options, call=named.call), [named.root])
 
 
 def _argv(command: Sequence[object]) -> tuple[bytes, ...]:
@@ -105,11 +108,12 @@ def _here() -> bytes:
         ) from None
 
 
-def _with_root(action: Action, named: Named) -> Action:
-    """Let a worker of any later engine import the module, too: it looks into the directory of the task first."""
-    root = named.root
-    if not root or os.fsencode(root) == action.cwd or root.startswith((sys.prefix + os.sep, sys.base_prefix + os.sep)):
+def _with_roots(action: Action, roots: Sequence[str]) -> Action:
+    """Let a worker of any later engine import the modules, too: it looks into the directory of the task first."""
+    own = (sys.prefix + os.sep, sys.base_prefix + os.sep)
+    further = [root for root in roots if root and os.fsencode(root) != action.cwd and not root.startswith(own)]
+    if not further:
         return action
-    places = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    places = [*further, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     path = os.fsencode(os.pathsep.join(dict.fromkeys(places)))
     return msgspec.structs.replace(action, env={**action.env, b"PYTHONPATH": path})

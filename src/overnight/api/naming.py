@@ -30,8 +30,12 @@ class Named(NamedTuple):
     root: str
 
 
-def name_of(function: object) -> Named:
+def name_of(function: object, *, context: bool = False) -> Named:
     """The name under which a worker finds this function.
+
+    Args:
+        function: What is meant.
+        context: It may take a second argument besides its input, as steps of workflows do.
 
     Raises:
         ArgumentTypeError: It is nothing that can be called with one input.
@@ -42,7 +46,7 @@ def name_of(function: object) -> Named:
             f"{quoted(function)} is no function but a {type(function).__name__}; nothing was changed",
             hint="hand in the function itself, without calling it",
         )
-    _want_one_input(function)
+    _want_input(function, context=context)
     module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
     if not isinstance(module, str) or not isinstance(name, str):
         raise ArgumentValueError(
@@ -61,20 +65,26 @@ def name_of(function: object) -> Named:
     return Named(f"{module}:{name}", _root(module))
 
 
-def _want_one_input(function: Callable[..., Any]) -> None:
+def _want_input(function: Callable[..., Any], *, context: bool) -> None:
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
         return  # written in C; only the call can tell
-    try:
-        signature.bind("input")
-    except TypeError:
+    if not any(_takes(signature, *arguments) for arguments in (("input",), ("input", "context"))[: 1 + context]):
         name = getattr(function, "__name__", "the function")
         signature = signature.replace(return_annotation=inspect.Signature.empty)
         raise ArgumentTypeError(
             f"{name}{signature} cannot be called with one input; nothing was changed",
-            hint=f"def {name}(file_path): ..., with defaults for everything else",
-        ) from None
+            hint=f"def {name}({'input, context' if context else 'file_path'}): ..., with defaults for everything else",
+        )
+
+
+def _takes(signature: inspect.Signature, *arguments: str) -> bool:
+    try:
+        signature.bind(*arguments)
+    except TypeError:
+        return False
+    return True
 
 
 def _in_script(name: str) -> Named:

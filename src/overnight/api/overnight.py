@@ -29,21 +29,24 @@ from overnight.api.engine_process import Order
 from overnight.api.naming import refuse_while_imported_by_a_worker
 from overnight.api.options import AddManyOptions, AddOptions, Options, read
 from overnight.api.records import RunResult, TaskRecord, record_of
+from overnight.api.workflows import Workflow
 from overnight.core.durations import quoted
 from overnight.core.errors import NotFoundError, NotRunningError, OvernightError
 from overnight.core.events import EventName
 from overnight.core.states import FINAL, TaskState
 from overnight.core.task import Action, NewTask, Task
+from overnight.core.workflow.matching import want_matching
 from overnight.host import results
 from overnight.host.lock import read_owner
 from overnight.monitor.tail import JournalTail, last_seq
 from overnight.store.contract import Query, Store
 from overnight.wiring.adding import add_all, alone, chunks, this_process
+from overnight.wiring.workflows import all_known, lay_down
 
 #: An input: text, bytes or a path.
 Input = str | bytes | os.PathLike[str]
-#: What is done with an input: a function, or the words of a command.
-Work = Callable[..., object] | Sequence[str | os.PathLike[str]]
+#: What is done with an input: a function, the words of a command, or a workflow.
+Work = Callable[..., object] | Sequence[str | os.PathLike[str]] | Workflow
 #: One event of the journal, as a dictionary of its fields.
 Event = dict[str, Any]
 Listener = Callable[[Event], object]
@@ -114,7 +117,7 @@ class Overnight:
 
         Args:
             work: A function that a worker can import, called with the input as a str; or the words of a
-                command, where ``{}`` is the input, as on the command line.
+                command, where ``{}`` is the input, as on the command line; or a workflow (`overnight.workflow`).
             input: Text, bytes or a path. A command may do without.
             options: See `AddOptions`: ``queue``, ``priority``, ``timeout``, ``retries`` ... What is not said
                 is as the decorator of the function says, else as the settings do.
@@ -147,6 +150,8 @@ class Overnight:
 
     def _add(self, work: Work, raws: list[bytes], wanted: Options) -> Numbers:
         refuse_while_imported_by_a_worker()
+        if isinstance(work, Workflow):
+            self._define(work, raws, wanted)
         plain = NewTask(
             action=actions.of(work, self._access.settings(), wanted),
             input=b"",
@@ -166,6 +171,23 @@ class Overnight:
             numbers = add_all(store, pieces, len(raws), this_process(), unique=wanted.unique).ids
         self._access.ring()
         return numbers
+
+    def _define(self, work: Workflow, raws: Sequence[bytes], wanted: Options) -> None:
+        """Lay down the workflow of tasks that are about to be added."""
+        if wanted.needs:
+            raise ArgumentValueError(
+                "needs and a workflow were given, and what is taken is a matter of its steps; nothing was added",
+                hint='flow.step(function, resources={"gpu": 1})',
+            )
+        store, now, by = self._access.store, wiring.clock.now(), wiring.who()
+        definition = work.definition
+        if definition is None:
+            configured = self._access.configured().workflows
+            lay_down(store, actions.of(work, self._access.settings(), wanted), configured)
+            definition = all_known(store, configured)[work.name].workflow
+        else:
+            store.define([definition], source=work.source, now=now, by=by)
+        want_matching(definition, raws)
 
     # -- running -----------------------------------------------------------------------------
 
@@ -244,6 +266,20 @@ class Overnight:
     def _records(self, tasks: Sequence[Task]) -> Records:
         known: Mapping[int, Action] = self._access.store.actions({task.action_id for task in tasks}) if tasks else {}
         return [record_of(task, known.get(task.action_id)) for task in tasks]
+
+    def steps(self, task_id: int) -> Records:
+        """The steps of a workflow task in their order, as tasks; none while it has not been begun.
+
+        Raises:
+            NotFoundError: There is none with this number.
+        """
+        self._task(task_id)
+        store = self._access.store
+        family = store.family(task_id)
+        if family is None:
+            return []
+        found = store.tasks(Query(parent=task_id, limit=_MOST_LISTED))
+        return self._records([one for one in reversed(found) if one.id >= family.first_id])
 
     # -- waiting -----------------------------------------------------------------------------
 

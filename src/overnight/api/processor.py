@@ -11,7 +11,7 @@ from typing import Any, NotRequired, TypedDict
 from overnight import wiring
 from overnight.api import night
 from overnight.api.access import Access, HomePath
-from overnight.api.arguments import input_bytes, limit, whole, words
+from overnight.api.arguments import ArgumentValueError, input_bytes, limit, whole, words
 from overnight.api.engine_process import Binding, Finished, Order, Progress
 from overnight.api.naming import name_of, refuse_while_imported_by_a_worker
 from overnight.api.queue import FileQueue, item_of
@@ -23,6 +23,7 @@ from overnight.core.task import DEFAULT_RETRIES, DEFAULT_TIMEOUT, text
 from overnight.host.lock import read_owner
 from overnight.store.copies.summary import Checkpoint
 from overnight.wiring.files import BUILT_IN, DEFAULT_WORKFLOW
+from overnight.wiring.workflows import all_known
 
 #: Seconds for one attempt at a file when nothing else is said.
 DEFAULT_TIMEOUT_SECONDS = DEFAULT_TIMEOUT
@@ -133,6 +134,7 @@ class AutonomousProcessor:
 
         Raises:
             NotFoundError: The workflow is not known.
+            ArgumentValueError: It has steps of its own.
             AlreadyRunningError: Another engine works in this home.
             HomeUnusableError: The home has been removed since.
         """
@@ -166,6 +168,7 @@ class AutonomousProcessor:
     def _order(self, timeout_seconds: float | None) -> Order:
         call = self._handler.call if self._handler else BUILT_IN.get(self.workflow_id)
         if call is None:
+            self._refuse_steps()
             raise NotFoundError(
                 f"there is no workflow {quoted(self.workflow_id)}; nothing was started",
                 hint=f"one of {', '.join(map(repr, BUILT_IN))}, or handler=FUNCTION",
@@ -176,6 +179,16 @@ class AutonomousProcessor:
         return Order(
             os.fsencode(self._access.home.path), queue=self.queue.name, binding=binding, checkpoint_every=every
         )
+
+    def _refuse_steps(self) -> None:
+        """A workflow of several steps is no function to be called with each file."""
+        configured = self._access.configured().workflows
+        if self.workflow_id in all_known(self._access.store, configured):
+            raise ArgumentValueError(
+                f"workflow {quoted(self.workflow_id)} has steps of its own, and a processor calls one function for each"
+                " file; nothing was started",
+                hint=f"overnight.Workflow.named({self.workflow_id!r}).add_many(files), or handler=FUNCTION",
+            )
 
     def _begin(self, *, anew: bool) -> tuple[int, int]:
         with self._lock:

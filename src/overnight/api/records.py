@@ -30,7 +30,11 @@ class TaskRecord:
         finished_at: When it came to its end.
         reason: Why it is failed or held: ``error``, ``timeout``, ``crashed``, ``memory``, ``by_hand`` ...
         error_class: ``transient``, ``permanent``, ``resource``, ``rate_limited`` or ``unknown``.
-        error: One line about the last failure.
+        error: One line about the last failure; of a step that was skipped, why.
+        workflow: The workflow that it is a task of, or a step of; empty for none.
+        step: Which step it is; empty for a task of its own.
+        parent_id: The task whose step it is.
+        skipped: A step that is completed without having run.
     """
 
     id: int
@@ -51,6 +55,10 @@ class TaskRecord:
     reason: str | None
     error_class: str | None
     error: str
+    workflow: str = ""
+    step: str = ""
+    parent_id: int | None = None
+    skipped: bool = False
 
 
 def record_of(task: Task, action: Action | None) -> TaskRecord:
@@ -62,7 +70,7 @@ def record_of(task: Task, action: Action | None) -> TaskRecord:
         queue=task.queue,
         priority=task.priority,
         input=text(task.input),
-        call=action.call if action else "",
+        call=action.call if action and action.kind is ActionKind.CALL else "",
         command=tuple(map(text, action.argv)) if action and is_command else (),
         title=task.title,
         description=task.description,
@@ -75,6 +83,10 @@ def record_of(task: Task, action: Action | None) -> TaskRecord:
         reason=task.reason.value if task.reason else None,
         error_class=task.error_class.value if task.error_class else None,
         error=task.error,
+        workflow=task.workflow or (action.call if action and action.kind is ActionKind.WORKFLOW else ""),
+        step=task.step,
+        parent_id=task.parent_id,
+        skipped=task.skipped,
     )
 
 

@@ -12,7 +12,7 @@ import math
 import re
 import tomllib
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -21,17 +21,13 @@ from overnight.core.durations import RATES, parse_rate, quoted
 from overnight.core.error_rules import Rule
 from overnight.core.errors import ConfigurationError
 from overnight.core.places import Path, Place, TooDeepError
+from overnight.core.problems import WINDOW, Problem, nearest, of_fault, position, told
 from overnight.core.setting import Placed, Setting
 from overnight.core.settings import SETTINGS
-from overnight.core.workflow.faults import Fault
 from overnight.core.workflow.model import Workflow
 
 MAX_BYTES = 10 * 1000 * 1000
 MAX_DEPTH = 64
-#: Mistakes told in one go; the rest is counted.
-MOST_TOLD = 50
-#: Characters of a line shown around a mistake.
-_WINDOW = 100
 
 _QUEUE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _RESOURCE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
@@ -71,14 +67,22 @@ class Configuration(msgspec.Struct, frozen=True):
     rules: tuple[Rule, ...] = ()
 
 
-class Problem(NamedTuple):
-    """One mistake, at an offset into the text."""
+class MistakesError(ConfigurationError):
+    """A file that does not make sense, with every mistake in it.
 
-    offset: int
-    what: str
-    advice: str = ""
-    #: Further places that belong to it, and what is there.
-    trail: tuple[tuple[int, str], ...] = ()
+    Attributes:
+        problems: The mistakes.
+        rest: What makes sense of the file all the same.
+    """
+
+    def __init__(self, text: str, filename: str, problems: list[Problem], rest: Configuration | None = None) -> None:
+        count = "a mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
+        super().__init__(
+            "\n".join([f"{filename} has {count}; nothing was started", *told(text, filename, problems)]),
+            hint="mend the file; 'overnight config show' reads it and changes nothing",
+        )
+        self.problems = problems
+        self.rest = rest or Configuration(filename)
 
 
 def parse(text: str, filename: str = "overnight.toml") -> Configuration:
@@ -103,13 +107,13 @@ def parse(text: str, filename: str = "overnight.toml") -> Configuration:
         known = places.locate(text, deepest=MAX_DEPTH)
         tables = tomllib.loads(text)
     except TooDeepError as error:
-        raise _failed(text, filename, [Problem(error.offset, f"nested deeper than {MAX_DEPTH}")]) from None
+        raise MistakesError(text, filename, [Problem(error.offset, f"nested deeper than {MAX_DEPTH}")]) from None
     except (ValueError, RecursionError) as error:
-        raise _failed(text, filename, [_syntax(text, error)]) from None
+        raise MistakesError(text, filename, [_syntax(text, error)]) from None
     reader = _Reader(text, filename, known)
     configuration = reader.read(tables)
     if reader.problems:
-        raise _failed(text, filename, reader.problems)
+        raise MistakesError(text, filename, reader.problems, configuration)
     return configuration
 
 
@@ -160,7 +164,7 @@ class _Reader:
         except ValueError as error:
             self._wrong(path, str(error))
             return None
-        line, _ = _position(self._text, self._place(path).key)
+        line, _ = position(self._text, self._place(path).key)
         return Placed(value, f"{self._filename}:{line}")
 
     def _queue(self, table: dict[str, Any], name: str, settings: dict[str, Placed]) -> QueueLimits:
@@ -207,7 +211,7 @@ class _Reader:
         from overnight.core.workflow.reading import read  # most files have none, and every call reads its file
 
         found = read(name, table)
-        self.problems += [self._problem(("workflow", name), fault) for fault in found.faults]
+        self.problems += [of_fault(self._known, ("workflow", name), fault) for fault in found.faults]
         return found.workflow
 
     def _rules(self, tables: object) -> tuple[Rule, ...]:
@@ -225,14 +229,6 @@ class _Reader:
                 self._wrong(("errors", place, key) if key else ("errors", place), what)
             found += [rule] if rule is not None else []
         return tuple(found)
-
-    def _problem(self, above: Path, fault: Fault) -> Problem:
-        """What is wrong with a definition, at its place in the file."""
-        place = self._place((*above, *fault.where))
-        # A place inside of a text counts from behind its quote.
-        offset = place.key if fault.at_key else place.value + (fault.inside + 1 if fault.inside else 0)
-        trail = tuple((self._place((*above, *mark.where)).value, mark.what) for mark in fault.trail)
-        return Problem(offset, fault.what, fault.advice, trail)
 
     def _tables(self, tables: dict[str, Any], path: Path, known: Iterable[str]) -> list[str]:
         """The keys that are known and are tables; the others are mistakes."""
@@ -266,7 +262,7 @@ class _Reader:
 
     def _unknown(self, key: str, path: Path, known: Iterable[str]) -> None:
         names = list(known)
-        close = difflib.get_close_matches(key, names, n=1) if len(key) <= _WINDOW else []
+        close = difflib.get_close_matches(key, names, n=1) if len(key) <= WINDOW else []
         advice = f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(names)}"
         self.problems.append(Problem(self._place(path).key, f"unknown key {quoted(key)}", advice))
 
@@ -277,11 +273,7 @@ class _Reader:
         self.problems.append(Problem(self._place(path).key, f"{quoted(name)} cannot be a name here; use {rule}"))
 
     def _place(self, path: Path) -> Place:
-        """Where a key stands; should it not be known, where the table around it does."""
-        for length in range(len(path), 0, -1):
-            if path[:length] in self._known:
-                return self._known[path[:length]]
-        return Place(0, 0)
+        return nearest(self._known, path)
 
 
 def _is_id(one: object) -> bool:
@@ -302,40 +294,3 @@ def _syntax(text: str, error: Exception) -> Problem:
         return Problem(len(text.rstrip()), f"{what} (the file ends too early)")
     before = sum(len(line) + 1 for line in text.split("\n")[: int(found[2]) - 1])
     return Problem(before + int(found[3]) - 1, what)
-
-
-def _failed(text: str, filename: str, problems: list[Problem]) -> ConfigurationError:
-    """All problems in the order of the file."""
-    ordered = sorted(problems)
-    told = [line for problem in ordered[:MOST_TOLD] for line in _told(text, filename, problem)]
-    if len(ordered) > MOST_TOLD:
-        told.append(f"and {len(ordered) - MOST_TOLD} more")
-    count = "a mistake" if len(ordered) == 1 else f"{len(ordered)} mistakes"
-    return ConfigurationError(
-        "\n".join([f"{filename} has {count}; nothing was started", *told]),
-        hint="mend the file; 'overnight config show' reads it and changes nothing",
-    )
-
-
-def _told(text: str, filename: str, problem: Problem) -> list[str]:
-    """A problem as compilers tell it: place, line, caret, advice."""
-    number, column = _position(text, problem.offset)
-    line = text[problem.offset - column + 1 :].split("\n", 1)[0]
-    start = max(0, column - 1 - _WINDOW // 2)
-    shown = "".join(sign if sign.isprintable() else " " for sign in line[start : start + _WINDOW])
-    lines = [
-        f"{filename}:{number}:{column}: error: {problem.what}",
-        f"    {shown.rstrip()}",
-        f"    {' ' * (column - 1 - start)}^",
-    ]
-    lines += [f"    {problem.advice}"] if problem.advice else []
-    return lines + [f"    {filename}:{_line_and_column(text, offset)}: {what}" for offset, what in problem.trail]
-
-
-def _line_and_column(text: str, offset: int) -> str:
-    return ":".join(map(str, _position(text, offset)))
-
-
-def _position(text: str, offset: int) -> tuple[int, int]:
-    """Line and column, both counted from 1, the column in characters."""
-    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)

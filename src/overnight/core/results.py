@@ -11,6 +11,8 @@ import hashlib
 import re
 from typing import NamedTuple
 
+#: Among the outputs that a step is given: those that lie in files, by the names of their steps. No step has this name.
+IN_FILES = "@"
 _REFERENCE = re.compile(rb"@([0-9]+-[0-9]+\.json) ([0-9]+) ([0-9a-f]{32})")
 #: The name of a result's file, or of one that was not finished when its writer was killed.
 _NAME = re.compile(r"\.?([0-9]+)-[0-9]+\.json(\..*)?")

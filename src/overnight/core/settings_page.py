@@ -24,7 +24,7 @@ TAIL = """\
 | `[queue.NAME]` | `rate` | how many start in a time: `"10/s"`, `"30/m"`, `"100/h"` |
 | `[[errors]]` | `exception`, `exit`, `signal`, `output`, `class`, `wait` | what kind of failure it is |
 | `[resources]` | `NAME` | how much there is of something tasks need: a number, or a list of ids that are handed out |
-| `[workflow.NAME]` | | a recipe of steps |
+| `[workflow.NAME]` | | a recipe of steps: [workflows](workflows.md) |
 """
 
 

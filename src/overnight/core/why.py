@@ -17,6 +17,9 @@ from overnight.core.lanes import QueueView, is_paused
 from overnight.core.states import ErrorClass, Reason, TaskState
 from overnight.core.task import Action, Task
 
+#: Steps that are named.
+_NAMED = 3
+
 
 class Engine(StrEnum):
     """Who could start it."""
@@ -26,6 +29,26 @@ class Engine(StrEnum):
     PAUSED = "paused"
     STOPPING = "stopping"
     SILENT = "silent"
+
+
+class Steps(msgspec.Struct, frozen=True):
+    """How the steps of a workflow task stand."""
+
+    total: int
+    done: int
+    #: Names of those that run, may run, and wait for a time or for others.
+    running: tuple[str, ...] = ()
+    ready: tuple[str, ...] = ()
+    waiting: tuple[str, ...] = ()
+
+
+class Before(msgspec.Struct, frozen=True):
+    """Something that a task waits for: a step of the same task, or another task."""
+
+    id: int
+    state: TaskState
+    #: Empty for a task.
+    step: str = ""
 
 
 class Around(msgspec.Struct, frozen=True):
@@ -51,6 +74,12 @@ class Around(msgspec.Struct, frozen=True):
     used: Mapping[str, float] = {}
     #: The process that has popped the task; empty for one that an engine runs.
     owner: str = ""
+    #: Of a workflow task that has been begun.
+    steps: Steps | None = None
+    #: What it still waits for.
+    before: tuple[Before, ...] = ()
+    #: Of a step: the state of the task that it is a step of.
+    parent: TaskState | None = None
 
 
 class Why(msgspec.Struct, frozen=True):
@@ -71,7 +100,7 @@ def why(task: Task, action: Action, around: Around) -> Why:
 
 def _waiting(task: Task, action: Action, around: Around) -> Why:
     if task.not_before is None:
-        return Why("waits for the tasks that come before it", (f"overnight show {task.id}",))
+        return _blocked(task, around)
     if task.not_before <= around.now:
         return _pending(task, action, around)
     when = f"until {iso(task.not_before)}, {format_duration(task.not_before - around.now)} from now"
@@ -83,6 +112,19 @@ def _waiting(task: Task, action: Action, around: Around) -> Why:
     if task.attempt:
         return Why(f"has asked to be tried later and waits {when}", now)
     return Why(f"is not to start before its time and waits {when}", (end,))
+
+
+def _blocked(task: Task, around: Around) -> Why:
+    """It waits for others, and for no time."""
+    if not around.before:
+        if around.parent is not None and around.parent is not TaskState.RUNNING:
+            words = f"waits until task {task.parent_id}, whose step it is, goes on; that one is {around.parent}"
+            return Why(words, (f"overnight why {task.parent_id}",))
+        return Why("waits for the tasks that come before it", (f"overnight show {task.id}",))
+    first, *others = around.before
+    name = f"step {first.step!r} (task {first.id})" if first.step else f"task {first.id}"
+    more = f", and for {len(others)} more" if others else ""
+    return Why(f"waits for {name}, which is {first.state}{more}", (f"overnight why {first.id}",))
 
 
 def _pending(task: Task, action: Action, around: Around) -> Why:  # noqa: ARG001 - every answer takes the same
@@ -144,6 +186,8 @@ def _running(task: Task, action: Action, around: Around) -> Why:
         words = f"was taken out of the queue by process {process}, which alone says how it ends"
         return Why(words, (f"ps {process}",))
     ways = (f"overnight log -f {task.id}", f"overnight cancel {task.id}")
+    if around.steps is not None:
+        return Why(_under_way(around.steps, around.engine), (f"overnight show {task.id}", *ways))
     which = f"attempt {task.attempt}"
     if around.engine is Engine.NONE:
         lost = f"was running ({which}) when the engine ended; the next engine sees that it is dead and runs it again"
@@ -157,11 +201,36 @@ def _running(task: Task, action: Action, around: Around) -> Why:
     return Why(f"runs ({which}) since {format_duration(seconds)}{limit}", ways)
 
 
+def _under_way(steps: Steps, engine: Engine) -> str:
+    """How far a workflow task is, and what is next."""
+    words = f"is under way: {steps.done} of {steps.total} steps are done"
+    if engine is Engine.NONE:
+        return f"{words}, and no engine runs in this home"
+    for names, one, many in (
+        (steps.running, "runs", "run"),
+        (steps.ready, "may start", "may start"),
+        (steps.waiting, "waits", "wait"),
+    ):
+        if names:
+            listed = ", ".join(map(repr, names[:_NAMED])) + (
+                f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+            )
+            return f"{words}, {listed} {one if len(names) == 1 else many}"
+    return words
+
+
 # -- at rest -----------------------------------------------------------------------------------
 
 
 def _completed(task: Task, action: Action, around: Around) -> Why:  # noqa: ARG001 - every answer takes the same
+    if task.skipped:
+        return Why(f"was skipped: {_error(task)}", (f"overnight show {task.parent_id}",))
     when = f" at {iso(task.finished_at)}" if task.finished_at is not None else ""
+    if around.steps is not None:
+        warning = f" {task.error}" if task.error else ""
+        return Why(f"completed{when}, {around.steps.total} steps{warning}", (f"overnight show {task.id}",))
+    if not task.attempt:
+        return Why(f"completed{when}; it has no work of its own", (f"overnight show {task.parent_id}",))
     after = f", after {task.failures} that failed" if task.failures else ""
     return Why(f"completed{when} with attempt {task.attempt}{after}", (f"overnight log {task.id}",))
 
@@ -172,12 +241,14 @@ _NOT_AGAIN = {
 }
 
 
-def _failed(task: Task, action: Action, around: Around) -> Why:  # noqa: ARG001 - every answer takes the same
+def _failed(task: Task, action: Action, around: Around) -> Why:
     ways: tuple[str, ...] = (f"overnight log {task.id}", f"overnight retry {task.id}")
     if task.fingerprint:
         ways = (*ways, f"overnight list --cause {task.fingerprint}")
     if task.reason is Reason.DEPENDENCY:
         return Why(f"failed without being run: {_error(task)}", (f"overnight show {task.id}", *ways[1:]))
+    if around.steps is not None:
+        return Why(f"failed ({task.reason}): {_error(task)}", (f"overnight show {task.id}", *ways[1:]))
     tries = "attempt" if task.failures <= 1 else "attempts"
     after = f"after {max(task.failures, 1)} {tries}, {action.retries + 1} allowed"
     if task.failures <= action.retries and task.error_class in _NOT_AGAIN:

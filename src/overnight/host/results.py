@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from overnight.core import results
 from overnight.core.errors import NotFoundError, StoreDamagedError
@@ -50,6 +53,19 @@ def read(directory: Path, result: bytes) -> bytes:
     if len(content) != spilled.size_bytes or results.digest(content) != spilled.digest:
         raise StoreDamagedError(f"the result in {path} is not what was written there any more", hint=_TRY)
     return content
+
+
+def given(directory: Path, packed: bytes) -> dict[str, Any]:
+    """The outputs that a step is given, by the names of their steps, with those that lie in files.
+
+    Raises:
+        NotFoundError: A file is not there.
+        StoreDamagedError: A file is not what was written, or cannot be read.
+    """
+    outputs: dict[str, Any] = msgspec.json.decode(packed) if packed else {}
+    for step, reference in outputs.pop(results.IN_FILES, {}).items():
+        outputs[step] = msgspec.json.decode(read(directory, reference.encode()))
+    return outputs
 
 
 def sweep(directory: Path, known: Callable[[Iterable[int]], Container[int]]) -> None:

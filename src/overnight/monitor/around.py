@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from overnight.core.lanes import EVERY_QUEUE, QueueView
-from overnight.core.states import TaskState
-from overnight.core.task import Task
-from overnight.core.why import Around, Engine
+from overnight.core.states import FINAL, TaskState
+from overnight.core.task import ActionKind, Task
+from overnight.core.why import Around, Before, Engine, Steps
+from overnight.core.workflow.model import packed
+from overnight.core.workflow.plan import plan_of
+from overnight.core.workflow.records import Family
 from overnight.monitor.snapshot import EngineState, take
 from overnight.store.contract import Query, Queue, Store
 
@@ -21,6 +24,7 @@ _ENGINES = {
 }
 #: Running tasks whose needs are added up; there are no more slots than this.
 _MOST_RUNNING = 4096
+_MOST_STEPS = 100_000
 
 
 def look(store: Store, home: Path, task: Task, totals: Mapping[str, float], *, now: float) -> Around:
@@ -34,6 +38,7 @@ def look(store: Store, home: Path, task: Task, totals: Mapping[str, float], *, n
         now: POSIX seconds.
     """
     picture = take(store, home, now=now)
+    running = _running(store)
     queues = {queue.name: queue for queue in store.queues()}
     mine = queues.get(task.queue, Queue(task.queue))
     owners = {one.task_id: one.owner for one in store.popped()} if task.state is TaskState.RUNNING else {}
@@ -42,14 +47,17 @@ def look(store: Store, home: Path, task: Task, totals: Mapping[str, float], *, n
         engine=_ENGINES.get(picture.engine.state, Engine.WORKING),
         engine_why=picture.engine.why,
         slots=picture.engine.slots,
-        running=picture.counts.running,
-        running_in_queue=store.counts(queue=task.queue).running,
+        running=len(running),
+        running_in_queue=sum(one.queue == task.queue for one in running),
         queue=_view(mine),
         every_queue=_view(queues[EVERY_QUEUE]) if EVERY_QUEUE in queues else None,
         rate=mine.rate,
         totals=totals,
-        used=_used(store) if task.needs else {},
+        used=_used(running),
         owner=owners.get(task.id, ""),
+        steps=_steps(store, task),
+        before=_before(store, task) if task.state is TaskState.WAITING and task.blockers else (),
+        parent=None if task.parent_id is None else store.get(task.parent_id).state,
     )
 
 
@@ -57,10 +65,56 @@ def _view(queue: Queue) -> QueueView:
     return QueueView(queue.name, queue.slots, queue.paused, queue.paused_until)
 
 
-def _used(store: Store) -> dict[str, float]:
+def _running(store: Store) -> list[Task]:
+    """What takes a slot: running tasks and steps, but for workflow tasks, whose steps are what runs."""
+    found = store.tasks(Query(states=(TaskState.RUNNING,), steps=True, limit=_MOST_RUNNING))
+    actions = store.actions({one.action_id for one in found})
+    return [one for one in found if actions[one.action_id].kind is not ActionKind.WORKFLOW]
+
+
+def _used(running: Iterable[Task]) -> dict[str, float]:
     """What running tasks have of each resource."""
     used: Counter[str] = Counter()
-    for task in store.tasks(Query(states=(TaskState.RUNNING,), limit=_MOST_RUNNING)):
+    for task in running:
         for name, amount in task.needs.items():
             used[name] += amount  # type: ignore[assignment]  # a Counter counts in what it is given
     return dict(used)
+
+
+# -- kin -------------------------------------------------------------------------------------
+
+
+def _steps(store: Store, task: Task) -> Steps | None:
+    """How the steps of a workflow task stand; None for any other."""
+    family = store.family(task.id)
+    if family is None:
+        return None
+    found = _children(store, family)
+    by_state = {state: tuple(one.step for one in found if one.state is state) for state in TaskState}
+    return Steps(
+        total=len(found),
+        done=sum(one.state in FINAL for one in found),
+        running=by_state[TaskState.RUNNING],
+        ready=by_state[TaskState.PENDING],
+        waiting=by_state[TaskState.WAITING],
+    )
+
+
+def _children(store: Store, family: Family) -> list[Task]:
+    """The steps of a task, in the order of their nodes."""
+    found = store.tasks(Query(parent=family.task_id, limit=_MOST_STEPS))
+    return [one for one in reversed(found) if one.id >= family.first_id]
+
+
+def _before(store: Store, task: Task) -> tuple[Before, ...]:
+    """What a task still waits for."""
+    if task.parent_id is None:
+        ids = store.waits_for([task.id]).get(task.id, [])
+        return tuple(Before(one, state) for one, state in store.states(ids).items() if state is not TaskState.COMPLETED)
+    family = store.family(task.parent_id)
+    if family is None or task.id < family.first_id:
+        return ()
+    steps = _children(store, family)
+    needs = plan_of(packed(family.workflow)).graph.needs[task.id - family.first_id]
+    left = (steps[node] for node in needs if steps[node].state not in FINAL)
+    return tuple(Before(one.id, one.state, one.step) for one in left)

@@ -19,16 +19,19 @@ from overnight.core.lanes import EVERY_QUEUE, is_paused
 from overnight.core.slots import Bounds
 from overnight.core.states import TaskState
 from overnight.core.supervision import Report
-from overnight.core.task import Action, Task
+from overnight.core.task import Action, ActionKind, Task
 from overnight.host.lock import Owner, read_owner
 from overnight.host.processes import alive
 from overnight.monitor.heartbeats import Beat, last_beat
+from overnight.monitor.progress import Progress, reports
 from overnight.store.contract import Counts, Query, Store
 
 #: Seconds without a heartbeat after which an engine that holds the lock is reported as hanging.
 SILENT_AFTER = 90.0
 #: Running tasks in a picture.
 MOST_RUNNING = 100
+#: Running tasks and steps that are gone through for it.
+_MOST_LOOKED_AT = 4096
 
 
 class EngineState(StrEnum):
@@ -123,6 +126,10 @@ class RunningView(msgspec.Struct, frozen=True):
     task: Task
     action: Action | None
     seconds: float | None
+    #: Of a workflow task, the names of its steps that run.
+    steps: tuple[str, ...] = ()
+    #: What it said last of how far it is; of a workflow task, that of one of its steps.
+    report: Progress | None = None
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -164,7 +171,7 @@ def take(store: Store, home: Path, *, now: float) -> Snapshot:
         at=now,
         engine=engine,
         counts=store.counts(),
-        running=_running(store, now),
+        running=_running(store, home, now),
         rate_per_second=figures.rate_per_second if figures else None,
         seconds_left=figures.seconds_left if figures else None,
         heartbeat=last_beat(home / "heartbeat.log"),
@@ -243,14 +250,29 @@ def _view(report: Report, *, alive: bool) -> SupervisorView:
     return SupervisorView(report.pid, alive, report.gave_up, report.restarts, report.last_crash, report.last_crash_at)
 
 
-def _running(store: Store, now: float) -> list[RunningView]:
+def _running(store: Store, home: Path, now: float) -> list[RunningView]:
     tasks = store.tasks(Query(states=(TaskState.RUNNING,), limit=MOST_RUNNING))
     actions = store.actions({task.action_id for task in tasks})
+    steps = _running_steps(store) if any(one.kind is ActionKind.WORKFLOW for one in actions.values()) else {}
+    told = reports(home / "spool") if tasks else {}
     return [
         RunningView(
             task,
             actions.get(task.action_id),
             None if task.started_at is None else max(0.0, now - task.started_at),
+            tuple(one.step for one in steps.get(task.id, ())),
+            next(
+                (found for one in (task, *steps.get(task.id, ())) if (found := told.get((one.id, one.attempt)))), None
+            ),
         )
         for task in tasks
     ]
+
+
+def _running_steps(store: Store) -> dict[int, list[Task]]:
+    """The steps that run, by the task that they are steps of."""
+    found: dict[int, list[Task]] = {}
+    for one in reversed(store.tasks(Query(states=(TaskState.RUNNING,), steps=True, limit=_MOST_LOOKED_AT))):
+        if one.parent_id is not None:
+            found.setdefault(one.parent_id, []).append(one)
+    return found

@@ -26,7 +26,7 @@ from overnight.core.states import TaskState
 from overnight.core.task import Action, Attempt, NewTask, Task
 from overnight.core.verdict import Settlement
 from overnight.core.workflow.model import Workflow
-from overnight.core.workflow.records import Defined, Family
+from overnight.core.workflow.records import Defined, Family, Took
 
 __all__ = [
     "Acted",
@@ -431,6 +431,9 @@ class Store(Protocol):
 
     def family(self, task_id: int) -> Family | None:
         """How a workflow task stands; None for any other task, and for one that has not been begun."""
+
+    def step_seconds(self, workflow: str) -> dict[str, Took]:
+        """How long the completed steps of the newest tasks of a workflow took, by their names."""
 
     def waits_for(self, ids: Iterable[int]) -> dict[int, list[int]]:
         """The tasks that each of these waits for, or has waited for, by hand; those without are absent."""

@@ -10,13 +10,26 @@ from overnight.host.home import Home
 
 
 def read(home: Home) -> Configuration:
-    """What ``overnight.toml`` beside the home says; empty when there is none."""
+    """What ``overnight.toml`` beside the home says; empty when there is none.
+
+    Raises:
+        ConfigurationError: It cannot be read, or makes no sense.
+    """
+    return parse(text_of(home), str(home.config))
+
+
+def text_of(home: Home) -> str:
+    """The text of ``overnight.toml`` beside the home; empty when there is none.
+
+    Raises:
+        ConfigurationError: It cannot be read.
+    """
     try:
         if not home.config.exists() and not home.config.is_symlink():
-            return parse("", str(home.config))
+            return ""
         if not stat.S_ISREG(home.config.stat().st_mode):  # a pipe would be waited for
             raise _unreadable(home, "it is no file")
-        return parse(home.config.read_text("utf-8"), str(home.config))
+        return home.config.read_text("utf-8")
     except UnicodeDecodeError as error:
         raise _unreadable(home, f"byte {error.start + 1} is not UTF-8") from error
     except OSError as error:

@@ -283,11 +283,23 @@ def test_a_task_whose_first_steps_are_all_skipped_is_done_at_once(store: Store) 
     assert player.names == []
 
 
-def test_a_result_in_a_file_of_its_own_is_too_large_to_be_handed_on(store: Store) -> None:
-    player = Player(store, step("a"), step("b", run=("cp", "{a.path}")))
+LARGE = b"@2-1.json 3000000 " + b"0" * 32
+
+
+def test_a_result_in_a_file_of_its_own_is_handed_on_by_its_reference(store: Store) -> None:
+    player = Player(store, step("a"), step("b"), step("c", run=("cp", "{a.path}", "{b.n}")))
     player.add()
-    player.play({"a": b"@2-1.json 3000000 " + b"0" * 32})
-    assert "the output of step 'a' is 3,000,000 bytes, too much to be handed on" in store.get(1).error
+    first, second = player.claim()
+    player.engine.turn(settlement(first, result=LARGE), settlement(second, result=b'{"n":4}'))
+    (third,) = player.claim()
+    assert msgspec.json.decode(third.given) == {"b": {"n": 4}, "@": {"a": LARGE.decode()}}
+
+
+def test_a_condition_does_not_look_into_a_result_in_a_file_of_its_own(store: Store) -> None:
+    player = Player(store, step("a"), step("b", condition="{a.n} > 3"))
+    player.add()
+    player.play({"a": LARGE})
+    assert "the output of step 'a' is too large to be asked about in a condition" in store.get(1).error
 
 
 # -- the record -------------------------------------------------------------------------------

@@ -9,11 +9,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from functools import cached_property, lru_cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
 
 from overnight.core.errors import ConfigurationError
+from overnight.core.results import IN_FILES
 from overnight.core.task import Action, ActionKind, raw
 from overnight.core.workflow.conditions import Condition, IncomparableError, holds, parse
 from overnight.core.workflow.faults import Fault
@@ -21,8 +23,9 @@ from overnight.core.workflow.graph import Graph, build, used
 from overnight.core.workflow.model import Input, Step, Workflow, unpacked
 from overnight.core.workflow.outputs import INPUT, MissingError, Reference, as_template, value_at
 
-#: Bytes of outputs that a step can be given; what is larger belongs into a file.
+#: Bytes of outputs that a step can be given, without those that lie in files of their own.
 MOST_GIVEN = 1024 * 1024
+NOTHING_LARGE: Mapping[str, bytes] = MappingProxyType({})
 #: Definitions kept ready.
 _KEPT = 64
 
@@ -64,12 +67,13 @@ class _Facts(NamedTuple):
     references: tuple[Reference, ...]
     #: Steps whose outputs it is given, or asked about.
     sources: tuple[int, ...]
-    #: Whether others use its output.
+    #: Whether others use its output; whether conditions look into it.
     is_used: bool
+    is_asked: bool
 
 
 #: A join.
-_NOTHING = _Facts(None, None, (), (), is_used=False)
+_NOTHING = _Facts(None, None, (), (), is_used=False, is_asked=False)
 
 
 class DefinitionError(ConfigurationError):
@@ -132,7 +136,14 @@ class Plan:
 
     # -- deciding ----------------------------------------------------------------------------
 
-    def decide(self, node: int, outputs: Mapping[str, Any], absent: Mapping[str, str], raw_input: bytes) -> Verdict:
+    def decide(
+        self,
+        node: int,
+        outputs: Mapping[str, Any],
+        absent: Mapping[str, str],
+        raw_input: bytes,
+        large: Mapping[str, bytes] = NOTHING_LARGE,
+    ) -> Verdict:
         """What becomes of a node when everything that it waits for has ended.
 
         Args:
@@ -140,6 +151,7 @@ class Plan:
             outputs: The output of each completed source by its name, as JSON has it.
             absent: The sources that have none, and why: "was skipped", "has failed".
             raw_input: The input of the task.
+            large: The sources whose outputs lie in files, each with the reference to it.
         """
         facts = self._facts[node]
         if facts.step is None:
@@ -148,7 +160,7 @@ class Plan:
             return _RUN
         seen = self._seen(facts, outputs, raw_input)
         try:
-            return _skipped(facts, seen, absent) or _given(facts, seen)
+            return _skipped(facts, seen, absent, large) or _given(facts, seen, large)
         except (MissingError, IncomparableError) as error:
             return Fail(str(error))
 
@@ -197,7 +209,7 @@ class Plan:
             memory=task.memory if step.memory is None else step.memory,
             retries=retries,
             backoff=step.backoff or task.backoff,
-            inline_result=MOST_GIVEN if self._facts[node].is_used else task.inline_result,
+            inline_result=max(MOST_GIVEN, task.inline_result) if self._facts[node].is_asked else task.inline_result,
             expects=self._expects(step, root=root),
             in_workflow=True,
             captures=bool(step.run) and self._facts[node].is_used,
@@ -218,13 +230,17 @@ def _facts_of(workflow: Workflow, graph: Graph) -> list[_Facts]:
     nodes = workflow.nodes
     sources: list[tuple[int, ...]] = [_sources(step, number) for step in nodes]
     is_used = {before for several in sources for before in several}
+    conditions = [parse(step.condition) if step.condition else None for step in nodes]
+    asked = (one.step for condition in conditions if condition for one in condition.references)
+    is_asked = {number[name] for name in asked if name != INPUT}
     facts = [
         _Facts(
             step,
-            parse(step.condition) if step.condition else None,
+            conditions[node],
             tuple(reference for where, reference in used(step) if where[0] == "run"),
             sources[node],
             node in is_used,
+            node in is_asked,
         )
         for node, step in enumerate(nodes)
     ]
@@ -242,26 +258,37 @@ def _sources(step: Step, number: Mapping[str, int]) -> tuple[int, ...]:
     return tuple(dict.fromkeys(number[name] for name in names if name != INPUT))
 
 
-def _skipped(facts: _Facts, seen: Mapping[str, Any], absent: Mapping[str, str]) -> Skip | None:
+def _skipped(
+    facts: _Facts, seen: Mapping[str, Any], absent: Mapping[str, str], large: Mapping[str, bytes]
+) -> Skip | Fail | None:
     """Why a step has nothing to do."""
     condition, step = facts.condition, facts.step
     assert step is not None  # noqa: S101 - joins are sorted out
-    asked = [*(condition.references if condition else ()), *facts.references]
-    for reference in asked:
+    asked = tuple(condition.references) if condition else ()
+    for reference in (*asked, *facts.references):
         if reference.step in absent:
             return Skip(f"step {reference.step!r}, whose output it uses, {absent[reference.step]}")
+    for reference in asked:
+        if reference.step in large:
+            return Fail(
+                f"the output of step {reference.step!r} is too large to be asked about in a condition;"
+                " let it give what is asked for in a step of its own"
+            )
     if condition is not None and not holds(condition, seen):
         return Skip(f"{step.condition} is false")
     return None
 
 
-def _given(facts: _Facts, seen: Mapping[str, Any]) -> Run | Fail:
+def _given(facts: _Facts, seen: Mapping[str, Any], large: Mapping[str, bytes]) -> Run | Fail:
     for reference in facts.references:
-        value_at(seen, reference)
+        if reference.step not in large:
+            value_at(seen, reference)
     names = {reference.step for reference in facts.references}
     if facts.step is not None and facts.step.call:
         names |= set(facts.step.needs)
     given = {name: seen[name] for name in sorted(names & seen.keys())}
+    if files := {name: large[name].decode() for name in sorted(names & large.keys())}:
+        given[IN_FILES] = files
     packed = msgspec.json.encode(given) if given else b""
     if len(packed) > MOST_GIVEN:
         return Fail(

@@ -39,10 +39,12 @@ def read(name: str, table: Mapping[str, Any]) -> Read:
             Fault((), f"workflow {name!r} has no step", f"write [[workflow.{name}.step]]", at_key=True)
         )
     whole = [one for one in (*steps, *gates) if one is not None]
-    if reader.faults or len(whole) < len(steps) + len(gates):
+    if len(whole) < len(steps) + len(gates) or not steps or ("phases" in table and "phases" not in values):
         return Read(None, reader.faults)
+    # With a slip in a key or a value it can still be seen whether the steps fit together.
     workflow = Workflow(name=name, steps=tuple(whole[: len(steps)]), gates=tuple(whole[len(steps) :]), **values)
-    return Read(workflow, build(workflow).faults)
+    faults = reader.faults + build(workflow).faults
+    return Read(None if reader.faults else workflow, faults)
 
 
 def _step(reader: _Reader, table: Mapping[str, Any], where: Where) -> Step | None:

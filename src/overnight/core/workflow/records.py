@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
 
 from overnight.core.workflow.cascades import Tally
@@ -31,3 +33,10 @@ class Family(msgspec.Struct, frozen=True):
     first_id: int
     tally: Tally
     begun_at: float
+
+
+class Took(NamedTuple):
+    """How long a step took: how many of its runs were looked at, and the mean of them in seconds."""
+
+    runs: int
+    seconds: float

@@ -19,8 +19,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import msgspec
-
 from overnight.core.limits import Limits
 from overnight.core.placeholders import columns, expand
 from overnight.core.states import ErrorClass
@@ -102,9 +100,11 @@ class Template:
         slot = self._place.slot + 1
         if not self.action.in_workflow:
             return expand(self.action.argv, spec.input, seq=spec.task_id, slot=slot)
-        from overnight.core.workflow.outputs import MissingError, words_of  # no need of it to start a keeper
+        # No need of these to start a keeper.
+        from overnight.core.workflow.outputs import MissingError, words_of
+        from overnight.executors.local.steps import outputs_for
 
-        given = msgspec.json.decode(spec.given) if spec.given else {}
+        given = outputs_for(spec, os.fsdecode(self._place.home))
         try:
             return words_of(self.action.argv, given, spec.input, seq=spec.task_id, slot=slot)
         except (MissingError, ValueError) as error:

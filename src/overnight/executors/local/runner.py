@@ -111,7 +111,8 @@ class Runner:
         self._spool = Spool(mine.prefix, handover.spool)
         self._slot = place.slot
         self._work = place.work
-        self._results = Home(Path(os.fsdecode(place.home))).results
+        self._home = os.fsdecode(place.home)
+        self._results = Home(Path(self._home)).results
         self._actions: dict[int, Action] = {}
         self._foreign: set[int] = set()
         #: Called with the input; those of steps with the whole attempt.
@@ -292,7 +293,7 @@ class Runner:
             return function
         from overnight.executors.local.steps import adapted  # others have no need of it
 
-        return adapted(function, action, self._work)
+        return adapted(function, action, self._work, self._home)
 
     def _leave_nothing(self) -> None:
         """An attempt has failed, and the next one must not begin beside what it left behind.

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from overnight.core.errors import OvernightError
 from overnight.core.step_context import Context
 from overnight.core.task import Action, text
 from overnight.core.workflow.model import Input
 from overnight.executors.contract import Spec
 from overnight.executors.local.command import RefusedError
+from overnight.host import results
+from overnight.host.home import Home
 
 
-def adapted(function: Callable[..., object], action: Action, work: bytes) -> Callable[[Spec], object]:
+def adapted(function: Callable[..., object], action: Action, work: bytes, home: str) -> Callable[[Spec], object]:
     """A step's function, to be called with an attempt.
 
     Args:
         function: Takes the input, and the context if it wants it.
         action: What it is a step of.
         work: Directory of the tasks' own directories.
+        home: The home of this engine, where large results lie.
 
     Raises:
         RefusedError: It can be called with neither.
@@ -29,7 +34,21 @@ def adapted(function: Callable[..., object], action: Action, work: bytes) -> Cal
     read = _json if action.expects == Input.JSON else _text
     if not _wants_context(function, action.call):
         return lambda spec: function(read(spec.input))
-    return lambda spec: function(read(spec.input), _context(spec, work))
+    return lambda spec: function(read(spec.input), _context(spec, work, home))
+
+
+def outputs_for(spec: Spec, home: str) -> dict[str, Any]:
+    """The outputs of other steps that an attempt is given.
+
+    Raises:
+        RefusedError: One of them lay in a file that is not whole any more.
+    """
+    if not spec.given:
+        return {}
+    try:
+        return results.given(Home(Path(home)).results, spec.given)
+    except OvernightError as error:
+        raise RefusedError(error.message) from None
 
 
 def _wants_context(function: Callable[..., object], call: str) -> bool:
@@ -57,12 +76,12 @@ def _json(raw_input: bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
         raise RefusedError(f"the input is no JSON, as its workflow wants it ({error})") from None
 
 
-def _context(spec: Spec, work: bytes) -> Context:
+def _context(spec: Spec, work: bytes, home: str) -> Context:
     return Context(
         task_id=spec.task_id,
         attempt=spec.attempt,
         workflow=spec.workflow,
         step=spec.step,
-        outputs=msgspec.json.decode(spec.given) if spec.given else {},
+        outputs=outputs_for(spec, home),
         work_dir=text(work + b"/%d" % spec.task_id),
     )

@@ -23,7 +23,7 @@ from overnight.store.sqlite import families
 from overnight.store.sqlite.connection import Transaction
 from overnight.store.sqlite.families import Family
 from overnight.store.sqlite.plans import Plans
-from overnight.store.sqlite.statements import Row, ids_of, read_all, read_each, read_for_each, read_one, run
+from overnight.store.sqlite.statements import Row, ids_of, read_all, read_each, read_for_each, read_one, run, run_each
 
 _S = TaskState
 for _cause, _target in ((Cause.DUE, _S.PENDING), (Cause.FAIL, _S.FAILED), (Cause.SUCCEED, _S.COMPLETED)):
@@ -236,15 +236,17 @@ class Advance:
         """Ask what becomes of steps that look at the outputs of others."""
         outputs = self._outputs(ready)
         ends: list[End] = []
+        given: list[Row] = []
         for one in ready:
             family = self._families[one.parent_id or 0]
             node = one.task_id - family.first_id
             verdict = self._verdict(family, node, outputs)
             if isinstance(verdict, Run):
-                run(self._connection, "free_with", (one.task_id, verdict.given))
+                given.append((one.task_id, verdict.given))
                 self._count_free(one)
                 continue
             ends.append(self._pass_by(one, verdict))
+        run_each(self._connection, "free_with", given)
         return ends
 
     def _pass_by(self, one: Ready, verdict: Skip | Fail | Any) -> End:  # noqa: ANN401 - the rest is a join
@@ -272,25 +274,24 @@ class Advance:
     def _verdict(self, family: Family, node: int, rows: dict[int, Row]) -> Verdict:
         outputs: dict[str, Any] = {}
         absent: dict[str, str] = {}
+        large: dict[str, bytes] = {}
         for source in family.plan.sources(node):
             name = family.plan.graph.names[source]
             _, state, skipped, result = rows[family.first_id + source]
             if state != _S.COMPLETED or skipped:
                 absent[name] = "was skipped" if skipped else "has failed"
-            elif (large := results.spilled(result)) is not None:
-                return Fail(
-                    f"the output of step {name!r} is {large.size_bytes:,} bytes, too much to be handed on;"
-                    " let it write a file, and return the name"
-                )
+            elif results.spilled(result) is not None:
+                large[name] = result
             else:
                 outputs[name] = msgspec.json.decode(result) if result else None
-        return family.plan.decide(node, outputs, absent, family.input)
+        return family.plan.decide(node, outputs, absent, family.input, large)
 
     # -- what is closed ----------------------------------------------------------------------
 
     def _close(self) -> list[End]:
         """End the workflow tasks whose steps have ended, and hold those that only a person can help."""
         ends = []
+        told: list[Row] = []
         for family in self._families.values():
             if not family.is_changed or family.state is not _S.RUNNING:
                 continue
@@ -299,14 +300,14 @@ class Advance:
             if family.expired and not family.open:
                 state = _S.FAILED
             if state is not _S.RUNNING:
-                ends.append(self._close_one(family, state))
+                ends.append(self._close_one(family, state, told))
+        run_each(self._connection, "close_task", told)
         return [end for end in ends if end.state in FINAL]
 
-    def _close_one(self, family: Family, state: TaskState) -> End:
+    def _close_one(self, family: Family, state: TaskState, told: list[Row]) -> End:
         reason, error_class, error, fingerprint = self._words(family, state)
         finished = self._now if state in FINAL else None
-        told = (family.task_id, state, finished, reason, error_class, error, fingerprint)
-        run(self._connection, "close_task", told)
+        told.append((family.task_id, state, finished, reason, error_class, error, fingerprint))
         if family.plan.workflow.deadline is not None:
             run(self._connection, "stop_clock", (family.task_id,))
         self._transaction.move(family.lane_id, 0, _S.RUNNING, -1)

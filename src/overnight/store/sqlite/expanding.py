@@ -110,7 +110,9 @@ class Expander:
     def _expand(self, tasks: Sequence[Task], definitions: Mapping[int, int]) -> list[Opened]:
         if not tasks:
             return []
-        shapes = [self._plans.shape(definitions[task.lane_id], task.action_id, task.lane_id) for task in tasks]
+        keys = [(definitions[task.lane_id], task.action_id, task.lane_id) for task in tasks]
+        by_key = {key: self._plans.shape(*key) for key in set(keys)}
+        shapes = [by_key[key] for key in keys]
         next_id = self._takeids_of(sum(len(shape.names) for shape in shapes))
         opened, steps, expansions = [], [], []
         for task, shape in zip(tasks, shapes, strict=True):

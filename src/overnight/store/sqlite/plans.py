@@ -18,11 +18,13 @@ from overnight.core.task import Action
 from overnight.core.workflow.cascades import Tally
 from overnight.core.workflow.model import Workflow, packed, unpacked
 from overnight.core.workflow.plan import Plan, plan_of
-from overnight.core.workflow.records import Defined, Family
+from overnight.core.workflow.records import Defined, Family, Took
 from overnight.store.sqlite.connection import Database
 from overnight.store.sqlite.lanes import Lanes, needs_text
 from overnight.store.sqlite.statements import Row, ids_of, read_all, read_each, read_one, run
 
+#: Tasks whose steps say how long a workflow takes.
+_LOOKED_AT = 50
 #: Shapes kept at hand; beyond so many all are made anew.
 _KEPT = 256
 
@@ -164,3 +166,8 @@ def family(database: Database, task_id: int) -> Family | None:
         return None
     found, digest, definition, first_id, *tally, begun_at = rows[0]
     return Family(found, digest, unpacked(definition), first_id, Tally(*tally), begun_at)
+
+
+def step_seconds(database: Database, workflow: str) -> dict[str, Took]:
+    """See `Store.step_seconds`."""
+    return {step: Took(runs, seconds) for step, runs, seconds in database.rows("step_seconds", (workflow, _LOOKED_AT))}

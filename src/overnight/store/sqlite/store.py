@@ -15,7 +15,7 @@ from overnight.core.events import Event
 from overnight.core.states import TaskState
 from overnight.core.task import Action, Attempt, NewTask, Task
 from overnight.core.workflow.model import Workflow
-from overnight.core.workflow.records import Defined, Family
+from overnight.core.workflow.records import Defined, Family, Took
 from overnight.store.contract import (
     Acted,
     Added,
@@ -268,6 +268,9 @@ class SqliteStore:
 
     def family(self, task_id: int) -> Family | None:
         return plans.family(self._database, task_id)
+
+    def step_seconds(self, workflow: str) -> dict[str, Took]:
+        return plans.step_seconds(self._database, workflow)
 
     def waits_for(self, ids: Iterable[int]) -> dict[int, list[int]]:
         return reading.waits_for(self._database, ids)

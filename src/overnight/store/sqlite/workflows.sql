@@ -31,6 +31,17 @@ SELECT name FROM workflows;
 SELECT w.name, w.source, w.defined_at, d.digest, d.definition
   FROM workflows AS w JOIN definitions AS d ON d.id = w.definition_id ORDER BY w.name;
 
+-- name: step_seconds
+-- How long the steps of the newest tasks of a workflow took: all attempts of one that is completed, together.
+SELECT step, count(*), avg(seconds) FROM
+       (SELECT t.step AS step, sum(a.seconds) AS seconds
+          FROM (SELECT e.first_id, e.steps FROM expansions AS e JOIN definitions AS d ON d.id = e.definition_id
+                 WHERE d.name = ?1 ORDER BY e.task_id DESC LIMIT ?2) AS f
+          JOIN tasks AS t ON t.id BETWEEN f.first_id AND f.first_id + f.steps - 1
+          JOIN attempts AS a ON a.task_id = t.id AND a.generation = t.generation
+         WHERE t.state = 'completed' GROUP BY t.id)
+ GROUP BY step;
+
 -- == beginning a task of a workflow ==
 
 -- name: add_step

@@ -67,6 +67,22 @@ def queues(ctx: click.Context, _param: click.Parameter, incomplete: str) -> Item
     ]
 
 
+def workflows(ctx: click.Context, _param: click.Parameter, incomplete: str) -> Items:
+    """The workflows by which tasks can be begun."""
+    from overnight.ui.cli.settings import in_use
+    from overnight.wiring.workflows import all_known
+
+    with contextlib.suppress(OvernightError, OSError), ctx.scope(cleanup=False):
+        _, configured = in_use()
+        known = all_known(None, configured.workflows)
+        for store in _store(ctx):
+            known = all_known(store, configured.workflows)
+        return [
+            CompletionItem(name, help=one.workflow.title) for name, one in known.items() if name.startswith(incomplete)
+        ]
+    return []
+
+
 def _store(ctx: click.Context) -> Iterator[Store]:
     """The store of the home that is meant, if there is one."""
     with contextlib.suppress(OvernightError, OSError), ctx.scope(cleanup=False):
@@ -82,4 +98,4 @@ def _programs(beginning: str) -> Iterator[str]:
 
 
 #: What `values.Offered` names.
-OFFERS = {"files": files, "directories": directories, "words": words, "queues": queues}
+OFFERS = {"files": files, "directories": directories, "words": words, "queues": queues, "workflows": workflows}

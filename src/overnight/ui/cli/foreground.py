@@ -23,7 +23,6 @@ from overnight.monitor.tail import last_seq
 from overnight.store.contract import Store
 from overnight.ui.cli import printing
 from overnight.ui.cli.ending import EXIT_WORK_LEFT, Ending
-from overnight.ui.cli.flows import lay_down
 from overnight.ui.cli.following import follow
 from overnight.ui.cli.group import log_level
 from overnight.ui.cli.narrator import Narrator
@@ -32,6 +31,7 @@ from overnight.ui.cli.submit import Resumed, resume
 from overnight.ui.cli.task_options import Work
 from overnight.wiring.adding import alone, this_process
 from overnight.wiring.engine import holding, run_engine
+from overnight.wiring.workflows import lay_down
 
 #: So many changed inputs are named; the rest are counted.
 NAMED = 5

@@ -55,11 +55,12 @@ COMMANDS: dict[str, Entry] = {
     "release": Entry("overnight.ui.cli.commands.release:release", "Let held tasks go on."),
     "clean": Entry("overnight.ui.cli.commands.clean:clean", "Forget finished tasks."),
     "queue": Entry("overnight.ui.cli.commands.queue:queue", "Look at queues and set their limits."),
+    "workflow": Entry("overnight.ui.cli.commands.workflow:workflow", "Look at workflows, check them, draw them."),
     "checkpoint": Entry("overnight.ui.cli.commands.checkpoint:checkpoint", "Copy the store, and go back to a copy."),
     "resume": Entry("overnight.ui.cli.commands.resume:resume", "Go on, from here or from a checkpoint."),
     "doctor": Entry("overnight.ui.cli.commands.doctor:doctor", "Examine everything, and say what mends it."),
     "verify": Entry("overnight.ui.cli.commands.verify:verify", "Prove that the books balance."),
-    "config": Entry("overnight.ui.cli.commands.config:config", "Show the settings in use."),
+    "config": Entry("overnight.ui.cli.commands.config:config", "Show the settings in use, and the schema of the file."),
     "completion": Entry("overnight.ui.cli.commands.completion:completion", "Print the completion script for a shell."),
 }
 

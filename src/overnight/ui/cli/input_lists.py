@@ -33,7 +33,7 @@ def gather(
     """
     found = _lists(parsed, action.cwd, nul=nul, stdin=stdin)
     if not found:
-        return [b""] if action.kind is ActionKind.COMMAND else _none_for_call()
+        return [b""] if action.kind is ActionKind.COMMAND else _none_for(action)
     if most is None:
         return list(inputs.combine(found, [one.paired for one in parsed.lists]))
     if len(found) > 1:
@@ -58,10 +58,12 @@ def _lists(parsed: inputs.Parsed, cwd: bytes, *, nul: bool, stdin: BinaryIO | No
     return lists
 
 
-def _none_for_call() -> list[bytes]:
+def _none_for(action: Action) -> list[bytes]:
+    is_flow = action.kind is ActionKind.WORKFLOW
+    what, how = ("the workflow", "-w NAME") if is_flow else ("the function of --call", "--call MODULE:FUNCTION")
     raise UsageError(
-        "the function of --call has no input to work on; nothing was added",
-        hint="name inputs, as in 'overnight add --call MODULE:FUNCTION a b', or pipe them in",
+        f"{what} has no input to work on; nothing was added",
+        hint=f"name inputs, as in 'overnight add {how} a b', or pipe them in",
     )
 
 

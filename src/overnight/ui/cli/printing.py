@@ -172,6 +172,11 @@ def duration(seconds: float) -> str:
     return format_duration(seconds)
 
 
+def spent(seconds: float) -> str:
+    """A length of time that may be very short: ``3 ms``, ``0.4 s``, ``10 h 2 min``."""
+    return f"{seconds * 1000:.0f} ms" if seconds < 0.1 else duration(seconds)  # noqa: PLR2004 - what a tenth can show
+
+
 def clock(at: float) -> str:
     """An instant in local time, to the second."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))

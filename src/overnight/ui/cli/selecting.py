@@ -45,7 +45,7 @@ def selectors(function: Callable[..., object]) -> Callable[..., object]:
 _OPTIONS: Sequence[Callable[[Callable[..., object]], Callable[..., object]]] = (
     click.argument("ids", nargs=-1, type=TaskId(), metavar="[ID]..."),
     click.option("-q", "--queue", type=Offered("queues"), help="Tasks of this queue."),
-    click.option("-w", "--workflow", help="Tasks of this workflow."),
+    click.option("-w", "--workflow", type=Offered("workflows"), help="Tasks of this workflow."),
     click.option(
         "--state", multiple=True, type=click.Choice([s.value for s in TaskState]), help="Tasks in this state."
     ),

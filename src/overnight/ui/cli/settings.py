@@ -21,11 +21,15 @@ def in_use(**flags: object) -> tuple[Settings, Configuration]:
         ConfigurationError: The file makes no sense.
         UsageError: A variable of the environment makes none.
     """
-    try:
-        home = wiring.find_home(home_option())
-    except NotFoundError:
-        named = home_option() or os.environ.get("OVERNIGHT_HOME")
-        home = Home(Path(named) if named else Path.cwd() / DIRECTORY)
-    configured = read(home)
+    configured = read(home_in_use())
     said = {"home": home_option(), "log_level": log_level(), **flags}
     return resolve(flags=said, environ=os.environ, configured=configured.settings), configured
+
+
+def home_in_use() -> Home:
+    """The home of this call, or where it would be made."""
+    try:
+        return wiring.find_home(home_option())
+    except NotFoundError:
+        named = home_option() or os.environ.get("OVERNIGHT_HOME")
+        return Home(Path(named) if named else Path.cwd() / DIRECTORY)

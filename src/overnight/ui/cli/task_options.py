@@ -33,9 +33,9 @@ from overnight.core.task import (
     NewTask,
     text,
 )
+from overnight.core.workflow.matching import want_matching
 from overnight.core.workflow.model import Workflow
 from overnight.ui.cli import printing
-from overnight.ui.cli.flows import want_matching
 from overnight.ui.cli.group import marked_words
 from overnight.ui.cli.input_lists import gather, stamper
 from overnight.ui.cli.limit_options import LIMIT_OPTIONS, limits
@@ -164,7 +164,8 @@ _OPTIONS: Sequence[Callable[[Callable[..., object]], Callable[..., object]]] = (
     click.option("-0", "--null", is_flag=True, help="Inputs in files and on stdin end in NUL instead of newline."),
     click.option("-n", "-N", "--max-args", type=_MAX_ARGS, metavar="N", help="Up to N inputs in one task: {1} to {N}."),
     click.option("--call", metavar="MODULE:FUNCTION", help="Run this Python function with each input."),
-    click.option("-w", "--workflow", metavar="NAME", help="Run the steps of this workflow with each input."),
+    click.option("-w", "--workflow", type=Offered("workflows"), metavar="NAME",
+                 help="Run the steps of this workflow with each input."),
     click.option("--shell", is_flag=True, help='COMMAND is one word of shell; it gets the input as "$1".'),
     click.option("--cwd", type=Offered("directories"), metavar="DIR",
                  help="Directory in which tasks run. [default: the current one]"),

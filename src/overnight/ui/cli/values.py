@@ -15,7 +15,7 @@ _LARGEST_ID = 2**63 - 1
 
 
 class Offered(click.types.StringParamType):
-    """Text, for which a shell offers ``files``, ``directories``, ``words`` of a command, or ``queues``."""
+    """Text, for which a shell offers ``files``, ``directories``, ``words`` of a command, ``queues``, ``workflows``."""
 
     def __init__(self, what: str) -> None:
         self._what = what

@@ -13,13 +13,13 @@ from overnight.core.errors import UsageError
 from overnight.store.contract import Added
 from overnight.ui.cli import printing
 from overnight.ui.cli.defaults import task_defaults
-from overnight.ui.cli.flows import lay_down
 from overnight.ui.cli.group import TaskVerb
 from overnight.ui.cli.session import made, say_where
 from overnight.ui.cli.shapes import line
 from overnight.ui.cli.task_options import Request, Work, collect, task_options, too_much, warn
 from overnight.wiring.adding import add_all, alone, chunks, this_process
 from overnight.wiring.files import UNBOUND
+from overnight.wiring.workflows import lay_down
 
 #: Ids that a terminal shows one by one; a program that reads along gets all of them.
 _FEW = 20

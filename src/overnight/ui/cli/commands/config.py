@@ -15,7 +15,23 @@ from overnight.ui.cli.settings import in_use
 
 @click.group(context_settings=SETTINGS, params=global_options(hidden=True))
 def config() -> None:
-    """Show the settings in use."""
+    """Show the settings in use, and the schema of the file."""
+
+
+@config.command(cls=Verb)
+def schema() -> None:
+    """Print the JSON Schema of overnight.toml, for editors that check while one types.
+
+    \b
+    overnight config schema > overnight.schema.json
+
+    With a first line "#:schema ./overnight.schema.json" in overnight.toml, editors that know Taplo use it.
+    """  # noqa: D301 - the backslash is click's mark for lines that are not to be wrapped
+    import msgspec
+
+    from overnight.core.schema import SCHEMA
+
+    printing.say(msgspec.json.format(msgspec.json.encode(SCHEMA), indent=2).decode())
 
 
 @config.command(cls=Verb)

@@ -12,7 +12,7 @@ from overnight.store.contract import Query, Store
 from overnight.ui.cli import printing, shapes
 from overnight.ui.cli.group import Verb
 from overnight.ui.cli.session import opened
-from overnight.ui.cli.values import Offered
+from overnight.ui.cli.values import Offered, TaskId
 
 #: Tasks fetched at a time.
 _PAGE = 500
@@ -22,7 +22,9 @@ _BOUND = 50
 
 @click.command("list", cls=Verb)
 @click.option("-q", "--queue", type=Offered("queues"), help="Tasks of this queue.")
-@click.option("-w", "--workflow", help="Tasks of this workflow.")
+@click.option("-w", "--workflow", type=Offered("workflows"), help="Tasks of this workflow.")
+@click.option("--steps", is_flag=True, help="The steps of workflows, too.")
+@click.option("--of", "parent", type=TaskId(), metavar="ID", help="The steps of this task alone.")
 @click.option("--state", multiple=True, type=click.Choice([s.value for s in TaskState]), help="Tasks in this state.")
 @click.option("--cause", metavar="FINGERPRINT", help="Tasks that failed in this way.")
 @click.option(
@@ -37,6 +39,8 @@ def list_(
     *,
     queue: str | None,
     workflow: str | None,
+    steps: bool,
+    parent: int | None,
     state: tuple[str, ...],
     cause: str | None,
     limit: int | None,
@@ -44,7 +48,7 @@ def list_(
 ) -> None:
     """List tasks in all states, newest first."""
     states = tuple(TaskState(name) for name in dict.fromkeys(state))
-    query = Query(states=states, queue=queue, workflow=workflow, cause=cause)
+    query = Query(states=states, queue=queue, workflow=workflow, cause=cause, steps=steps, parent=parent)
     bound = limit if limit is not None else (_BOUND if printing.on_terminal() and not as_json else 0)
     with opened(readonly=True) as session:
         if as_json:
@@ -83,6 +87,7 @@ def _print(tasks: list[tuple[Task, Action | None]], bound: int) -> None:
 
 
 def _row(task: Task, action: Action | None) -> tuple[str, str, str]:
-    state = task.state.value + (f" ({task.reason})" if task.reason else "")
+    state = "skipped" if task.skipped else task.state.value + (f" ({task.reason})" if task.reason else "")
     error = f"  [{printing.clean(task.error)}]" if task.error else ""
-    return str(task.id), state, shapes.title(task, action) + error
+    of = f"{task.parent_id} {printing.clean(task.step)}: " if task.parent_id is not None else ""
+    return str(task.id), state, of + shapes.title(task, action) + error

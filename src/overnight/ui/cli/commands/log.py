@@ -13,13 +13,15 @@ import click
 
 from overnight.core.errors import NotFoundError
 from overnight.core.states import TaskState
-from overnight.core.task import Attempt
+from overnight.core.task import Attempt, Task
+from overnight.store.contract import Query
 from overnight.ui.cli import printing
 from overnight.ui.cli.group import Verb
 from overnight.ui.cli.session import Session, opened
 from overnight.ui.cli.values import TaskId
 
 _LOOK_EVERY = 0.1
+_MOST_STEPS = 100_000
 _UNDER_WAY = (TaskState.WAITING, TaskState.PENDING, TaskState.RUNNING)
 
 
@@ -34,12 +36,35 @@ _UNDER_WAY = (TaskState.WAITING, TaskState.PENDING, TaskState.RUNNING)
 )
 @click.option("-f", "--follow", is_flag=True, help="Print on until the task has ended, every attempt.")
 def log(*, task_id: int, number: int | None, follow: bool) -> None:
-    """Print what a task printed: the last attempt, or attempt N."""
+    """Print what a task printed: the last attempt, or attempt N. Of a workflow task, what each of its steps printed."""
     with opened(readonly=True) as session:
-        if follow:
+        if session.store.family(task_id) is not None:
+            _steps(session, task_id, follow=follow)
+        elif follow:
             _follow(session, task_id)
+        else:
+            _print(session, _choose(session, task_id, number))
+
+
+def _steps(session: Session, task_id: int, *, follow: bool) -> None:
+    """Print what the steps printed, each when its attempt has ended; `follow`: until the task has."""
+    seen: set[tuple[int, int]] = set()
+    while True:
+        task = session.store.get(task_id)
+        for step in reversed(session.store.tasks(Query(parent=task_id, limit=_MOST_STEPS))):
+            for attempt in session.store.attempts(step.id):
+                if (step.id, attempt.number) not in seen:
+                    seen.add((step.id, attempt.number))
+                    _print_step(session, step, attempt)
+        if not follow or task.state not in _UNDER_WAY:
             return
-        attempt = _choose(session, task_id, number)
+        time.sleep(_LOOK_EVERY)
+
+
+def _print_step(session: Session, step: Task, attempt: Attempt) -> None:
+    if attempt.output is not None:
+        name = printing.clean(step.step)
+        printing.note(f"overnight: step {name} (task {step.id}), attempt {attempt.number}")
         _print(session, attempt)
 
 

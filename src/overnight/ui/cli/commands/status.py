@@ -77,6 +77,9 @@ def _shape(snapshot: Snapshot) -> dict[str, Any]:
                 "queue": view.task.queue,
                 "started_at": printing.iso(view.task.started_at),
                 "seconds": view.seconds,
+                "steps": view.steps,
+                "progress": view.report.progress if view.report else None,
+                "message": view.report.message if view.report else None,
             }
             for view in snapshot.running
         ],
@@ -116,7 +119,7 @@ def _supervisor_shape(watch: SupervisorView) -> dict[str, Any]:
 
 
 def _lines(snapshot: Snapshot, session: Session, *, detailed: bool) -> list[str]:
-    lines = [_engine_line(snapshot), *_supervisor_lines(snapshot), _counts_line(snapshot)]
+    lines = [_engine_line(snapshot), *_supervisor_lines(snapshot), _counts_line(snapshot), *_steps_lines(snapshot)]
     if snapshot.counts.unfinished and snapshot.engine.state not in (EngineState.STOPPED, EngineState.PAUSED):
         lines.append(_pace_line(snapshot))
     shown = snapshot.running if detailed else snapshot.running[:_FEW]
@@ -191,6 +194,13 @@ def _counts_line(snapshot: Snapshot) -> str:
     return f"{printing.count(counts.total, 'task')}: {', '.join(states)}"
 
 
+def _steps_lines(snapshot: Snapshot) -> list[str]:
+    """How the steps of workflows stand, where there are any."""
+    steps = snapshot.counts.steps
+    states = [f"{steps[state]:,} {state}" for state in TaskState if steps.get(state)]
+    return [f"{printing.count(sum(steps.values()), 'step')}: {', '.join(states)}"] if states else []
+
+
 def _pace_line(snapshot: Snapshot) -> str:
     words = []
     if snapshot.rate_per_second:
@@ -203,7 +213,12 @@ def _pace_line(snapshot: Snapshot) -> str:
 
 def _running_row(view: RunningView) -> tuple[str, str, str]:
     since = "" if view.seconds is None else printing.duration(view.seconds)
-    return str(view.task.id), since, shapes.title(view.task, view.action)
+    words = [f"[{', '.join(view.steps)}]"] if view.steps else []
+    if view.report is not None:
+        words += [f"{view.report.progress:.0%}"] if view.report.progress is not None else []
+        words += [view.report.message] if view.report.message else []
+    said = "  " + printing.clean(" ".join(words)) if words else ""
+    return str(view.task.id), since, shapes.title(view.task, view.action) + said
 
 
 def _queue_lines(session: Session) -> list[str]:
