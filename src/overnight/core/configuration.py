@@ -12,13 +12,14 @@ import math
 import re
 import tomllib
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from overnight.core import places
 from overnight.core.durations import RATES, parse_rate, quoted
 from overnight.core.errors import ConfigurationError
+from overnight.core.mistakes import WINDOW, Problem, position, told
 from overnight.core.places import Path, Place, TooDeepError
 from overnight.core.setting import Placed, Setting
 from overnight.core.settings import SETTINGS
@@ -27,10 +28,6 @@ from overnight.core.workflow.model import Workflow
 
 MAX_BYTES = 10 * 1000 * 1000
 MAX_DEPTH = 64
-#: Mistakes told in one go; the rest is counted.
-MOST_TOLD = 50
-#: Characters of a line shown around a mistake.
-_WINDOW = 100
 
 _QUEUE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _RESOURCE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
@@ -66,16 +63,6 @@ class Configuration(msgspec.Struct, frozen=True):
     queues: dict[str, QueueLimits] = {}
     resources: dict[str, Resource] = {}
     workflows: dict[str, Workflow] = {}
-
-
-class Problem(NamedTuple):
-    """One mistake, at an offset into the text."""
-
-    offset: int
-    what: str
-    advice: str = ""
-    #: Further places that belong to it, and what is there.
-    trail: tuple[tuple[int, str], ...] = ()
 
 
 def parse(text: str, filename: str = "overnight.toml") -> Configuration:
@@ -156,7 +143,7 @@ class _Reader:
         except ValueError as error:
             self._wrong(path, str(error))
             return None
-        line, _ = _position(self._text, self._place(path).key)
+        line, _ = position(self._text, self._place(path).key)
         return Placed(value, f"{self._filename}:{line}")
 
     def _queue(self, table: dict[str, Any], name: str, settings: dict[str, Placed]) -> QueueLimits:
@@ -246,7 +233,7 @@ class _Reader:
 
     def _unknown(self, key: str, path: Path, known: Iterable[str]) -> None:
         names = list(known)
-        close = difflib.get_close_matches(key, names, n=1) if len(key) <= _WINDOW else []
+        close = difflib.get_close_matches(key, names, n=1) if len(key) <= WINDOW else []
         advice = f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(names)}"
         self.problems.append(Problem(self._place(path).key, f"unknown key {quoted(key)}", advice))
 
@@ -286,36 +273,7 @@ def _syntax(text: str, error: Exception) -> Problem:
 
 def _failed(text: str, filename: str, problems: list[Problem]) -> ConfigurationError:
     """All problems in the order of the file."""
-    ordered = sorted(problems)
-    told = [line for problem in ordered[:MOST_TOLD] for line in _told(text, filename, problem)]
-    if len(ordered) > MOST_TOLD:
-        told.append(f"and {len(ordered) - MOST_TOLD} more")
-    count = "a mistake" if len(ordered) == 1 else f"{len(ordered)} mistakes"
     return ConfigurationError(
-        "\n".join([f"{filename} has {count}; nothing was started", *told]),
+        told(text, filename, problems, "nothing was started"),
         hint="mend the file; 'overnight config show' reads it and changes nothing",
     )
-
-
-def _told(text: str, filename: str, problem: Problem) -> list[str]:
-    """A problem as compilers tell it: place, line, caret, advice."""
-    number, column = _position(text, problem.offset)
-    line = text[problem.offset - column + 1 :].split("\n", 1)[0]
-    start = max(0, column - 1 - _WINDOW // 2)
-    shown = "".join(sign if sign.isprintable() else " " for sign in line[start : start + _WINDOW])
-    lines = [
-        f"{filename}:{number}:{column}: error: {problem.what}",
-        f"    {shown.rstrip()}",
-        f"    {' ' * (column - 1 - start)}^",
-    ]
-    lines += [f"    {problem.advice}"] if problem.advice else []
-    return lines + [f"    {filename}:{_line_and_column(text, offset)}: {what}" for offset, what in problem.trail]
-
-
-def _line_and_column(text: str, offset: int) -> str:
-    return ":".join(map(str, _position(text, offset)))
-
-
-def _position(text: str, offset: int) -> tuple[int, int]:
-    """Line and column, both counted from 1, the column in characters."""
-    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
