@@ -311,9 +311,7 @@ class _Scanner:
             self._wrong(where, f"{quoted(read.code)} is no command: {str(error).lower()}", "close the quotes")
             return ()
         if read.said.workflow is not None:
-            self._wrong(
-                at + read.run_at, "a task is a command or a workflow, and not both", "leave out one of them"
-            )
+            self._wrong(at + read.run_at, "a task is a command or a workflow, and not both", "leave out one of them")
         if not argv:
             self._wrong(where, "there is no program to run", "write it as code: `make all` {run}")
         elif strange := next((word for word in argv if word in _SHELL), None):
