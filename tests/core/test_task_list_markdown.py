@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 
 import pytest
@@ -270,9 +271,9 @@ def test_what_is_meant_otherwise_is_left_in_peace(text: str) -> None:
 
 def test_deep_nesting_is_no_trouble() -> None:
     """No recursion: a program may have written it."""
-    text = "".join(f"{'  ' * depth}- [ ] T{depth}: x\n" for depth in range(3000))
+    text = "".join(f"{'  ' * depth}- [ ] T{depth}: x\n" for depth in range(1500))
 
-    assert names(text) == [f"T{depth}" for depth in reversed(range(3000))]
+    assert names(text) == [f"T{depth}" for depth in reversed(range(1500))]
 
 
 def test_more_dependencies_than_anybody_means_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -282,3 +283,28 @@ def test_more_dependencies_than_anybody_means_are_refused(monkeypatch: pytest.Mo
     text = "".join(f"- [ ] A{n}: a\n" for n in range(10)) + f"- [ ] B: b (depends on {ids})\n"
 
     assert "more than 30 dependencies" in advice(text + "".join(f"  - [ ] C{n}: c\n" for n in range(10)))
+
+
+@pytest.mark.parametrize(
+    "heading", ["# P {priority=2}", "## P {priority=2} ##", "# P {priority=2}\t#  ", "   # {priority=2}"]
+)
+def test_headings_may_be_closed(heading: str) -> None:
+    assert entries(f"{heading}\n- [ ] A: a\n")["A"].said.priority == 2
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["# " + " " * 200_000 + "a", "- [ ] " + "{" * 200_000, "- [ ] " + "(" * 200_000, "| - " * 60_000, "`" * 200_000],
+)
+def test_a_hostile_line_takes_no_longer_than_another(line: str) -> None:
+    """Nothing here looks at a line again for each of its characters; a test that hangs is the failure."""
+    with contextlib.suppress(TaskListError):
+        parse(f"a\n{line}\n", "list.md", allow_run=False)
+
+
+def test_a_line_that_nobody_has_written_is_refused() -> None:
+    assert mistakes("- [ ] " + "a" * 300_000 + "\n") == ["1:1: error: longer than the 262,144 characters of a line"]
+
+
+def test_a_text_of_nothing_but_mistakes_is_given_up_soon() -> None:
+    assert "list.md has 1000 mistakes" in advice("- [~] a\n" * 5000)

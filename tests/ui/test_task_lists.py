@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Callable
@@ -10,10 +11,14 @@ from typing import Any
 
 import pytest
 
+from overnight import wiring
 from overnight.core.task_list import entries
+from overnight.ui.cli import boxes as boxes_room
 from overnight.ui.cli.boxes import Box, flip, places
 from overnight.ui.cli.listed import read_list
 from overnight.ui.cli.source_options import Sources
+from overnight.ui.cli.task_options import BUILT_IN, Request
+from overnight.ui.cli.watched import collect_watch
 from overnight.wiring import adding, enlisting
 
 Call = Callable[..., Any]
@@ -242,3 +247,89 @@ def test_write_back_ticks_what_is_done_keeps_the_mode_and_follows_links(
     assert (place / "real.md").stat().st_mode & 0o777 == 0o640
     assert (place / "l.md").is_symlink()
     assert sorted(one.name for one in place.iterdir()) == [".overnight", "l.md", "real.md"]
+
+
+def test_a_list_that_cannot_be_written_costs_no_task_anything(
+    overnight: Call, write: Write, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    write("l.md", "- [ ] A: one\n")
+    overnight("add", "--from", "l.md", "--", "w")
+    overnight("cancel", "1")
+    monkeypatch.setattr(boxes_room, "_replace", full)
+    said = overnight("add", "--from", "l.md", "--write-back", "--", "w")
+
+    assert said.status == 0
+    assert "l.md cannot be written (no space left on device); its boxes stay as they are" in said.err
+    assert (place / "l.md").read_text() == "- [ ] A: one\n"
+
+
+def test_failing_while_it_is_written_leaves_the_old_list_and_nothing_beside_it(
+    overnight: Call, write: Write, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: Path, target: Path) -> Path:
+        raise OSError(errno.EIO, "Input/output error", str(self), None, str(target))
+
+    write("l.md", "- [ ] A: one\n")
+    overnight("add", "--from", "l.md", "--", "w")
+    overnight("cancel", "1")
+    monkeypatch.setattr(Path, "replace", broken)
+    overnight("add", "--from", "l.md", "--write-back", "--", "w")
+
+    assert (place / "l.md").read_text() == "- [ ] A: one\n"
+    assert sorted(one.name for one in place.iterdir()) == [".overnight", "l.md"]
+
+
+# -- watched folders -----------------------------------------------------------------------------
+
+
+def test_dry_run_shows_what_would_be_taken_now(overnight: Call, write: Write, place: Path) -> None:
+    (place / "inbox").mkdir()
+    for name in ("a.wav", "b.txt", ".c.wav", "d.wav.part"):
+        write(f"inbox/{name}", "")
+    for verb in ("add", "run"):
+        assert overnight(verb, "--watch", "inbox/", "--match", "*.wav", "--dry-run", "--", "w").lines == [
+            "w inbox/a.wav"
+        ]
+    assert not (place / ".overnight").exists()
+
+
+def test_a_workflow_says_which_files_it_takes(overnight: Call, write: Write, place: Path) -> None:
+    write("overnight.toml", '[workflow.w]\nmatch = "*.wav"\n[[workflow.w.step]]\nid = "a"\nrun = ["true"]\n')
+    (place / "inbox").mkdir()
+    for name in ("a.wav", "b.txt"):
+        write(f"inbox/{name}", "")
+
+    assert overnight("run", "--watch", "inbox", "-w", "w", "--dry-run").lines == ["workflow w inbox/a.wav"]
+
+
+def test_an_unknown_workflow_is_said_before_anything_is_watched(overnight: Call, place: Path) -> None:
+    (place / "inbox").mkdir()
+    for verb in ("add", "run"):
+        said = overnight(verb, "--watch", "inbox", "-w", "nowhere")
+        assert (said.status, said.out) == (4, "")
+        assert "there is no workflow 'nowhere'; nothing was added" in said.err
+
+
+def test_a_file_that_failed_is_taken_again_only_when_it_has_changed(overnight: Call, place: Path) -> None:
+    (place / "inbox").mkdir()
+    (place / "inbox" / "a").write_text("bad")
+    sources = Sources(watch="inbox", settle=0.0)
+    request = Request(marked=("--", "grep", "good"), retries=0)
+    watch = collect_watch(request, sources, now=0.0, defaults=BUILT_IN)
+    home = wiring.make_home()
+    store = wiring.open_store(home, create=True)
+    try:
+        assert watch.look(store) == [1]
+        assert overnight("run").status == 1
+        again = collect_watch(request, sources, now=0.0, defaults=BUILT_IN)
+        assert again.look(store) == []
+        assert store.get(1).state == "failed"
+        (place / "inbox" / "a").write_text("good now")
+        assert again.look(store) == []
+        assert store.get(1).state == "pending"
+    finally:
+        store.close()
+    assert overnight("run").status == 0

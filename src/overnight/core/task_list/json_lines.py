@@ -96,9 +96,10 @@ class _Reader:
             if not isinstance(found.get(name, ""), str) or len(found.get(name, "")) > most:
                 wrong(name, f"{name} is no text of up to {most:,} characters")
         work = _input(found.get("input"))
-        if "input" in found and (problem := input_problem(work, field_at(self._text, "input", offset, end))):
-            self.problems.append(problem)
-        needs = self._needs(found.get("after"), wrong, field_at(self._text, "after", offset, end))
+        if "input" in found and (problem := input_problem(work, offset)):
+            self.problems.append(problem._replace(offset=field_at(self._text, "input", offset, end)))
+        after_at = field_at(self._text, "after", offset, end) if "after" in found else offset
+        needs = self._needs(found.get("after"), wrong, after_at)
         if len(self.problems) == count:
             entry = Entry(
                 key=_id(found.get("id")),
@@ -107,7 +108,7 @@ class _Reader:
                 input=work,
                 said=self._said.setdefault(said, said),
                 offset=offset,
-                workflow_at=field_at(self._text, "workflow", offset, end),
+                workflow_at=field_at(self._text, "workflow", offset, end) if "workflow" in found else 0,
             )
             self.drafts.append(Draft(entry, needs))
 

@@ -17,7 +17,7 @@ from overnight.core.workflow.faults import Meant, Where
 from overnight.core.workflow.graph import find_cycle
 
 #: Edges of a list; a file within its limit of size could ask for billions by nesting.
-MOST_EDGES = 2_000_000
+MOST_EDGES = 500_000
 #: Members of a cycle that are told one by one.
 _MOST_SHOWN = 12
 _NOT_RUN = frozenset({Box.CANCELLED, Box.LATER})
@@ -62,6 +62,7 @@ class _Linker:
         self._strict = strict
         self._by_key: dict[str, int] = {}
         self._meant = Meant()
+        self._first_words: set[str] | None = None
         self.problems: list[Problem] = []
         #: (before, after) to the place that says so.
         self._edges: dict[tuple[int, int], Where] = {}
@@ -103,8 +104,9 @@ class _Linker:
 
     def _without_colon(self, key: str) -> str:
         """What to do about an id that somebody has written without the colon that makes it one."""
-        begins = (one.entry for one in self._drafts if not one.entry.key and one.entry.title.split(" ")[0] == key)
-        return f"an id ends in a colon: write '{key}: ...'" if next(begins, None) else "ids end in a colon: 'T1: ...'"
+        if self._first_words is None:
+            self._first_words = {one.entry.title.split(" ")[0] for one in self._drafts if not one.entry.key}
+        return f"an id ends in a colon: write '{key}: ...'" if key in self._first_words else "ids are written 'T1: ...'"
 
     def _wait(self, position: int, draft: Draft, needs: list[tuple[int, int]]) -> None:
         entry = draft.entry

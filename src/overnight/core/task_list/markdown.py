@@ -27,13 +27,17 @@ from overnight.core.task_list.linking import Draft, link
 #: The version of the format, as the front matter says it.
 VERSION = "1"
 _TAB = 4
+#: Characters of a line; an input is half as long at most.
+MOST_LINE = 256 * 1024
+#: So many mistakes are looked for.
+_ENOUGH = 1000
 #: Indented so far outside of a list, a line is code.
 _CODE_INDENT = 4
 _FENCE = re.compile(r"[ \t]*(?:(?:[-*+]|[0-9]{1,9}[.)])[ \t]+)?(`{3,}(?=[^`]*$)|~{3,})")
-_HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)(?:[ \t]+#+)?[ \t]*$")
+_HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]+|$)")
 _BULLET = re.compile(r"([ \t]*)([-*+]|[0-9]{1,9}[.)])([ \t]+)(.*)")
 _BOX = re.compile(r"\[([ xX-])\]([ \t]+)(?=\S)")
-_KEY = re.compile(r"([A-Za-z_]+)[ \t]*:[ \t]*(.*?)[ \t]*$")
+_KEY = re.compile(r"([A-Za-z_]+)[ \t]*:[ \t]*(.*)")
 _SHELL = frozenset({"|", "||", "&&", "&", ";", ">", ">>", "<", "2>", "2>&1"})
 _BOXES = {" ": Box.OPEN, "x": Box.DONE, "X": Box.DONE, "-": Box.CANCELLED}
 
@@ -94,7 +98,10 @@ class _Scanner:
         first = self._front_matter(lines, offset)
         offset += sum(len(line) + 1 for line in lines[:first])
         for line in lines[first:]:
-            self._line(line.removesuffix("\r"), offset)
+            if len(line) > MOST_LINE:
+                self._wrong(offset, f"longer than the {MOST_LINE:,} characters of a line", "is it the right file?")
+            elif len(self.problems) < _ENOUGH:
+                self._line(line.removesuffix("\r"), offset)
             offset += len(line) + 1
         if self._fence is not None:
             self._wrong(self._fence[1], "this code block is never closed", "close it with the same fence")
@@ -102,7 +109,8 @@ class _Scanner:
             self._wrong(self._comment_at, "this comment is never closed", "close it with -->")
 
     def _wrong(self, offset: int, what: str, advice: str = "") -> None:
-        self.problems.append(Problem(offset, what, advice))
+        if len(self.problems) < _ENOUGH:
+            self.problems.append(Problem(offset, what, advice))
 
     # -- front matter ------------------------------------------------------------------------
 
@@ -196,7 +204,8 @@ class _Scanner:
         return True
 
     def _heading(self, found: re.Match[str], look: words.Masked, offset: int) -> None:
-        level, start, end = len(found[1]), *found.span(2)
+        level, start = len(found[1]), found.end()
+        end = start + len(_without_closing(look.masked[start:]))
         at = offset + start
         read = words.read(look.plain[start:end], look.masked[start:end], lambda n, *said: self._wrong(at + n, *said))
         if read.run_at is not None:
@@ -251,6 +260,8 @@ class _Scanner:
         if late := near_misses.LATE.search(look.masked):
             self._wrong(offset + late.start(), "this counts only on the line of its box", "move it there")
         draft = self.drafts[whole]
+        if len(draft.entry.description) >= MOST_DESCRIPTION:
+            return
         more = "\n".join(filter(None, (draft.entry.description, look.plain[start:].strip())))
         draft.entry = msgspec.structs.replace(draft.entry, description=more[:MOST_DESCRIPTION])
 
@@ -324,6 +335,13 @@ class _Scanner:
         key = (work, command, workflow)
         self._seen[key] = self._seen.get(key, 0) + 1
         return f"#{self._seen[key]}" if self._seen[key] > 1 else ""
+
+
+def _without_closing(heading: str) -> str:
+    """The words of a heading without the number signs that may close it."""
+    words = heading.rstrip()
+    bare = words.rstrip("#")
+    return bare.rstrip() if bare != bare.rstrip() or not bare else words
 
 
 def _indent(line: str) -> int:
