@@ -144,6 +144,12 @@ def test_a_bare_number_without_such_a_sibling_is_a_task() -> None:
     assert waits(master([task(7), task(2, subtasks=[task(1, dependencies=[7])])]))["2.1"] == ["7"]
 
 
+def test_what_is_null_is_not_said() -> None:
+    [one] = master([task(1, dependencies=None, subtasks=None, details=None, priority=None)]).entries
+
+    assert json.loads(one.input) == {"id": "1", "title": "Task 1"}
+
+
 def test_statuses_say_what_is_to_be_done() -> None:
     states = ["pending", "in-progress", "done", "completed", "review", "deferred", "cancelled", "blocked"]
     found = master([task(number, status=status) for number, status in enumerate(states, 1)])

@@ -258,6 +258,7 @@ def test_a_done_command_needs_no_leave() -> None:
     "text",
     [
         "- [a link](http://x)\n- [1]: http://x\n",
+        "> press [x] to close\n",
         "Words with [x] in them, and `- [~] a`.\n",
         "a\n\n---\n\nb\n",
         "- plain\n    - [ ] A: below a plain bullet\n",

@@ -333,3 +333,9 @@ def test_a_file_that_failed_is_taken_again_only_when_it_has_changed(overnight: C
     finally:
         store.close()
     assert overnight("run").status == 0
+
+
+def test_words_that_would_do_nothing_are_refused(overnight: Call, place: Path) -> None:
+    assert "--changed is about a folder" in overnight("add", "--changed", "a", "--", "w").err
+    assert "--again would take every file" in overnight("run", "--again", "--watch", ".", "--", "w").err
+    assert not (place / ".overnight").exists()

@@ -128,6 +128,7 @@ class AutonomousProcessor:
     @property
     def orchestrator(self) -> TaskOrchestrator:
         """Runs the workflow of this processor with one input at a time, in the same home."""
+        self._access.want_home()
         if self._orchestrator is None:
             self._orchestrator = TaskOrchestrator(self.workflow_id, home=self._access.home.path)
         return self._orchestrator

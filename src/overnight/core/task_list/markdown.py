@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 import shlex
-from difflib import get_close_matches
 from typing import NamedTuple
 
 import msgspec
@@ -19,13 +18,10 @@ import msgspec
 from overnight.core.durations import quoted
 from overnight.core.mistakes import Problem
 from overnight.core.task import MOST_DESCRIPTION, MOST_TITLE, raw
-from overnight.core.task_list import near_misses, words
-from overnight.core.task_list.attributes import READERS
+from overnight.core.task_list import front_matter, near_misses, words
 from overnight.core.task_list.entries import Box, Entry, Said, TaskList, TaskListError, input_problem
 from overnight.core.task_list.linking import Draft, link
 
-#: The version of the format, as the front matter says it.
-VERSION = "1"
 _TAB = 4
 #: Characters of a line; an input is half as long at most.
 MOST_LINE = 256 * 1024
@@ -37,7 +33,6 @@ _FENCE = re.compile(r"[ \t]*(?:(?:[-*+]|[0-9]{1,9}[.)])[ \t]+)?(`{3,}(?=[^`]*$)|
 _HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]+|$)")
 _BULLET = re.compile(r"([ \t]*)([-*+]|[0-9]{1,9}[.)])([ \t]+)(.*)")
 _BOX = re.compile(r"\[([ xX-])\]([ \t]+)(?=\S)")
-_KEY = re.compile(r"([A-Za-z_]+)[ \t]*:[ \t]*(.*)")
 _SHELL = frozenset({"|", "||", "&&", "&", ";", ">", ">>", "<", "2>", "2>&1"})
 _BOXES = {" ": Box.OPEN, "x": Box.DONE, "X": Box.DONE, "-": Box.CANCELLED}
 
@@ -95,7 +90,7 @@ class _Scanner:
     def scan(self) -> None:
         offset = 1 if self._text.startswith("\ufeff") else 0
         lines = self._text[offset:].split("\n")
-        first = self._front_matter(lines, offset)
+        first, self._general = front_matter.read(lines, offset, self._wrong)
         offset += sum(len(line) + 1 for line in lines[:first])
         for line in lines[first:]:
             if len(line) > MOST_LINE:
@@ -111,51 +106,6 @@ class _Scanner:
     def _wrong(self, offset: int, what: str, advice: str = "") -> None:
         if len(self.problems) < _ENOUGH:
             self.problems.append(Problem(offset, what, advice))
-
-    # -- front matter ------------------------------------------------------------------------
-
-    def _front_matter(self, lines: list[str], offset: int) -> int:
-        """Read what stands between two ``---`` at the top. Returns the number of lines that it takes."""
-        if not lines or lines[0].rstrip() != "---":
-            return 0
-        values: dict[str, object] = {}
-        at = offset + len(lines[0]) + 1
-        for number, line in enumerate(lines[1:], 1):
-            if line.rstrip() in ("---", "..."):
-                if "overnight" not in values:
-                    self._wrong(offset, "the front matter does not say 'overnight: 1'", "write it between the two ---")
-                self._general = Said(**{name: value for name, value in values.items() if name in READERS})  # type: ignore[arg-type]  # as read
-                return number + 1
-            self._setting(line.rstrip(), at, values)
-            at += len(line) + 1
-        self._wrong(offset, "the front matter is never closed", "close it with a second ---")
-        return len(lines)
-
-    def _setting(self, line: str, at: int, values: dict[str, object]) -> None:
-        line = line.split(" #", maxsplit=1)[0].rstrip()
-        if not line or line.startswith("#"):
-            return
-        found = _KEY.fullmatch(line)
-        if found is None:
-            self._wrong(at, f"{quoted(line)} says nothing here", "write 'workflow: NAME', one a line")
-            return
-        name, value, value_at = found[1], found[2].strip("\"'"), at + found.start(2)
-        if name in values:
-            self._wrong(at, f"{name} stands there twice")
-        elif name == "overnight":
-            values[name] = value
-            if value != VERSION:
-                self._wrong(value_at, f"version {quoted(value)} of the format is not known", f"write {VERSION}")
-        elif name not in READERS:
-            known = ["overnight", *READERS]
-            close = get_close_matches(name[:100], known, n=1)
-            self._wrong(at, f"unknown key {quoted(name)}", f"did you mean {close[0]!r}?" if close else
-                        f"known here: {', '.join(known)}")  # fmt: skip
-        else:
-            try:
-                values[name] = READERS[name](value)
-            except ValueError as error:
-                self._wrong(value_at, str(error))
 
     # -- lines -------------------------------------------------------------------------------
 

@@ -14,7 +14,11 @@ _ROUND = re.compile(r"\([ xX]?\)\s")
 _LINE = (
     (re.compile(r"\s*(?:[-*+]|[0-9]{1,9}[.)])\[[ xX-]\]"), "there is no blank behind the bullet", "write '- [ ] ...'"),
     (re.compile(r"\s*\[(?: |x|X|-|)\](?:\s|$)"), "a box without a bullet is no task", "write '- [ ] ...'"),
-    (re.compile(r"\s*>.*\[[ xX-]\]\s"), "a box in a quotation is no task", "take the > away"),
+    (
+        re.compile(r"\s*>[>\s]*(?:(?:[-*+]|[0-9]{1,9}[.)])\s+)?\[[ xX-]\]\s"),
+        "a box in a quotation is no task",
+        "take the > away",
+    ),
     (re.compile(r"\s*[•◦▪‣–—·∙]\s*\[.?\]"), "this bullet is none in Markdown", "write '- [ ] ...'"),
     (re.compile(r"\s*[☐☑☒✅⬜✔]"), "this sign is no box in Markdown", "write '- [ ] ...', '- [x] ...' or '- [-] ...'"),
 )

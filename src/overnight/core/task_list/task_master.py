@@ -48,8 +48,8 @@ class _Task(msgspec.Struct):
     test_strategy: str | None = msgspec.field(default=None, name="testStrategy")
     status: str = "pending"
     priority: str | None = None
-    dependencies: list[int | str] = []
-    subtasks: list[msgspec.Raw] = []
+    dependencies: list[int | str] | None = None
+    subtasks: list[msgspec.Raw] | None = None
 
 
 class _Tag(msgspec.Struct):
@@ -145,7 +145,7 @@ class _Reader:
             self.problems.append(Problem(start, f"subtasks deeper than {_DEEPEST}"))
             return
         number = len(self.drafts) - 1
-        for one in task.subtasks:
+        for one in task.subtasks or ():
             self._task(one, key, number)
         self._at = end
 
@@ -173,7 +173,7 @@ class _Reader:
             offset=span[0],
         )
         at = field_at(self._text, "dependencies", *span)
-        self.drafts.append(Draft(entry, [(self._other(one, above), at) for one in task.dependencies], whole))
+        self.drafts.append(Draft(entry, [(self._other(one, above), at) for one in task.dependencies or ()], whole))
 
     def _about(self, task: _Task, key: str) -> dict[str, Any]:
         """What whoever does the work is told."""

@@ -47,13 +47,10 @@ def run_list(
     boxes = Boxes(work) if write_back else None
     manner = manner._replace(observers=(*manner.observers, *([boxes] if boxes else ())))
     entering = partial(enter_list, work=work, boxes=boxes, changed=changed, again=again)
-    try:
-        if start is None:
-            return run_work(home, entering, manner)
-        return _run_supervised(home, entering, manner, start)
-    finally:
-        if boxes is not None:
-            _last_look(home, boxes)
+    ended = run_work(home, entering, manner) if start is None else _run_supervised(home, entering, manner, start)
+    if boxes is not None:
+        _last_look(home, boxes)
+    return ended
 
 
 def _last_look(home: Home, boxes: Boxes) -> None:

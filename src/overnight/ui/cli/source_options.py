@@ -63,36 +63,55 @@ def source_options(function: Callable[..., object]) -> Callable[..., object]:
     return with_sources
 
 
-def want_sense(request: Request, sources: Sources) -> None:
+def want_sense(request: Request, sources: Sources, *, again: bool = False) -> None:
     """Refuse words that do not go together.
+
+    Args:
+        request: What was typed about tasks.
+        sources: What was typed about where they come from.
+        again: Everything is to be run anew.
 
     Raises:
         UsageError: Some do not.
     """
     if sources.from_file is not None:
-        others = {
-            "inputs": request.inputs,
-            "-a": request.arg_file,
-            "--watch": sources.watch,
-            "-n": request.max_args,
-            "--title": request.title,
-            "--description": request.description,
-        }
-        for name, value in others.items():
-            if value:
-                raise UsageError(
-                    f"--from and {name} were given, and a list says itself what its tasks are; nothing was added",
-                    hint="leave out one of them",
-                )
+        _want_list_alone(request, sources)
         return
     for name, given in (("--allow-run", sources.allow_run), ("--write-back", sources.write_back)):
         if given:
             raise UsageError(f"{name} is about a list, and none is named; nothing was added", hint="--from FILE")
-    if sources.watch is None:
-        for name, said in (("--match", sources.match), ("--settle", sources.settle)):
-            if said:
-                raise UsageError(f"{name} is about a folder, and none is named; nothing was added", hint="--watch DIR")
-    elif request.inputs or request.arg_file or request.max_args or request.after:
+    if sources.watch is not None:
+        _want_folder_alone(request, again=again)
+        return
+    for name, said in (("--match", sources.match), ("--settle", sources.settle)):
+        if said:
+            raise UsageError(f"{name} is about a folder, and none is named; nothing was added", hint="--watch DIR")
+
+
+def _want_list_alone(request: Request, sources: Sources) -> None:
+    others = {
+        "inputs": request.inputs,
+        "-a": request.arg_file,
+        "--watch": sources.watch,
+        "-n": request.max_args,
+        "--title": request.title,
+        "--description": request.description,
+    }
+    for name, value in others.items():
+        if value:
+            raise UsageError(
+                f"--from and {name} were given, and a list says itself what its tasks are; nothing was added",
+                hint="leave out one of them",
+            )
+
+
+def _want_folder_alone(request: Request, *, again: bool) -> None:
+    if again:
+        raise UsageError(
+            "--again would take every file of the folder anew at each start; nothing was added",
+            hint="--changed takes those that have changed; 'overnight clean' forgets what was done",
+        )
+    if request.inputs or request.arg_file or request.max_args:
         raise UsageError(
             "--watch takes the files of a folder one by one, and inputs were given as well; nothing was added",
             hint="add those in a call of their own",

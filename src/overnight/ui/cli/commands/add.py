@@ -52,6 +52,8 @@ def add(*, request: Request, sources: Sources, changed: bool, unique: bool, as_j
     a command get the work of the processor that runs them.
     """  # noqa: D301 - the backslash is click's mark for lines that are not to be wrapped
     want_sense(request, sources)
+    if changed and sources.watch is None:
+        raise UsageError("--changed is about a folder, and none is named; nothing was added", hint="--watch DIR")
     if sources.from_file is not None:
         put_list(request, sources, as_json=as_json)
     elif sources.watch is not None:

@@ -83,6 +83,7 @@ def run(
     What is the same as in GNU parallel and xargs, and what is not, stands in docs/parallel.md.
     """  # noqa: D301 - the backslash is click's mark for lines that are not to be wrapped
     started = wiring.clock.monotonic()
+    want_sense(request, sources, again=again)
     work = _wanted(request, sources)
     if request.dry_run:
         for line in work.previews() if work else ():
@@ -101,7 +102,6 @@ def run(
 
 def _wanted(request: Request, sources: Sources) -> Work | ListWork | Watch | None:
     """What was typed, as work; None for whatever is in the queue."""
-    want_sense(request, sources)
     now, defaults = wiring.clock.now(), task_defaults()
     if sources.from_file is not None:
         return collect_list(request, sources, now=now, defaults=defaults)
