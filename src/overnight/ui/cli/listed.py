@@ -13,7 +13,6 @@ from overnight.core import inputs
 from overnight.core.errors import NotFoundError, UsageError
 from overnight.core.mistakes import Problem
 from overnight.core.task import DEFAULT_QUEUE, Action, ActionKind, NewTask, text
-from overnight.core.task_list import json_lines, markdown, task_master
 from overnight.core.task_list.entries import MAX_BYTES, Box, Entry, Said, TaskList, TaskListError
 from overnight.core.workflow.model import Workflow
 from overnight.store.contract import Store
@@ -110,12 +109,20 @@ def read_list(sources: Sources) -> ListFile:
             f"--write-back ticks boxes, and {name!r} has none; nothing was added", hint="leave out --write-back"
         )
     content = _content(name)
-    if lower.endswith(_MARKDOWN):
-        return ListFile(name, content, markdown.parse(text(content), name, allow_run=sources.allow_run))
+    return ListFile(name, content, _parsed(content, name, tag, allow_run=sources.allow_run))
+
+
+def _parsed(content: bytes, name: str, tag: str, *, allow_run: bool) -> TaskList:
+    from overnight.core.task_list import (
+        json_lines,
+        markdown,
+        task_master,
+    )  # few calls name a list, and this takes a while
+
+    if name.lower().endswith(_MARKDOWN):
+        return markdown.parse(text(content), name, allow_run=allow_run)
     words = _utf8(content, name)
-    if lower.endswith(_LINES):
-        return ListFile(name, content, json_lines.parse(words, name))
-    return ListFile(name, content, task_master.parse(words, name, tag=tag))
+    return json_lines.parse(words, name) if name.lower().endswith(_LINES) else task_master.parse(words, name, tag=tag)
 
 
 def _content(name: str) -> bytes:
