@@ -3,6 +3,9 @@ from overnight.api.decorator import task as task
 from overnight.api.options import AddManyOptions as AddManyOptions
 from overnight.api.options import AddOptions as AddOptions
 from overnight.api.options import TaskOptions as TaskOptions
+from overnight.api.orchestrator import ExecutionState as ExecutionState
+from overnight.api.orchestrator import ProgressReport as ProgressReport
+from overnight.api.orchestrator import TaskOrchestrator as TaskOrchestrator
 from overnight.api.overnight import Overnight as Overnight
 from overnight.api.overnight import TaskFailedError as TaskFailedError
 from overnight.api.processor import DEFAULT_CHECKPOINT_INTERVAL as DEFAULT_CHECKPOINT_INTERVAL
@@ -38,6 +41,7 @@ __all__ = [
     "AutonomousProcessor",
     "Checkpoint",
     "Context",
+    "ExecutionState",
     "FileQueue",
     "Flow",
     "Overnight",
@@ -45,6 +49,7 @@ __all__ = [
     "Permanent",
     "ProcessingResult",
     "ProcessorState",
+    "ProgressReport",
     "QueueItem",
     "RateLimited",
     "Retry",
@@ -54,6 +59,7 @@ __all__ = [
     "TaskFailedError",
     "TaskFunction",
     "TaskOptions",
+    "TaskOrchestrator",
     "TaskRecord",
     "Workflow",
     "WorkflowOptions",

@@ -175,6 +175,7 @@ AFTERWARDS: dict[str, Callable[[Faces], object]] = {
     "processor resume": lambda on: on.processor.resume(),
     "processor save_checkpoint": lambda on: on.processor.save_checkpoint(),
     "processor restore_from_checkpoint": lambda on: on.processor.restore_from_checkpoint(),
+    "processor orchestrator": lambda on: on.processor.orchestrator,
     "processor get_status": lambda on: on.processor.get_status(),
     "processor result": lambda on: on.processor.result("a"),
 }

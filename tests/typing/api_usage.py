@@ -17,14 +17,17 @@ from overnight import (
     MAX_RETRIES,
     AutonomousProcessor,
     Checkpoint,
+    ExecutionState,
     FileQueue,
     Overnight,
     ProcessingResult,
     ProcessorState,
+    ProgressReport,
     QueueItem,
     RunResult,
     RunSummary,
     TaskFunction,
+    TaskOrchestrator,
     TaskRecord,
 )
 
@@ -155,3 +158,22 @@ def workflows(night: Overnight) -> None:
     assert_type(night.steps(1)[0].parent_id, int | None)
     films.add("a", urgent=True)  # type: ignore[call-arg]  # no such option
     overnight.workflow(phase=["look"])  # type: ignore[call-arg]  # no such option
+
+
+def orchestrators(processor: AutonomousProcessor) -> None:
+    assert_type(processor.orchestrator, TaskOrchestrator)
+    orchestrator = TaskOrchestrator("ingest", home=Path(".overnight"))
+    assert_type(orchestrator.execute("a.wav"), dict[str, Any])
+    assert_type(orchestrator.execute({"path": Path("a.wav")}), dict[str, Any])
+    assert_type(orchestrator.get_progress(), ProgressReport)
+    assert_type(orchestrator.get_progress().percentage, float)
+    assert_type(orchestrator.get_progress().seconds_left, float | None)
+    assert_type(orchestrator.state, ExecutionState)
+    assert_type(orchestrator.save_state(), Path)
+    assert_type(orchestrator.load_state("state.json"), ExecutionState)
+    assert_type(orchestrator.state.phase_outputs, dict[str, dict[str, Any]])
+    assert_type(orchestrator.state.task_timings, dict[str, float])
+    orchestrator.log_execution("begun", by="me", number=3)
+    TaskOrchestrator(7)  # type: ignore[arg-type]  # no name
+    TaskOrchestrator("ingest", home=5)  # type: ignore[arg-type]  # no home
+    orchestrator.log_execution(7)  # type: ignore[arg-type]  # no words

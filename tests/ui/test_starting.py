@@ -47,6 +47,6 @@ def test_a_stop_that_is_asked_while_inputs_are_added_is_kept(
         wiring.find_home().stop.touch()
         return real(*words, **named)
 
-    monkeypatch.setattr(foreground, "enter", enter)
+    monkeypatch.setattr("overnight.ui.cli.commands.run.enter", enter)
     assert "removed" not in overnight("run", "b", "--", "true").err
     assert stop_seen == [True]

@@ -24,7 +24,17 @@ from overnight.wiring.files import UNBOUND
 
 def for_files(settings: Settings) -> Action:
     """The action of a file added without a word about what to do with it."""
-    return _base(settings, ActionKind.CALL, Options(), call=UNBOUND)
+    return for_call(settings, UNBOUND)
+
+
+def for_call(settings: Settings, call: str) -> Action:
+    """The action of a built-in function, ``module:function``."""
+    return _base(settings, ActionKind.CALL, Options(), call=call)
+
+
+def for_workflow(settings: Settings, name: str) -> Action:
+    """The action of a task of a workflow."""
+    return _base(settings, ActionKind.WORKFLOW, Options(), call=name)
 
 
 def of(work: object, settings: Settings, options: Options) -> Action:

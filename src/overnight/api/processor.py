@@ -14,6 +14,7 @@ from overnight.api.access import Access, HomePath
 from overnight.api.arguments import ArgumentValueError, input_bytes, limit, whole, words
 from overnight.api.engine_process import Binding, Finished, Order, Progress
 from overnight.api.naming import name_of, refuse_while_imported_by_a_worker
+from overnight.api.orchestrator import TaskOrchestrator
 from overnight.api.queue import FileQueue, item_of
 from overnight.core.durations import iso, quoted
 from overnight.core.errors import HomeUnusableError, NotFoundError
@@ -123,6 +124,15 @@ class AutonomousProcessor:
         self.timeout_seconds: float | None = self._access.settings().timeout
         self._lock = threading.Lock()
         self._runs = False
+        self._orchestrator: TaskOrchestrator | None = None
+
+    @property
+    def orchestrator(self) -> TaskOrchestrator:
+        """Runs the workflow of this processor with one input at a time, in the same home."""
+        self._access.want_home()
+        if self._orchestrator is None:
+            self._orchestrator = TaskOrchestrator(self.workflow_id, home=self._access.home.path)
+        return self._orchestrator
 
     def run(self, timeout_seconds: float | None = None) -> RunSummary:
         """Work until the queue is empty or a stop is asked for.

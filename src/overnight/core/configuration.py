@@ -76,9 +76,8 @@ class MistakesError(ConfigurationError):
     """
 
     def __init__(self, text: str, filename: str, problems: list[Problem], rest: Configuration | None = None) -> None:
-        count = "a mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
         super().__init__(
-            "\n".join([f"{filename} has {count}; nothing was started", *told(text, filename, problems)]),
+            told(text, filename, problems, "nothing was started"),
             hint="mend the file; 'overnight config show' reads it and changes nothing",
         )
         self.problems = problems

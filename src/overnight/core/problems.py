@@ -51,7 +51,21 @@ def of_fault(known: Mapping[Path, Place], above: Path, fault: Fault) -> Problem:
     return Problem(offset, fault.what, fault.advice, trail)
 
 
-def told(text: str, filename: str, problems: Iterable[Problem]) -> list[str]:
+def told(text: str, filename: str, problems: Iterable[Problem], meaning: str) -> str:
+    """All problems for people, under a line that counts them.
+
+    Args:
+        text: What was read.
+        filename: How it is called in messages.
+        problems: What is wrong with it.
+        meaning: What that means for the tasks, for the first line.
+    """
+    problems = list(problems)
+    count = "a mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
+    return "\n".join([f"{filename} has {count}; {meaning}", *listed(text, filename, problems)])
+
+
+def listed(text: str, filename: str, problems: Iterable[Problem]) -> list[str]:
     """Lines for people, the problems in the order of the text."""
     ordered = sorted(problems)
     lines = [line for problem in ordered[:MOST_TOLD] for line in _told(text, filename, problem)]

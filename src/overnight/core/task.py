@@ -113,10 +113,13 @@ class Action(msgspec.Struct, frozen=True, omit_defaults=True):
     is_gate: bool = False
     #: What is tried again: reasons, and exit statuses as ``exit:75``. Empty: whatever the error's class lets.
     retry_on: tuple[str, ...] = ()
+    #: Which entry of a task list it is: two entries that do the same with the same input are two tasks.
+    entry: str = ""
 
     def identity(self) -> bytes:
-        """16 bytes that say what is done, without how: template or function, and directory."""
-        parts = msgspec.msgpack.encode((self.kind, self.argv, self.shell, self.call, self.cwd))
+        """16 bytes that say what is done, without how: template or function, directory, and entry of a list."""
+        what = (self.kind, self.argv, self.shell, self.call, self.cwd)
+        parts = msgspec.msgpack.encode((*what, self.entry) if self.entry else what)
         return hashlib.blake2b(parts, digest_size=16).digest()
 
     def digest(self) -> bytes:

@@ -116,6 +116,16 @@ class QueueEmpty:
         return True
 
 
+class Endless(QueueEmpty):
+    """Goes on until it is stopped, or too many have failed."""
+
+    def reached(self, counts: Counts) -> bool:  # noqa: ARG002 - the contract's argument
+        return False
+
+    def leaves_to_people(self) -> bool:
+        return False
+
+
 class TheseAtRest:
     """Done when these tasks are final, held, or popped by other programs. One byte a task, however they came to rest.
 

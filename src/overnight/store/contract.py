@@ -86,6 +86,8 @@ class Added(msgspec.Struct, frozen=True):
     ids: list[int]
     #: With `unique`: the ids of equal tasks that were there already.
     known: list[int] = []
+    #: The id of each task given, whether it is new or was there already.
+    at: list[int] = []
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -236,7 +238,8 @@ class Store(Protocol):
         """Put tasks into the queue, all or none.
 
         With `batch` they stay invisible until `publish`. With `unique` a task whose identity is in
-        the store already (in any state) is not added again; equal ones within the call are one task.
+        the store already (in any state) is not added again; equal ones within the call are one task, and
+        whoever waits for one of them (`after_here`) waits for the task that is there.
         """
 
     def open_batch(self, *, now: float, owner: str) -> int:

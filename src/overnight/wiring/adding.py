@@ -60,7 +60,13 @@ def chunks(make: Maker, total: int, progress: Progress | None = None) -> Iterato
 
 
 def add_all(
-    store: Store, pieces: Iterable[list[NewTask]], total: int, producer: Producer, *, unique: bool = False
+    store: Store,
+    pieces: Iterable[list[NewTask]],
+    total: int,
+    producer: Producer,
+    *,
+    unique: bool = False,
+    told: Callable[[Added], None] = lambda _: None,
 ) -> Added:
     """Add all tasks of a call, or none.
 
@@ -70,11 +76,14 @@ def add_all(
         total: How many there are at most.
         producer: Who adds.
         unique: Leave out tasks whose equal is there already.
+        told: Called with what became of each piece, before the next one is asked for.
     """
     now, by = producer.now, producer.by
     if total <= CHUNK:
         tasks = [task for piece in pieces for task in piece]
-        return store.add(tasks, now=now, by=by, unique=unique) if tasks else Added([], [])
+        added = store.add(tasks, now=now, by=by, unique=unique) if tasks else Added([], [])
+        told(added)
+        return added
     for left, left_by, _ in store.open_batches():
         if not producer.is_alive(left_by):
             store.abandon(left)
@@ -86,6 +95,7 @@ def add_all(
                 added = store.add(tasks, now=now, by=by, batch=batch, unique=unique)
                 whole.ids.extend(added.ids)
                 whole.known.extend(added.known)
+                told(added)
         store.publish(batch, now=now)
     except BaseException:
         store.abandon(batch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from flow_parts import Player, carry_on, names, step
 from store_parts import NOON, SmallEngine, settlement, task
@@ -461,6 +462,31 @@ def test_tasks_of_one_call_can_wait_for_each_other(store: Store, engine: SmallEn
     assert added.ids == [1, 2, 3]
     assert store.waits_for([1, 2, 3]) == {2: [1], 3: [1, 2]}
     assert [claimed.id for claimed in engine.claim()] == [1]
+
+
+def test_with_unique_who_waits_for_what_is_there_already_waits_for_that(store: Store, engine: SmallEngine) -> None:
+    """Positions are those of the call, however many of its tasks were there before."""
+    (there,) = store.add([task("b")], now=NOON).ids
+    added = store.add(
+        [task("a"), task("b"), task("a"), task("c", after_here=(1, 2)), task("d", after_here=(3,))],
+        now=NOON,
+        unique=True,
+    )
+    first, third, fourth = added.ids
+    assert added.at == [first, there, first, third, fourth]
+    assert added.known == [there]
+    assert {one: sorted(others) for one, others in store.waits_for([third, fourth]).items()} == {
+        third: [there, first],
+        fourth: [third],
+    }
+    assert [claimed.id for claimed in engine.claim()] == [there, first]
+
+
+def test_entries_of_a_list_that_do_the_same_are_different_tasks(store: Store) -> None:
+    first, second = (msgspec.structs.replace(task("a").action, entry=entry) for entry in ("T1", "T2"))
+    tasks = [msgspec.structs.replace(task("a"), action=action) for action in (first, second)]
+    assert len(store.add(tasks, now=NOON, unique=True).ids) == 2
+    assert store.add(tasks, now=NOON, unique=True).ids == []
 
 
 def test_tasks_of_a_batch_can_wait_for_each_other(store: Store, engine: SmallEngine) -> None:

@@ -216,7 +216,7 @@ def _sort(names: Sequence[str], edges: dict[tuple[int, int], Where]) -> tuple[Gr
             if not left[after]:
                 ready.append(after)
     if len(order) < len(names):
-        return None, _find_cycle(needs, left, edges)
+        return None, find_cycle(needs, left, edges)
     return Graph(tuple(names), _frozen(needs), _frozen(dependents), tuple(order)), []
 
 
@@ -224,8 +224,14 @@ def _frozen(lists: Iterable[list[int]]) -> tuple[tuple[int, ...], ...]:
     return tuple(map(tuple, lists))
 
 
-def _find_cycle(needs: list[list[int]], left: list[int], edges: dict[tuple[int, int], Where]) -> list[Edge]:
-    """One cycle among the nodes that could not be put in order: go back along needs until a node comes again."""
+def find_cycle(needs: list[list[int]], left: list[int], edges: dict[tuple[int, int], Where]) -> list[Edge]:
+    """One cycle among the nodes that could not be put in order: go back along needs until a node comes again.
+
+    Args:
+        needs: For each node those that it waits for.
+        left: For each node how many of those could not be put in order; 0 for one that was.
+        edges: What says that one waits for the other, by (before, after).
+    """
     node = next(node for node, count in enumerate(left) if count)
     path: list[int] = []
     seen: dict[int, int] = {}

@@ -53,12 +53,13 @@ def add(
     with database.write("add") as transaction:
         if batch is not None:
             _want_open(database, batch)
-        known: list[int] = []
-        if unique:
-            plans, known = _only_new(database, plans, batch)
-        ids = _insert(database, lanes, transaction, plans, now=now, by=events.printable(by), batch=batch)
+        sorted_out = _only_new(database, plans, batch) if unique else None
+        new = sorted_out.new if sorted_out else plans
+        ids = _insert(database, lanes, transaction, new, now=now, by=events.printable(by), batch=batch)
     database.ease()
-    return Added(ids=ids, known=known)
+    if sorted_out is None:
+        return Added(ids=ids, at=ids)
+    return Added(ids=ids, known=sorted_out.known, at=[one if one > 0 else ids[-one] for one in sorted_out.at])
 
 
 def _plan(tasks: Sequence[NewTask]) -> list[_Plan]:
@@ -86,13 +87,33 @@ def _want_open(database: Database, batch: int) -> None:
         raise NotFoundError(f"there is no open batch {batch}; nothing was added", hint="add the tasks again")
 
 
-def _only_new(database: Database, plans: list[_Plan], batch: int | None) -> tuple[list[_Plan], list[int]]:
-    single: dict[tuple[bytes, bytes], _Plan] = {}
-    for plan in plans:
-        single.setdefault((plan.facts.identity, plan.task.input), plan)
-    plans = list(single.values())
-    known = {row[0]: row[1] for row in _find(database, plans, batch)}
-    return [plan for place, plan in enumerate(plans) if place not in known], list(known.values())
+class _SortedOut(NamedTuple):
+    """What is new among plans, and what is there already."""
+
+    new: list[_Plan]
+    known: list[int]
+    #: For each plan given the id of the task that is there, or minus its position among the new ones.
+    at: list[int]
+
+
+def _only_new(database: Database, plans: list[_Plan], batch: int | None) -> _SortedOut:
+    single: dict[tuple[bytes, bytes], int] = {}
+    places = [single.setdefault((plan.facts.identity, plan.task.input), place) for place, plan in enumerate(plans)]
+    first = list(single.values())
+    found = {first[row[0]]: row[1] for row in _find(database, [plans[place] for place in first], batch)}
+    position = {place: number for number, place in enumerate(place for place in first if place not in found)}
+    at = [found[place] if place in found else -position[place] for place in places]
+    return _SortedOut([_among(plans[place], at) for place in position], list(found.values()), at)
+
+
+def _among(plan: _Plan, at: Sequence[int]) -> _Plan:
+    """A plan whose task waits for the tasks that are there, and for new ones by their new positions."""
+    task = plan.task
+    if not task.after_here:
+        return plan
+    others = [at[one] for one in task.after_here]
+    there, new = tuple(one for one in others if one > 0), tuple(-one for one in others if one <= 0)
+    return plan._replace(task=msgspec.structs.replace(task, after=(*task.after, *there), after_here=new))
 
 
 def _find(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -13,9 +13,10 @@ from overnight.core.halting import Halt
 from overnight.core.lanes import EVERY_QUEUE, is_paused
 from overnight.core.settings import Settings
 from overnight.core.stopping import StoppedBy, Stopping
-from overnight.engine.goal import Goal, QueueEmpty, TheseAtRest
+from overnight.engine.goal import Endless, Goal, QueueEmpty, TheseAtRest
 from overnight.engine.loop import Result
 from overnight.engine.observers import Observers
+from overnight.engine.ports import Observer
 from overnight.host.home import Home
 from overnight.host.signals import SignalWatch
 from overnight.host.stop_file import StopFile
@@ -50,6 +51,8 @@ class Manner(NamedTuple):
     tag: bytes | None = None
     #: Where results are written; empty for nowhere.
     results: bytes = b""
+    #: Who else is told how it goes.
+    observers: tuple[Observer, ...] = ()
 
 
 class Onlookers:
@@ -67,7 +70,8 @@ class Onlookers:
         )
         wanted = goal.includes if isinstance(goal, TheseAtRest) else lambda _: True
         self.results = Results(manner.results, store, home.output, wanted) if manner.results else None
-        self.observer = Observers([one for one in (self.results, self.narrator) if one is not None])
+        ours = [one for one in (self.results, self.narrator) if one is not None]
+        self.observer = Observers([*ours, *manner.observers])
 
     @property
     def unwritten(self) -> printing.UnwrittenError | None:
@@ -99,10 +103,10 @@ def say_paused(store: Store) -> None:
         printing.note(f"overnight: {what} is paused, and nothing of it starts\n  try: 'overnight unpause'")
 
 
-def run_queue(home: Home, manner: Manner) -> Ending:
-    """Work until nothing is left in the queue."""
+def run_queue(home: Home, manner: Manner, *, endless: bool = False) -> Ending:
+    """Work until nothing is left in the queue; `endless`: until somebody says stop."""
     with taking(home) as store:
-        goal = QueueEmpty(manner.halt, total=store.counts().unfinished)
+        goal = (Endless if endless else QueueEmpty)(manner.halt, total=store.counts().unfinished)
         onlookers = Onlookers(home, store, manner, goal)
         result = work_with(home, store, goal, onlookers, manner)
         return Ending(
@@ -115,8 +119,13 @@ def run_queue(home: Home, manner: Manner) -> Ending:
         )
 
 
-def run_work(home: Home, work: Work, manner: Manner, *, changed: bool, again: bool) -> tuple[Ending, int]:
+def run_work(home: Home, entering: Callable[[Store], Resumed], manner: Manner) -> tuple[Ending, int]:
     """Work until these tasks are at rest, in this process or by following the engine that holds the home.
+
+    Args:
+        home: Where.
+        entering: Puts the tasks into the store; called once.
+        manner: How.
 
     Returns:
         How it ended, and how many inputs were completed before.
@@ -127,13 +136,15 @@ def run_work(home: Home, work: Work, manner: Manner, *, changed: bool, again: bo
         try:
             with taking(home) as store:
                 if resumed is None:
-                    resumed = enter(home, store, work, changed=changed, again=again)
+                    with alone(home, say_waiting):
+                        resumed = entering(store)
                 return lead(home, store, resumed, manner), resumed.skipped
         except AlreadyRunningError:
             store = wiring.open_store(home, create=True)
             try:
                 if resumed is None:
-                    resumed = enter(home, store, work, changed=changed, again=again)
+                    with alone(home, say_waiting):
+                        resumed = entering(store)
                     wiring.ring(home)
                     printing.note("overnight: an engine is at work in this home; it does these, and this follows")
                 if (ending := stay_behind(home, store, resumed, manner, after=after)) is not None:
@@ -142,18 +153,22 @@ def run_work(home: Home, work: Work, manner: Manner, *, changed: bool, again: bo
                 store.close()
 
 
-def enter(home: Home, store: Store, work: Work, *, changed: bool, again: bool) -> Resumed:
+def enter(store: Store, work: Work, *, changed: bool, again: bool) -> Resumed:
     """Put the work into the store by identity, and say what was there already."""
     lay_down(store, work.action, work.workflows)
-    with alone(home, say_waiting):
-        resumed = resume(store, work, this_process(), changed=changed, again=again)
-    if work.duplicates:
-        printing.note(f"overnight: {printing.count(work.duplicates, 'input')} named more than once; each is one task")
+    resumed = resume(store, work, this_process(), changed=changed, again=again)
+    say_known(resumed, work.duplicates, ran=changed)
+    return resumed
+
+
+def say_known(resumed: Resumed, duplicates: int, *, ran: bool) -> None:
+    """Say what was named twice, and what was there already."""
+    if duplicates:
+        printing.note(f"overnight: {printing.count(duplicates, 'input')} named more than once; each is one task")
     if resumed.skipped:
         printing.note(f"overnight: {printing.count(resumed.skipped, 'input')} completed before and skipped")
     if resumed.changed:
-        say_changed(resumed, ran=changed)
-    return resumed
+        say_changed(resumed, ran=ran)
 
 
 def say_waiting() -> None:

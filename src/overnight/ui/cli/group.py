@@ -54,6 +54,7 @@ COMMANDS: dict[str, Entry] = {
     "hold": Entry("overnight.ui.cli.commands.hold:hold", "Hold tasks back until they are released."),
     "release": Entry("overnight.ui.cli.commands.release:release", "Let held tasks go on."),
     "clean": Entry("overnight.ui.cli.commands.clean:clean", "Forget finished tasks."),
+    "execute": Entry("overnight.ui.cli.commands.execute:execute", "Work on a task list, unattended."),
     "queue": Entry("overnight.ui.cli.commands.queue:queue", "Look at queues and set their limits."),
     "workflow": Entry("overnight.ui.cli.commands.workflow:workflow", "Look at workflows, check them, draw them."),
     "checkpoint": Entry("overnight.ui.cli.commands.checkpoint:checkpoint", "Copy the store, and go back to a copy."),

@@ -14,7 +14,8 @@ import msgspec
 from overnight.core.states import TaskState
 from overnight.core.task import NewTask
 from overnight.store.contract import Known, Selector, Store, Verb
-from overnight.wiring.adding import Producer, add_all, chunks
+from overnight.wiring.adding import CHUNK, Producer, add_all, chunks
+from overnight.wiring.enlisting import enlist
 
 #: Ids in one action of a person.
 _ACTED_AT_ONCE = 10_000
@@ -50,6 +51,8 @@ class Resumed(msgspec.Struct):
     completed: array[int] = msgspec.field(default_factory=lambda: array("q"))
     #: Every task that this call is about and that was not completed before, in the order of the inputs.
     ids: list[int] = msgspec.field(default_factory=list)
+    #: Of the tasks of a list: the id of each, in its order.
+    at: list[int] = msgspec.field(default_factory=list)
     #: Inputs whose file has another size or time now than when they were completed.
     changed: list[bytes] = msgspec.field(default_factory=list)
 
@@ -59,7 +62,15 @@ class Resumed(msgspec.Struct):
         return len(self.completed)
 
 
-def resume(store: Store, work: Source, producer: Producer, *, changed: bool = False, again: bool = False) -> Resumed:
+def resume(
+    store: Store,
+    work: Source,
+    producer: Producer,
+    *,
+    changed: bool = False,
+    again: bool = False,
+    revive_all: bool = True,
+) -> Resumed:
     """Go on by identity: add what is new, revive what failed, leave alone what is done.
 
     Args:
@@ -68,6 +79,7 @@ def resume(store: Store, work: Source, producer: Producer, *, changed: bool = Fa
         producer: Who asks.
         changed: Run again what was completed with another size or time of its file.
         again: Run everything anew that is not under way.
+        revive_all: Revive everything that failed; if not, only where the file is another one since.
     """
     resumed = Resumed()
     to_revive: list[int] = []
@@ -89,10 +101,37 @@ def resume(store: Store, work: Source, producer: Producer, *, changed: bool = Fa
     resumed.added = add_all(store, fresh(), len(work.inputs), producer).ids
     if stamps:
         store.restamp(stamps, now=producer.now, by=producer.by)
-    resumed.revived = _revive(store, to_revive, producer)
+    resumed.revived = _revive(store, [one for one in to_revive if revive_all or one in stamps], producer)
     added = iter(resumed.added)
     resumed.ids = [next(added) if one == _NOT_YET else one for one in resumed.ids]
     return resumed
+
+
+def resume_list(
+    store: Store, tasks: Sequence[NewTask], producer: Producer, *, changed: bool = False, again: bool = False
+) -> Resumed:
+    """The same for tasks that wait for each other: `after_here` are positions in all of them. They are distinct.
+
+    What failed is revived before anything is added, since nothing may wait for what has failed.
+    """
+    resumed = Resumed()
+    to_revive: list[int] = []
+    there: dict[int, int] = {}
+    for position, one in _found(store, tasks):
+        if not _anew(one, tasks[position], resumed, changed=changed, again=again, to_revive=to_revive):
+            there[position] = one.id
+    resumed.revived = _revive(store, to_revive, producer)
+    enlisted = enlist(store, tasks, producer, there=there, unique=not (again or changed))
+    resumed.added, resumed.at = enlisted.added, enlisted.at
+    completed = set(resumed.completed)
+    resumed.ids = [task_id for task_id in enlisted.at if task_id not in completed]
+    return resumed
+
+
+def _found(store: Store, tasks: Sequence[NewTask]) -> Iterator[tuple[int, Known]]:
+    """Those that are there already, by position."""
+    for start in range(0, len(tasks), CHUNK):
+        yield from ((start + one.position, one) for one in store.find(tasks[start : start + CHUNK]))
 
 
 def _anew(found: Known, task: NewTask, resumed: Resumed, *, changed: bool, again: bool, to_revive: list[int]) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from typing import Any, BinaryIO
 
@@ -240,12 +240,12 @@ def collect(
                 hint="put a command after '--', as in 'overnight run *.jpg -- convert {} {.}.png', or use --call or -w",
             )
         request = msgspec.structs.replace(request, call=otherwise)
-    action = _action(request, parsed.command, defaults, os.environb if environ is None else environ)
+    action = action_of(request, parsed.command, defaults, os.environb if environ is None else environ)
     found = gather(parsed, action, nul=request.null, most=request.max_args, stdin=stdin)
     once, duplicates = inputs.distinct(found) if distinct else (found, 0)
     if request.workflow is not None:
         want_matching(defaults.workflows.get(request.workflow), once)
-    return Work(action, once, duplicates, request, _not_before(request, now), defaults.workflows)
+    return Work(action, once, duplicates, request, instant_of(request, now), defaults.workflows)
 
 
 def _with_default(request: Request, parsed: inputs.Parsed, defaults: Defaults) -> Request:
@@ -274,26 +274,28 @@ def preview(action: Action, input_bytes: bytes, *, seq: int) -> str:
     return " ".join(map(printing.shell_word, words))
 
 
-def warn(work: Work) -> None:
+def warn(actions: Iterable[Action]) -> None:
     """Say once what is likely to go wrong in the night, though it is no error now."""
-    action = work.action
-    if action.shell and has_placeholder(action.argv):
-        printing.note('overnight: warning: placeholders are not filled in with --shell; the input is "$1"')
-    elif action.kind is ActionKind.COMMAND and not action.shell and _program_missing(action):
-        name = printing.clean(text(action.argv[0]))
+    missing = []
+    for action in actions:
+        if action.shell and has_placeholder(action.argv):
+            printing.note('overnight: warning: placeholders are not filled in with --shell; the input is "$1"')
+        elif action.kind is ActionKind.COMMAND and not action.shell and _program_missing(action):
+            missing.append(printing.clean(text(action.argv[0])))
+    for name in dict.fromkeys(missing):
         printing.note(
             f"overnight: warning: no program {name!r} is found here now; tasks fail unless it is there when they run"
         )
 
 
-def too_much(work: Work, resources: Mapping[str, float]) -> tuple[str, str] | None:
+def too_much(needs: Iterable[tuple[str, float]], resources: Mapping[str, float]) -> tuple[str, str] | None:
     """What a task takes more of than there is: in a sentence, and what overnight.toml would have to say; or None.
 
     Args:
-        work: The tasks.
+        needs: What tasks take of each.
         resources: How much there is of each.
     """
-    for name, amount in work.request.needs:
+    for name, amount in needs:
         there = resources.get(name, 0)
         if amount > there:
             return f"a task needs {amount:g} of {name!r} and there is {there:g}", f"[resources] {name} = {amount:g}"
@@ -303,9 +305,20 @@ def too_much(work: Work, resources: Mapping[str, float]) -> tuple[str, str] | No
 # -- the action ------------------------------------------------------------------------------
 
 
-def _action(
+def action_of(
     request: Request, command: tuple[bytes, ...] | None, defaults: Defaults, environ: Mapping[bytes, bytes]
 ) -> Action:
+    """What is done with each input.
+
+    Args:
+        request: What was typed.
+        command: The words behind ``--``.
+        defaults: What holds where the request says nothing.
+        environ: The environment that tasks take along.
+
+    Raises:
+        UsageError: It could never work.
+    """
     _check_words(request, command)
     wished = [name for name in map(os.fsencode, defaults.env) if name in environ or environment.looks_secret(name)]
     env, env_names = environment.split(environ, [*map(os.fsencode, request.env), *wished])
@@ -391,7 +404,12 @@ def _directory(name: str | None) -> bytes:
     return path
 
 
-def _not_before(request: Request, now: float) -> float | None:
+def instant_of(request: Request, now: float) -> float | None:
+    """POSIX seconds before which no task may start; None for now.
+
+    Raises:
+        UsageError: It was said twice.
+    """
     if request.at is not None and request.wait_for is not None:
         raise UsageError("--at and --in were given; nothing was added", hint="leave out one of them")
     if request.at is not None:

@@ -11,7 +11,7 @@ from overnight.core import places
 from overnight.core.configuration import MAX_DEPTH, Configuration, MistakesError, parse
 from overnight.core.errors import ConfigurationError
 from overnight.core.places import Path, Place
-from overnight.core.problems import Problem, of_fault, position, told
+from overnight.core.problems import Problem, listed, of_fault, position
 from overnight.core.workflow.checking import check
 from overnight.core.workflow.estimating import Estimate, estimate
 from overnight.core.workflow.faults import Fault
@@ -116,7 +116,7 @@ def say(examined: Examined) -> int:
         if not examined.checked:
             printing.note(f"overnight: {examined.configured.filename} defines no workflow; nothing was checked")
         return 0
-    lines = told(examined.text, examined.configured.filename, problems)
+    lines = listed(examined.text, examined.configured.filename, problems)
     for one, fault in others:
         lines += [
             f"workflow {one.found.workflow.name}: error: {fault.what}",

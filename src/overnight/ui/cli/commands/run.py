@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 
 import click
 
@@ -11,18 +12,24 @@ from overnight.core.errors import UsageError
 from overnight.core.halting import Halt
 from overnight.ui.cli import printing
 from overnight.ui.cli.defaults import task_defaults
-from overnight.ui.cli.ending import conclude
-from overnight.ui.cli.foreground import Manner, run_queue, run_work
+from overnight.ui.cli.ending import Ending, conclude
+from overnight.ui.cli.foreground import Manner, enter, run_queue, run_work
 from overnight.ui.cli.group import TaskVerb, home_option
+from overnight.ui.cli.listed import ListWork, collect_list
+from overnight.ui.cli.running_lists import run_list
 from overnight.ui.cli.settings import in_use
+from overnight.ui.cli.source_options import Sources, source_options, want_sense
 from overnight.ui.cli.task_options import Request, Work, collect, task_options, too_much, warn
 from overnight.ui.cli.values import HaltRule, Offered, Slots
+from overnight.ui.cli.watch_loop import run_watch
+from overnight.ui.cli.watched import Watch, collect_watch
 
 _DIRECTORY = Offered("directories")
 
 
 @click.command(cls=TaskVerb)
 @task_options
+@source_options
 @click.option(
     "-j",
     "-P",
@@ -48,6 +55,7 @@ _DIRECTORY = Offered("directories")
 @click.option("--json", "as_json", is_flag=True, help="End with one JSON object.")
 def run(
     request: Request,
+    sources: Sources,
     *,
     jobs: int | str | None,
     halt: Halt | None,
@@ -69,11 +77,14 @@ def run(
     overnight run *.jpg -- convert {} {.}.png
     find . -name '*.log' -print0 | overnight run -0 -- gzip -9
     overnight run -k --tag -- ping -c 1 {} ::: host1 host2
+    overnight run --from task-queue.md --write-back
+    overnight run --watch inbox -- convert {} {.}.png
 
     What is the same as in GNU parallel and xargs, and what is not, stands in docs/parallel.md.
     """  # noqa: D301 - the backslash is click's mark for lines that are not to be wrapped
     started = wiring.clock.monotonic()
-    work = collect(request, now=wiring.clock.now(), defaults=task_defaults(), distinct=True)
+    want_sense(request, sources, again=again)
+    work = _wanted(request, sources)
     if request.dry_run:
         for line in work.previews() if work else ():
             printing.say(line)
@@ -85,20 +96,42 @@ def run(
         tag=_tag(tagstring, tag=tag),
         results=b"" if results is None else made(results),
     )
-    if work is not None:
-        need_resources(work, {name: resource.amount for name, resource in manner.configured.resources.items()})
-    home = wiring.make_home(home_option())
-    if work is None:
-        ending, skipped = run_queue(home, manner), 0
-    else:
-        warn(work)
-        ending, skipped = run_work(home, work, manner, changed=changed, again=again)
+    ending, skipped = _run(work, sources, manner, changed=changed, again=again)
     conclude(ending, skipped, wiring.clock.monotonic() - started, as_json=as_json)
 
 
-def manner_of(jobs: int | str | None) -> Manner:
-    """What the flag for slots, the environment and the configuration say together."""
-    settings, configured = in_use(slots=jobs)
+def _wanted(request: Request, sources: Sources) -> Work | ListWork | Watch | None:
+    """What was typed, as work; None for whatever is in the queue."""
+    now, defaults = wiring.clock.now(), task_defaults()
+    if sources.from_file is not None:
+        return collect_list(request, sources, now=now, defaults=defaults)
+    if sources.watch is not None:
+        return collect_watch(request, sources, now=now, defaults=defaults)
+    return collect(request, now=now, defaults=defaults, distinct=True)
+
+
+def _run(
+    work: Work | ListWork | Watch | None, sources: Sources, manner: Manner, *, changed: bool, again: bool
+) -> tuple[Ending, int]:
+    """How it ended, and how many inputs were completed before."""
+    if work is None:
+        return run_queue(wiring.make_home(home_option()), manner), 0
+    if isinstance(work, Work):
+        need_resources(work.request, manner)
+        warn([work.action])
+        home = wiring.make_home(home_option())
+        return run_work(home, partial(enter, work=work, changed=changed, again=again), manner)
+    need_resources(work.request, manner)
+    if isinstance(work, Watch):
+        return run_watch(wiring.make_home(home_option()), work, manner, changed=changed), 0
+    warn(work.actions)
+    home = wiring.make_home(home_option())
+    return run_list(home, work, manner, write_back=sources.write_back, changed=changed, again=again)
+
+
+def manner_of(jobs: int | str | None, **flags: object) -> Manner:
+    """What flags (for slots, and others by the name of their setting), environment and configuration say together."""
+    settings, configured = in_use(slots=jobs, **flags)
     return Manner(settings, configured)
 
 
@@ -127,13 +160,14 @@ def made(directory: str) -> bytes:
     return path
 
 
-def need_resources(work: Work, resources: dict[str, float]) -> None:
+def need_resources(request: Request, manner: Manner) -> None:
     """Refuse work that would wait for ever.
 
     Raises:
         UsageError: A task takes more of a resource than there is.
     """
-    if wanting := too_much(work, resources):
+    there = {name: resource.amount for name, resource in manner.configured.resources.items()}
+    if wanting := too_much(request.needs, there):
         what, cure = wanting
         raise UsageError(
             f"{what}, so it would wait for ever; nothing was added",

@@ -49,15 +49,15 @@ def start(*, jobs: int | str | None, foreground: bool, install: bool, dry_run: b
     say_started(begin(home, jobs).wait(tell))
 
 
-def order(home: Home, jobs: int | str | None, *, take_over: bool = False) -> Order:
+def order(home: Home, jobs: int | str | None, *, take_over: bool = False, until_empty: bool = False) -> Order:
     """What a supervisor is to do, by the settings in use."""
     settings, _ = in_use(slots=jobs)
-    return background.order(home, Options(jobs), settings, take_over=take_over)
+    return background.order(home, Options(jobs, until_empty), settings, take_over=take_over)
 
 
-def begin(home: Home, jobs: int | str | None, *, take_over: bool = False) -> Pending:
-    """Start a supervisor in the background."""
-    return background.launch(home, order(home, jobs, take_over=take_over))
+def begin(home: Home, jobs: int | str | None, *, take_over: bool = False, until_empty: bool = False) -> Pending:
+    """Start a supervisor in the background; `until_empty`: it ends when nothing is left."""
+    return background.launch(home, order(home, jobs, take_over=take_over, until_empty=until_empty))
 
 
 def say_started(pid: int) -> None:

@@ -1,0 +1,95 @@
+"""Watching a folder: beside an engine of somebody else, or by the engine of this call."""
+
+from __future__ import annotations
+
+import select
+import sys
+from collections import Counter
+
+import msgspec
+
+from overnight import wiring
+from overnight.core.errors import AlreadyRunningError
+from overnight.core.stopping import StoppedBy
+from overnight.core.watching import LOOK_AT_LEAST_EVERY
+from overnight.host.folder import Nudges
+from overnight.host.home import Home
+from overnight.host.signals import SignalWatch
+from overnight.store.contract import Store
+from overnight.ui.cli import printing
+from overnight.ui.cli.defaults import task_defaults
+from overnight.ui.cli.ending import Ending
+from overnight.ui.cli.foreground import Manner, run_queue
+from overnight.ui.cli.session import made, say_where
+from overnight.ui.cli.source_options import Sources
+from overnight.ui.cli.task_options import Request, warn
+from overnight.ui.cli.watched import Watch, Watching, collect_watch
+from overnight.wiring.files import UNBOUND
+
+
+def put_watched(request: Request, sources: Sources, *, changed: bool, as_json: bool) -> None:
+    """Add the files of a folder as they come, until a signal says that it is enough. Ends with its status."""
+    work = collect_watch(
+        request, sources, now=wiring.clock.now(), defaults=task_defaults(), otherwise=UNBOUND
+    )  # files without a command get the work of the processor that runs them
+    if request.dry_run:
+        for preview in work.previews():
+            printing.say(preview)
+        return
+    warn([work.work.action])
+    with made() as session:
+        say_where(session.home)
+        work.begin(session.store)
+        status = _add_for_ever(session.home, session.store, work, changed=changed, as_json=as_json)
+    sys.exit(status)
+
+
+def run_watch(home: Home, watch: Watch, manner: Manner, *, changed: bool) -> Ending:
+    """Work on the files of a folder as they come, until somebody says stop."""
+    warn([watch.work.action])
+    store = wiring.open_store(home, create=True)
+    try:
+        watch.begin(store)
+        observers = (*manner.observers, Watching(home, store, watch, changed=changed))
+        try:
+            return run_queue(home, manner._replace(observers=observers), endless=True)
+        except AlreadyRunningError:
+            printing.note("overnight: an engine is at work in this home; it does these, and this adds them")
+        number = _add_for_ever(home, store, watch, changed=changed, as_json=False)
+        return Ending(StoppedBy.SIGNAL, number, Counter(), 0)
+    finally:
+        store.close()
+
+
+def _add_for_ever(home: Home, store: Store, watch: Watch, *, changed: bool, as_json: bool) -> int:
+    """Look, add, wait. Returns 128 plus the number of the signal that ended it."""
+    nudges = Nudges(watch.directory)
+    with SignalWatch() as signals:
+        while True:
+            if added := watch.look(store, changed=changed):
+                wiring.ring(home)
+                _report(added, as_json=as_json)
+            _wait(watch, nudges, signals)
+            if taken := signals.take():
+                return 128 + taken[0]
+
+
+def _wait(watch: Watch, nudges: Nudges, signals: SignalWatch) -> None:
+    """Until it is time to look again, or a signal comes. Where changes are told, nobody looks without need."""
+    told = nudges.begin()
+    moment = wiring.clock.monotonic()
+    until = watch.next_look if watch.unsettled or not told else moment + LOOK_AT_LEAST_EVERY
+    while (left := until - wiring.clock.monotonic()) > 0:
+        ready, _, _ = select.select([signals], [], [], 0 if told else left)
+        if ready:
+            return
+        if told and nudges.changed():
+            until = watch.next_look
+
+
+def _report(added: list[int], *, as_json: bool) -> None:
+    if as_json:
+        printing.say(msgspec.json.encode({"added": len(added), "ids": added}).decode())
+    else:
+        printing.say("\n".join(map(str, added)))
+    sys.stdout.flush()
