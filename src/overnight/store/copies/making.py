@@ -103,7 +103,7 @@ def _copy(store: Path, target: Path, step: Step) -> FileMark:
     if wrong:
         raise StoreDamagedError(
             f"{store} is damaged ({wrong[0]}); no checkpoint was made and the older ones are as they were",
-            hint="'overnight resume --from-checkpoint latest' goes on from the newest checkpoint",
+            hint="'overnight resume' rebuilds the store from the newest checkpoint and the journal, and goes on",
         )
     step("examined")
     return found.mark

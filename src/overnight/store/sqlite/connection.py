@@ -80,7 +80,7 @@ _UNREADABLE = (
     apsw.SQLITE_IOERR_SHORT_READ,
     apsw.SQLITE_IOERR_CORRUPTFS,
 )
-_TRY_DAMAGE = "'overnight resume --from-checkpoint latest' sets the file aside and goes on from the newest checkpoint"
+_TRY_DAMAGE = "'overnight resume' sets the file aside, rebuilds it from a checkpoint and the journal, and goes on"
 
 
 class Transaction:
@@ -149,12 +149,13 @@ class Database:
         self._patience = patience
         self._hooks = hooks
         self._on_wait = on_wait
+        self._readonly = readonly
         #: Pages in the write-ahead log after our last commit; others' are counted with them.
         self.wal_pages = 0
         if create and not readonly and not path.exists():
             create_file(path)
         with self.understood():
-            self.connection = self._open(readonly)
+            self.connection = self._open()
         try:
             with self.understood():
                 self._prepare(migrate=migrate and not readonly)
@@ -162,9 +163,9 @@ class Database:
             self.connection.close()
             raise
 
-    def _open(self, readonly: bool) -> apsw.Connection:  # noqa: FBT001  # private, called once
+    def _open(self) -> apsw.Connection:
         checksums.register()
-        flags = apsw.SQLITE_OPEN_READONLY if readonly else apsw.SQLITE_OPEN_READWRITE
+        flags = apsw.SQLITE_OPEN_READONLY if self._readonly else apsw.SQLITE_OPEN_READWRITE
         try:
             before = os.stat(self.path)  # noqa: PTH116  # the pair with the one in check_file
             name, uri = named(self.path)
@@ -288,7 +289,7 @@ class Database:
         except OSError as error:
             raise StoreDamagedError(
                 f"{self.path} is gone while it is in use ({error.strerror}); nothing more can be recorded in it",
-                hint="put it back from a copy, and run the command again",
+                hint="an engine at work puts it back within seconds, 'overnight resume' rebuilds it; then again",
             ) from error
         if (now.st_dev, now.st_ino) != self._inode:
             raise StoreDamagedError(
@@ -322,6 +323,19 @@ class Database:
         """
         with contextlib.suppress(OvernightError):
             self.tidy(LONG_LOG, give_back=LONG_LOG)
+
+    def reopen(self) -> None:
+        """Go on with the file that is at the path now; without one this stays as it is.
+
+        Raises:
+            NotFoundError: There is none.
+            StoreDamagedError: It cannot be used.
+        """
+        with self.understood():
+            fresh = self._open()
+            self.connection.close()
+            self.connection = fresh
+            self._prepare(migrate=False)
 
     def close(self) -> None:
         """Let go; twice is as good as once."""
