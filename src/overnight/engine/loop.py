@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from overnight.core.errors import DiskFullError
+from overnight.core.errors import DiskFullError, StoreDamagedError
 from overnight.core.states import TaskState
 from overnight.core.stopping import Mode, StoppedBy, Stopping
 from overnight.core.verdict import Settlement
@@ -28,7 +28,7 @@ from overnight.engine.journaling import Journaling
 from overnight.engine.news import News
 from overnight.engine.orders import OrderBook
 from overnight.engine.popped import IsAlive
-from overnight.engine.ports import Bell, Machine, Observer, Room, StopSource
+from overnight.engine.ports import Bell, Machine, Observer, Rescue, Room, StopSource, give_up
 from overnight.engine.recovery import as_settlement, recover
 from overnight.engine.retention import Retention
 from overnight.engine.wishes import ASK_AGAIN, Wishes
@@ -87,6 +87,7 @@ class Engine:
         observer: Who wants to know.
         resources: What this machine has of each named resource.
         is_alive: Whether the owner of a popped task, a process, still lives.
+        rescue: What to do when the store's file is not at its place any more; raises when nothing helps.
         by: Who this engine is, for the events.
     """
 
@@ -107,6 +108,7 @@ class Engine:
         observer: Observer,
         resources: Mapping[str, float] | None = None,
         is_alive: IsAlive = lambda _: True,
+        rescue: Rescue = give_up,
         by: str = "engine",
     ) -> None:
         self._store = store
@@ -119,6 +121,7 @@ class Engine:
         self._goal = goal
         self._observer = observer
         self._by = by
+        self._rescue = rescue
         self._orders = OrderBook(store, resources or {}, ahead=goal.ahead())
         self._attempts = Attempts(executor, store, self._orders)
         self._agenda = Agenda(self._attempts, clock)
@@ -139,6 +142,7 @@ class Engine:
         Raises:
             StaleEngineError: A newer engine has taken the store.
             StoreUnavailableError: The store's answer is unknown; a fresh process must read again.
+            StoreDamagedError: It cannot be read; whoever takes the home next must mend it first.
         """
         try:
             self._begin()
@@ -187,6 +191,7 @@ class Engine:
     def _end(self) -> Result:
         why = self._wishes.stopping.by or StoppedBy.QUEUE_EMPTY
         with contextlib.suppress(DiskFullError):  # then the last word is missing, and nothing else
+            self._keep_file()
             self._store.stand_down(fence=self.fence, now=self._clock.now(), why=why)
         self._journaling.close()
         if self._wishes.stopping.mode is not Mode.RUN:
@@ -357,7 +362,7 @@ class Engine:
             self._look_now_and_then()
 
     def _look_now_and_then(self) -> None:
-        self._store.check_file()
+        self._keep_file()
         self._wishes.stop_for(self._stops.look())
         now, moment = self._clock.now(), self._clock.monotonic()
         self._agenda.take_in(self._attempts.unstick(now=now, moment=moment))
@@ -372,6 +377,13 @@ class Engine:
         counts = self._store.counts()
         self._look_at_conditions(counts)
         self._observer.ticked(counts, self._attempts.running())
+
+    def _keep_file(self) -> None:
+        """Commits into a file that somebody has deleted succeed, and would be gone with us."""
+        try:
+            self._store.check_file()
+        except StoreDamagedError as error:
+            self._rescue(error)
 
     def _look_at_conditions(self, counts: Counts) -> None:
         working = self._wishes.stopping.mode is Mode.RUN
