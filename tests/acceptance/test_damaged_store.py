@@ -89,6 +89,25 @@ def test_an_engine_in_the_background_goes_on_and_whoever_follows_it_does_too(ter
     terminal.verify()
 
 
+def test_damage_met_while_the_engine_works_is_mended_by_the_next_one(terminal: Terminal, until: Until) -> None:
+    """Under a supervisor nobody has to be there. What reads every page all the time is who makes the checkpoints."""
+    inputs = list(map(str, range(150)))
+    terminal.run("add", *inputs, "--", "sh", "-c", f"{NOTE}; sleep 0.05")
+    terminal.run("start", "-j", "2")
+    until(lambda: len(ledger(terminal)) >= 40)
+    overwrite_a_third(store_of(terminal))
+    until(lambda: "checkpoint_restored" in [event["event"] for event in journal(terminal)])
+    terminal.run("wait")
+    terminal.run("stop")
+    runs = ledger(terminal)
+    assert set(runs) == set(inputs)
+    assert max(runs.values()) <= 2
+    assert terminal.counts()["completed"] == 150
+    log = (terminal.cwd / ".overnight" / "engine.log").read_text()
+    assert "rebuilt from checkpoint" in log
+    terminal.verify()
+
+
 def killed_in_the_middle(terminal: Terminal, until: Until, *options: str) -> None:
     """A night of which about half is done when everything is killed."""
     run = terminal.start("run", "-j", "2", "--quiet", *map(str, range(60)), *options, "--", "sh", "-c", NOTE)

@@ -150,6 +150,8 @@ class Database:
         self._hooks = hooks
         self._on_wait = on_wait
         self._readonly = readonly
+        #: Of the log, once there is one.
+        self._log: tuple[int, int] | None = None
         #: Pages in the write-ahead log after our last commit; others' are counted with them.
         self.wal_pages = 0
         if create and not readonly and not path.exists():
@@ -167,7 +169,7 @@ class Database:
         checksums.register()
         flags = apsw.SQLITE_OPEN_READONLY if self._readonly else apsw.SQLITE_OPEN_READWRITE
         try:
-            before = os.stat(self.path)  # noqa: PTH116  # the pair with the one in check_file
+            before = _inode(self.path)
             name, uri = named(self.path)
             connection = apsw.Connection(name, flags=flags | uri, vfs=checksums.VFS, statementcachesize=200)
         except FileNotFoundError:
@@ -175,7 +177,7 @@ class Database:
                 f"there is no store at {self.path}, and so there are no tasks; nothing was changed",
                 hint="'overnight add' or 'overnight run' makes one",
             ) from None
-        self._inode = (before.st_dev, before.st_ino)
+        self._inode = before
         return connection
 
     def _prepare(self, *, migrate: bool) -> None:
@@ -192,6 +194,9 @@ class Database:
         # One byte of the header says that pages have checksums; without it nobody would look at them.
         if connection.pragma("checksum_verification") != "1":
             raise StoreDamagedError(f"{self.path} is damaged (no checksums); nothing was changed", hint=_TRY_DAMAGE)
+        self._log = None
+        with contextlib.suppress(OSError):  # a copy has none
+            self._log = _inode(Path(f"{self.path}-wal"))
         self.check_file()
 
     def _note_wal(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
@@ -283,19 +288,10 @@ class Database:
     # -- the file ----------------------------------------------------------------------------
 
     def check_file(self) -> None:
-        """Raise `StoreDamagedError` when the path does not name our file any more."""
-        try:
-            now = os.stat(self.path)  # noqa: PTH116  # see _open
-        except OSError as error:
-            raise StoreDamagedError(
-                f"{self.path} is gone while it is in use ({error.strerror}); nothing more can be recorded in it",
-                hint="an engine at work puts it back within seconds, 'overnight resume' rebuilds it; then again",
-            ) from error
-        if (now.st_dev, now.st_ino) != self._inode:
-            raise StoreDamagedError(
-                f"{self.path} has been replaced while it is in use; what was just written is not in the new file",
-                hint="run the command again",
-            )
+        """Raise `StoreDamagedError` when the paths do not name our file and its log any more."""
+        _check(self.path, self._inode)
+        if self._log is not None:  # what has just been committed lies there
+            _check(Path(f"{self.path}-wal"), self._log)
 
     def tidy(self, pages: int, *, give_back: int) -> None:
         """Move the log into the file when it has at least `pages` pages; give its room back from `give_back` on.
@@ -340,6 +336,26 @@ class Database:
     def close(self) -> None:
         """Let go; twice is as good as once."""
         self.connection.close()
+
+
+def _inode(path: Path) -> tuple[int, int]:
+    found = os.stat(path)  # noqa: PTH116 - after every commit
+    return found.st_dev, found.st_ino
+
+
+def _check(path: Path, inode: tuple[int, int]) -> None:
+    try:
+        now = _inode(path)
+    except OSError as error:
+        raise StoreDamagedError(
+            f"{path} is gone while it is in use ({error.strerror}); nothing more can be recorded in it",
+            hint="an engine at work puts it back within seconds, 'overnight resume' rebuilds it; then again",
+        ) from error
+    if now != inode:
+        raise StoreDamagedError(
+            f"{path} has been replaced while it is in use; what was just written is not in the new file",
+            hint="run the command again",
+        )
 
 
 def named(path: Path) -> tuple[str, int]:
