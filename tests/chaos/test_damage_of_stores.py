@@ -5,15 +5,17 @@ A page that holds nothing is not guarded: it is written anew before it is used. 
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
-from damaging import PAGE, Ruin, flip, places, recover
+from damaging import PAGE, Ruin, end_of_long_value, flip, places, recover
+from keeping import NOON, new_task
 
 from overnight.host.home import Home
 from overnight.ops import repair
 from overnight.ops.evidence import Evidence
-from overnight.store.sqlite import examining
+from overnight.store.sqlite import SqliteStore, examining
 
 RANGES = 256
 #: A sample for every day.
@@ -80,6 +82,37 @@ def test_each_page_of_zeros_is_found_and_made_good(ruin: Ruin) -> None:
 
 
 # -- the controls -----------------------------------------------------------------------------
+
+
+def without_an_end(ruin: Ruin) -> Home:
+    home = ruin.copy("long")
+    with home.store.open("r+b") as file:
+        file.seek(end_of_long_value(home.store))
+        file.write(bytes(PAGE))
+    return home
+
+
+def test_without_the_search_for_zeros_the_end_of_a_long_value_may_be_gone(
+    ruin: Ruin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = without_an_end(ruin)
+    assert recover(home)
+    assert ruin.lost(home) == []
+    monkeypatch.setattr(examining, "_zeros_in", lambda _: [])
+    home = without_an_end(ruin)
+    assert not recover(home)
+    assert ruin.lost(home)
+
+
+def test_a_page_that_is_newer_in_the_log_may_be_zeros_in_the_file(ruin: Ruin) -> None:
+    """As after a crash in the middle of moving the log: the file has grown, and not everything is in it yet."""
+    home = ruin.copy("log")
+    store = SqliteStore.open(home.store)
+    store.add([new_task("y" * 9000) for _ in range(50)], now=NOON)
+    grown = home.store.stat().st_size + 100 * PAGE
+    store.close()
+    os.truncate(home.store, grown)
+    assert not recover(home)
 
 
 def damaged(ruin: Ruin) -> Home:

@@ -143,6 +143,7 @@ def test_popped_tasks_keep_their_owner_and_large_results_their_file(home: Home) 
     assert [one.owner for one in store.popped()] == [POPPER]
     (path,) = home.results.iterdir()
     task = store.get(int(path.name.partition("-")[0]))
+    results.sweep(home.results, store.states)
     assert results.read(home.results, task.result) == LARGE
     store.close()
 

@@ -38,6 +38,7 @@ def work_a_night(place: Place) -> None:
     place.add(*(f"file-{number}-{'x' * 200}" for number in range(300)))
     place.add("once", action=action(at_most_once=True), priority=9)
     place.add("flows", action=FLOW, priority=8)
+    place.add("long" * 3000)
     place.claim(1)
     place.work(40)
     place.checkpoint()
@@ -120,6 +121,15 @@ def page_of(path: Path, name: str) -> int:
     """Where a page of this table begins that has rows."""
     connection = open_copy(path)
     rows: list[Any] = connection.execute("SELECT max(pageno) FROM dbstat WHERE name = ?", (name,)).fetchall()
+    connection.close()
+    return (int(rows[0][0]) - 1) * PAGE
+
+
+def end_of_long_value(path: Path) -> int:
+    """Where the last page of a long value begins; it refers to no other page."""
+    connection = open_copy(path)
+    sql = "SELECT pageno FROM dbstat WHERE pagetype = 'overflow' AND name = 'tasks' ORDER BY path DESC LIMIT 1"
+    rows: list[Any] = connection.execute(sql).fetchall()
     connection.close()
     return (int(rows[0][0]) - 1) * PAGE
 
