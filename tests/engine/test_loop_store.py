@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from night import Night, task
 
+from overnight.core import events
 from overnight.core.errors import StoreDamagedError
 from overnight.testing import Play
 
@@ -45,8 +46,16 @@ def test_one_that_goes_with_the_last_task_is_missed_before_the_end(night: Night)
     assert len(saved) == 1
 
 
-def test_without_anybody_who_can_the_engine_ends(night: Night) -> None:
+def test_without_anybody_who_can_the_engine_ends_and_the_journal_has_everything(night: Night) -> None:
     night.add(task("a"))
     path = night.directory / "queue.db"
+    word = events.CheckpointFailed(at="2027-01-01T00:00:00Z", error="the last word")
+
+    def take_away() -> None:
+        path.unlink()
+        night.store.note([word])
+
     with pytest.raises(StoreDamagedError, match="is gone while it is in use"):
-        night.run(lambda _spec, _action: Play(seconds=5.0), script=[(1.5, path.unlink)])
+        night.run(lambda _spec, _action: Play(seconds=5.0), script=[(1.5, take_away)])
+    assert night.store.outbox(10) == []
+    assert b"the last word" in (night.directory / "events.jsonl").read_bytes().splitlines()[-1]

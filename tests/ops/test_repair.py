@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from damaging import LARGE, POPPER, Ruin, flip, page_of, recover
 from keeping import NOON, Place, action
 
-from overnight.core.errors import StoreDamagedError
+from overnight.core.errors import DiskFullError, StoreDamagedError
 from overnight.core.states import TaskState
 from overnight.executors.local.marks import Mark, MarksFile, Ring, State
 from overnight.host import results
@@ -263,6 +264,22 @@ def test_what_a_rollback_has_undone_stays_undone(place: Place) -> None:
     place.reopen()
     assert place.states() == {"a": S.PENDING, "b": S.PENDING}
     assert place.add("new")[0] > 3
+
+
+@pytest.mark.parametrize("where", ["copy_file", "swap"])
+def test_without_room_for_another_store_nothing_is_changed(
+    home: Home, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no room")
+
+    overwrite_a_third(home)
+    before = tree(home)
+    monkeypatch.setattr(repair, where, refuse)
+    with pytest.raises(DiskFullError, match="nothing was changed"):
+        recover(home)
+    after = tree(home)
+    assert {name: after[name] for name in before} == before
 
 
 # -- what cannot be known ---------------------------------------------------------------------

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from overnight.core.errors import DiskFullError, StoreDamagedError
+from overnight.core.errors import DiskFullError, OvernightError, StoreDamagedError
 from overnight.core.states import TaskState
 from overnight.core.stopping import Mode, StoppedBy, Stopping
 from overnight.core.verdict import Settlement
@@ -383,6 +383,8 @@ class Engine:
         try:
             self._store.check_file()
         except StoreDamagedError as error:
+            with contextlib.suppress(OvernightError):  # should that fail, the journal is all there is
+                self._journaling.flush()
             self._rescue(error)
 
     def _look_at_conditions(self, counts: Counts) -> None:

@@ -12,6 +12,7 @@ only once would begin again.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -92,15 +93,27 @@ def mend(home: Home, wrong: str, shelves: list[Shelf], *, now: float, by: str) -
         StoreDamagedError: There is nothing to rebuild it from; nothing was changed.
         DiskFullError: There is no room for another store; nothing was changed.
     """
+    try:
+        return _mend(home, Mended(wrong=wrong), shelves, now=now, by=by)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise DiskFullError(
+            f"{wrong}, and no room is left on the disk to rebuild it; nothing was changed",
+            hint="make room and type the same again; a rebuilt store is about as large as the damaged one",
+        ) from error
+
+
+def _mend(home: Home, mended: Mended, shelves: list[Shelf], *, now: float, by: str) -> Mended:
     with salvaging(home.store) as salvaged, making_ready(home) as ready:
-        building = _Building(home, salvaged, Mended(wrong=wrong), now=now, by=by)
+        building = _Building(home, salvaged, mended, now=now, by=by)
         for candidate in building.candidates(shelves):
             if building.build(candidate, ready / STORE):
                 break
         else:
-            raise _nothing_left(building.mended)
-        building.mended.aside = swap(home, ready)
-    return building.mended
+            raise _nothing_left(mended)
+        mended.aside = swap(home, ready)
+    return mended
 
 
 class _Building:

@@ -5,13 +5,14 @@ Everybody else is refused with exit status 6: two processes must not mend one ho
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
 from datetime import datetime
 
 from overnight import wiring
-from overnight.core.errors import MendNeededError, OvernightError, StoreDamagedError
+from overnight.core.errors import DiskFullError, MendNeededError, OvernightError, StoreDamagedError
 from overnight.core.events import printable
 from overnight.core.settings import resolve
 from overnight.host.home import Home
@@ -74,18 +75,31 @@ def _source(mended: Mended) -> str:
 def rescuer(home: Home, store: Store, told: Told) -> Callable[[StoreDamagedError], None]:
     """What an engine does when the file of its store is not at its place any more.
 
-    The function raises MendNeededError when that fails, too: then whoever holds the home next rebuilds it.
+    For want of room it is left for the next look: what is open must not be let go. The function raises
+    MendNeededError when it fails for another reason; then whoever holds the home next rebuilds the store.
     """
+    full = False
 
     def save(error: StoreDamagedError) -> None:
+        nonlocal full
         why = error.message.partition(";")[0]
         try:
             saved = rescue(home, store, why, now=wiring.clock.now())
         except (OvernightError, OSError) as failed:
-            raise mend_needed(error) from failed
+            if not _is_full(failed):
+                raise mend_needed(error) from failed
+            if not full:
+                full = True
+                told(f"{why}, and no room is left on the disk to put it back; it is tried every second", "make room")
+            return
+        full = False
         told(words_about_rescued(saved), "find out who removes files from the home; tasks and engine go on")
 
     return save
+
+
+def _is_full(error: OvernightError | OSError) -> bool:
+    return isinstance(error, DiskFullError) or getattr(error, "errno", 0) in (errno.ENOSPC, errno.EDQUOT)
 
 
 def words_about_rescued(saved: Rescued) -> str:
