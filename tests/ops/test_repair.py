@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -280,6 +281,20 @@ def test_without_room_for_another_store_nothing_is_changed(
         recover(home)
     after = tree(home)
     assert {name: after[name] for name in before} == before
+
+
+def test_a_home_whose_name_is_no_text_is_mended_too(tmp_path: Path) -> None:
+    place = Place(tmp_path / os.fsdecode(b"caf\xe9"))
+    place.add("a")
+    place.checkpoint()
+    place.journal()
+    place.close()
+    overwrite_a_third(place.home)
+    done = mended(place.home)
+    assert done.checkpoint
+    place.reopen()
+    assert place.states() == {"a": S.PENDING}
+    place.store.close()
 
 
 # -- what cannot be known ---------------------------------------------------------------------

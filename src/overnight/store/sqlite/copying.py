@@ -26,7 +26,7 @@ import apsw
 import msgspec
 
 from overnight.store.sqlite import checksums
-from overnight.store.sqlite.connection import meaning
+from overnight.store.sqlite.connection import meaning, named
 from overnight.store.sqlite.statements import read_all
 
 #: Seconds that a copy waits for a lock, which only a recovering or truncating writer takes.
@@ -76,7 +76,9 @@ def copy_open(read: apsw.Connection, source: Path, target: Path) -> None:
 
 
 def _copy(read: apsw.Connection, target: Path) -> None:
-    with closing(apsw.Connection(str(target), vfs=checksums.VFS)) as write:
+    name, uri = named(target)
+    flags = apsw.SQLITE_OPEN_READWRITE | uri
+    with closing(apsw.Connection(name, flags=flags, vfs=checksums.VFS)) as write:
         checksums.reserve(write)
         # Nobody knows of the file yet: if we die it is thrown away.
         write.pragma("synchronous", "off")
@@ -116,7 +118,8 @@ def _hand_out(descriptor: int, done: threading.Event) -> None:
 def open_copy(path: Path) -> apsw.Connection:
     """A store file to be read and never written, with its checksums looked at."""
     checksums.register()
-    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY, vfs=checksums.VFS)
+    name, uri = named(path)
+    connection = apsw.Connection(name, flags=apsw.SQLITE_OPEN_READONLY | uri, vfs=checksums.VFS)
     connection.set_busy_timeout(PATIENCE_MS)
     return connection
 
