@@ -11,6 +11,7 @@ import sys
 
 import adding
 import commands
+import damage
 import depth
 import functions
 import importing
@@ -28,6 +29,7 @@ PARTS = {
     "adding": adding.measure,
     "supervising": supervising.measure,
     "slow_disk": slow_disk.measure,
+    "damage": damage.measure,
 }
 
 
