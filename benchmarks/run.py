@@ -13,6 +13,7 @@ import sys
 import adding
 import commands
 import containment
+import damage
 import depth
 import functions
 import importing
@@ -33,6 +34,7 @@ PARTS = {
     "containment": containment.measure,
     "slow_disk": slow_disk.measure,
     "workflows": workflows.measure,
+    "damage": damage.measure,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -204,8 +205,11 @@ def test_the_share_counts_what_starting_the_process_costs() -> None:
     assert spacing(0.0) == pytest.approx(START / 0.05)
 
 
-def test_a_real_copier_makes_a_real_checkpoint(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", [b"plain", b"caf\xe9"])
+def test_a_real_copier_makes_a_real_checkpoint(tmp_path: Path, name: bytes) -> None:
     """In a process of its own, while this one goes on; killed, it leaves nothing and is told of."""
+    tmp_path /= os.fsdecode(name)
+    tmp_path.mkdir()
     store = SqliteStore.open(tmp_path / "queue.db", create=True)
     store.add([task("a")], now=1.0)
     shelf = Shelf(tmp_path / "checkpoints", "home")

@@ -40,6 +40,13 @@ def guard(tmp_path: Path) -> Iterator[Guard]:
 # -- starting again ---------------------------------------------------------------------------------
 
 
+def test_what_an_engine_wants_people_to_know_is_passed_on(guard: Guard) -> None:
+    """That a store was rebuilt, for instance; whoever typed ``start`` hears it before the engine is up."""
+    assert guard.run("say(type='note', message='mended'); up(); sys.exit(0)", waiting=True) == 0
+    assert guard.heard == [Note("mended"), Ready(guard.heard[-1].pid)]  # type: ignore[union-attr]
+    assert "mended" in guard.log
+
+
 def test_an_engine_that_crashes_is_started_again_until_the_budget_is_spent(guard: Guard) -> None:
     assert guard.run("up(); sys.exit(1)") == 1
     assert len(guard.lines("lives")) == 3

@@ -9,11 +9,12 @@ from pathlib import Path
 import apsw
 import pytest
 
-from overnight.core.errors import StoreDamagedError
+from overnight.core.errors import StoreDamagedError, StoreUnavailableError
 from overnight.core.task import Action, ActionKind, NewTask
 from overnight.store.sqlite.connection import Database, meaning
 from overnight.store.sqlite.copying import open_copy
 from overnight.store.sqlite.examining import examine, scan
+from overnight.store.sqlite.salvaging import salvaging
 from overnight.store.sqlite.store import SqliteStore
 
 ACTION = Action(kind=ActionKind.COMMAND, cwd=b"/", argv=(b"true",))
@@ -98,6 +99,27 @@ def test_a_page_in_the_wrong_place_is_found(path: Path) -> None:
     pages[10], pages[len(pages) // 2] = pages[len(pages) // 2], pages[10]
     path.write_bytes(b"".join(pages))
     assert examine(path, deep=True)
+
+
+def test_while_a_store_is_salvaged_nobody_can_be_told_that_something_is_recorded_in_it(path: Path) -> None:
+    """What a producer adds after the outbox was read would be left behind with the file."""
+    producer = SqliteStore.open(path, patience=0.01)
+    with salvaging(path) as found:
+        assert found.whole
+        assert sum(row.count for row in found.rows) == 700
+        with pytest.raises(StoreUnavailableError, match="busy"):
+            producer.add([NewTask(ACTION, b"late")], now=2.0)
+    producer.add([NewTask(ACTION, b"after")], now=2.0)
+    producer.close()
+
+
+def test_of_what_is_no_store_nothing_is_salvaged(path: Path) -> None:
+    path.write_bytes(b"text")
+    with salvaging(path) as found:
+        assert (found.whole, found.drained, found.rows) == (False, None, [])
+    path.unlink()
+    with salvaging(path) as found:
+        assert not found.whole
 
 
 def test_what_the_disk_cannot_read_is_damage_and_what_it_cannot_write_is_not(path: Path) -> None:

@@ -18,7 +18,7 @@ from overnight.engine.goal import Goal, QueueEmpty
 from overnight.engine.journal import Journal
 from overnight.engine.loop import Engine, Result
 from overnight.engine.observers import Observers
-from overnight.engine.ports import Observer
+from overnight.engine.ports import Observer, Rescue, give_up
 from overnight.executors.contract import Spec
 from overnight.host.waiter import Source
 from overnight.store.sqlite import SqliteStore
@@ -75,6 +75,8 @@ class Night:
         self.executor = FakeExecutor(self.clock, slots=2)
         #: Who watches besides the recorder.
         self.observers: list[Observer] = []
+        #: What is done when the store is not at its place any more.
+        self.rescue: Rescue = give_up
         #: Names of processes that have died.
         self.dead: set[str] = set()
 
@@ -109,6 +111,7 @@ class Night:
             observer=Observers([self.recorder, *self.observers]),
             resources=resources,
             is_alive=lambda owner: owner not in self.dead,
+            rescue=self.rescue,
         )
         return engine.run()
 

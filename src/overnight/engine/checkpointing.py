@@ -166,9 +166,7 @@ class Checkpointing:
             self._stretched = False
             self._tell(saved)
         elif answer.kind == StoreDamagedError.__name__:
-            raise StoreDamagedError(
-                answer.message, hint="'overnight resume --from-checkpoint latest' goes on from the newest checkpoint"
-            )
+            raise StoreDamagedError(answer.message, hint="'overnight resume' rebuilds it and goes on")
         else:
             self._fail(answer.message)
 

@@ -58,6 +58,15 @@ class Journaling:
             self._sync_at = moment + SYNC_EVERY
             self._journal.sync()
 
+    def flush(self) -> None:
+        """Write and sync all there is, now.
+
+        Raises:
+            DiskFullError: There is no room.
+        """
+        self._journal.pump()
+        self._journal.sync()
+
     def close(self) -> None:
         """Write and sync what is left, as far as there is room."""
         self._journal.close()

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from overnight.core.error_rules import Rule
-from overnight.core.errors import DiskFullError
+from overnight.core.errors import DiskFullError, OvernightError, StoreDamagedError
 from overnight.core.states import TaskState
 from overnight.core.stopping import Mode, StoppedBy, Stopping
 from overnight.core.verdict import Settlement
@@ -29,7 +29,7 @@ from overnight.engine.journaling import Journaling
 from overnight.engine.news import News
 from overnight.engine.orders import OrderBook
 from overnight.engine.popped import IsAlive
-from overnight.engine.ports import Bell, Machine, Observer, Room, StopSource
+from overnight.engine.ports import Bell, Machine, Observer, Rescue, Room, StopSource, give_up
 from overnight.engine.quotas import Quotas
 from overnight.engine.recovery import as_settlement, recover
 from overnight.engine.retention import Retention
@@ -90,6 +90,7 @@ class Engine:
         resources: What this machine has of each named resource.
         rules: What a person has said about failures.
         is_alive: Whether the owner of a popped task, a process, still lives.
+        rescue: What to do when the store's file is not at its place any more; raises when nothing helps.
         by: Who this engine is, for the events.
     """
 
@@ -111,6 +112,7 @@ class Engine:
         resources: Mapping[str, float] | None = None,
         rules: Sequence[Rule] = (),
         is_alive: IsAlive = lambda _: True,
+        rescue: Rescue = give_up,
         by: str = "engine",
     ) -> None:
         self._store = store
@@ -123,6 +125,7 @@ class Engine:
         self._goal = goal
         self._observer = observer
         self._by = by
+        self._rescue = rescue
         self._orders = OrderBook(store, resources or {}, ahead=goal.ahead())
         self._rules = rules
         self._attempts = Attempts(executor, store, self._orders, rules)
@@ -145,6 +148,7 @@ class Engine:
         Raises:
             StaleEngineError: A newer engine has taken the store.
             StoreUnavailableError: The store's answer is unknown; a fresh process must read again.
+            StoreDamagedError: It cannot be read; whoever takes the home next must mend it first.
         """
         try:
             self._begin()
@@ -193,6 +197,7 @@ class Engine:
     def _end(self) -> Result:
         why = self._wishes.stopping.by or StoppedBy.QUEUE_EMPTY
         with contextlib.suppress(DiskFullError):  # then the last word is missing, and nothing else
+            self._keep_file()
             self._store.stand_down(fence=self.fence, now=self._clock.now(), why=why)
         self._journaling.close()
         if self._wishes.stopping.mode is not Mode.RUN:
@@ -370,7 +375,7 @@ class Engine:
             self._look_now_and_then()
 
     def _look_now_and_then(self) -> None:
-        self._store.check_file()
+        self._keep_file()
         self._wishes.stop_for(self._stops.look())
         now, moment = self._clock.now(), self._clock.monotonic()
         self._agenda.take_in(self._attempts.unstick(now=now, moment=moment))
@@ -385,6 +390,15 @@ class Engine:
         counts = self._store.counts()
         self._look_at_conditions(counts)
         self._observer.ticked(counts, self._attempts.running())
+
+    def _keep_file(self) -> None:
+        """Commits into a file that somebody has deleted succeed, and would be gone with us."""
+        try:
+            self._store.check_file()
+        except StoreDamagedError as error:
+            with contextlib.suppress(OvernightError):  # should that fail, the journal is all there is
+                self._journaling.flush()
+            self._rescue(error)
 
     def _look_at_conditions(self, counts: Counts) -> None:
         working = self._wishes.stopping.mode is Mode.RUN

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from overnight.core.errors import StoreDamagedError
 from overnight.core.gates import Hold, Reading
 from overnight.core.stopping import Ask, Stopping
 from overnight.core.verdict import Settlement
 from overnight.engine.attempts import Running
 from overnight.store.contract import Counts
+
+#: Answers to a store whose file is not at its place any more; raises when nothing helps.
+Rescue = Callable[[StoreDamagedError], None]
+
+
+def give_up(error: StoreDamagedError) -> None:
+    """No answer: the engine ends."""
+    raise error
 
 
 class Bell(Protocol):

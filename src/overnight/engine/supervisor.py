@@ -182,6 +182,7 @@ class Supervisor:
         while not engine.over:
             self._attend(engine)
         life, left = engine.bury()
+        self._pass_on(engine)
         if left:
             self._voice.tell(f"processes that cannot be ended (stuck in the kernel?): {sorted(left)[:10]}")
         return life, engine.refusal
@@ -195,10 +196,15 @@ class Supervisor:
                 engine.end_within(STOP_PATIENCE)
         was_up = engine.ready
         engine.attend(ready)
+        self._pass_on(engine)
         if engine.ready and not was_up:
             self._came_up = True
             self._voice.ready(engine.pid)
         self._service.alive()
+
+    def _pass_on(self, engine: Watched) -> None:
+        for words in engine.take_notes():
+            self._voice.tell(words)
 
     def _patience(self, seconds: float) -> float:
         return min(seconds, LONGEST_SLEEP, (self._service.watches or LONGEST_SLEEP * 2) / 2)

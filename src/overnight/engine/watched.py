@@ -16,7 +16,19 @@ from collections.abc import Sequence
 
 import msgspec
 
-from overnight.core.supervision import Life, Policy, Pulse, Ready, Refused, Report, Word, is_frozen, look_every, silence
+from overnight.core.supervision import (
+    Life,
+    Note,
+    Policy,
+    Pulse,
+    Ready,
+    Refused,
+    Report,
+    Word,
+    is_frozen,
+    look_every,
+    silence,
+)
 from overnight.host.channel import Channel
 from overnight.host.clock import Clock
 from overnight.host.processes import Exit
@@ -78,6 +90,8 @@ class Watched:
         self.ready = self.proven = self.over = False
         #: Why it would not work, if it said so.
         self.refusal: Refused | None = None
+        #: What it wants people to know, and was not taken yet.
+        self._notes: list[str] = []
 
     @property
     def pid(self) -> int:
@@ -117,6 +131,8 @@ class Watched:
                 self.proven = self.proven or word.proven
             elif isinstance(word, Refused):
                 self.refusal = word
+            elif isinstance(word, Note):
+                self._notes.append(word.message)
 
     def _look(self, moment: float) -> None:
         elapsed, self._looked_at = moment - self._looked_at, moment
@@ -125,6 +141,11 @@ class Watched:
         if self._frozen_for is None and is_frozen(self._silent, self._policy, ready=self.ready):
             self._frozen_for = self._silent
             self.end()
+
+    def take_notes(self) -> list[str]:
+        """What it wants people to know, once."""
+        notes, self._notes = self._notes, []
+        return notes
 
     def pass_on(self, number: signal.Signals) -> None:
         """Let it have a signal that came for it."""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from overnight.monitor.tail import number_of
-
-_SEQ = re.compile(rb'^\{"seq":(\d+),')
+from overnight.monitor.tail import SEQ, number_of
 
 
 class Line(NamedTuple):
@@ -41,7 +38,7 @@ def _of_file(lines: Iterator[bytes], seq: int) -> Iterator[Line]:
     for content in lines:
         if not content.endswith(b"\n"):
             return
-        found = _SEQ.match(content)
+        found = SEQ.match(content)
         if found is None:
             yield Line(None, content)
         elif int(found[1]) > seq:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -10,6 +11,9 @@ from typing import Any, BinaryIO
 import msgspec
 
 from overnight.host.files import last_line
+
+#: How a line begins.
+SEQ = re.compile(rb'^\{"seq":(\d+),')
 
 
 class JournalTail:
@@ -59,7 +63,10 @@ class JournalTail:
             yield from self._unless_known(line)
 
     def _unless_known(self, line: bytes) -> Iterator[dict[str, Any]]:
-        event = msgspec.json.decode(line)
+        try:
+            event = msgspec.json.decode(line)
+        except msgspec.DecodeError:
+            return  # damaged: what it told is looked up in the store
         if event["seq"] > self._seq:
             self._seq = event["seq"]
             yield event
@@ -77,6 +84,13 @@ def last_seq(path: Path) -> int:
             line, _ = last_line(file.fileno())
     except FileNotFoundError:
         line = b""
-    if line:
-        return int(msgspec.json.decode(line)["seq"])
-    return max(map(number_of, path.parent.glob("events-*.jsonl")), default=0)
+    if found := SEQ.match(line):
+        return int(found[1])
+    older = max(map(number_of, path.parent.glob("events-*.jsonl")), default=0)
+    return max(older, _highest(path)) if line else older
+
+
+def _highest(path: Path) -> int:
+    """The highest number in a file whose last line is none of ours."""
+    with path.open("rb") as file:
+        return max((int(found[1]) for found in map(SEQ.match, file) if found), default=0)

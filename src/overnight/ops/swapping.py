@@ -90,6 +90,12 @@ def set_aside(home: Home, *, epoch: int | None = None) -> Path | None:
     return place
 
 
+def next_aside(home: Home) -> Path | None:
+    """Where the present store will lie when the next epoch begins; None when there is nothing of it."""
+    parts = [part for part in PARTS if os.path.lexists(f"{home.store}{part}")]
+    return _free_place(home, past(home).epoch + 1, parts) if parts else None
+
+
 def places_aside(home: Home, epoch: int) -> list[Path]:
     """Where stores lie that were set aside when this epoch began, or was about to."""
     with contextlib.suppress(FileNotFoundError):

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -448,6 +449,15 @@ class Store(Protocol):
 
     def check_file(self) -> None:
         """Raise StoreDamagedError when the file behind the connection is no longer the one at its path."""
+
+    def copy_to(self, path: Path) -> None:
+        """Copy all that this connection sees to a new file, whatever has become of the name of its own.
+
+        On the disk on return. Raises StoreDamagedError, DiskFullError.
+        """
+
+    def reopen(self) -> None:
+        """Go on with the file that is at the path now. Raises NotFoundError when there is none, and stays as it is."""
 
     def close(self) -> None:
         """Let go of the store; ended for good."""

@@ -11,7 +11,7 @@ import getpass
 import os
 from pathlib import Path
 
-from overnight.core.errors import NotFoundError, StoreDamagedError
+from overnight.core.errors import NotFoundError, OvernightError, StoreDamagedError
 from overnight.host import doorbell
 from overnight.host.clock import SystemClock
 from overnight.host.home import DIRECTORY, Home, check, find, has_store, remember_store
@@ -73,8 +73,8 @@ def open_store(
 
     if has_store(home) and not home.store.exists():
         raise StoreDamagedError(
-            f"{home.store} is gone, and with it every task; nothing was changed",
-            hint="put it back from a copy; to begin anew, use another home (--home DIR) or remove this one",
+            f"{home.store} is gone; nothing was changed",
+            hint="'overnight resume' rebuilds it from a checkpoint and the journal, and goes on",
         )
     store = SqliteStore.open(
         home.store,
@@ -88,6 +88,20 @@ def open_store(
         with contextlib.suppress(OSError):  # on a full disk the next call does it
             remember_store(home)
     return store
+
+
+def keep_up(store: Store) -> bool:
+    """For whoever watches for long: go on with the file that has taken the place of the old one; whether one has.
+
+    A store is rescued or rebuilt by the engine; until that is done the old file is what there is to read.
+    """
+    try:
+        store.check_file()
+    except StoreDamagedError:
+        with contextlib.suppress(OvernightError):
+            store.reopen()
+            return True
+    return False
 
 
 def ring(home: Home, word: bytes = doorbell.RING) -> None:

@@ -11,7 +11,7 @@ import msgspec
 from overnight.core import gates
 from overnight.core.configuration import Configuration
 from overnight.core.durations import format_size
-from overnight.core.errors import NotNowError
+from overnight.core.errors import NotNowError, StoreDamagedError
 from overnight.core.events import printable
 from overnight.core.gates import Reading, Thresholds
 from overnight.core.settings import Settings
@@ -44,19 +44,22 @@ from overnight.ops.swapping import keep_promise
 from overnight.store.contract import Queue, Store
 from overnight.wiring import clock, is_alive, open_store, who
 from overnight.wiring.checkpoints import checkpointing, plan_of
+from overnight.wiring.mending import Told, make_whole, mend_needed, on_stderr, rescuer
 from overnight.wiring.queues import lay_down
 
 
 @contextmanager
-def holding(home: Home, mission: Mission | None = None) -> Iterator[Store]:
-    """Hold the home as its engine; yields its store, migrated and ready.
+def holding(home: Home, mission: Mission | None = None, *, told: Told = on_stderr) -> Iterator[Store]:
+    """Hold the home as its engine; yields its store, whole, migrated and ready.
 
     Args:
         home: The home.
         mission: From our supervisor, which holds the home already and shares its lock.
+        told: What is said about a damaged store, which is mended first.
 
     Raises:
         AlreadyRunningError: Another process holds it; raised at once.
+        StoreDamagedError: The store is damaged, and there is nothing to rebuild it from.
     """
     lock = HomeLock(home.lock)
     if mission is None:
@@ -67,6 +70,7 @@ def holding(home: Home, mission: Mission | None = None) -> Iterator[Store]:
         lock.adopt(mission.lock, _identity(home) | watched)
     try:
         keep_promise(home)  # whoever was going back to a checkpoint may have died on the way
+        make_whole(home, told)
         with closing(open_store(home, create=True, migrate=True)) as store:
             yield store
     finally:
@@ -121,6 +125,7 @@ def run_engine(
     settings: Settings,
     configured: Configuration,
     supervisor: Report | None = None,
+    told: Told = on_stderr,
 ) -> Result:
     """Run the engine in this process until its goal is reached. The caller holds the home.
 
@@ -132,11 +137,38 @@ def run_engine(
         settings: As this call has them.
         configured: For queues and resources.
         supervisor: What our supervisor says of itself, for ``engine.json``.
+        told: What is said when somebody has taken the store away, and it is put back.
 
     Raises:
         NotNowError: There is too little room on the disk; nothing was started.
-        StoreDamagedError: The store is damaged, or is not at its place any more.
+        MendNeededError: The store is damaged; whoever holds the home next mends it first.
     """
+    try:
+        return _run_engine(
+            home,
+            store,
+            goal=goal,
+            observer=observer,
+            settings=settings,
+            configured=configured,
+            supervisor=supervisor,
+            told=told,
+        )
+    except StoreDamagedError as error:
+        raise mend_needed(error) from error
+
+
+def _run_engine(
+    home: Home,
+    store: Store,
+    *,
+    goal: Goal,
+    observer: Observer,
+    settings: Settings,
+    configured: Configuration,
+    supervisor: Report | None,
+    told: Told,
+) -> Result:
     machine = Machine(home.path)
     limits = limits_of(settings, machine.cpus)
     need_room(home, machine.look(), limits.thresholds)
@@ -186,6 +218,7 @@ def run_engine(
                 resources={name: resource.amount for name, resource in configured.resources.items()},
                 rules=configured.rules,
                 is_alive=is_alive,
+                rescue=rescuer(home, store, told),
                 by=who(),
             ).run()
     finally:

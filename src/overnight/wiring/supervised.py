@@ -13,7 +13,7 @@ from overnight.core.errors import OvernightError
 from overnight.core.events import printable
 from overnight.core.settings import resolve
 from overnight.core.stopping import StoppedBy
-from overnight.core.supervision import Refused
+from overnight.core.supervision import Note, Refused
 from overnight.engine.goal import Goal, Never, QueueEmpty
 from overnight.engine.loop import Result
 from overnight.engine.pulse import Pulses
@@ -49,7 +49,11 @@ def _work(home: Home, options: Options, mission: Mission, channel: Channel) -> i
     configured = read(home)
     settings = resolve(flags={"slots": options.slots}, environ=os.environ, configured=configured.settings)
     goal: Goal = QueueEmpty() if options.until_empty else Never()
-    with holding(home, mission) as store:
+
+    def told(words: str, hint: str) -> None:
+        channel.send(msgspec.json.encode(Note(printable(f"{words}\n  try: {hint}"))))
+
+    with holding(home, mission, told=told) as store:
         result = run_engine(
             home,
             store,

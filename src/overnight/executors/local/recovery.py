@@ -87,6 +87,12 @@ def committed(spool: Path) -> None:
     (spool / FILE).unlink(missing_ok=True)
 
 
+def begun(marks: Path) -> list[Key]:
+    """The attempts of which the marks say that they have begun, whoever knows of them."""
+    places, _ = _places(marks)
+    return sorted(places)
+
+
 def _earlier(spool: Path) -> dict[Key, Event]:
     try:
         recovered = msgspec.msgpack.decode((spool / FILE).read_bytes(), type=_Recovered)

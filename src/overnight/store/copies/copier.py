@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections.abc import Callable
 
 import msgspec
 
 from overnight.core.errors import OvernightError
+from overnight.core.events import printable
 from overnight.host.clock import SystemClock
 from overnight.store.copies.making import Made, Order, make
 
@@ -38,19 +40,29 @@ def argv(order: Order) -> list[str]:
     here = os.getcwd()  # noqa: PTH109 - as it stands in sys.path
     paths = list(dict.fromkeys(entry or here for entry in sys.path))
     boot = f"import sys; sys.path[:] = {paths!r}; from overnight.store.copies.copier import main; main()"
-    return [sys.executable, "-I", "-S", "-c", boot, msgspec.json.encode(order).decode()]
+    words = _with_paths(order, lambda path: os.fsencode(path).decode("latin-1"))
+    return [sys.executable, "-I", "-S", "-c", boot, msgspec.json.encode(words).decode()]
+
+
+def _with_paths(order: Order, change: Callable[[str], str]) -> Order:
+    """Names need not be text, and JSON carries nothing else."""
+    paths = {"store": change(order.store), "shelf": change(order.shelf), "second": change(order.second)}
+    return msgspec.structs.replace(order, **paths)
 
 
 def main() -> None:
     """Make the checkpoint that the last argument orders."""
     threading.Thread(target=_end_with_the_engine, daemon=True).start()
-    order = msgspec.json.decode(sys.argv[-1], type=Order)
+    words = msgspec.json.decode(sys.argv[-1], type=Order)
+    order = _with_paths(words, lambda path: os.fsdecode(path.encode("latin-1")))
     try:
         answer: Answer = Done(make(order, clock=SystemClock()))
     except OvernightError as error:
-        answer = Failed(type(error).__name__, error.message)
+        answer = Failed(type(error).__name__, printable(error.message))
     except OSError as error:
-        answer = Failed("OSError", f"no checkpoint could be written to {order.shelf}: {error.strerror or error}")
+        answer = Failed(
+            "OSError", printable(f"no checkpoint could be written to {order.shelf}: {error.strerror or error}")
+        )
     os.write(1, msgspec.json.encode(answer) + b"\n")
     os._exit(0)
 

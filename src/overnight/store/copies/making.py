@@ -19,6 +19,7 @@ import msgspec
 
 from overnight.core.checkpoints import Keeping, Kept, surplus
 from overnight.core.errors import StoreDamagedError
+from overnight.core.events import printable
 from overnight.core.gates import Reading
 from overnight.core.version import VERSION
 from overnight.host.clock import Clock
@@ -38,7 +39,7 @@ Step = Callable[[str], None]
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """A checkpoint to be made. Paths are text, as JSON carries them."""
+    """A checkpoint to be made. Paths are text, with surrogates for what is none."""
 
     store: str
     shelf: str
@@ -87,7 +88,7 @@ def make(order: Order, *, clock: Clock, step: Step = lambda _: None) -> Made:
     step("placed")
     shelf.point(manifest.name)
     step("latest")
-    trouble = _second(order, entry, step)
+    trouble = printable(_second(order, entry, step))
     for place in (shelf, *_seconds(order)):
         prune(place, order.keeping, now=made_at)
     step("pruned")
@@ -103,7 +104,7 @@ def _copy(store: Path, target: Path, step: Step) -> FileMark:
     if wrong:
         raise StoreDamagedError(
             f"{store} is damaged ({wrong[0]}); no checkpoint was made and the older ones are as they were",
-            hint="'overnight resume --from-checkpoint latest' goes on from the newest checkpoint",
+            hint="'overnight resume' rebuilds the store from the newest checkpoint and the journal, and goes on",
         )
     step("examined")
     return found.mark

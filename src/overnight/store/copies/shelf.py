@@ -176,10 +176,16 @@ def troubles(entry: Entry, *, deep: bool = False) -> list[str]:
     return examine(entry.store, deep=True, zero_pages=zeros) if deep else []
 
 
-def newest_whole(shelves: Sequence[Shelf]) -> tuple[Entry | None, list[tuple[Entry, str]]]:
-    """The newest copy that is whole, wherever it lies, and those that are newer and are not, with what is wrong."""
+def newest_first(shelves: Sequence[Shelf]) -> list[Entry]:
+    """All folders of all shelves, newest copies first, those without a manifest last."""
     every = [entry for shelf in shelves for entry in shelf.entries()]
     every.sort(key=_age, reverse=True)
+    return every
+
+
+def newest_whole(shelves: Sequence[Shelf]) -> tuple[Entry | None, list[tuple[Entry, str]]]:
+    """The newest copy that is whole, wherever it lies, and those that are newer and are not, with what is wrong."""
+    every = newest_first(shelves)
     bad: list[tuple[Entry, str]] = [(entry, entry.trouble) for entry in every if entry.manifest is None]
     for entry in every:
         if entry.manifest is None:

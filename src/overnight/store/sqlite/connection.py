@@ -80,7 +80,7 @@ _UNREADABLE = (
     apsw.SQLITE_IOERR_SHORT_READ,
     apsw.SQLITE_IOERR_CORRUPTFS,
 )
-_TRY_DAMAGE = "'overnight resume --from-checkpoint latest' sets the file aside and goes on from the newest checkpoint"
+_TRY_DAMAGE = "'overnight resume' sets the file aside, rebuilds it from a checkpoint and the journal, and goes on"
 
 
 class Transaction:
@@ -149,12 +149,15 @@ class Database:
         self._patience = patience
         self._hooks = hooks
         self._on_wait = on_wait
+        self._readonly = readonly
+        #: Of the log, once there is one.
+        self._log: tuple[int, int] | None = None
         #: Pages in the write-ahead log after our last commit; others' are counted with them.
         self.wal_pages = 0
         if create and not readonly and not path.exists():
             create_file(path)
         with self.understood():
-            self.connection = self._open(readonly)
+            self.connection = self._open()
         try:
             with self.understood():
                 self._prepare(migrate=migrate and not readonly)
@@ -162,11 +165,11 @@ class Database:
             self.connection.close()
             raise
 
-    def _open(self, readonly: bool) -> apsw.Connection:  # noqa: FBT001  # private, called once
+    def _open(self) -> apsw.Connection:
         checksums.register()
-        flags = apsw.SQLITE_OPEN_READONLY if readonly else apsw.SQLITE_OPEN_READWRITE
+        flags = apsw.SQLITE_OPEN_READONLY if self._readonly else apsw.SQLITE_OPEN_READWRITE
         try:
-            before = os.stat(self.path)  # noqa: PTH116  # the pair with the one in check_file
+            before = _inode(self.path)
             name, uri = named(self.path)
             connection = apsw.Connection(name, flags=flags | uri, vfs=checksums.VFS, statementcachesize=200)
         except FileNotFoundError:
@@ -174,7 +177,7 @@ class Database:
                 f"there is no store at {self.path}, and so there are no tasks; nothing was changed",
                 hint="'overnight add' or 'overnight run' makes one",
             ) from None
-        self._inode = (before.st_dev, before.st_ino)
+        self._inode = before
         return connection
 
     def _prepare(self, *, migrate: bool) -> None:
@@ -191,6 +194,9 @@ class Database:
         # One byte of the header says that pages have checksums; without it nobody would look at them.
         if connection.pragma("checksum_verification") != "1":
             raise StoreDamagedError(f"{self.path} is damaged (no checksums); nothing was changed", hint=_TRY_DAMAGE)
+        self._log = None
+        with contextlib.suppress(OSError):  # a copy has none
+            self._log = _inode(Path(f"{self.path}-wal"))
         self.check_file()
 
     def _note_wal(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
@@ -282,19 +288,10 @@ class Database:
     # -- the file ----------------------------------------------------------------------------
 
     def check_file(self) -> None:
-        """Raise `StoreDamagedError` when the path does not name our file any more."""
-        try:
-            now = os.stat(self.path)  # noqa: PTH116  # see _open
-        except OSError as error:
-            raise StoreDamagedError(
-                f"{self.path} is gone while it is in use ({error.strerror}); nothing more can be recorded in it",
-                hint="put it back from a copy, and run the command again",
-            ) from error
-        if (now.st_dev, now.st_ino) != self._inode:
-            raise StoreDamagedError(
-                f"{self.path} has been replaced while it is in use; what was just written is not in the new file",
-                hint="run the command again",
-            )
+        """Raise `StoreDamagedError` when the paths do not name our file and its log any more."""
+        _check(self.path, self._inode)
+        if self._log is not None:  # what has just been committed lies there
+            _check(Path(f"{self.path}-wal"), self._log)
 
     def tidy(self, pages: int, *, give_back: int) -> None:
         """Move the log into the file when it has at least `pages` pages; give its room back from `give_back` on.
@@ -323,9 +320,42 @@ class Database:
         with contextlib.suppress(OvernightError):
             self.tidy(LONG_LOG, give_back=LONG_LOG)
 
+    def reopen(self) -> None:
+        """Go on with the file that is at the path now; without one this stays as it is.
+
+        Raises:
+            NotFoundError: There is none.
+            StoreDamagedError: It cannot be used.
+        """
+        with self.understood():
+            fresh = self._open()
+            self.connection.close()
+            self.connection = fresh
+            self._prepare(migrate=False)
+
     def close(self) -> None:
         """Let go; twice is as good as once."""
         self.connection.close()
+
+
+def _inode(path: Path) -> tuple[int, int]:
+    found = os.stat(path)  # noqa: PTH116 - after every commit
+    return found.st_dev, found.st_ino
+
+
+def _check(path: Path, inode: tuple[int, int]) -> None:
+    try:
+        now = _inode(path)
+    except OSError as error:
+        raise StoreDamagedError(
+            f"{path} is gone while it is in use ({error.strerror}); nothing more can be recorded in it",
+            hint="an engine at work puts it back within seconds, 'overnight resume' rebuilds it; then again",
+        ) from error
+    if now != inode:
+        raise StoreDamagedError(
+            f"{path} has been replaced while it is in use; what was just written is not in the new file",
+            hint="run the command again",
+        )
 
 
 def named(path: Path) -> tuple[str, int]:

@@ -26,7 +26,7 @@ import apsw
 import msgspec
 
 from overnight.store.sqlite import checksums
-from overnight.store.sqlite.connection import meaning
+from overnight.store.sqlite.connection import meaning, named
 from overnight.store.sqlite.statements import read_all
 
 #: Seconds that a copy waits for a lock, which only a recovering or truncating writer takes.
@@ -54,19 +54,31 @@ def copy_file(source: Path, target: Path) -> None:
         DiskFullError: There is no room for the copy.
         StoreUnavailableError: Something else stood in the way.
     """
+    try:
+        read = open_copy(source)
+    except apsw.Error as error:
+        raise meaning(error, source) from error
+    with closing(read):
+        copy_open(read, source, target)
+
+
+def copy_open(read: apsw.Connection, source: Path, target: Path) -> None:
+    """The same by a connection that is open already, whatever has become of the name of its file."""
     checksums.register()
     os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
     try:
         with _handed_out(target):
-            _copy(source, target)
+            _copy(read, target)
     except apsw.FullError as error:
         raise meaning(error, target) from error
     except apsw.Error as error:
         raise meaning(error, source) from error
 
 
-def _copy(source: Path, target: Path) -> None:
-    with closing(open_copy(source)) as read, closing(apsw.Connection(str(target), vfs=checksums.VFS)) as write:
+def _copy(read: apsw.Connection, target: Path) -> None:
+    name, uri = named(target)
+    flags = apsw.SQLITE_OPEN_READWRITE | uri
+    with closing(apsw.Connection(name, flags=flags, vfs=checksums.VFS)) as write:
         checksums.reserve(write)
         # Nobody knows of the file yet: if we die it is thrown away.
         write.pragma("synchronous", "off")
@@ -106,7 +118,8 @@ def _hand_out(descriptor: int, done: threading.Event) -> None:
 def open_copy(path: Path) -> apsw.Connection:
     """A store file to be read and never written, with its checksums looked at."""
     checksums.register()
-    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY, vfs=checksums.VFS)
+    name, uri = named(path)
+    connection = apsw.Connection(name, flags=apsw.SQLITE_OPEN_READONLY | uri, vfs=checksums.VFS)
     connection.set_busy_timeout(PATIENCE_MS)
     return connection
 

@@ -8,6 +8,7 @@ they are in use.
 
 from __future__ import annotations
 
+import os
 from array import array
 from collections.abc import Sequence
 from contextlib import closing
@@ -17,10 +18,16 @@ import apsw
 
 from overnight.core.errors import StoreDamagedError
 from overnight.store.sqlite import books, migrations
-from overnight.store.sqlite.copying import open_copy
+from overnight.store.sqlite.connection import Database, meaning
+from overnight.store.sqlite.copying import Facts, facts_of, open_copy
 
 #: Findings of one kind that are told.
 MOST_TOLD = 5
+PAGE = 4096
+_ZEROS = bytes(PAGE)
+_BLOCK = 256 * PAGE
+#: Of a write-ahead log, and of each page in it.
+_LOG_HEADER, _FRAME_HEADER = 32, 24
 
 
 def examine(path: Path, *, deep: bool, zero_pages: Sequence[int] = ()) -> list[str]:
@@ -42,16 +49,73 @@ def examine(path: Path, *, deep: bool, zero_pages: Sequence[int] = ()) -> list[s
         return [f"it cannot be read ({error})"]
 
 
-def scan(connection: apsw.Connection, path: Path) -> None:
+def scan(connection: apsw.Connection, path: Path, *, zero_pages: Sequence[int] = ()) -> None:
     """Read every page of a store that is in use, for their checksums: some 1.7 s a GB.
 
     Raises:
         StoreDamagedError: A page does not fit its checksum, or is not where it belongs.
     """
     # Not the virtual table dbstat, which is faster: it never reads the last page of a long value.
-    found = _structure(connection, deep=False)
+    try:
+        found = _structure(connection, deep=False) or _zeros(connection, zero_pages)
+    except apsw.Error as error:
+        raise meaning(error, path) from error
     if found:
         raise StoreDamagedError(f"{path} is damaged ({found[0]}); nothing was changed")
+
+
+def inspect(path: Path) -> Facts:
+    """What a store says of itself, after every page of it was read. For the holder of the home, who may migrate it.
+
+    Raises:
+        StoreDamagedError: It is damaged.
+        NotFoundError: It is not there.
+        HomeUnusableError: A newer version wrote it, or it cannot be used by this user.
+    """
+    zero_pages = _zero_pages(path)
+    with closing(Database(path, migrate=True)) as database:
+        scan(database.connection, path, zero_pages=zero_pages)
+        with database.understood():
+            return facts_of(database.connection)
+
+
+def _zero_pages(path: Path) -> list[int]:
+    """Numbers of the pages that are all zeros and not in the log. Before there is a connection: see `connection`."""
+    try:
+        found = _zeros_in(path)
+        return [number for number in found if number not in _logged(Path(f"{path}-wal"))] if found else []
+    except OSError:  # whoever opens it will say so
+        return []
+
+
+def _zeros_in(path: Path) -> list[int]:
+    found: list[int] = []
+    at = 0
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            if _ZEROS in block:
+                found += [
+                    (at + place) // PAGE + 1 for place in range(0, len(block), PAGE) if block.startswith(_ZEROS, place)
+                ]
+            at += len(block)
+    return found
+
+
+def _logged(log: Path) -> set[int]:
+    """Numbers of the pages in a write-ahead log.
+
+    Source: https://www.sqlite.org/fileformat2.html#the_write_ahead_log
+    """
+    found: set[int] = set()
+    if not log.exists():
+        return found
+    with log.open("rb") as file:
+        salts = file.read(_LOG_HEADER)[16:24]
+        while len(frame := file.read(_FRAME_HEADER)) == _FRAME_HEADER:
+            if frame[8:16] == salts:
+                found.add(int.from_bytes(frame[:4], "big"))
+            file.seek(PAGE, os.SEEK_CUR)
+    return found
 
 
 def _schema(connection: apsw.Connection) -> list[str]:
@@ -80,6 +144,8 @@ def _tables_of_schema() -> set[str]:
 
 def _structure(connection: apsw.Connection, *, deep: bool) -> list[str]:
     check = "integrity_check" if deep else "quick_check"
+    # Constraints were kept when the rows were written, and what has changed since shows in the checksums of pages.
+    connection.execute(f"PRAGMA ignore_check_constraints = {int(not deep)}")
     rows = connection.execute(f"PRAGMA {check}({MOST_TOLD})").fetchall()
     # Each row holds one finding a line.
     findings = [line for (words,) in rows for line in str(words).splitlines() if not line.startswith("***")]

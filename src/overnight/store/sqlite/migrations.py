@@ -101,7 +101,8 @@ def bring_up_to_date(connection: apsw.Connection, path: Path, *, migrate: bool) 
     ours, version = _version(connection)
     if ours != APPLICATION_ID:
         raise StoreDamagedError(
-            f"{path} is not a store of Overnight; nothing was changed", hint="move it away, or use another home"
+            f"{path} is not a store of Overnight; nothing was changed",
+            hint="'overnight resume' sets it aside, rebuilds the store from a checkpoint and the journal, and goes on",
         )
     if version > VERSION:
         raise HomeUnusableError(

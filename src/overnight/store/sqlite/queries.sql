@@ -371,6 +371,9 @@ SELECT DISTINCT queue FROM lanes
 -- name: facts
 SELECT journal_seq + (SELECT coalesce(sum(count), 0) FROM outbox), fence, last_task_id FROM meta;
 
+-- name: given
+SELECT fence, last_task_id FROM meta;
+
 -- name: last_completed
 SELECT task_id FROM attempts WHERE outcome = 'completed' ORDER BY finished_at DESC LIMIT 1;
 
@@ -429,6 +432,15 @@ SELECT task_id FROM popped WHERE task_id IN carray(?);
 
 -- name: outbox_counts
 SELECT id, count FROM outbox ORDER BY id;
+
+-- name: drop_outbox
+DELETE FROM outbox;
+
+-- name: drop_all_lines
+DELETE FROM batch_lines;
+
+-- name: known_action
+SELECT definition FROM actions WHERE digest = ?;
 
 -- name: go_on_after
 UPDATE meta SET journal_seq = ?1, fence = max(fence, ?2), last_task_id = max(last_task_id, ?3);

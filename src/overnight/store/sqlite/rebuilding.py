@@ -7,7 +7,7 @@ given. Its time is over, and nothing of it may be given twice.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +15,7 @@ from typing import NamedTuple
 import apsw
 
 from overnight.core.errors import StoreDamagedError
+from overnight.store.contract import OutboxRow
 from overnight.store.sqlite.connection import Database, create_file
 from overnight.store.sqlite.copying import Facts, facts_of
 from overnight.store.sqlite.statements import read_all, read_one, run
@@ -92,3 +93,22 @@ def go_on_after(rebuilt: Rebuilt, *, last: int, fence: int, last_task_id: int) -
         if not read_all(connection, "outbox_counts"):
             number = max(number, last)
         run(connection, "go_on_after", (number, fence, last_task_id))
+
+
+def give_over(rebuilt: Rebuilt, rows: Sequence[OutboxRow], *, last: int, fence: int, last_task_id: int) -> None:
+    """Let these wait for the journal in place of what the copy has for it; numbers go on after those that were given.
+
+    Args:
+        rebuilt: The copy.
+        rows: What the journal has not, oldest first.
+        last: Number of the event before the first of them.
+        fence: The highest that was given, as far as is known.
+        last_task_id: The same.
+    """
+    connection = rebuilt.database.connection
+    with rebuilt.database.write("restore"):
+        run(connection, "drop_all_lines")
+        run(connection, "drop_outbox")
+        for row in rows:
+            run(connection, "add_to_outbox", (row.count, row.lines))
+        run(connection, "go_on_after", (last, fence, last_task_id))

@@ -13,11 +13,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from itertools import groupby
 
+import apsw
 import msgspec
 
-from overnight.core.errors import OvernightError
+from overnight.core.errors import OvernightError, StoreUnavailableError
+from overnight.core.events import stamp
 from overnight.core.states import FINAL, TaskState
 from overnight.core.task import Action
 from overnight.core.verdict import Settlement
@@ -37,6 +40,8 @@ BATCH = 5000
 _VERBS = {"cancelled": Verb.CANCEL, "held": Verb.HOLD, "released": Verb.RELEASE, "revived": Verb.RETRY}
 #: Events that tell of tasks; what follows is the deed.
 _OF_TASKS = ("file_", "step_")
+#: What a record raises that speaks of what is not there: lines before it are missing.
+_UNFIT = (apsw.ConstraintError, OvernightError, ArithmeticError, AssertionError, LookupError, TypeError, ValueError)
 
 
 class Replayed(msgspec.Struct):
@@ -88,14 +93,28 @@ class Replayer:
         keep = int(read_one(self._connection, "last_outbox_id"))
         for batch, following in _with_next(self._batches(lines)):
             self._following = following
-            deed, _ = _batch_of(batch[0])
-            if deed in self._deeds:
-                self._deeds[deed](batch)
+            self._do(batch)
             self._result.done += len(batch)
             self._result.last = batch[-1].seq
             with self._database.write("replay"):
                 run(self._connection, "drop_outbox_after", (keep,))
         return self._result
+
+    def _do(self, batch: Sequence[Record]) -> None:
+        """Do a batch, and one that does not fit record by record."""
+        deed, _ = _batch_of(batch[0])
+        if deed not in self._deeds:
+            return
+        try:
+            self._deeds[deed](batch)
+        except _UNFIT as error:
+            if isinstance(error, StoreUnavailableError):
+                raise
+            if len(batch) == 1:
+                self._unfit(batch)
+                return
+            for record in batch:
+                self._do([record])
 
     def _batches(self, lines: Iterable[bytes]) -> Iterator[list[Record]]:
         for _, group in groupby(self._records(lines), key=_batch_of):
@@ -137,6 +156,8 @@ class Replayer:
             adding.add(
                 self._database, self._lanes, tasks, now=records[0].now, by=records[0].by, batch=None, unique=False
             )
+        except StoreUnavailableError:
+            raise
         except OvernightError:  # what it waited for has failed by the time the journal tells of it
             alone = [msgspec.structs.replace(task, after=(), after_here=()) for task in tasks]
             adding.add(
@@ -146,6 +167,9 @@ class Replayer:
     def _action(self, record: Record) -> Action:
         if record.has_definition():
             self._actions[record.action] = record.defined_action()
+        elif record.action not in self._actions:  # the line that had it is missing; an older task may have the same
+            known = read_all(self._connection, "known_action", (bytes.fromhex(record.action),))
+            self._actions[record.action] = msgspec.msgpack.decode(known[0][0], type=Action)
         return self._actions[record.action]
 
     def _remove(self, records: Sequence[Record]) -> None:
@@ -288,6 +312,36 @@ class Replayer:
             )
             transaction.move(lane_id, is_step, state, -1)
             transaction.move(lane_id, is_step, target, 1)
+
+    def begun(self, keys: Iterable[tuple[int, int]], *, now: float) -> list[int]:
+        """Attempts of which something else than the journal knows that they have begun: on record from now on.
+
+        Only the next one of a task that could begin. Unlike what is done again this is told.
+
+        Args:
+            keys: Task and attempt.
+            now: POSIX seconds.
+
+        Returns:
+            The tasks of which that was not known.
+        """
+        wanted = dict(keys)
+        known = {
+            task_id: row
+            for task_id in wanted
+            for row in read_all(self._connection, "where_is", (task_id,))
+            if row[0] in (TaskState.WAITING, TaskState.PENDING) and row[3] + 1 == wanted[task_id]
+        }
+        if not known:
+            return []
+        at = datetime.fromtimestamp(now, UTC)
+        records = [Record(seq=0, event="file_started", at=at, id=one, attempt=wanted[one]) for one in known]
+        fence = int(read_one(self._connection, "fence"))
+        with self._database.write("replay") as transaction:
+            rows = self._to_start(records, transaction)
+            claiming.become_running(self._connection, transaction, rows)
+            claiming.record_starts(self._connection, transaction, rows, fence=fence, now=now, at=stamp(now))
+        return [row[0] for row in rows]
 
     # -- people ------------------------------------------------------------------------------
 

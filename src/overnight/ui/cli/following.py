@@ -71,6 +71,7 @@ def follow(
         gone = read_owner(home.lock) is None
         if not gone:  # an engine that had to be killed to stop it leaves no other word
             asked = stop_file.touched() is not None
+        wiring.keep_up(store)
         told, meant_now = _tell_news(tail, store, goal, observer)
         meant = meant or meant_now
         if (ask := goal.given_up()) is not None:

@@ -20,7 +20,8 @@ from overnight.ui.cli.group import Verb, home_option
 def resume(*, name: str | None, validate: bool, dry_run: bool) -> None:
     """Go on with what is left, after a crash or a stop.
 
-    Nothing that was finished runs again. With --from-checkpoint the store is set back first: the engine
+    Nothing that was finished runs again. A damaged or missing store is rebuilt first, as every start does,
+    from the newest whole checkpoint and the journal. With --from-checkpoint the store is set back first: the engine
     ends, the present store is set aside, and what has happened since is undone.
     """
     if name is None and (validate or dry_run):

@@ -48,6 +48,8 @@ def _wait(session: Session, selector: Selector, timeout: float | None) -> int:
     began = engine_seen = clock.monotonic()
     token: int | None = None
     while True:
+        if wiring.keep_up(session.store):
+            token = None
         now_token = session.store.change_token()
         if now_token != token:
             token = now_token

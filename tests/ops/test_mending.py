@@ -1,0 +1,57 @@
+"""What an engine and whoever holds a home do about damage, and what they say."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+from keeping import Place
+
+from overnight.core.errors import MendNeededError, StoreDamagedError
+from overnight.wiring import mending
+from overnight.wiring.mending import rescuer
+
+GONE = StoreDamagedError("queue.db is gone while it is in use; nothing more can be recorded in it")
+
+
+class Heard:
+    """Who is told."""
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+
+    def __call__(self, words: str, hint: str) -> None:
+        assert hint
+        self.words.append(words)
+
+
+def test_for_want_of_room_a_rescue_is_tried_again_and_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, heard = Place(tmp_path), Heard()
+    place.add("a")
+    place.home.store.unlink()
+    save = rescuer(place.home, place.store, heard)
+    with monkeypatch.context() as patch:
+        refused = OSError(errno.ENOSPC, "no room")
+        patch.setattr(mending, "rescue", lambda *_, **__: (_ for _ in ()).throw(refused))
+        save(GONE)
+        save(GONE)
+    assert len(heard.words) == 1
+    assert "no room is left" in heard.words[0]
+    save(GONE)
+    assert "nothing is lost" in heard.words[1]
+    place.reopen()
+    assert list(place.states()) == ["a"]
+    place.store.close()
+
+
+def test_a_rescue_that_cannot_succeed_leaves_it_to_the_next_engine(tmp_path: Path) -> None:
+    place, heard = Place(tmp_path), Heard()
+    place.home.path.rename(tmp_path / "moved")
+    with pytest.raises(MendNeededError, match="whoever takes the home next rebuilds") as caught:
+        rescuer(place.home, place.store, heard)(GONE)
+    assert caught.value.exit_code == 1
+    assert heard.words == []
+    place.store.close()
