@@ -10,9 +10,10 @@ from __future__ import annotations
 import itertools
 import random
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
@@ -37,12 +38,13 @@ class Recording(NamedTuple):
     """What happened on the disk, and what the store was like after each transaction.
 
     A mark in `trace` is the number of a picture: from there on it was acknowledged. `before`: the number of the
-    one that is acknowledged from the beginning; -1 when there is no store yet.
+    one that is acknowledged from the beginning; -1 when there is no store yet. `start`: the files that there were.
     """
 
     trace: Sequence[Step]
     pictures: Sequence[bytes]
     before: int = -1
+    start: Mapping[str, bytes] = MappingProxyType({})
 
     def acknowledged(self) -> list[int]:
         """For each number of steps that had happened: the last picture acknowledged by then."""
@@ -71,7 +73,13 @@ def record(directory: Path) -> Recording:
     return _recorded(directory, lambda database: [deed() for deed in SmallNight(database).steps()])
 
 
-def _recorded(directory: Path, work: Callable[[Database], object], *, before: int = -1) -> Recording:
+def _recorded(
+    directory: Path,
+    work: Callable[[Database], object],
+    *,
+    before: int = -1,
+    start: Mapping[str, bytes] = MappingProxyType({}),
+) -> Recording:
     path, pictures = directory / STORE, list[bytes]()
     with Disk(directory) as disk:
 
@@ -83,7 +91,7 @@ def _recorded(directory: Path, work: Callable[[Database], object], *, before: in
         with closing(Database(path, create=True, migrate=True, hooks=acknowledge)) as database:
             acknowledge()
             work(database)
-    return Recording(disk.trace, pictures, before)
+    return Recording(disk.trace, pictures, before, start)
 
 
 def cut(recording: Recording, at: Collection[int], *, seed: int, directory: Path, again: bool = True) -> Cuts:
@@ -97,7 +105,7 @@ def cut(recording: Recording, at: Collection[int], *, seed: int, directory: Path
         again: Cut once more during some of the recoveries.
     """
     done, acknowledged = Cuts(), recording.acknowledged()
-    for number, image in enumerate(images(recording.trace, at, seed=seed)):
+    for number, image in enumerate(images(recording.trace, at, seed=seed, start=recording.start)):
         done.count += 1
         found = _judged(image, recording, acknowledged[image.at], directory)
         done.violations += [f"seed {seed}, cut after step {image.at}: {words}" for words in found]
@@ -110,7 +118,7 @@ def cut(recording: Recording, at: Collection[int], *, seed: int, directory: Path
 
 def _cut_again(image: Image, *, seed: int, directory: Path) -> Cuts:
     image.lay_down(directory)
-    recording = _recorded(directory, _go_on, before=0)
+    recording = _recorded(directory, _go_on, before=0, start=image.files)
     dice = random.Random(f"{seed} {image.at} again")  # noqa: S311 - dice, not a secret
     at = dice.sample(range(len(recording.trace) + 1), min(AGAIN, len(recording.trace)))
     return cut(recording, at, seed=seed, directory=directory, again=False)

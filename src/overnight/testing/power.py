@@ -101,15 +101,18 @@ def _sectors(step: Written, dice: random.Random) -> Iterator[Written]:
         start = end
 
 
-def images(trace: Sequence[Step], at: Collection[int], *, seed: int) -> Iterator[Image]:
+def images(
+    trace: Sequence[Step], at: Collection[int], *, seed: int, start: Mapping[str, bytes] | None = None
+) -> Iterator[Image]:
     """What power cuts leave after so many steps of a recording.
 
     Args:
         trace: The recording.
         at: After how many steps the power is cut; one image for each.
         seed: Of the dice. The same seed gives the same image.
+        start: The files that there were before, on the disk.
     """
-    files: dict[str, _File] = {}
+    files = {name: _File(content) for name, content in (start or {}).items()}
     for number in range(len(trace) + 1):
         if number in at:
             dice = random.Random(f"{seed} {number}")  # noqa: S311 - dice, not a secret
@@ -121,7 +124,7 @@ def images(trace: Sequence[Step], at: Collection[int], *, seed: int) -> Iterator
 
 def _happen(files: dict[str, _File], step: Step) -> None:
     if isinstance(step, Opened):
-        files[step.file] = _File(step.content)
+        files.setdefault(step.file, _File(step.content))
     elif isinstance(step, Deleted):
         files.pop(step.file, None)
     elif isinstance(step, Synced):
