@@ -8,6 +8,8 @@ or fails at a chosen operation of the file system. ``docs/testing.md`` shows how
 
 from __future__ import annotations
 
+from overnight.core.endings import Ending
+from overnight.core.states import TaskState
 from overnight.testing.clock import START, FakeClock
 from overnight.testing.crashing import CrashError, CrashPoints
 from overnight.testing.disk import Disk
@@ -22,6 +24,7 @@ __all__ = [
     "CrashPoints",
     "Deed",
     "Disk",
+    "Ending",
     "FakeBell",
     "FakeClock",
     "FakeExecutor",
@@ -35,5 +38,6 @@ __all__ = [
     "Recorder",
     "Simulation",
     "StuckError",
+    "TaskState",
     "Told",
 ]

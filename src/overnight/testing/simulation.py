@@ -13,9 +13,10 @@ from pathlib import Path
 
 import msgspec
 
+from overnight.core.configuration import parse
 from overnight.core.slots import fixed
 from overnight.core.states import TaskState
-from overnight.core.task import Action, NewTask
+from overnight.core.task import DEFAULT_RETRIES, DEFAULT_TIMEOUT, Action, ActionKind, NewTask, raw
 from overnight.core.workflow.model import Workflow
 from overnight.engine.conditions import Limits
 from overnight.engine.goal import QueueEmpty
@@ -82,6 +83,8 @@ class Simulation:
         self.crashes = 0
         #: Ids of all tasks whose adding was acknowledged.
         self.added: list[int] = []
+        #: Every attempt that has begun, in order; of a workflow, with the name of its step.
+        self.began: list[Spec] = []
         self._play = play or (lambda _spec, _action: Play())
         self._too_long = too_long
         self._started = self.clock.monotonic()
@@ -104,6 +107,29 @@ class Simulation:
             yield store
         finally:
             store.close()
+
+    def load(self, file: Path) -> None:
+        """Lay down the workflows of an ``overnight.toml``.
+
+        Raises:
+            ConfigurationError: It cannot be used; every error with its line.
+        """
+        self.define(*parse(file.read_text("utf-8"), str(file)).workflows.values())
+
+    def queue(
+        self,
+        *inputs: str,
+        command: Sequence[str] = ("true",),
+        workflow: str = "",
+        retries: int = DEFAULT_RETRIES,
+        timeout: float | None = DEFAULT_TIMEOUT,
+        priority: int = 0,
+    ) -> list[int]:
+        """Queue a task for each input, as ``overnight add`` does: of a command, or of a workflow. Returns their ids."""
+        action = Action(ActionKind.COMMAND, b"/", argv=tuple(map(raw, command)), retries=retries, timeout=timeout)
+        if workflow:
+            action = Action(ActionKind.WORKFLOW, b"/", call=workflow, retries=retries, timeout=timeout)
+        return self.add([NewTask(action, raw(one), workflow=workflow, priority=priority) for one in inputs])
 
     def define(self, *workflows: Workflow) -> None:
         """Lay down workflows, as ``overnight.toml`` does."""
@@ -143,7 +169,12 @@ class Simulation:
 
     def executor(self) -> FakeExecutor:
         """Who runs attempts in the next engine's life."""
-        return FakeExecutor(self.clock, slots=self.slots, play=self._play, world=self.world)
+        return FakeExecutor(self.clock, slots=self.slots, play=self.play, world=self.world)
+
+    def play(self, spec: Spec, action: Action) -> Play:
+        """An attempt begins: note it, and ask how it goes."""
+        self.began.append(spec)
+        return self._play(spec, action)
 
     def script(self) -> list[tuple[float, Callable[[], None]]]:
         """What happens from outside in the next engine's life: seconds from its beginning on, and what to do."""
