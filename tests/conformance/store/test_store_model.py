@@ -17,15 +17,23 @@ from typing import Any, NamedTuple
 import hypothesis.strategies as st
 import msgspec
 import pytest
-from hypothesis import HealthCheck, settings
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, precondition, rule
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    invariant,
+    multiple,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from redoing import built_again, differences, told_lines
 from store_parts import IMPLEMENTATIONS, NOON, Implementation, SmallEngine, settlement, task, told
 
 from overnight.core.lanes import LaneView, QueueView, is_paused, openings
 from overnight.core.states import FINAL, TaskState
 from overnight.monitor.agreement import disagreements
-from overnight.store.contract import Claim, Claimed, Query, Queue, Selector, Verb
+from overnight.store.contract import Claim, Claimed, Query, Queue, Selector, Settlement, Turn, Verb
 from overnight.store.sqlite.copying import copy_file
 from overnight.store.sqlite.copying import facts as facts_of
 from overnight.store.sqlite.rebuilding import go_on_after, rebuilding
@@ -394,6 +402,38 @@ TestLongNightOnSqlite = pytest.mark.prove(LongNightOnSqlite.TestCase)
 TestLongNightOnSqlite.settings = AT_LENGTH
 TestAnotherLongNightOnSqlite = pytest.mark.prove(AnotherLongNightOnSqlite.TestCase)
 TestAnotherLongNightOnSqlite.settings = AT_LENGTH
+
+
+class UnfencedNight(NightOnSqlite):
+    """A late result counts for whatever attempt its task is at."""
+
+    def _open_again(self) -> None:
+        super()._open_again()
+        self.engine = Unfenced(self.store)
+
+
+class Unfenced(SmallEngine):
+    """Settles whatever is open."""
+
+    def turn(self, *settlements: Settlement, now: float = NOON, claim: Claim | None = None) -> Turn:
+        now_open = {one.task_id: one.attempt for one in self.store.left_open()}
+        unfenced = [msgspec.structs.replace(one, attempt=now_open.get(one.task_id, one.attempt)) for one in settlements]
+        return super().turn(*unfenced, now=now, claim=claim)
+
+
+def test_a_store_without_a_fence_is_found_out() -> None:
+    """The control."""
+    many = settings(
+        max_examples=400,
+        stateful_step_count=25,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+    )
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(UnfencedNight, settings=many)
 
 
 def test_every_implementation_has_its_night() -> None:
