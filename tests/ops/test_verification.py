@@ -15,6 +15,8 @@ from overnight.core.states import Reason, TaskState
 from overnight.host import results
 from overnight.ops.rollback import find, roll_back
 from overnight.ops.verification import check_pages, verify
+from overnight.store.copies import shelf
+from overnight.store.copies.shelf import Entry
 from overnight.store.sqlite import SqliteStore, checksums
 
 SECOND_OUTCOME = """
@@ -139,6 +141,18 @@ def test_a_damaged_checkpoint_is_named(place: Place) -> None:
     entry.store.write_bytes(entry.store.read_bytes()[:-1])
     (found,) = troubles(place)
     assert found.startswith(f"checkpoint {entry.name} should be whole, and is queue.db has")
+
+
+def test_a_checkpoint_that_goes_while_it_is_read_is_no_trouble(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine at work lets the old ones go."""
+    place.checkpoint()
+
+    def troubles_of(entry: Entry) -> list[str]:
+        place.shelf.drop([entry.name])
+        return shelf.troubles(entry)
+
+    monkeypatch.setattr("overnight.ops.verification.troubles", troubles_of)
+    assert troubles(place) == []
 
 
 def test_a_result_without_its_file_and_a_file_without_its_task_are_named(place: Place) -> None:

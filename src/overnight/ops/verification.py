@@ -18,7 +18,8 @@ from overnight.host import results as result_files
 from overnight.host.home import Home, past
 from overnight.monitor import agreement, books
 from overnight.store.contract import Counts, Discrepancy, Store
-from overnight.store.copies.shelf import Shelf, troubles
+from overnight.store.copies.manifest import NAME as MANIFEST
+from overnight.store.copies.shelf import Entry, Shelf, troubles
 from overnight.store.sqlite.examining import examine
 
 #: What to type about each kind of trouble; any other is one of the store's own books.
@@ -84,12 +85,8 @@ def verify(home: Home, store: Store, shelves: Sequence[Shelf]) -> Verified:
     """
     counts = store.counts()
     found = [of_books(one) for one in books.audit(store, home.journal, holds=past(home).holds)]
-    entries = [(shelf, entry) for shelf in shelves for entry in shelf.entries()]
-    found += [
-        _trouble("checkpoint", f"checkpoint {entry.name}", "whole", words)
-        for _, entry in entries
-        for words in troubles(entry)[:1]
-    ]
+    entries = [entry for shelf in shelves for entry in shelf.entries()]
+    found += [trouble for entry in entries for trouble in _checkpoint(entry)]
     found += _results(home, store)
     return Verified(counts.total, _steps(counts), counts.removed, store.journal_seq(), len(entries), found)
 
@@ -108,11 +105,24 @@ def _trouble(kind: str, what: str, expected: str, found: str) -> Trouble:
     return Trouble(kind, sentence, what, expected, found, _TRY.get(kind, _TRY_BOOKS))
 
 
+def _checkpoint(entry: Entry) -> Iterator[Trouble]:
+    words = troubles(entry)
+    if words and not _is_being_removed(entry):
+        yield _trouble("checkpoint", f"checkpoint {entry.name}", "whole", words[0])
+
+
+def _is_being_removed(entry: Entry) -> bool:
+    """An engine at work lets old ones go: first their manifest."""
+    return entry.manifest is not None and not (entry.path / MANIFEST).exists()
+
+
 def _results(home: Home, store: Store) -> Iterator[Trouble]:
     """Results in files of their own that are gone or not what was written, and files of tasks that are no more."""
     for task in agreement.everything(store):
         if task.state in FINAL and results.spilled(task.result) is not None:
-            yield from _result(home, task)
+            found = list(_result(home, task))
+            if found and task.id in store.states([task.id]):  # else it was removed meanwhile
+                yield from found
     for name in _orphans(home, store):
         yield _trouble("orphan", f"file {name} among the results", "of a task", "of none that there is")
 
