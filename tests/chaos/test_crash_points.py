@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from crashing_night import FULL, SMALL, CrashError, Night, Points, StuckError, new_task, violations
+from crashing_night import FULL, MEDIUM, SMALL, Night, new_task, violations
 
 from overnight.core.endings import AttemptKey, Ended, Evidence, Lost
 from overnight.core.task import NewTask
@@ -30,13 +30,15 @@ from overnight.engine.wishes import Wishes
 from overnight.executors.contract import Event, Executor
 from overnight.store.contract import Store, Turn
 from overnight.store.sqlite import SqliteStore
-from overnight.testing import FakeWorld
+from overnight.testing import CrashError, CrashPoints, FakeWorld, StuckError
 from overnight.wiring import adding
 
 #: In memory where there is such a place: nothing here is about the disk, and a night syncs it 200 times.
 FAST = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a new directory inside
 #: Every so many moments are tried by `make test`; a prime, so that it meets each kind of moment.
 SAMPLE = 7
+#: The same for the whole night of 200 tasks.
+FULL_SAMPLE = 97
 #: The long proofs are dealt out in so many parts, which may run side by side.
 PARTS = 8
 
@@ -44,9 +46,9 @@ PARTS = 8
 def one_night(kinds: Mapping[str, int], *at: int) -> Night:
     """A night with crashes at these moments; the books of it must balance."""
     with tempfile.TemporaryDirectory(dir=FAST) as directory:
-        night = Night(Path(directory), Points(*at))
-        night.add(kinds)
-        night.work()
+        night = Night(Path(directory), CrashPoints(*at), checkpoint_every=0 if kinds is SMALL else kinds["quick"])
+        night.add_kinds(kinds)
+        night.run()
         assert violations(night) == [], f"crashed at {at}: {[night.points.names[number - 1] for number in at]}"
     return night
 
@@ -54,17 +56,27 @@ def one_night(kinds: Mapping[str, int], *at: int) -> Night:
 @functools.cache
 def moments(kinds: str) -> int:
     """How many moments a night without a crash has."""
-    return len(one_night({"full": FULL, "small": SMALL}[kinds]).points.names)
+    return len(one_night({"full": FULL, "medium": MEDIUM, "small": SMALL}[kinds]).points.names)
 
 
-def try_points(chosen: Sequence[int]) -> None:
+def try_points(kinds: Mapping[str, int], chosen: Sequence[int]) -> None:
     """One night for each of these moments."""
     for moment in chosen:
-        assert one_night(FULL, moment).crashes == 1
+        assert one_night(kinds, moment).crashes == 1
+
+
+def test_the_night_has_everything_that_a_crash_could_spoil() -> None:
+    """200 tasks, with retries, priorities, steps and checkpoints."""
+    night = one_night(FULL)
+    assert sum(FULL.values()) == 200
+    assert len(night.points.names) >= 1000
+    assert {"turn before_commit", "submit after", "ack after", "checkpoint copied"} <= set(night.points.names)
+    assert sum(SMALL.values()) == 12
 
 
 def test_no_crash_at_a_sample_of_moments_loses_or_doubles_a_task() -> None:
-    try_points(range(1, moments("full") + 1, SAMPLE))
+    try_points(MEDIUM, range(1, moments("medium") + 1, SAMPLE))
+    try_points(FULL, range(1, moments("full") + 1, FULL_SAMPLE))
 
 
 def test_two_crashes_at_a_sample_of_moments_lose_or_double_no_task() -> None:
@@ -75,7 +87,7 @@ def test_two_crashes_at_a_sample_of_moments_lose_or_double_no_task() -> None:
 @pytest.mark.prove
 @pytest.mark.parametrize("part", range(PARTS))
 def test_no_crash_at_any_moment_loses_or_doubles_a_task(part: int) -> None:
-    try_points(range(1 + part, moments("full") + 1, PARTS))
+    try_points(FULL, range(1 + part, moments("full") + 1, PARTS))
 
 
 @pytest.mark.prove
@@ -89,9 +101,9 @@ def test_no_two_crashes_at_any_moments_lose_or_double_a_task(part: int) -> None:
 
 def test_an_engine_that_crashes_while_it_recovers_recovers_all_the_same() -> None:
     """Ten crashes one after the other, each a few moments into the life of the next engine."""
-    middle = moments("full") // 2
+    middle = moments("medium") // 2
     for step in (1, 2, 3, 5):
-        assert one_night(FULL, *range(middle, middle + 10 * step, step)).crashes == 10
+        assert one_night(MEDIUM, *range(middle, middle + 10 * step, step)).crashes == 10
 
 
 # -- the checker sees what it should --------------------------------------------------------------
@@ -154,7 +166,7 @@ def believe_that_nothing_began(patch: pytest.MonkeyPatch) -> None:
 def recover_nothing(patch: pytest.MonkeyPatch) -> None:
     """What was left open stays so."""
 
-    def recover(_store: Store, executor: Executor, *, fence: int, now: float) -> list[Settlement]:  # noqa: ARG001 - its place
+    def recover(_store: Store, executor: Executor, *, fence: int, now: float, **_: object) -> list[Settlement]:  # noqa: ARG001 - its place
         executor.open(fence=fence, left_open=[])
         return []
 
@@ -164,7 +176,7 @@ def recover_nothing(patch: pytest.MonkeyPatch) -> None:
 def requeue_twice(patch: pytest.MonkeyPatch) -> None:
     """What was lost goes back into the queue, and a copy of it besides."""
 
-    def recover(store: Store, executor: Executor, *, fence: int, now: float) -> list[Settlement]:
+    def recover(store: Store, executor: Executor, *, fence: int, now: float, **_: object) -> list[Settlement]:
         settlements = recovery.recover(store, executor, fence=fence, now=now)
         lost = [store.get(settlement.task_id) for settlement in settlements]
         store.add([NewTask(store.actions([task.action_id])[task.action_id], task.input) for task in lost], now=now)
@@ -176,7 +188,7 @@ def requeue_twice(patch: pytest.MonkeyPatch) -> None:
 def count_a_crash_as_a_failure(patch: pytest.MonkeyPatch) -> None:
     """Interruptions are held against the task."""
 
-    def recover(store: Store, executor: Executor, *, fence: int, now: float) -> list[Settlement]:
+    def recover(store: Store, executor: Executor, *, fence: int, now: float, **_: object) -> list[Settlement]:
         settlements = recovery.recover(store, executor, fence=fence, now=now)
         return [msgspec.structs.replace(one, failures=one.failures + 1) for one in settlements]
 
@@ -197,7 +209,7 @@ MUTATIONS: list[tuple[Patch, str]] = [
     (forget_unacknowledged_outcomes, "is lost on record; it really was begin, end"),
     (believe_that_nothing_began, "is recalled on record; it really was begin, killed"),
     (recover_nothing, "not over after"),
-    (requeue_twice, "40 were added"),
+    (requeue_twice, "43 were added"),
     (count_a_crash_as_a_failure, "failed 0 times, and 1 are counted"),
     (drop_late_controls, "wavering 0': became failed"),
 ]
@@ -208,7 +220,7 @@ def test_the_same_nights_go_wrong_without_a_protection(
     mutate: Patch, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A proof that cannot fail proves nothing."""
-    chosen = range(20, moments("full"), SAMPLE)
+    chosen = range(20, moments("medium"), SAMPLE)
     mutate(monkeypatch)
     assert any(words in what_goes_wrong(moment) for moment in chosen)
 
@@ -216,10 +228,10 @@ def test_the_same_nights_go_wrong_without_a_protection(
 def what_goes_wrong(moment: int) -> str:
     """What the checker says of a night with a crash at this moment."""
     with tempfile.TemporaryDirectory(dir=FAST) as directory:
-        night = Night(Path(directory), Points(moment))
-        night.add(FULL)
+        night = Night(Path(directory), CrashPoints(moment))
+        night.add_kinds(MEDIUM)
         try:
-            night.work()
+            night.run()
         except StuckError as error:
             return str(error)
         return "; ".join(violations(night))
@@ -271,7 +283,7 @@ def producing_night(*at: int) -> int:
         The moments that the producers had.
     """
     with tempfile.TemporaryDirectory(dir=FAST) as directory:
-        night = Night(Path(directory), Points(*at))
+        night = Night(Path(directory), CrashPoints(*at))
         lives = 0
         while not produce(night):
             lives += 1
@@ -281,7 +293,8 @@ def producing_night(*at: int) -> int:
         with night.opened() as store:
             assert store.open_batches() == []
             night.acknowledged = _all(store)
-        night.work()
+        night.added = list(night.acknowledged.values())
+        night.run()
         assert violations(night) == [], f"crashed at {at}: {[night.points.names[number - 1] for number in at]}"
     return passed
 

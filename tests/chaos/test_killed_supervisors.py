@@ -20,6 +20,7 @@ from killing import Site, violations
 from terminal import Terminal
 
 from overnight.host.processes import identity
+from overnight.testing import terminal as terminals
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="tasks look into /proc for their predecessors")
 
@@ -46,7 +47,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
     made.close()
 
 
-def family(terminal: Terminal) -> dict[str, list[int]]:
+def family(terminal: terminals.Terminal) -> dict[str, list[int]]:
     """The living processes of a home in the background, by what they are."""
     owner = terminal.owner()
     engine = owner.get("pid") if owner.get("pid") != owner.get("supervisor") else None

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from simulated_day import HOUR, KEEP, Day
 
+from overnight.core.endings import Ended
 from overnight.monitor.books import audit
 from overnight.store.sqlite import SqliteStore
+from overnight.testing import FakeWorld
 
 #: Memory, where there is such a file system: nothing here is about power cuts, and a day has many commits.
 FAST = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a directory of one's own is made in it
@@ -44,6 +46,20 @@ def test_a_few_hours_of_faults_lose_nothing_double_nothing_and_leave_nothing_beh
     all_is_well(day, directory, 300)
     assert day.began >= 1500
     assert max(day.sizes().values()) < 100, day.sizes()
+
+
+def test_a_day_on_which_outcomes_are_forgotten_is_found_out(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control: nothing is kept of an outcome that no engine has acknowledged."""
+    real = FakeWorld.end
+
+    def end(self: FakeWorld, outcome: Ended) -> None:
+        real(self, outcome)
+        self.forget([outcome.key])
+
+    monkeypatch.setattr(FakeWorld, "end", end)
+    day = Day(directory, seed=1, hours=6, an_hour=300)
+    day.live()
+    assert any("began after a success" in words for words in day.violations)
 
 
 @pytest.mark.prove

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from crashing_night import Night, Points, StuckError, of_ledger
+from crashing_night import Night
 
 from overnight.core.endings import Ended, Ending
 from overnight.core.states import TaskState
@@ -25,7 +25,9 @@ from overnight.monitor.books import audit
 from overnight.store.contract import Query, Rested
 from overnight.store.sqlite import SqliteStore
 from overnight.store.sqlite.advancing import Advance, End, Ready
-from overnight.testing import Deed, FakeWorld, Line, Play
+from overnight.testing import CrashPoints, Deed, FakeWorld, Line, Play
+from overnight.testing.ledger import of_task
+from overnight.testing.simulation import StuckError
 
 FAST = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a new directory inside
 SAMPLE = 5
@@ -48,20 +50,17 @@ FLOW = Action(kind=ActionKind.WORKFLOW, call="flow", cwd=b"/")
 
 
 class FlowNight(Night):
-    """A night of a workflow."""
+    """A night of a workflow, in which nobody does anything by hand."""
 
     def add_files(self) -> None:
-        with self.opened() as store:
-            store.define([WORKFLOW], source="test", now=self.clock.now(), by="test")
-            tasks = [NewTask(action=FLOW, input=b"%d" % number) for number in range(FILES)]
-            ids = store.add(tasks, now=self.clock.now()).ids
-        self.acknowledged |= {task.input: task_id for task, task_id in zip(tasks, ids, strict=True)}
+        self.define(WORKFLOW)
+        tasks = [NewTask(action=FLOW, input=b"%d" % number) for number in range(FILES)]
+        self.acknowledged |= {task.input: task_id for task, task_id in zip(tasks, self.add(tasks), strict=True)}
 
-    def _script(self) -> list[tuple[float, Any]]:
-        self._cancelled = True  # nobody does anything in this night
-        return super()._script()
+    def script(self) -> list[tuple[float, Callable[[], None]]]:
+        return []
 
-    def _play(self, spec: Spec, _action: Action) -> Play:
+    def _planned(self, spec: Spec, _action: Action) -> Play:
         ended = sum(line.deed is Deed.END and line.key.task_id == spec.task_id for line in self.world.ledger)
         if spec.step == "probe":
             return Play(0.02, result=msgspec.json.encode({"n": int(spec.input)}))
@@ -99,15 +98,15 @@ def _of_step(store: SqliteStore, step: Any, lines: list[Line], number: int) -> l
     if step.state is not (TaskState.FAILED if step.step == "harmless" else TaskState.COMPLETED):
         found.append(f"{name} became {step.state}")
     attempts = {attempt.number: attempt for attempt in store.attempts(step.id)}
-    return found + [f"{name}: {words}" for words in of_ledger(lines, attempts)]
+    return found + [f"{name}: {words}" for words in of_task(lines, attempts)]
 
 
 def one_night(*at: int) -> FlowNight:
     """A night with crashes at these moments."""
     with tempfile.TemporaryDirectory(dir=FAST) as directory:
-        night = FlowNight(Path(directory), Points(*at))
+        night = FlowNight(Path(directory), CrashPoints(*at))
         night.add_files()
-        night.work()
+        night.run()
         assert violations(night) == [], f"crashed at {at}: {[night.points.names[number - 1] for number in at]}"
     return night
 

@@ -6,82 +6,31 @@ with it, never the books with themselves alone.
 
 from __future__ import annotations
 
-import json
-import os
-from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from overnight.core.checkpoints import Cadence
 from overnight.core.endings import AttemptKey, Ended, Ending
-from overnight.core.slots import fixed
 from overnight.core.states import Outcome, Reason, TaskState
 from overnight.core.task import Action, ActionKind, Attempt, NewTask, Task
-from overnight.engine.conditions import Limits
-from overnight.engine.goal import QueueEmpty
-from overnight.engine.journal import Journal
-from overnight.engine.loop import Engine
+from overnight.core.workflow.model import OnFailure, Step, Workflow
+from overnight.engine.checkpointing import Checkpointing, Last
+from overnight.engine.ports import Observer
 from overnight.executors.contract import Event, Spec
-from overnight.monitor.books import audit
-from overnight.store.contract import Queue, Selector, Verb
-from overnight.store.sqlite import SqliteStore
-from overnight.testing import (
-    START,
-    Deed,
-    FakeBell,
-    FakeClock,
-    FakeExecutor,
-    FakeMachine,
-    FakeRoom,
-    FakeStops,
-    FakeWaiter,
-    FakeWorld,
-    Line,
-    Play,
-    Recorder,
-)
+from overnight.store.contract import Query, Queue, Selector, Store, Verb
+from overnight.store.copies.copier import Answer, Done
+from overnight.store.copies.making import Order, make
+from overnight.store.copies.shelf import Shelf, troubles
+from overnight.testing import START, CrashPoints, Deed, FakeClock, FakeExecutor, FakeWorld, Line, Play, Simulation
+from overnight.testing import ledger as ledgers
 
 #: Virtual seconds after which a night is stuck.
 TOO_LONG = 2000.0
-#: Crashes after which no engine gets anywhere.
-TOO_MANY = 50
 SLOTS = 3
 #: Virtual seconds after a restart at which the results of killed attempts come back all the same.
 GHOSTLY = 0.0005
-
-
-class CrashError(Exception):
-    """The engine dies here."""
-
-
-class StuckError(Exception):
-    """The night does not end."""
-
-
-class Points:
-    """Every moment at which a process may be killed passes here; at the chosen ones it is.
-
-    A dead process does nothing: until `next_life`, whatever it still tries fails in the same way.
-
-    Args:
-        at: Numbers of moments, counted from 1 over all lives.
-    """
-
-    def __init__(self, *at: int) -> None:
-        self._at = frozenset(at)
-        self._dead = False
-        self.names: list[str] = []
-
-    def __call__(self, operation: str, moment: str) -> None:
-        if not self._dead:
-            self.names.append(f"{operation} {moment}")
-            self._dead = len(self.names) in self._at
-        if self._dead:
-            raise CrashError(f"{len(self.names)}: {self.names[-1]}")
-
-    def next_life(self) -> None:
-        """Another process goes on."""
-        self._dead = False
 
 
 # -- what is to be done ---------------------------------------------------------------------------
@@ -105,7 +54,26 @@ PLANS: Mapping[str, tuple[Play, ...]] = {
     # It fails at the moment at which it is cancelled, and must not be tried again.
     "wavering": (Play(CANCEL_AT, Ending.RAISED, error="no"),),
     "narrow": (Play(0.3),),
+    "flow": (Play(0.02),),
+    "broken": (Play(0.01),),
 }
+#: Steps that go otherwise than their task, by kind and name.
+STEPS: Mapping[tuple[str, str], tuple[Play, ...]] = {
+    ("flow", "look"): (Play(0.01, Ending.EXITED, exit_code=1), Play(0.01)),
+    ("flow", "side"): (Play(0.01, Ending.EXITED, exit_code=65),),
+    ("broken", "look"): (Play(0.01, Ending.EXITED, exit_code=65),),
+}
+#: The workflow of both kinds: the failure of `side` does no harm, that of `look` is the end.
+FLOW = Workflow(
+    name="flow",
+    steps=(
+        Step(id="fetch", run=("fetch",)),
+        Step(id="look", run=("look",), needs=("fetch",)),
+        Step(id="side", run=("side",), needs=("fetch",), on_failure=OnFailure.CONTINUE),
+        Step(id="send", run=("send",), needs=("look", "side")),
+    ),
+)
+FLOWS = ("flow", "broken")
 #: What a task may have become, and why.
 OUTCOMES: Mapping[str, frozenset[tuple[TaskState, Reason | None]]] = defaultdict(
     lambda: frozenset({(TaskState.COMPLETED, None)}),
@@ -115,14 +83,20 @@ OUTCOMES: Mapping[str, frozenset[tuple[TaskState, Reason | None]]] = defaultdict
     poison=frozenset({(TaskState.HELD, Reason.POISON)}),
     victim=frozenset({(TaskState.CANCELLED, None)}),
     wavering=frozenset({(TaskState.CANCELLED, None)}),
+    broken=frozenset({(TaskState.FAILED, Reason.ERROR)}),
 )
 #: How many of each a full night has.
 FULL: Mapping[str, int] = {
+    "quick": 80, "plain": 50, "long": 3, "flaky": 15, "bad": 5, "fatal": 2, "later": 3, "due": 3, "once": 10,
+    "poison": 1, "victim": 2, "wavering": 2, "narrow": 2, "flow": 18, "broken": 4,
+}  # fmt: skip
+#: One of everything, for the many nights that go wrong on purpose.
+MEDIUM: Mapping[str, int] = {
     "quick": 8, "plain": 8, "long": 2, "flaky": 5, "bad": 3, "fatal": 1, "later": 2, "due": 2, "once": 4,
-    "poison": 1, "victim": 1, "wavering": 2, "narrow": 1,
+    "poison": 1, "victim": 1, "wavering": 2, "narrow": 1, "flow": 2, "broken": 1,
 }  # fmt: skip
 SMALL: Mapping[str, int] = {
-    "quick": 3, "plain": 2, "flaky": 1, "bad": 1, "later": 1, "once": 2, "poison": 1, "wavering": 1,
+    "quick": 2, "plain": 2, "flaky": 1, "bad": 1, "later": 1, "once": 2, "poison": 1, "wavering": 1, "flow": 1,
 }  # fmt: skip
 
 
@@ -136,6 +110,8 @@ def new_task(kind: str, number: int) -> NewTask:
     action = Action(
         kind=ActionKind.CALL, cwd=b"/", call="m:f", retries=2 if kind == "bad" else 3, at_most_once=kind == "once"
     )
+    if kind in FLOWS:
+        action = Action(kind=ActionKind.WORKFLOW, cwd=b"/", call="flow")
     return NewTask(
         action=action,
         input=f"{kind} {number}".encode(),
@@ -156,7 +132,7 @@ class TellingExecutor(FakeExecutor):
     """
 
     def __init__(
-        self, points: Points, clock: FakeClock, world: FakeWorld, play: Callable[[Spec, Action], Play]
+        self, points: CrashPoints, clock: FakeClock, world: FakeWorld, play: Callable[[Spec, Action], Play]
     ) -> None:
         super().__init__(clock, slots=SLOTS, play=play, world=world)
         self._points = points
@@ -192,116 +168,103 @@ class TellingExecutor(FakeExecutor):
         self._points("ack", "after")
 
 
-class Night:
+class InlineCopier:
+    """Makes a checkpoint at once, in the engine's own process, so that it can be killed at each step of it."""
+
+    def __init__(self, night: Night) -> None:
+        self._night = night
+        self._answer: Answer | None = None
+
+    @property
+    def busy(self) -> bool:
+        return self._answer is not None
+
+    def begin(self, state: dict[str, Any], processed: int) -> None:
+        night = self._night
+        order = Order(
+            store=str(night.path),
+            shelf=str(night.shelf.directory),
+            home=HOME,
+            reason="cadence",
+            state=state,
+            processed=processed,
+        )
+        self._answer = Done(make(order, clock=night.clock, step=lambda name: night.points("checkpoint", name)))
+
+    def answer(self) -> Answer | None:
+        answer, self._answer = self._answer, None
+        return answer
+
+    def close(self, *, patience: float) -> Answer | None:  # noqa: ARG002 - contract
+        return self.answer()
+
+
+#: Whose checkpoints they are.
+HOME = "0123456789abcdef"
+
+
+class Night(Simulation):
     """A store, a world, and engines that follow each other until the queue is empty.
 
     Args:
         directory: Where the files go.
         points: Where the engines are killed.
+        checkpoint_every: Finished tasks after which a checkpoint is made; 0: none is.
     """
 
-    def __init__(self, directory: Path, points: Points) -> None:
-        self.directory = directory
-        self.points = points
-        self.clock = FakeClock()
-        self.world = FakeWorld(self.clock)
+    def __init__(self, directory: Path, points: CrashPoints, *, checkpoint_every: int = 0) -> None:
+        super().__init__(directory, play=self._planned, slots=SLOTS, points=points, too_long=TOO_LONG)
         #: Ids by input, of every add that was acknowledged.
         self.acknowledged: dict[bytes, int] = {}
-        self.crashes = 0
-        self._started = self.clock.monotonic()
         self._cancelled = False
-        self._bell = FakeBell()
+        self._checkpoint_every = checkpoint_every
 
     @property
-    def path(self) -> Path:
-        """The store's file."""
-        return self.directory / "queue.db"
+    def shelf(self) -> Shelf:
+        """Where its checkpoints lie."""
+        return Shelf(self.directory / "checkpoints", HOME)
 
-    @property
-    def journal(self) -> Path:
-        """The journal's file."""
-        return self.directory / "events.jsonl"
-
-    @contextmanager
-    def opened(self, *, killable: bool = False) -> Iterator[SqliteStore]:
-        """The store, closed at the end as the kernel closes it."""
-        store = SqliteStore.open(self.path, create=True, migrate=True, hooks=self.points if killable else None)
-        try:
-            yield store
-        finally:
-            store.close()
-
-    def add(self, kinds: Mapping[str, int]) -> None:
+    def add_kinds(self, kinds: Mapping[str, int]) -> None:
         """Add so many of each kind."""
         tasks = [new_task(kind, number) for kind, count in kinds.items() for number in range(count)]
         with self.opened() as store:
             store.set_queue(Queue("narrow", slots=1), now=self.clock.now(), by="test")
-            ids = store.add(tasks, now=self.clock.now()).ids
-        self.acknowledged |= {task.input: task_id for task, task_id in zip(tasks, ids, strict=True)}
+        if any(kind in FLOWS for kind in kinds):
+            self.define(FLOW)
+        self.acknowledged |= {task.input: task_id for task, task_id in zip(tasks, self.add(tasks), strict=True)}
 
-    def work(self) -> None:
-        """Let engines follow each other until the queue is empty."""
-        while self.crashes < TOO_MANY:
-            self.points.next_life()
-            try:
-                with self.opened(killable=True) as store:
-                    self._engine_life(store)
-            except CrashError:
-                self.crashes += 1
-            else:
-                return
-        raise StuckError("one crash after the other")
+    def executor(self) -> FakeExecutor:
+        return TellingExecutor(self.points, self.clock, self.world, self._planned)
 
-    def _engine_life(self, store: SqliteStore) -> None:
-        executor = TellingExecutor(self.points, self.clock, self.world, self._play)
-        stops = FakeStops()
-        journal = Journal(self.journal, store)
-        engine = Engine(
-            store=store,
-            executor=executor,
-            clock=self.clock,
-            waiter=FakeWaiter(self.clock, executor, self._bell, stops, self._script()),
-            bell=self._bell,
-            stops=stops,
-            journal=journal,
-            room=FakeRoom(),
-            machine=FakeMachine(),
-            limits=Limits(fixed(SLOTS)),
-            goal=QueueEmpty(),
-            observer=Recorder(),
-        )
-        try:
-            engine.run()
-        except BaseException:
-            with suppress(OSError):
-                os.close(journal._file)  # as the kernel does, unless it was closed already
-            raise
+    def observers(self, store: Store) -> list[Observer]:
+        if not self._checkpoint_every:
+            return []
+        cadence = Cadence(self._checkpoint_every, 0.0)
+        return [Checkpointing(store, InlineCopier(self), self.clock, cadence, Last(0.0))]
 
-    def _script(self) -> list[tuple[float, Callable[[], None]]]:
-        gone = self.clock.monotonic() - self._started
-        script: list[tuple[float, Callable[[], None]]] = [(TOO_LONG - gone, self._give_up)]
-        if not self._cancelled:
-            script.insert(0, (max(0.0, CANCEL_AT - gone), self._cancel))
-        return script
-
-    def _give_up(self) -> None:
-        raise StuckError(f"not over after {TOO_LONG} virtual seconds")
+    def script(self) -> list[tuple[float, Callable[[], None]]]:
+        return [] if self._cancelled else [(max(0.0, CANCEL_AT - self.gone), self._cancel)]
 
     def _cancel(self) -> None:
         ids = tuple(task_id for task, task_id in self.acknowledged.items() if kind_of(task) in CANCELLED)
         with self.opened() as person:
             person.act(Verb.CANCEL, Selector(ids=ids), now=self.clock.now(), by="person")
         self._cancelled = True
-        self._bell.ring()
+        self.bell.ring()
 
-    def _play(self, spec: Spec, _action: Action) -> Play:
-        return planned(self.world, spec.input, spec.task_id)
+    def _planned(self, spec: Spec, _action: Action) -> Play:
+        return planned(self.world, spec)
 
 
-def planned(world: FakeWorld, task_input: bytes, task_id: int) -> Play:
+def plan_of(kind: str, step: str = "") -> tuple[Play, ...]:
+    """How the tries of a task go, or those of a step of it."""
+    return STEPS.get((kind, step), PLANS[kind])
+
+
+def planned(world: FakeWorld, spec: Spec) -> Play:
     """How the next try of a task goes: it counts only those that came to an end."""
-    plan = PLANS[kind_of(task_input)]
-    ended = sum(line.deed is Deed.END and line.key.task_id == task_id for line in world.ledger)
+    plan = plan_of(kind_of(spec.input), spec.step)
+    ended = sum(line.deed is Deed.END and line.key.task_id == spec.task_id for line in world.ledger)
     return plan[min(ended, len(plan) - 1)]
 
 
@@ -310,21 +273,32 @@ def planned(world: FakeWorld, task_input: bytes, task_id: int) -> Play:
 
 def violations(night: Night) -> list[str]:
     """Everything in which the books and the ledger of a finished night are at odds; [] when all is well."""
+    found = night.violations()
+    lines = ledgers.by_task(night.world.ledger)
     with night.opened() as store:
-        found = [str(finding) for finding in audit(store, night.journal)]
-        tasks = {task_id: store.get(task_id) for task_id in store.states(night.acknowledged.values())}
-        if store.counts().total != len(night.acknowledged):
-            found.append(f"{store.counts().total} tasks, {len(night.acknowledged)} were added")
-        books = {task_id: store.attempts(task_id) for task_id in tasks}
-    lines: dict[int, list[Line]] = defaultdict(list)
-    for line in night.world.ledger:
-        lines[line.key.task_id].append(line)
-    for name, task_id in night.acknowledged.items():
-        if task_id not in tasks:
-            found.append(f"{name!r} is lost")
-            continue
-        found += [f"{name!r}: {words}" for words in _of_task(tasks[task_id], books[task_id], lines[task_id])]
-    return found + _of_journal(night.journal, books)
+        there = store.states(night.acknowledged.values())
+        for name, task_id in night.acknowledged.items():
+            if task_id not in there:
+                found.append(f"{name!r} is lost")
+                continue
+            found += [f"{name!r}: {words}" for words in _of_any(store, task_id, lines)]
+    return found + [f"checkpoint {one.name}: {words}" for one in night.shelf.entries() for words in troubles(one)]
+
+
+def _of_any(store: Store, task_id: int, lines: Mapping[int, Sequence[Line]]) -> Iterator[str]:
+    task = store.get(task_id)
+    if kind_of(task.input) not in FLOWS:
+        yield from _of_task(task, store.attempts(task_id), lines.get(task_id, ()))
+        return
+    if (task.state, task.reason) not in OUTCOMES[kind_of(task.input)]:
+        yield f"became {task.state}, {task.reason}"
+    steps = store.tasks(Query(parent=task_id))
+    if len(steps) != len(FLOW.nodes):
+        yield f"has {len(steps)} steps"
+    for step in steps:
+        failed = _failures(plan_of(kind_of(task.input), step.step), lines.get(step.id, ()))
+        if failed != step.failures:
+            yield f"its step {step.step} failed {failed} times, and {step.failures} are counted"
 
 
 def _of_task(task: Task, attempts: Sequence[Attempt], lines: Sequence[Line]) -> Iterator[str]:
@@ -333,14 +307,13 @@ def _of_task(task: Task, attempts: Sequence[Attempt], lines: Sequence[Line]) -> 
         yield f"became {task.state}, {task.reason}"
     if [attempt.number for attempt in attempts] != list(range(1, task.attempt + 1)):
         yield f"has attempts {[attempt.number for attempt in attempts]}, and should have {task.attempt}"
-    yield from of_ledger(lines, {attempt.number: attempt for attempt in attempts})
     begun = [line for line in lines if line.deed is Deed.BEGIN]
     if kind == "once" and len(begun) > 1:
         yield f"began {len(begun)} times"
     finals = [attempt for attempt in attempts if attempt.outcome is Outcome.COMPLETED]
     if len(finals) != (task.state is TaskState.COMPLETED):
         yield f"is {task.state} and was completed {len(finals)} times"
-    failed = _failures(kind, lines)
+    failed = _failures(plan_of(kind), lines)
     if kind in CANCELLED:
         failed = sum(attempt.outcome is Outcome.FAILED for attempt in attempts)
     if failed != task.failures:
@@ -349,66 +322,7 @@ def _of_task(task: Task, attempts: Sequence[Attempt], lines: Sequence[Line]) -> 
         yield f"{task.deaths} deaths are counted"
 
 
-def _failures(kind: str, lines: Sequence[Line]) -> int:
+def _failures(plan: Sequence[Play], lines: Sequence[Line]) -> int:
     ended = sum(line.deed is Deed.END for line in lines)
-    plan = PLANS[kind]
     plays = [plan[min(number, len(plan) - 1)] for number in range(ended)]
     return sum(play.ending in (Ending.RAISED, Ending.EXITED) and play.exit_code != 0 for play in plays)
-
-
-#: What the books may say of an attempt that never began, and of one that died without a word.
-_NEVER_BEGAN = frozenset({Outcome.RECALLED, Outcome.CANCELLED})
-_DIED = frozenset({Outcome.LOST, Outcome.CANCELLED})
-
-
-def of_ledger(lines: Sequence[Line], attempts: Mapping[int, Attempt]) -> Iterator[str]:
-    """Compare what happened to the attempts of one task with what is on record of them."""
-    alive: AttemptKey | None = None
-    deeds: dict[int, list[Deed]] = defaultdict(list)
-    for line in lines:
-        number = line.key.attempt
-        deeds[number].append(line.deed)
-        if line.deed is Deed.BEGIN:
-            if alive:
-                yield f"attempt {number} began while {alive.attempt} was alive"
-            alive = line.key
-        else:
-            alive = None
-        record = attempts.get(number)
-        if record is None:
-            yield f"attempt {number} is not on record"
-        elif line.deed is Deed.END and record.finished_at < line.at - 1e-6:
-            yield f"attempt {number} was settled before it ended"
-    for number, attempt in attempts.items():
-        yield from _of_attempt(number, deeds[number], attempt.outcome)
-
-
-def _of_attempt(number: int, deeds: Sequence[Deed], outcome: Outcome) -> Iterator[str]:
-    allowed: Collection[Outcome]
-    if not deeds:
-        allowed = _NEVER_BEGAN
-    elif deeds == [Deed.BEGIN, Deed.KILLED]:
-        allowed = _DIED
-    elif deeds == [Deed.BEGIN, Deed.END]:
-        allowed = frozenset(Outcome) - {Outcome.LOST, Outcome.RECALLED}
-    else:
-        allowed = ()
-    if outcome not in allowed:
-        yield f"attempt {number} is {outcome} on record; it really was {', '.join(deeds) or 'never begun'}"
-
-
-def _of_journal(journal: Path, books: Mapping[int, Sequence[Attempt]]) -> list[str]:
-    """Each attempt has one start and one end in the journal."""
-    started: Counter[tuple[int, int]] = Counter()
-    ended: Counter[tuple[int, int]] = Counter()
-    for line in journal.read_bytes().splitlines():
-        event = json.loads(line)
-        if event["event"] == "late_result_refused" or "attempt" not in event:
-            continue
-        (started if event["event"] == "file_started" else ended)[event["id"], event["attempt"]] += 1
-    expected = Counter((task_id, attempt.number) for task_id, attempts in books.items() for attempt in attempts)
-    return [
-        f"the journal has other {what} than the store: {sorted((found - expected) + (expected - found))}"
-        for what, found in (("starts", started), ("ends", ended))
-        if found != expected
-    ]

@@ -1,29 +1,35 @@
-"""Whether the books balance: the store with itself, and the journal with its own numbers."""
+"""Whether the books balance: the store with itself, the journal with its own numbers, and both with each other."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+from overnight.monitor.agreement import disagreements
 from overnight.store.contract import Discrepancy, Store
 
 Finding = Discrepancy
+#: Kind of what is wrong with the journal itself.
+KIND = "journal"
 _SEQ = re.compile(rb'^\{"seq":(\d+),')
 
 
-def audit(store: Store, journal: Path) -> list[Finding]:
+def audit(store: Store, journal: Path, *, holds: Callable[[int], bool] = lambda _: True) -> list[Finding]:
     """Everything that does not balance; [] when all does. Reads only.
 
     Args:
         store: The store of a home.
         journal: Its ``events.jsonl``; full segments lie beside it.
+        holds: Whether the event of a number counts: a rollback undoes some.
     """
     # The number first: the journal only grows, so what it must have is what it had to have before it was read.
     drained = store.journal_seq()
-    return [*store.recount(), *_gaps(journal, drained)]
+    gaps = _gaps(journal, drained)
+    # What a journal with gaps tells otherwise follows from the gaps.
+    return [*store.recount(), *(gaps or disagreements(store, journal, holds))]
 
 
 def _gaps(journal: Path, drained: int) -> list[Finding]:
@@ -33,13 +39,13 @@ def _gaps(journal: Path, drained: int) -> list[Finding]:
     for where, line in _lines(journal):
         match = _SEQ.match(line)
         if match is None or not line.endswith(b"}\n"):
-            findings.append(Finding(where, "an event with its number", "something else"))
+            findings.append(Finding(where, "an event with its number", "something else", KIND))
             continue
         if seq is not None and int(match[1]) != seq + 1:
-            findings.append(Finding(where, f"event {seq + 1}", f"event {int(match[1])}"))
+            findings.append(Finding(where, f"event {seq + 1}", f"event {int(match[1])}", KIND))
         seq = int(match[1])
     if (seq or 0) < drained and (seq or journal.exists()):
-        findings.append(Finding("the newest event in the journal", f"at least {drained}", str(seq or 0)))
+        findings.append(Finding("the newest event in the journal", f"at least {drained}", str(seq or 0), KIND))
     return findings
 
 

@@ -221,11 +221,12 @@ class Acted(msgspec.Struct, frozen=True):
 
 
 class Discrepancy(msgspec.Struct, frozen=True):
-    """Something that does not balance. Always a bug or damage."""
+    """Something that does not balance. Always a bug or damage. `kind`: by which comparison it was found."""
 
     what: str
     expected: str
     found: str
+    kind: str = ""
 
 
 class Store(Protocol):

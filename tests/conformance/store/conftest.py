@@ -9,6 +9,7 @@ import pytest
 from redoing import built_again, differences, told_lines
 from store_parts import IMPLEMENTATIONS, Implementation, SmallEngine
 
+from overnight.monitor.agreement import disagreements
 from overnight.store.contract import Store
 
 
@@ -31,6 +32,7 @@ def store(implementation: Implementation, path: Path) -> Iterator[Store]:
     assert opened.recount() == []
     whole = opened.journal_seq() == 0
     lines = list(told_lines(opened))
+    assert not whole or disagreements(opened, path.with_name("events.jsonl")) == []
     opened.close()
     if whole:
         result = built_again(iter(lines), path.with_name("again.db"))

@@ -27,4 +27,4 @@ def discrepancies(connection: apsw.Connection) -> Iterator[Discrepancy]:
     """Everything that does not balance in the store of this connection."""
     for name in QUESTIONS:
         for row in read_each(connection, name):
-            yield Discrepancy(what=str(row[0]), expected=str(row[1]), found=str(row[2]))
+            yield Discrepancy(str(row[0]), str(row[1]), str(row[2]), kind=name.removeprefix("recount_"))

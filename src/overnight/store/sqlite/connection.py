@@ -192,12 +192,25 @@ class Database:
         connection.set_wal_hook(self._note_wal)
         bring_up_to_date(connection, self.path, migrate=migrate)
         # One byte of the header says that pages have checksums; without it nobody would look at them.
-        if connection.pragma("checksum_verification") != "1":
+        if not self._has_checksums() and not self._mend_header():
             raise StoreDamagedError(f"{self.path} is damaged (no checksums); nothing was changed", hint=_TRY_DAMAGE)
         self._log = None
         with contextlib.suppress(OSError):  # a copy has none
             self._log = _inode(Path(f"{self.path}-wal"))
         self.check_file()
+
+    def _has_checksums(self) -> bool:
+        return bool(self.connection.pragma("checksum_verification") == "1")
+
+    def _mend_header(self) -> bool:
+        """Move the log into the file, whose first page a power cut may have spoilt on that very way.
+
+        SQLite believes the log and never looks at the spoilt page, but what guards the pages does. To move the
+        log writes the page again, before any other. Returns whether that has helped.
+        """
+        if not self.connection.readonly("main"):
+            self.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        return self._has_checksums()
 
     def _note_wal(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
         self.wal_pages = pages

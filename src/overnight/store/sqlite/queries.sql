@@ -518,6 +518,13 @@ SELECT 'generation of attempt ' || a.task_id || '/' || a.number, 'at most ' || t
 SELECT 'last task id given', 'at least ' || max(t.id), CAST(m.last_task_id AS TEXT)
   FROM meta AS m, tasks AS t HAVING max(t.id) > m.last_task_id;
 
+-- name: recount_given
+-- Numbers are given once: there cannot be more tasks, with those that were removed, than numbers.
+SELECT 'tasks there are and were, by the numbers given', 'at most ' || m.last_task_id, CAST(w.there + w.removed AS TEXT)
+  FROM meta AS m, (SELECT (SELECT count(*) FROM tasks) AS there,
+                          (SELECT coalesce(sum(n), 0) FROM counters WHERE state = 'removed') AS removed) AS w
+ WHERE w.there + w.removed > m.last_task_id;
+
 -- name: recount_outbox
 SELECT 'events of batch row ' || o.id, 'their lines', 'none'
   FROM outbox AS o LEFT JOIN batch_lines AS b ON b.id = o.batch_line_id

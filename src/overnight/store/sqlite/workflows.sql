@@ -257,3 +257,9 @@ SELECT 'what task ' || t.id || ' waits for', CAST(t.blockers AS TEXT), CAST(coal
   LEFT JOIN (SELECT e.task_id, sum(a.state IS NOT 'completed') AS n
                FROM edges AS e LEFT JOIN tasks AS a ON a.id = e.after_id GROUP BY e.task_id) AS u ON u.task_id = t.id
  WHERE t.parent_id IS NULL AND t.state = 'waiting' AND t.blockers <> coalesce(u.n, 0);
+
+-- name: recount_edges
+SELECT 'task ' || e.task_id || ', which waits for task ' || e.after_id, 'two tasks',
+       CASE WHEN t.id IS NULL THEN 'no task ' || e.task_id ELSE 'no task ' || e.after_id END
+  FROM edges AS e LEFT JOIN tasks AS t ON t.id = e.task_id LEFT JOIN tasks AS a ON a.id = e.after_id
+ WHERE t.id IS NULL OR a.id IS NULL;

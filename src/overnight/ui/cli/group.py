@@ -61,6 +61,7 @@ COMMANDS: dict[str, Entry] = {
     "resume": Entry("overnight.ui.cli.commands.resume:resume", "Go on, from here or from a checkpoint."),
     "doctor": Entry("overnight.ui.cli.commands.doctor:doctor", "Examine everything, and say what mends it."),
     "verify": Entry("overnight.ui.cli.commands.verify:verify", "Prove that the books balance."),
+    "chaos": Entry("overnight.ui.cli.commands.chaos:chaos", "Strike this program with faults, and judge it."),
     "config": Entry("overnight.ui.cli.commands.config:config", "Show the settings in use, and the schema of the file."),
     "completion": Entry("overnight.ui.cli.commands.completion:completion", "Print the completion script for a shell."),
 }

@@ -7,9 +7,14 @@ import sys
 import click
 import msgspec
 
-from overnight.monitor.books import Finding, audit
+from overnight import wiring
+from overnight.core.errors import StoreDamagedError
+from overnight.host.home import Home
+from overnight.ops.verification import Trouble, Verified, check_pages
+from overnight.ops.verification import verify as count_again
 from overnight.ui.cli import printing
-from overnight.ui.cli.group import Verb
+from overnight.ui.cli.checkpoints import shelves_of
+from overnight.ui.cli.group import Verb, home_option
 from overnight.ui.cli.session import opened
 
 
@@ -18,27 +23,56 @@ from overnight.ui.cli.session import opened
 def verify(*, as_json: bool) -> None:
     """Prove that the books balance.
 
-    Every task is in exactly one state, every generation has at most one final outcome, counters equal
-    counts, and the events are numbered without gaps. Changes nothing; exits 1 when something does not
-    balance.
+    Every page of the store is as it was written, every task is in exactly one state, every generation has
+    at most one final outcome, counters equal counts, the events are numbered without gaps and tell what
+    the store holds, the checkpoints are whole, and every result has its task. Changes nothing; exits 1
+    when something does not balance, 6 when the store is damaged.
     """
-    with opened(readonly=True) as session:
-        findings = audit(session.store, session.home.journal)
-        total = session.store.counts().total
+    home = wiring.find_home(home_option())
+    try:
+        verified = _verify(home)
+    except StoreDamagedError as error:
+        if as_json:
+            printing.say(msgspec.json.encode({"balanced": False, "damaged": error.message}).decode())
+        raise
     if as_json:
-        words = {"balanced": not findings, "tasks": total, "findings": [msgspec.to_builtins(one) for one in findings]}
-        printing.say(msgspec.json.encode(words).decode())
-    elif findings:
-        _tell(findings)
+        printing.say(msgspec.json.encode(_shape(verified)).decode())
     else:
-        printing.say(f"The books balance: {printing.count(total, 'task')}, each accounted for.")
-    sys.exit(1 if findings else 0)
+        _tell(verified)
+    sys.exit(1 if verified.troubles else 0)
 
 
-def _tell(findings: list[Finding]) -> None:
-    for finding in findings:
-        printing.say(f"{finding.what}: expected {finding.expected}, found {finding.found}")
-    printing.note(
-        f"overnight: {printing.count(len(findings), 'discrepancy', 'discrepancies')}; nothing was changed\n"
-        "  try: keep the home as it is and report this, with the output of 'overnight verify --json'"
-    )
+def _verify(home: Home) -> Verified:
+    with opened(readonly=True) as session:
+        check_pages(home)
+        return count_again(home, session.store, shelves_of(home))
+
+
+def _shape(verified: Verified) -> dict[str, object]:
+    return {
+        "balanced": not verified.troubles,
+        "tasks": verified.tasks,
+        "steps": verified.steps,
+        "removed": verified.removed,
+        "events": verified.events,
+        "checkpoints": verified.checkpoints,
+        "findings": [msgspec.to_builtins(one) for one in verified.troubles],
+    }
+
+
+def _tell(verified: Verified) -> None:
+    if not verified.troubles:
+        printing.say(f"The books balance: {printing.count(verified.tasks, 'task')}, each accounted for.")
+        if verified.removed:
+            printing.say(f"{printing.count(verified.removed, 'task was', 'tasks were')} removed and stay counted.")
+        return
+    for trouble in verified.troubles:
+        printing.say(printing.clean(trouble.sentence))
+    printing.note(f"overnight: {printing.count(len(verified.troubles), 'trouble')}; nothing was changed")
+    for hint in _hints(verified.troubles):
+        printing.note(f"  try: {hint}")
+
+
+def _hints(troubles: list[Trouble]) -> list[str]:
+    """What to type, each thing once."""
+    return list(dict.fromkeys(trouble.hint for trouble in troubles))

@@ -1,0 +1,160 @@
+"""Attempts that run in virtual time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+import msgspec
+
+from overnight.core.endings import AttemptKey, Ended, Ending, Evidence, Lost
+from overnight.core.task import Action
+from overnight.executors.contract import Event, Offer, Spec
+from overnight.testing.clock import FakeClock
+from overnight.testing.world import FakeWorld, Play
+
+
+class FakeExecutor:
+    """Runs attempts in virtual time, one at a time in each slot, as `play` says.
+
+    Args:
+        clock: Shared with the engine and the waiter.
+        slots: How many.
+        play: Called when an attempt begins.
+        world: What outlives this executor; one of its own when none is given.
+    """
+
+    def __init__(
+        self,
+        clock: FakeClock,
+        *,
+        slots: int,
+        play: Callable[[Spec, Action], Play] | None = None,
+        world: FakeWorld | None = None,
+    ) -> None:
+        self._clock = clock
+        self._world = world or FakeWorld(clock)
+        self._play = play or (lambda _spec, _action: Play())
+        self._queues: dict[int, deque[tuple[Spec, Action]]] = {slot: deque() for slot in range(slots)}
+        self._current: dict[int, tuple[Spec, Action, Play, float]] = {}
+        self._leaving: set[int] = set()
+        self._events: list[Event] = []
+        #: Every attempt that has begun, in order: the ledger of a test.
+        self.begun: list[AttemptKey] = []
+        #: Outcomes handed out and not acknowledged yet.
+        self.unacknowledged: list[Event] = []
+        #: Segments of output and when they were last written, POSIX seconds, as a test lays them down.
+        self.outputs: dict[str, float] = {}
+        self.closed = False
+
+    def open(self, *, fence: int, left_open: Sequence[AttemptKey]) -> list[Event]:  # noqa: ARG002 - contract
+        self._world.kill()
+        events = [self._world.testimony(key) for key in left_open]
+        self.unacknowledged += events
+        return events
+
+    def fileno(self) -> int:
+        return -1
+
+    def offers(self) -> list[Offer]:
+        return [
+            Offer(slot, len(queue) + (slot in self._current))
+            for slot, queue in self._queues.items()
+            if slot not in self._leaving
+        ]
+
+    def submit(self, slot: int, batch: Sequence[Spec], actions: Mapping[int, Action]) -> None:
+        self._queues[slot].extend((spec, actions[spec.action_id]) for spec in batch)
+        self._begin(slot)
+
+    def _begin(self, slot: int) -> None:
+        if slot in self._current or not self._queues[slot]:
+            return
+        spec, action = self._queues[slot].popleft()
+        play = self._play(spec, action)
+        self.begun.append(spec.key)
+        self._world.begin(spec.key)
+        self._current[slot] = (spec, action, play, self._clock.monotonic() + play.seconds)
+
+    def recall(self, slot: int | None = None) -> list[AttemptKey]:
+        slots = self._queues if slot is None else [slot]
+        recalled = [spec.key for number in slots for spec, _ in self._queues[number]]
+        for number in slots:
+            self._queues[number].clear()
+        return recalled
+
+    def cancel(self, keys: Sequence[AttemptKey], *, grace: float | None = None) -> None:  # noqa: ARG002 - contract
+        for slot, (spec, _, play, _) in list(self._current.items()):
+            if spec.key in keys:
+                self._end(slot, msgspec.structs.replace(play, ending=Ending.CANCELLED, dies=False))
+
+    def started(self, key: AttemptKey) -> float | None:
+        return self._world.began_at(key)
+
+    def events(self) -> list[Event]:
+        for slot, (_, _, play, ends_at) in list(self._current.items()):
+            if ends_at <= self._clock.monotonic():
+                self._end(slot, play)
+        self._let_go()
+        events, self._events = self._events, []
+        self.unacknowledged += events
+        return events
+
+    def _end(self, slot: int, play: Play) -> None:
+        spec, _, _, _ = self._current.pop(slot)
+        if play.dies or play.stuck:
+            self._world.kill([spec.key])
+            evidence = Evidence.STUCK if play.stuck else Evidence.STARTED
+            self._events.append(Lost(*spec.key, evidence, worker_died=True, error="worker died"))
+            waiting = [other.key for other, _ in self._queues[slot]]
+            self._queues[slot].clear()
+            self._events += [Lost(*key, Evidence.NEVER_STARTED, worker_died=True) for key in waiting]
+            return
+        ended = Ended(
+            *spec.key,
+            ending=play.ending,
+            started_at=self._world.began_at(spec.key) or 0.0,
+            seconds=play.seconds,
+            exit_code=play.exit_code,
+            signal=play.signal,
+            error=play.error,
+            error_class=play.error_class,
+            retry_at=play.retry_at,
+            result=play.result,
+        )
+        self._world.end(ended)
+        self._events.append(ended)
+        self._begin(slot)
+
+    def next_at(self) -> float | None:
+        """Monotonic moment at which the next attempt ends."""
+        if self._events:
+            return self._clock.monotonic()
+        return min((ends_at for *_, ends_at in self._current.values()), default=None)
+
+    def ack(self) -> None:
+        self._world.forget(event.key for event in self.unacknowledged)
+        self.unacknowledged.clear()
+
+    def old_outputs(self, *, before: float) -> list[str]:
+        return [segment for segment, written_at in self.outputs.items() if written_at < before]
+
+    def drop_outputs(self, segments: Collection[str]) -> None:
+        for segment in segments:
+            del self.outputs[segment]
+
+    def resize(self, slots: int) -> None:
+        for slot in range(slots):
+            self._queues.setdefault(slot, deque())
+        self._leaving = {slot for slot in self._queues if slot >= slots}
+        self._let_go()
+
+    def _let_go(self) -> None:
+        for slot in [slot for slot in self._leaving if slot not in self._current and not self._queues[slot]]:
+            self._leaving.discard(slot)
+            del self._queues[slot]
+
+    def close(self) -> None:
+        self._world.kill(spec.key for spec, *_ in self._current.values())
+        self._current.clear()
+        self.closed = True
