@@ -1,4 +1,4 @@
-"""The same line, typed again before the first one is through: still one task for each input."""
+"""The same line, typed again: before the first one is through, and with other options."""
 
 from __future__ import annotations
 
@@ -20,3 +20,16 @@ def test_several_calls_at_the_same_time_are_one(terminal: Terminal, words: tuple
         _, errors = call.communicate(timeout=120)
         assert call.returncode == 0, errors
     assert terminal.counts()["total"] == INPUTS + 1
+
+
+def test_the_options_of_the_last_call_count_for_what_failed_and_for_what_waits(terminal: Terminal) -> None:
+    words = ("--retries", "0", "--shell", "--", "test $(ulimit -n) -gt 100", ":::", "a", "b")
+    terminal.run("run", "--quiet", "--open-files", "50", *words, code=1)
+    terminal.run("add", "--open-files", "50", *words[:-2], "c")
+
+    terminal.run("run", "--quiet", "--open-files", "500", "-q", "night", "-p", "7", *words, "c")
+
+    assert [(one["state"], one["queue"], one["priority"]) for one in terminal.tasks()] == [
+        ("completed", "night", 7)
+    ] * 3
+    terminal.verify()

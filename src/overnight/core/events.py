@@ -45,6 +45,7 @@ class EventName(StrEnum):
     #: A finished task has a new generation.
     FILE_REVIVED = "file_revived"
     FILE_EDITED = "file_edited"
+    FILE_REDEFINED = "file_redefined"
     FILE_REMOVED = "file_removed"
     #: The same of the steps of a workflow: each of them is a task, and none of them is a file.
     STEP_STARTED = "step_started"

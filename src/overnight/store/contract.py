@@ -98,6 +98,8 @@ class Known(msgspec.Struct, frozen=True):
     id: int
     state: TaskState
     stamp: str
+    #: Whether it is done in the very way that is asked for: options, priority, queue and needs.
+    is_as_asked: bool = True
 
 
 class Queue(msgspec.Struct, frozen=True):
@@ -274,6 +276,13 @@ class Store(Protocol):
 
         Only of what is still to run, or will be revived: waiting, pending, failed. What a running or a
         completed task has worked on stays on record.
+        """
+
+    def redefine(self, tasks: Mapping[int, NewTask], *, now: float, by: str) -> list[int]:
+        """Do tasks that are there in another way from here on: options, priority, queue and needs, by task id.
+
+        Only of what is still to run, or will be revived: waiting, pending, failed; and only as long as the identity
+        is the same. Tasks of workflows are left as they are. Returns the ids of those that were other before.
         """
 
     # -- people ------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ EVENTS_A_ROW = 5000
 ABANDON_AT_ONCE = 10_000
 
 
-class _Facts(NamedTuple):
+class Facts(NamedTuple):
     """What is computed once for each action of a call."""
 
     digest: bytes
@@ -39,9 +39,11 @@ class _Facts(NamedTuple):
     definition: bytes
 
 
-class _Plan(NamedTuple):
+class Plan(NamedTuple):
+    """A task, what is known of its action, and its identity."""
+
     task: NewTask
-    facts: _Facts
+    facts: Facts
     identity: int
 
 
@@ -49,7 +51,7 @@ def add(
     database: Database, lanes: Lanes, tasks: Sequence[NewTask], *, now: float, by: str, batch: int | None, unique: bool
 ) -> Added:
     """See `Store.add`."""
-    plans = _plan(tasks)
+    plans = plans_of(tasks)
     with database.write("add") as transaction:
         if batch is not None:
             _want_open(database, batch)
@@ -62,15 +64,16 @@ def add(
     return Added(ids=ids, known=sorted_out.known, at=[one if one > 0 else ids[-one] for one in sorted_out.at])
 
 
-def _plan(tasks: Sequence[NewTask]) -> list[_Plan]:
-    facts: dict[int, _Facts] = {}
+def plans_of(tasks: Sequence[NewTask]) -> list[Plan]:
+    """Tasks with what can be computed before anything is locked."""
+    facts: dict[int, Facts] = {}
     plans = []
     for task in tasks:
         action = task.action
         found = facts.get(id(action))
         if found is None:
-            found = facts[id(action)] = _Facts(action.digest(), action.identity(), msgspec.msgpack.encode(action))
-        plans.append(_Plan(_clean(task), found, task_identity(found.identity, task.input)))
+            found = facts[id(action)] = Facts(action.digest(), action.identity(), msgspec.msgpack.encode(action))
+        plans.append(Plan(_clean(task), found, task_identity(found.identity, task.input)))
     return plans
 
 
@@ -90,13 +93,13 @@ def _want_open(database: Database, batch: int) -> None:
 class _SortedOut(NamedTuple):
     """What is new among plans, and what is there already."""
 
-    new: list[_Plan]
+    new: list[Plan]
     known: list[int]
     #: For each plan given the id of the task that is there, or minus its position among the new ones.
     at: list[int]
 
 
-def _only_new(database: Database, plans: list[_Plan], batch: int | None) -> _SortedOut:
+def _only_new(database: Database, plans: list[Plan], batch: int | None) -> _SortedOut:
     single: dict[tuple[bytes, bytes], int] = {}
     places = [single.setdefault((plan.facts.identity, plan.task.input), place) for place, plan in enumerate(plans)]
     first = list(single.values())
@@ -106,7 +109,7 @@ def _only_new(database: Database, plans: list[_Plan], batch: int | None) -> _Sor
     return _SortedOut([_among(plans[place], at) for place in position], list(found.values()), at)
 
 
-def _among(plan: _Plan, at: Sequence[int]) -> _Plan:
+def _among(plan: Plan, at: Sequence[int]) -> Plan:
     """A plan whose task waits for the tasks that are there, and for new ones by their new positions."""
     task = plan.task
     if not task.after_here:
@@ -116,9 +119,7 @@ def _among(plan: _Plan, at: Sequence[int]) -> _Plan:
     return plan._replace(task=msgspec.structs.replace(task, after=(*task.after, *there), after_here=new))
 
 
-def _find(
-    database: Database, plans: Sequence[_Plan], batch: int | None, queue: str | None = None
-) -> list[tuple[int, int, str, str]]:
+def _find(database: Database, plans: Sequence[Plan], batch: int | None, queue: str | None = None) -> list[Row]:
     asked = (
         (place, plan.identity, plan.task.input, plan.facts.identity, batch or 0, queue)
         for place, plan in enumerate(plans)
@@ -130,7 +131,7 @@ def _insert(
     database: Database,
     lanes: Lanes,
     transaction: Transaction,
-    plans: Sequence[_Plan],
+    plans: Sequence[Plan],
     *,
     now: float,
     by: str,
@@ -153,8 +154,8 @@ def _insert(
         after = needs[task_id - first]
         new_action = facts.digest not in actions
         if new_action:
-            actions[facts.digest] = _action_id(database, facts)
-        kind = _lane_of(task)
+            actions[facts.digest] = action_id(database, facts)
+        kind = lane_of(task)
         if kind not in places:
             places[kind] = lanes.ensure(*kind[:3], batch or 0, role=kind[3])
         later = task.not_before is not None and task.not_before > now
@@ -184,14 +185,14 @@ def _insert(
     return list(range(first, last + 1))
 
 
-def _lane_of(task: NewTask) -> tuple[str, str, str, Role]:
+def lane_of(task: NewTask) -> tuple[str, str, str, Role]:
     """Queue, workflow, needs and role of its lane. What a workflow task needs is a matter of its steps."""
     if task.action.kind is ActionKind.WORKFLOW:
         return task.queue, task.action.call, "{}", Role.WORKFLOW
     return task.queue, task.workflow, needs_text(task.needs), Role.PLAIN
 
 
-def _row(plan: _Plan, task_id: int, state: TaskState, lane_id: int, action_id: int, now: float, blockers: int) -> Row:
+def _row(plan: Plan, task_id: int, state: TaskState, lane_id: int, action_id: int, now: float, blockers: int) -> Row:
     """The values of `add_task`; a top-level task's order key is its own id."""
     task, _, identity = plan
     waits = task.not_before if state is TaskState.WAITING else None
@@ -200,16 +201,35 @@ def _row(plan: _Plan, task_id: int, state: TaskState, lane_id: int, action_id: i
     return (task_id, state, lane_id, action_id, task.priority, task_id, now, not_before, *about)
 
 
-def _action_id(database: Database, facts: _Facts) -> int:
+def action_id(database: Database, facts: Facts) -> int:
+    """The row of this action, which is made when it is missing. Inside a write."""
     run(database.connection, "add_action", facts)
     return int(read_one(database.connection, "action_id", (facts.digest,)))
 
 
 def find(database: Database, tasks: Sequence[NewTask], *, queue: str | None) -> list[Known]:
     """See `Store.find`."""
+    plans = plans_of(tasks)
     with database.understood():
-        rows = _find(database, _plan(tasks), None, queue)
-    return [Known(position=row[0], id=row[1], state=TaskState(row[2]), stamp=row[3]) for row in rows]
+        rows = _find(database, plans, None, queue)
+    return [
+        Known(
+            position=row[0],
+            id=row[1],
+            state=TaskState(row[2]),
+            stamp=row[3],
+            is_as_asked=_is_as_asked(plans[row[0]], row[4:]),
+        )
+        for row in rows
+    ]
+
+
+def _is_as_asked(plan: Plan, found: Row) -> bool:
+    """Whether a task that is there is done in the very way that is asked for now."""
+    digest, priority, queue, needs = found
+    task = plan.task
+    is_way = digest == plan.facts.digest or task.action.kind is ActionKind.WORKFLOW
+    return is_way and (priority, queue, needs) == (task.priority, task.queue, lane_of(task)[2])
 
 
 def restamp(database: Database, stamps: Mapping[int, str], *, now: float, by: str) -> int:

@@ -28,9 +28,10 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 -- name: find_task
 -- The identity narrows it down to a row or two; input and action are compared in full. Tasks of
 -- unpublished batches do not exist yet, but for the batch that asks (?5).
-SELECT ?1, t.id, t.state, t.stamp
+SELECT ?1, t.id, t.state, t.stamp, a.digest, t.priority, l.queue, l.needs
   FROM tasks AS t
   JOIN actions AS a ON a.id = t.action_id
+  JOIN lanes AS l ON l.id = t.lane_id
  WHERE t.identity = ?2 AND t.parent_id IS NULL AND t.input = ?3 AND a.identity = ?4
    AND t.lane_id NOT IN (SELECT id FROM lanes WHERE batch_id <> 0 AND batch_id <> ?5 AND batch_id IN
                             (SELECT id FROM batches WHERE published_at IS NULL))
@@ -40,6 +41,17 @@ SELECT ?1, t.id, t.state, t.stamp
 -- name: restamp
 UPDATE tasks SET stamp = ?2
  WHERE id = ?1 AND stamp <> ?2 AND (state = 'waiting' OR state = 'pending' OR state = 'failed') RETURNING id;
+
+-- name: to_redefine
+-- What a task is does not change (?2), only how it is done.
+SELECT t.state, t.lane_id, t.action_id, t.priority
+  FROM tasks AS t
+  JOIN actions AS a ON a.id = t.action_id
+ WHERE t.id = ?1 AND t.parent_id IS NULL AND a.identity = ?2
+   AND (t.state = 'waiting' OR t.state = 'pending' OR t.state = 'failed');
+
+-- name: redefine
+UPDATE tasks SET lane_id = ?2, action_id = ?3, priority = ?4 WHERE id = ?1;
 
 -- name: open_batch
 INSERT INTO batches (owner, opened_at) VALUES (?, ?) RETURNING id;

@@ -25,7 +25,7 @@ from overnight.core.states import FINAL, TaskState
 from overnight.core.task import Action
 from overnight.core.verdict import Settlement
 from overnight.store.contract import Queue, Selector, Verb
-from overnight.store.sqlite import acting, adding, claiming, popping, turning
+from overnight.store.sqlite import acting, adding, claiming, popping, redefining, turning
 from overnight.store.sqlite.advancing import Advance
 from overnight.store.sqlite.connection import Transaction
 from overnight.store.sqlite.expanding import Expander
@@ -81,6 +81,7 @@ class Replayer:
             "by_hand": self._by_hand,
             "removed": self._remove,
             "edited": self._edit,
+            "redefined": self._redefine,
             "queue_changed": self._set_queues,
             "control_asked": self._ask,
             "clock_jumped": self._move_waits,
@@ -182,6 +183,10 @@ class Replayer:
     def _edit(self, records: Sequence[Record]) -> None:
         stamps = {record.id or 0: record.stamp for record in records}
         adding.restamp(self._database, stamps, now=records[0].now, by=records[0].by)
+
+    def _redefine(self, records: Sequence[Record]) -> None:
+        tasks = {record.id or 0: record.task(self._action(record), 0) for record in records}
+        redefining.redefine(self._database, self._lanes, tasks, now=records[0].now, by=records[0].by)
 
     # -- attempts ----------------------------------------------------------------------------
 

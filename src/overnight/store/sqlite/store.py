@@ -36,7 +36,18 @@ from overnight.store.contract import (
     Turn,
     Verb,
 )
-from overnight.store.sqlite import acting, adding, books, copying, plans, popping, pruning, reading, turning
+from overnight.store.sqlite import (
+    acting,
+    adding,
+    books,
+    copying,
+    plans,
+    popping,
+    pruning,
+    reading,
+    redefining,
+    turning,
+)
 from overnight.store.sqlite.connection import PATIENCE, Database, Hooks
 from overnight.store.sqlite.lanes import Lanes
 from overnight.store.sqlite.plans import Plans
@@ -123,6 +134,9 @@ class SqliteStore:
 
     def restamp(self, stamps: Mapping[int, str], *, now: float, by: str) -> int:
         return adding.restamp(self._database, stamps, now=now, by=by)
+
+    def redefine(self, tasks: Mapping[int, NewTask], *, now: float, by: str) -> list[int]:
+        return redefining.redefine(self._database, self._lanes, tasks, now=now, by=by)
 
     # -- people ------------------------------------------------------------------------------
 

@@ -165,6 +165,11 @@ def say_known(resumed: Resumed, duplicates: int, *, ran: bool) -> None:
     """Say what was named twice, and what was there already."""
     if duplicates:
         printing.note(f"overnight: {printing.count(duplicates, 'input')} named more than once; each is one task")
+    if resumed.redefined:
+        printing.note(
+            f"overnight: {printing.count(len(resumed.redefined), 'task')} added before and still to run now has the "
+            "options of this call"
+        )
     if resumed.skipped:
         printing.note(f"overnight: {printing.count(resumed.skipped, 'input')} completed before and skipped")
     if resumed.changed:

@@ -6,7 +6,7 @@ Every task is looked up by what it is; only what was never there is added, and w
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -53,6 +53,8 @@ class Resumed(msgspec.Struct):
     ids: list[int] = msgspec.field(default_factory=list)
     #: Of the tasks of a list: the id of each, in its order.
     at: list[int] = msgspec.field(default_factory=list)
+    #: Still to run, and now in the way that this call asks for.
+    redefined: list[int] = msgspec.field(default_factory=list)
     #: Inputs whose file has another size or time now than when they were completed.
     changed: list[bytes] = msgspec.field(default_factory=list)
 
@@ -84,6 +86,7 @@ def resume(
     resumed = Resumed()
     to_revive: list[int] = []
     stamps: dict[int, str] = {}
+    otherwise: dict[int, NewTask] = {}
 
     def fresh() -> Iterator[list[NewTask]]:
         for tasks in chunks(work.tasks, len(work.inputs)):
@@ -94,13 +97,17 @@ def resume(
                 if found is None or _anew(found, task, resumed, changed=changed, again=again, to_revive=to_revive):
                     piece.append(task)
                     resumed.ids.append(_NOT_YET)
-                elif found.state in _TO_RUN and task.stamp not in ("", found.stamp):
-                    stamps[found.id] = task.stamp
+                elif found.state in _TO_RUN:
+                    if task.stamp not in ("", found.stamp):
+                        stamps[found.id] = task.stamp
+                    if not found.is_as_asked:
+                        otherwise[found.id] = task
             yield piece
 
     resumed.added = add_all(store, fresh(), len(work.inputs), producer).ids
     if stamps:
         store.restamp(stamps, now=producer.now, by=producer.by)
+    resumed.redefined = _redefine(store, otherwise, producer)
     resumed.revived = _revive(store, [one for one in to_revive if revive_all or one in stamps], producer)
     added = iter(resumed.added)
     resumed.ids = [next(added) if one == _NOT_YET else one for one in resumed.ids]
@@ -117,9 +124,13 @@ def resume_list(
     resumed = Resumed()
     to_revive: list[int] = []
     there: dict[int, int] = {}
+    otherwise: dict[int, NewTask] = {}
     for position, one in _found(store, tasks):
         if not _anew(one, tasks[position], resumed, changed=changed, again=again, to_revive=to_revive):
             there[position] = one.id
+            if one.state in _TO_RUN and not one.is_as_asked:
+                otherwise[one.id] = tasks[position]
+    resumed.redefined = _redefine(store, otherwise, producer)
     resumed.revived = _revive(store, to_revive, producer)
     enlisted = enlist(store, tasks, producer, there=there, unique=not (again or changed))
     resumed.added, resumed.at = enlisted.added, enlisted.at
@@ -161,6 +172,16 @@ def _completed(found: Known, task: NewTask, resumed: Resumed, *, changed: bool) 
         return True
     resumed.completed.append(found.id)
     return False
+
+
+def _redefine(store: Store, tasks: Mapping[int, NewTask], producer: Producer) -> list[int]:
+    """The options of this call count for what is still to run; those of an earlier one may be why it failed."""
+    changed: list[int] = []
+    ids = list(tasks)
+    for start in range(0, len(ids), CHUNK):
+        some = {task_id: tasks[task_id] for task_id in ids[start : start + CHUNK]}
+        changed += store.redefine(some, now=producer.now, by=producer.by)
+    return changed
 
 
 def _revive(store: Store, ids: Sequence[int], producer: Producer) -> list[int]:

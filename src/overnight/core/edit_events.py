@@ -1,0 +1,19 @@
+"""What was changed of a task that is still to run."""
+
+from __future__ import annotations
+
+from overnight.core import events
+from overnight.core.events import EventName
+
+
+class FileRedefined(events.FileEdited, frozen=True, kw_only=True, gc=False, tag=EventName.FILE_REDEFINED.value):
+    """It is done in another way from here on: everything that is needed to say so again. No `stamp` is said."""
+
+    #: Hexadecimal digest of the action, and the action itself.
+    action: str
+    definition: dict[str, object] | None = None
+    definition_b64: str | None = None
+    queue: str
+    workflow: str = ""
+    priority: int = 0
+    needs: dict[str, float] | None = None

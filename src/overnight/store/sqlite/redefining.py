@@ -1,0 +1,77 @@
+"""Tasks that are still to run get what is asked of them now: limits, retries, environment, queue, needs, priority.
+
+What a task is (its identity) stays; how it is done is the wish of whoever asked last. Running and finished
+tasks keep what they ran with, and what a workflow began is bound to its definition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from overnight.core import events
+from overnight.core.action_records import action_record
+from overnight.core.claims import Role
+from overnight.core.edit_events import FileRedefined
+from overnight.core.task import ActionKind, NewTask
+from overnight.store.sqlite.adding import Plan, action_id, lane_of, plans_of
+from overnight.store.sqlite.connection import Database, Transaction
+from overnight.store.sqlite.lanes import Lanes
+from overnight.store.sqlite.statements import read_all, run
+
+
+def redefine(database: Database, lanes: Lanes, tasks: Mapping[int, NewTask], *, now: float, by: str) -> list[int]:
+    """See `Store.redefine`."""
+    plans = plans_of([task for task in tasks.values() if task.action.kind is not ActionKind.WORKFLOW])
+    ids = [task_id for task_id, task in tasks.items() if task.action.kind is not ActionKind.WORKFLOW]
+    with database.write("redefine") as transaction:
+        pen = _Pen(database, lanes, transaction, events.stamp(now), events.printable(by))
+        return [task_id for task_id, one in zip(ids, plans, strict=True) if pen.redefine(task_id, one)]
+
+
+class _Pen:
+    """Writes one after the other, each action and lane looked up once."""
+
+    def __init__(self, database: Database, lanes: Lanes, transaction: Transaction, at: str, by: str) -> None:
+        self._database = database
+        self._lanes = lanes
+        self._transaction = transaction
+        self._at, self._by = at, by
+        self._actions: dict[bytes, int] = {}
+        self._places: dict[tuple[str, str, str, Role], int] = {}
+
+    def redefine(self, task_id: int, one: Plan) -> bool:
+        """Whether it is still to run, is this task, and was another way before."""
+        digest, is_new = one.facts.digest, one.facts.digest not in self._actions
+        rows = read_all(self._database.connection, "to_redefine", (task_id, one.facts.identity))
+        if not rows:
+            return False
+        if is_new:
+            self._actions[digest] = action_id(self._database, one.facts)
+        place = lane_of(one.task)
+        if place not in self._places:
+            self._places[place] = self._lanes.ensure(*place[:3], role=place[3])
+        after = (self._places[place], self._actions[digest], one.task.priority)
+        state, *before = rows[0]
+        if tuple(before) == after:
+            return False
+        run(self._database.connection, "redefine", (task_id, *after))
+        self._transaction.move(before[0], 0, state, -1)
+        self._transaction.move(after[0], 0, state, 1)
+        self._transaction.events.append(self._told(task_id, one, with_action=is_new))
+        return True
+
+    def _told(self, task_id: int, one: Plan, *, with_action: bool) -> FileRedefined:
+        definition, definition_b64 = action_record(one.task.action) if with_action else (None, None)
+        return FileRedefined(
+            at=self._at,
+            id=task_id,
+            by=self._by,
+            stamp="",
+            action=one.facts.digest.hex(),
+            definition=definition,
+            definition_b64=definition_b64,
+            queue=one.task.queue,
+            workflow=one.task.workflow,
+            priority=one.task.priority,
+            needs=one.task.needs or None,
+        )
