@@ -196,6 +196,15 @@ def test_what_a_dead_engine_left_is_ended_before_the_next_one_starts(guard: Guar
     assert not Path("/proc", guard.lines("daemon")[0]).exists()  # the supervisor's last purge, at the latest
 
 
+def test_what_was_there_before_the_supervisor_is_left_alone(guard: Guard) -> None:
+    """A shell that starts a helper and then becomes us leaves us a child that is not ours to end."""
+    leaves = "subprocess.Popen(['sleep', '50'], start_new_session=True); up(); os.kill(os.getpid(), 9)"
+    guard.run(leaves, before="sleep 50 & echo $! >helper")
+    helper = int(guard.lines("helper")[0])
+    assert identity(helper) is not None
+    os.kill(helper, signal.SIGKILL)
+
+
 def test_a_worker_that_cleans_up_by_itself_is_given_the_time(guard: Guard) -> None:
     """It notices the end of its engine by the end of a pipe, and has something to write down first."""
     leaves = """

@@ -52,6 +52,21 @@ def test_a_keeper_that_answers_may_be_busy_for_as_long_as_it_likes(bench: Bench)
     assert bench.keeper() == first
 
 
+def test_a_child_that_was_there_before_outlives_the_death_of_a_keeper(tmp_path: Path) -> None:
+    """A shell may have started it and then become the engine by exec; or the engine runs inside a program of yours."""
+    with subprocess.Popen(["sleep", "50"]) as helper:
+        bench = Bench(tmp_path)
+        bench.open()
+        [key] = bench.start(bench.spec(bench.command("sleep", "60")))
+        bench.until_begun(key)
+        os.kill(bench.keeper(), signal.SIGKILL)
+
+        assert bench.lost(key).worker_died
+        assert helper.poll() is None
+        bench.close()
+        helper.kill()
+
+
 def refuse(monkeypatch: pytest.MonkeyPatch, times: int, number: int) -> list[int]:
     """Let so many starts of a process fail; returns a list that grows with each try."""
     tries: list[int] = []

@@ -60,6 +60,35 @@ def test_purge_leaves_alone_what_is_kept_or_spared_and_what_is_below_it() -> Non
     )
 
 
+def test_what_was_there_before_is_left_alone_and_what_comes_later_is_not() -> None:
+    assert (
+        in_a_subreaper("""
+            from overnight.host.purge import spare_strangers
+            before, ended = spawn("sleep 60 & wait"), spawn("exit 7")
+            until(lambda: children(before) and os.waitid(os.P_PID, ended, os.WEXITED | os.WNOWAIT | os.WNOHANG))
+            spare_strangers()
+            later = spawn("sleep 60")
+            print(strays() == [later], purge(), children(os.getpid()) == [before, ended], len(children(before)))
+            print(os.waitstatus_to_exitcode(os.waitpid(ended, 0)[1]))
+            os.kill(children(before)[0], signal.SIGKILL)
+            """)
+        == "True set() True 1\n7\n"
+    )
+
+
+def test_a_stranger_of_the_first_process_is_waited_for_when_it_has_ended() -> None:
+    assert (
+        in_a_subreaper("""
+            from overnight.host.purge import spare_strangers
+            ended = spawn("exit 7")
+            until(lambda: os.waitid(os.P_PID, ended, os.WEXITED | os.WNOWAIT | os.WNOHANG))
+            spare_strangers(reap=True)
+            print(children(os.getpid()))
+            """)
+        == "[]\n"
+    )
+
+
 def test_purge_does_not_take_the_status_of_what_is_kept() -> None:
     """A stray waitpid(-1) once turned an exit status of 7 into a success."""
     assert (

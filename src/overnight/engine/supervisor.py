@@ -32,7 +32,7 @@ from overnight.host.clock import Clock, SystemClock
 from overnight.host.home import Home
 from overnight.host.lock import HomeLock
 from overnight.host.processes import identity, set_subreaper
-from overnight.host.purge import purge
+from overnight.host.purge import purge, spare_strangers
 from overnight.host.service import ServiceManager
 from overnight.host.signals import SignalWatch
 from overnight.host.stop_file import StopFile
@@ -265,6 +265,7 @@ def main() -> None:
     voice = Voice(Home(Path(os.fsdecode(order.home))), order.waiting, service, clock, foreground=order.foreground)
     # Whoever started us may have it ignored; then the kernel would keep no exit status for us.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    spare_strangers()  # we may have been a shell that had started something
     set_subreaper()
     with SignalWatch() as signals:
         try:

@@ -19,8 +19,8 @@ import msgspec
 from overnight.core.supervision import Life, Policy, Pulse, Ready, Refused, Report, Word, is_frozen, look_every, silence
 from overnight.host.channel import Channel
 from overnight.host.clock import Clock
-from overnight.host.processes import Exit
-from overnight.host.purge import forget, see_off, spare
+from overnight.host.processes import Exit, children
+from overnight.host.purge import forget, see_off, spare, spare_strangers
 from overnight.host.waiter import Source
 
 #: Seconds for the stacks of a frozen engine to be written, and for its workers to end what they run.
@@ -120,11 +120,23 @@ class Watched:
 
     def _look(self, moment: float) -> None:
         elapsed, self._looked_at = moment - self._looked_at, moment
+        self._spare_strangers()
         self._silent = silence(self._silent, heard=self._heard, elapsed=elapsed, look_every=self.look_every)
         self._heard = False
         if self._frozen_for is None and is_frozen(self._silent, self._policy, ready=self.ready):
             self._frozen_for = self._silent
             self.end()
+
+    def _spare_strangers(self) -> None:
+        """As the first process of a container we are given the orphans of others, which are to be left alone.
+
+        Once it is up the engine takes in what loses its parents below it: while it lives, what comes to us
+        is from elsewhere. One that dies at this moment may have left us something, so it must outlive the look.
+        """
+        if self.ready and os.getpid() == 1:
+            found = children(1)
+            if not self._exit.wait(0):
+                spare_strangers(found, reap=True)
 
     def pass_on(self, number: signal.Signals) -> None:
         """Let it have a signal that came for it."""

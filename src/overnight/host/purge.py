@@ -21,7 +21,7 @@ import time
 from collections.abc import Collection
 
 from overnight.host.clock import SystemClock
-from overnight.host.processes import LINUX, children, environment_in_time, identity, parent
+from overnight.host.processes import LINUX, born, children, environment_in_time, identity, parent
 
 monotonic = SystemClock().monotonic
 #: Looks in a row that must find nothing: the list of children may miss one that moves.
@@ -36,11 +36,38 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 0.0002, 0.05
 _given_up: set[int] = set()
 #: Children of this process that no purge may touch: keepers, a copier, a sidecar.
 _ours: set[int] = set()
+#: Children that are nobody's here and came from elsewhere, with their starts: others reap them, and numbers come again.
+_strangers: dict[int, int] = {}
 
 
 def spare(pid: int) -> None:
     """This child is somebody's; purges in this process leave it and what is below it alone."""
     _ours.add(pid)
+
+
+def spare_strangers(pids: Collection[int] | None = None, *, reap: bool = False) -> None:
+    """Leave alone these children of this process (all that it has now), unless one is somebody's already.
+
+    For what was there before we were: a program that starts a helper and then becomes us by exec has
+    left us a child that is none of ours. What such a helper leaves behind later comes to us as well, and
+    cannot be told from what a worker has left.
+
+    Args:
+        pids: Children; None for all.
+        reap: Wait for those that have ended; only where nobody else in this process does.
+    """
+    for pid in children(os.getpid()) if pids is None else pids:
+        start = born(pid)
+        if pid in _ours or pid in _given_up or start is None:
+            continue
+        if not (reap and _reap(pid)):
+            _strangers[pid] = start
+
+
+def _kept(keep: Collection[int]) -> set[int]:
+    for pid in [pid for pid, start in _strangers.items() if born(pid) != start]:
+        del _strangers[pid]
+    return _ours.union(keep, _strangers)
 
 
 def forget(pid: int) -> None:
@@ -64,7 +91,7 @@ def purge(keep: Collection[int] = (), *, seconds: float = 5.0, below: int = 0) -
     Returns:
         The numbers of those still there; empty when all were seen dead.
     """
-    kept = _ours.union(keep)
+    kept = _kept(keep)
     deadline = monotonic() + seconds
     quiet, pause = 0, SHORTEST_PAUSE
     while quiet < QUIET:
@@ -85,7 +112,7 @@ def purge(keep: Collection[int] = (), *, seconds: float = 5.0, below: int = 0) -
 
 def strays(keep: Collection[int] = ()) -> list[int]:
     """Living children of this process that nobody owns, after reaping the dead ones."""
-    kept = _ours.union(keep)
+    kept = _kept(keep)
     return [pid for pid in children(os.getpid()) if pid not in kept and not _reap(pid) and pid not in _given_up]
 
 
