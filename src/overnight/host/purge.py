@@ -131,11 +131,12 @@ def see_off(*, patience: float, seconds: float = 5.0) -> set[int]:
 
 def _strike(kept: Collection[int], root: int) -> set[int]:
     """Kill every one seen, once. Returns those that may still live."""
-    seen = {pid for pid in children(root) if pid not in kept and not _reap(pid)}
-    fresh = seen
+    seen = {pid: None for pid in children(root) if pid not in kept and not _reap(pid)}
+    fresh = list(seen)
     while fresh:
-        fresh = {child for pid in fresh for child in children(pid)} - seen
-        seen |= fresh
+        fresh = [child for pid in fresh for child in children(pid) if child not in seen]
+        seen |= dict.fromkeys(fresh)
+    # Those above first: one that saw its child killed could still tell of a good end.
     for pid in seen:
         _kill_below(pid, seen, root)
     return {pid for pid in seen if not _reap(pid)}
