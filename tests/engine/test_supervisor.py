@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -354,6 +355,24 @@ def test_a_stop_file_from_another_night_is_removed_with_a_notice(guard: Guard) -
     assert guard.run("note('stop', str(os.path.exists(mission['home'] + '/STOP'))); up(); sys.exit(0)") == 0
     assert guard.lines("stop") == ["False"]
     assert "removed a STOP file" in guard.log
+
+
+@pytest.mark.parametrize("step", ["subprocess.Popen", "overnight.engine.watched.Exit"])
+def test_an_engine_that_cannot_be_watched_does_not_live(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """No room for one more descriptor: it once lived on unseen, and the next one was started beside it."""
+
+    def full(*_: object, **__: object) -> object:
+        raise OSError(errno.ENFILE, "too many")
+
+    monkeypatch.setattr(step, full)
+    clock, open_before = FakeClock(), len(os.listdir("/dev/fd"))  # noqa: PTH208 - counted, not looked at
+    sleeper = [b"/bin/sh", b"-c", b"sleep 50"]
+    with (tmp_path / "lock").open("wb") as lock, pytest.raises(OSError, match="too many"):
+        Watched(sleeper, home=b"/", lock=lock.fileno(), report=Report(1), policy=Policy(), clock=clock)
+    assert len(os.listdir("/dev/fd")) == open_before  # noqa: PTH208 - the same
+    assert psutil.Process().children() == []
 
 
 # -- what it is -------------------------------------------------------------------------------------

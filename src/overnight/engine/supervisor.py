@@ -178,6 +178,7 @@ class Supervisor:
             )
         except OSError as error:
             self._voice.tell(f"{os.fsdecode(self._order.engine[0])} cannot be started: {error.strerror}")
+            purge()  # one that had begun was killed at once; nothing of it is to be beside the next one
             return Life(0.0, status=1), None
         while not engine.over:
             self._attend(engine)

@@ -60,15 +60,19 @@ class Watched:
         self._clock = clock
         self._channel, theirs = Channel.pair()
         mission = Mission(home, lock, theirs.fileno(), report)
-        self._child = subprocess.Popen(
-            [*argv, msgspec.json.encode(mission)],
-            stdin=subprocess.DEVNULL,
-            pass_fds=(lock, theirs.fileno()),
-            start_new_session=True,  # a Ctrl-C at our terminal is ours, and we pass it on once
-        )
-        theirs.close()
-        spare(self._child.pid)
-        self._exit = Exit(self._child.pid)
+        try:
+            self._child = subprocess.Popen(
+                [*argv, msgspec.json.encode(mission)],
+                stdin=subprocess.DEVNULL,
+                pass_fds=(lock, theirs.fileno()),
+                start_new_session=True,  # a Ctrl-C at our terminal is ours, and we pass it on once
+            )
+            self._exit = self._watch_exit()
+        except OSError:
+            self._channel.close()
+            raise
+        finally:
+            theirs.close()
         self._began = self._looked_at = clock.monotonic()
         self._silent = 0.0
         self._heard = False
@@ -78,6 +82,16 @@ class Watched:
         self.ready = self.proven = self.over = False
         #: Why it would not work, if it said so.
         self.refusal: Refused | None = None
+
+    def _watch_exit(self) -> Exit:
+        spare(self._child.pid)
+        try:
+            return Exit(self._child.pid)
+        except OSError:  # no room for a descriptor: it must not live unwatched, beside the next one
+            self._child.kill()
+            self._child.wait()
+            forget(self._child.pid)
+            raise
 
     @property
     def pid(self) -> int:
