@@ -18,7 +18,7 @@ import pytest
 from supervised import HASTY, Guard, until
 
 from overnight.core.errors import AlreadyRunningError
-from overnight.core.supervision import Note, Policy, Ready, Refused, Report
+from overnight.core.supervision import GAVE_UP, Note, Policy, Ready, Refused, Report
 from overnight.core.task import Backoff
 from overnight.engine.watched import Watched
 from overnight.host.interpreter import python_for
@@ -42,7 +42,7 @@ def guard(tmp_path: Path) -> Iterator[Guard]:
 
 
 def test_an_engine_that_crashes_is_started_again_until_the_budget_is_spent(guard: Guard) -> None:
-    assert guard.run("up(); sys.exit(1)") == 1
+    assert guard.run("up(); sys.exit(1)") == GAVE_UP
     assert len(guard.lines("lives")) == 3
     assert "(crash 1 of 3)" in guard.log
     assert "the engine crashed 3 times in a row; at last it ended with status 1" in guard.log
@@ -98,7 +98,7 @@ def test_whoever_types_start_is_told_of_a_full_disk(guard: Guard) -> None:
 
 
 def test_a_program_that_is_not_there_is_tried_again_and_told(guard: Guard) -> None:
-    assert guard.run("", argv=["/nonexistent/python"], waiting=True) == 1
+    assert guard.run("", argv=["/nonexistent/python"], waiting=True) == GAVE_UP
     assert [type(word) for word in guard.heard] == [Note] * 5 + [Refused]
     assert "cannot be started: No such file" in guard.log
 
@@ -131,13 +131,16 @@ _DUMPS = "import faulthandler; faulthandler.enable(open('stacks', 'w')); up(); "
     "way", ["os.kill(os.getpid(), signal.SIGSTOP)", "signal.pthread_sigmask(0, [15, 1, 2]); signal.pause()"]
 )
 def test_a_frozen_engine_leaves_its_stacks_and_is_killed(guard: Guard, way: str) -> None:
-    assert guard.run(f"def hang():\n    {way}\n{_DUMPS} hang()", policy=QUICK_TO_DOUBT) == 1
+    assert guard.run(f"def hang():\n    {way}\n{_DUMPS} hang()", policy=QUICK_TO_DOUBT) == GAVE_UP
     assert "in hang" in (guard.directory / "stacks").read_text()
     assert guard.info["why"] == "the engine crashed; at last it did not answer for 1 s and was killed"
 
 
 def test_a_frozen_engine_that_does_not_even_abort_is_killed(guard: Guard) -> None:
-    assert guard.run("signal.signal(signal.SIGABRT, signal.SIG_IGN); up(); signal.pause()", policy=QUICK_TO_DOUBT) == 1
+    assert (
+        guard.run("signal.signal(signal.SIGABRT, signal.SIG_IGN); up(); signal.pause()", policy=QUICK_TO_DOUBT)
+        == GAVE_UP
+    )
     assert "and was killed" in guard.info["why"]
 
 
