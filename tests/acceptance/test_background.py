@@ -13,6 +13,10 @@ from pathlib import Path
 import psutil
 from terminal import Terminal
 
+from overnight.core.errors import DiskFullError, NotNowError, StoreBusyError
+from overnight.core.supervision import GAVE_UP, End, end_of
+from overnight.engine.voice import HOOK_PATIENCE
+
 Until = Callable[[Callable[[], object]], None]
 
 WAITS = "touch begun-$1; until test -e go; do sleep 0.02; done; echo $1 >>ledger"
@@ -319,6 +323,22 @@ def test_the_unit_can_be_looked_at_first(terminal: Terminal, tmp_path: Path) -> 
     assert "ExecStart=" in terminal.run("start", "--install", "--dry-run")
     assert not (tmp_path / "config").exists()
     terminal.run("start", "--dry-run", code=2)
+
+
+def test_the_unit_knows_every_status(terminal: Terminal, tmp_path: Path) -> None:
+    """What a restart cannot mend is not restarted, and what somebody wanted is no failure."""
+    terminal._environment["XDG_CONFIG_HOME"] = str(tmp_path / "config")
+    lines = [line for line in terminal.run("start", "--install", "--dry-run").splitlines() if "=" in line]
+    unit = dict(line.split("=", 1) for line in lines)
+    hopeless, wanted = (set(map(int, unit[name].split())) for name in ("RestartPreventExitStatus", "SuccessExitStatus"))
+    others = {error.exit_code for error in (DiskFullError, StoreBusyError, NotNowError)}
+    ends = {status: end_of(status) for status in range(256)}
+    assert {status for status, end in ends.items() if end is End.REFUSED} == hopeless - {GAVE_UP}
+    assert {status for status, end in ends.items() if end is End.CLEAN} == wanted | {0}
+    assert GAVE_UP in hopeless
+    assert others & (hopeless | wanted) == set()
+    assert unit["TimeoutStartSec"] == "infinity"
+    assert int(unit["WatchdogSec"]) > HOOK_PATIENCE + 20  # and what is done before and after
 
 
 def test_a_long_night_under_another_name(tmp_path: Path, until: Until) -> None:

@@ -44,7 +44,7 @@ class End(StrEnum):
 #: With what a supervisor ends that has seen too many crashes: no other restart would help either.
 GAVE_UP = 70
 #: Done, stopped with work left, ended by SIGHUP, a second SIGINT, SIGTERM.
-_CLEAN = frozenset({0, 7, 129, 130, 143})
+CLEAN = frozenset({0, 7, 129, 130, 143})
 #: Killed while it was too young to answer: whoever sends these wants an end.
 _ASKING = frozenset({-Signals.SIGHUP, -Signals.SIGINT, -Signals.SIGTERM})
 #: Words or configuration, not found, another engine, a damaged store.
@@ -115,7 +115,7 @@ class Report(msgspec.Struct, frozen=True):
 
 def end_of(status: int) -> End:
     """What an exit status means for the question whether to start again."""
-    if status in _CLEAN or status in _ASKING:
+    if status in CLEAN or status in _ASKING:
         return End.CLEAN
     if status in (_NO_ROOM, _BUSY):
         return End.NO_ROOM
