@@ -65,6 +65,30 @@ def test_giving_up_is_told_in_the_info_file_and_to_a_command(guard: Guard) -> No
     assert told.endswith(str(guard.home.path))
 
 
+def test_whoever_has_gone_does_not_keep_the_command_from_being_run(guard: Guard) -> None:
+    """Somebody typed start and closed the terminal before the engine was up."""
+    hook = (b"/bin/sh", b"-c", b"echo told >told")
+    supervisor = guard.start("sys.exit(1)", waiting=True, on_give_up=hook)
+    guard._channel.close()
+    assert supervisor.wait(20) == GAVE_UP
+    assert guard.lines("told") == ["told"]
+
+
+def test_whoever_waits_is_told_and_not_the_command(guard: Guard) -> None:
+    guard.run("sys.exit(1)", waiting=True, on_give_up=(b"/bin/sh", b"-c", b"echo told >told"))
+    assert isinstance(guard.heard[-1], Refused)
+    assert guard.lines("told") == []
+
+
+def test_what_the_command_leaves_running_stays(guard: Guard) -> None:
+    """It may be a mail that takes its time. What the engine has left has been ended by then."""
+    leaves = "sleep 50 </dev/null >/dev/null 2>&1 & echo $! >kept"
+    guard.run("sys.exit(1)", on_give_up=(b"/bin/sh", b"-c", leaves.encode()))
+    kept = int(guard.lines("kept")[0])
+    assert identity(kept) is not None
+    os.kill(kept, signal.SIGKILL)
+
+
 @pytest.mark.parametrize("hook", [(b"/nonexistent",), (b"/bin/sh", b"-c", b"exit 3")])
 def test_a_command_that_fails_changes_nothing(guard: Guard, hook: tuple[bytes, ...]) -> None:
     assert guard.run("up(); sys.exit(6)", on_give_up=hook) == 6
@@ -283,6 +307,21 @@ def test_one_that_waits_for_a_home_goes_when_somebody_asks_for_a_stop_again(guar
         os.utime(guard.home.stop, (1, 1))
         assert supervisor.wait(20) == 7
     assert guard.lines("lives") == []
+    assert "a stop was asked for before the home was free" in guard.log
+
+
+def test_of_many_that_would_take_over_one_does_and_the_others_refuse(guard: Guard) -> None:
+    """Each of several restarts starts a supervisor; those that came too late once waited for ever, for the new one."""
+    with HomeLock(guard.home.lock) as lock:
+        lock.acquire({"pid": 4711})
+        late = guard.start(WORKS, waiting=True, take_over=True)
+        until(lambda: psutil.Process(late.pid).num_ctx_switches().voluntary > 50)
+        lock.rewrite({"pid": 4712})
+        assert late.wait(20) == 5
+        guard.listen()
+        assert guard.run(WORKS, waiting=True, take_over=True, instead_of=(4711, None)) == 5
+    assert [type(word) for word in guard.heard] == [Refused] * 2
+    assert guard.lines("lives") == []
 
 
 # -- stopping ---------------------------------------------------------------------------------------
@@ -412,6 +451,24 @@ def test_a_service_manager_is_told_and_the_engine_cannot_speak_in_our_name(guard
         supervisor.terminate()
         until(lambda: manager.recv(1000) == b"STOPPING=1")
     assert guard.lines("environ")[0] == "[False, False]"
+
+
+def test_a_service_manager_is_told_of_the_end_when_it_comes_and_not_of_a_drain(guard: Guard) -> None:
+    """From STOPPING on it counts the seconds, and kills; what runs may take hours."""
+    heard: list[bytes] = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(bytes(guard.directory / "notify"))
+        manager.settimeout(20)
+        environ = {"NOTIFY_SOCKET": str(guard.directory / "notify"), "WATCHDOG_USEC": "100000"}
+        supervisor = guard.start(OBEYS, environ=environ)
+        until(lambda: manager.recv(1000).startswith(b"READY=1"))
+        supervisor.send_signal(signal.SIGINT)
+        until(lambda: guard.lines("signals"))
+        heard += [manager.recv(1000) for _ in range(4)]
+        supervisor.terminate()
+        until(lambda: manager.recv(1000) == b"STOPPING=1")
+        supervisor.wait(20)
+    assert set(heard) == {b"WATCHDOG=1"}
 
 
 def test_a_long_log_is_set_aside(guard: Guard) -> None:
