@@ -9,7 +9,7 @@ import click
 from overnight import wiring
 from overnight.core.errors import UsageError
 from overnight.host.home import Home
-from overnight.host.lock import read_owner, refusal
+from overnight.host.lock import Owner, read_owner, refusal
 from overnight.ui.cli import printing
 from overnight.ui.cli.commands.stop import tell
 from overnight.ui.cli.group import Verb, home_option
@@ -49,15 +49,15 @@ def start(*, jobs: int | str | None, foreground: bool, install: bool, dry_run: b
     say_started(begin(home, jobs).wait(tell))
 
 
-def order(home: Home, jobs: int | str | None, *, take_over: bool = False) -> Order:
+def order(home: Home, jobs: int | str | None, *, instead_of: Owner | None = None) -> Order:
     """What a supervisor is to do, by the settings in use."""
     settings, _ = in_use(slots=jobs)
-    return background.order(home, Options(jobs), settings, take_over=take_over)
+    return background.order(home, Options(jobs), settings, instead_of=instead_of)
 
 
-def begin(home: Home, jobs: int | str | None, *, take_over: bool = False) -> Pending:
+def begin(home: Home, jobs: int | str | None) -> Pending:
     """Start a supervisor in the background."""
-    return background.launch(home, order(home, jobs, take_over=take_over))
+    return background.launch(home, order(home, jobs))
 
 
 def say_started(pid: int) -> None:
