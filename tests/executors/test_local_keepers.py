@@ -44,6 +44,19 @@ def test_a_keeper_that_was_stopped_is_killed_and_everything_below_it(bench: Benc
     assert bench.run(bench.command("true")).exit_code == 0
 
 
+def test_a_keeper_that_was_stopped_does_not_make_a_stop_wait(bench: Bench) -> None:
+    """It took 18 to 39 s; the grace and two seconds are promised. One that answers is left to do its work."""
+    [key] = bench.start(bench.spec(bench.shell("trap '' TERM; echo $$ > pid; sleep 60")))
+    task = int(bench.until_there("pid"))
+    os.kill(bench.keeper(), signal.SIGSTOP)
+
+    bench.executor.cancel([key], grace=0.5)
+    lost = bench.lost(key)  # which has no patience for the usual half minute
+
+    assert lost.error == "its keeper had not answered for 1.5 s and was killed"
+    assert identity(task) is None
+
+
 @pytest.mark.usefixtures("impatient")
 def test_a_keeper_that_answers_may_be_busy_for_as_long_as_it_likes(bench: Bench) -> None:
     first = bench.keeper()
