@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from overnight.host import purge
 from overnight.host.processes import Exit, Identity, alive, boot_id, children, identity
 from overnight.host.purge import sweep
 
@@ -232,3 +233,25 @@ def test_an_exit_is_announced_and_not_reaped() -> None:
 def test_a_number_that_nobody_has_is_nobody(pid: int) -> None:
     assert identity(pid) is None or pid == 0
     assert children(pid) == []
+
+
+def test_strangers_whose_environment_cannot_be_read_do_not_hold_up_a_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is stuck in the kernel and takes a second to find out; a hundred of them once took minutes, each round."""
+    now, asked = [0.0], []
+
+    def slow(pid: int, **_: object) -> bytes:
+        asked.append(pid)
+        now[0] += 1.0
+        return b""
+
+    monkeypatch.setattr(purge, "monotonic", lambda: now[0])
+    monkeypatch.setattr(purge, "environment_in_time", slow)
+    monkeypatch.setattr(purge, "identity", lambda pid: Identity(pid, 1, "boot"))
+    monkeypatch.setattr(purge, "_everybody", lambda: [10**7 + number for number in range(4)])
+    assert purge.sweep(b"COOKIE=x", seconds=10.0) == []
+    assert len(asked) == 4  # once each, not in each round
+
+    asked.clear()
+    monkeypatch.setattr(purge, "_everybody", lambda: [10**7 + number for number in range(1000)])
+    assert purge.sweep(b"COOKIE=x", seconds=10.0) == []
+    assert len(asked) <= 11

@@ -21,7 +21,7 @@ import time
 from collections.abc import Collection
 
 from overnight.host.clock import SystemClock
-from overnight.host.processes import LINUX, born, children, environment_in_time, identity, parent
+from overnight.host.processes import LINUX, Identity, born, children, environment_in_time, identity, parent
 
 monotonic = SystemClock().monotonic
 #: Looks in a row that must find nothing: the list of children may miss one that moves.
@@ -31,6 +31,9 @@ QUIET_AFTER_KILL = 20
 
 #: Seconds between two looks: what is killed is gone at once, and what is stuck may be so for hours.
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.0002, 0.05
+
+#: Seconds after which an environment counts as one that cannot be read; it is a matter of microseconds.
+TOO_LONG = 0.5
 
 #: What could not be seen dead in the time that it was given. It is still killed and waited for, by the way.
 _given_up: set[int] = set()
@@ -204,11 +207,13 @@ def sweep(mark: bytes, *, seconds: float, patience: float = 0.0, patient_with: b
     """
     start = monotonic()
     mine = _ancestry()
+    #: Whose environment could not be read in time: who is stuck so would take the same time in each round.
+    unreadable: set[Identity | None] = set()
     quiet, needed = 0, QUIET
     while quiet < needed:
-        found = [pid for pid in _everybody() if pid not in mine and _carries(pid, mark)]
+        found = _bearers(mark, mine, unreadable, until=start + seconds)
         waited = monotonic() - start
-        if found and waited > seconds:
+        if waited > seconds and (found or unreadable):
             return found
         sparing = b"" if waited > patience else patient_with
         # All of them: the first one may be one that never dies.
@@ -218,6 +223,22 @@ def sweep(mark: bytes, *, seconds: float, patience: float = 0.0, patient_with: b
         quiet = 0 if found else quiet + 1
         time.sleep(0.001 if found else 0)
     return []
+
+
+def _bearers(mark: bytes, mine: set[int], unreadable: set[Identity | None], *, until: float) -> list[int]:
+    """Everybody whose environment has the line, as far as it can be told until then."""
+    found = []
+    for pid in _everybody():
+        began = monotonic()
+        if began > until:
+            break
+        if pid in mine or (unreadable and identity(pid) in unreadable):
+            continue
+        if _carries(pid, mark):
+            found.append(pid)
+        elif monotonic() - began > TOO_LONG:
+            unreadable.add(identity(pid))
+    return found
 
 
 def _strike_across_lives(pid: int, mark: bytes, sparing: bytes) -> bool:
