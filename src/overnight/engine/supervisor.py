@@ -12,6 +12,7 @@ is ended before the next engine starts.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -127,9 +128,13 @@ class Supervisor:
                 awaited = awaited or holder
                 if not self._order.take_over or (holder is not None and holder != awaited):
                     raise  # another one that was to take over was quicker
+                with contextlib.suppress(OSError):  # a full disk: only those who follow go by it
+                    self._home.coming.touch()
                 if not self._pause(TRY_EVERY):
                     self._refuse_to_wait()
                     return False
+        with contextlib.suppress(OSError):
+            self._home.coming.unlink(missing_ok=True)
         if self._stop_file.remove_if(self._before) and not self._order.take_over:
             self._voice.tell("removed a STOP file that was left here; starting")
         self._before = None

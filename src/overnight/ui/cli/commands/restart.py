@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import click
 
 from overnight import wiring
@@ -38,6 +40,8 @@ def restart(*, jobs: int | str | None, at_once: bool, grace: float | None) -> No
     prepared = order(home, jobs, instead_of=holder)
     if holder is not None:
         need_start(home, in_use(slots=jobs)[0])
+        with contextlib.suppress(OSError):
+            home.coming.touch()  # those who follow wait for the next engine
         ending.ask(home, now=at_once, grace=None if at_once else grace)
         if not at_once:
             say_what_runs(home)
