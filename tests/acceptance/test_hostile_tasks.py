@@ -56,6 +56,9 @@ def test_a_night_with_hostile_tasks_ends_well_for_the_good_ones(terminal: Termin
         terminal.run("add", "--retries", "0", *limits, name, "--", sys.executable, "-S", "-c", PYTHON + source)
     terminal.run("add", *names[GOOD // 2 :], "--", "sh", "-c", 'echo "$1" >>ledger', "sh")
 
+    # Long after the daemon's task has ended, and while its worker goes on.
+    terminal.run("add", "--retries", "0", "last", "--", "sh", "-c", '! kill -0 "$(cat orphan.pid)"')
+
     process = terminal.start("run", "--quiet", "-j", "4")
     _, said = process.communicate(timeout=300)
 
@@ -63,6 +66,7 @@ def test_a_night_with_hostile_tasks_ends_well_for_the_good_ones(terminal: Termin
     tasks = {task["input"]: task for task in terminal.tasks()}
     assert Counter(tasks[name]["state"] for name in names) == {"completed": GOOD}
     assert Counter(Path(terminal.cwd, "ledger").read_text().split()) == Counter(names)
+    assert tasks["last"]["state"] == "completed"
     for name, (_, _, reason, words) in HOSTILE.items():
         state = "completed" if reason is None else "failed"
         assert (tasks[name]["state"], tasks[name]["reason"]) == (state, reason), name
