@@ -6,12 +6,17 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 from terminal import Terminal
+
+from overnight.core.errors import DiskFullError, NotNowError, StoreBusyError
+from overnight.core.supervision import GAVE_UP, End, end_of
+from overnight.engine.voice import HOOK_PATIENCE
 
 Until = Callable[[Callable[[], object]], None]
 
@@ -158,6 +163,47 @@ def test_restart_starts_one_where_there_is_none(terminal: Terminal) -> None:
     terminal.run("restart")
     assert terminal.owner()
     terminal.run("stop")
+
+
+def test_a_restart_with_a_mistake_in_the_configuration_stops_nothing(terminal: Terminal, until: Until) -> None:
+    """It once ended the engine, and then found that no other one could start."""
+    terminal.run("start")
+    owner = terminal.owner()
+    for mistake in ('[slots]\nmaxx = "3"\n', "[slots\n"):
+        (terminal.cwd / "overnight.toml").write_text(mistake)
+        done = terminal.complete("restart")
+        assert (done.returncode, b"overnight.toml" in done.stderr) == (2, True)
+    (terminal.cwd / "overnight.toml").unlink()
+    terminal._environment["OVERNIGHT_GATE_DISK"] = "1000TB"
+    assert terminal.complete("restart").returncode == 75
+    del terminal._environment["OVERNIGHT_GATE_DISK"]
+    terminal.run("add", "a", "--", "true")
+    until(lambda: terminal.counts()["completed"] == 1)
+    assert terminal.owner() == owner
+    terminal.run("stop")
+
+
+def test_a_restart_keeps_what_start_was_told(terminal: Terminal) -> None:
+    terminal.run("start", "-j", "3")
+    terminal.run("restart")
+    engine = terminal.json("status", "--json")["engine"]
+    assert engine["slots"]["now"] == 3
+    assert "may be left" in engine["containment"]
+    terminal.run("restart", "-j", "2")
+    assert terminal.json("status", "--json")["engine"]["slots"]["now"] == 2
+    terminal.run("stop")
+
+
+def test_a_task_that_asks_for_an_end_does_not_wait_for_itself(terminal: Terminal, until: Until) -> None:
+    script = 'for word in restart stop; do "$1" -m overnight $word >>said 2>&1; echo "$word: $?" >>said; done'
+    terminal.run("add", sys.executable, "--", "sh", "-c", script, "sh")
+    terminal.run("start")
+    until(lambda: not terminal.owner())
+    said = (terminal.cwd / "said").read_text()
+    assert "this is a task of the engine that is to be restarted" in said
+    assert "restart: 2\n" in said
+    assert "it is not waited for\nstop: 0\n" in said
+    assert terminal.counts()["completed"] == 1
 
 
 def test_one_in_the_foreground_is_not_put_into_the_background(terminal: Terminal, until: Until) -> None:
@@ -319,6 +365,22 @@ def test_the_unit_can_be_looked_at_first(terminal: Terminal, tmp_path: Path) -> 
     assert "ExecStart=" in terminal.run("start", "--install", "--dry-run")
     assert not (tmp_path / "config").exists()
     terminal.run("start", "--dry-run", code=2)
+
+
+def test_the_unit_knows_every_status(terminal: Terminal, tmp_path: Path) -> None:
+    """What a restart cannot mend is not restarted, and what somebody wanted is no failure."""
+    terminal._environment["XDG_CONFIG_HOME"] = str(tmp_path / "config")
+    lines = [line for line in terminal.run("start", "--install", "--dry-run").splitlines() if "=" in line]
+    unit = dict(line.split("=", 1) for line in lines)
+    hopeless, wanted = (set(map(int, unit[name].split())) for name in ("RestartPreventExitStatus", "SuccessExitStatus"))
+    others = {error.exit_code for error in (DiskFullError, StoreBusyError, NotNowError)}
+    ends = {status: end_of(status) for status in range(256)}
+    assert {status for status, end in ends.items() if end is End.REFUSED} == hopeless - {GAVE_UP}
+    assert {status for status, end in ends.items() if end is End.CLEAN} == wanted | {0}
+    assert GAVE_UP in hopeless
+    assert others & (hopeless | wanted) == set()
+    assert unit["TimeoutStartSec"] == "infinity"
+    assert int(unit["WatchdogSec"]) > HOOK_PATIENCE + 20  # and what is done before and after
 
 
 def test_a_long_night_under_another_name(tmp_path: Path, until: Until) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from overnight.core.errors import StoreBusyError
 from overnight.core.supervision import (
+    GAVE_UP,
     End,
     GiveUp,
     Life,
@@ -47,7 +49,7 @@ def test_ten_crashes_in_a_row_are_the_end_however_long_they_took() -> None:
         else:
             crashes = followed.crashes
         assert lives <= 10
-    assert (lives, ending.status) == (10, 1)
+    assert (lives, ending.status) == (10, GAVE_UP)
     assert "crashed 10 times in a row" in ending.why
     assert "ended with status 1" in ending.why
 
@@ -81,6 +83,12 @@ def test_a_full_disk_is_waited_for_and_is_no_crash() -> None:
     assert verdict(Life(1.0, 75), crashes=9) == Restart(10.0, 9, is_crash=False)
 
 
+def test_a_store_that_another_program_holds_is_waited_for_and_is_no_crash() -> None:
+    status = StoreBusyError.exit_code
+    assert verdict(Life(100.0, status), crashes=9) == Restart(10.0, 9, is_crash=False)
+    assert "held by another program" in how(Life(100.0, status))
+
+
 def test_whoever_has_just_typed_start_is_told_of_a_full_disk() -> None:
     assert verdict(Life(1.0, 75), came_up=False) == GiveUp(75, "the engine found no room on the disk (status 75)")
 
@@ -105,7 +113,7 @@ def test_how_it_ended_is_said_in_words() -> None:
 def test_a_budget_of_one_crash_restarts_nothing() -> None:
     policy = Policy(Backoff(1, 1, 1), most_crashes=1)
     followed = after_life(CRASH, policy, crashes=0, came_up=True, dice=0.5)
-    assert followed == GiveUp(1, "the engine crashed; at last it was killed by SIGKILL")
+    assert followed == GiveUp(GAVE_UP, "the engine crashed; at last it was killed by SIGKILL")
 
 
 def test_an_engine_is_frozen_after_a_minute_of_silence_and_any_beat_is_enough() -> None:

@@ -9,7 +9,7 @@ import pytest
 from night import Night, task
 
 from overnight.core.endings import Ending
-from overnight.core.errors import DiskFullError
+from overnight.core.errors import DiskFullError, StoreBusyError
 from overnight.core.gates import Gate
 from overnight.core.states import TaskState
 from overnight.core.stopping import Ask
@@ -109,3 +109,24 @@ def test_an_outcome_that_waits_for_room_moves_with_a_clock_that_jumps_meanwhile(
     )
     expected = 20.0 if ending is Ending.EXITED else instant - 1_800_000_000.0 - jump
     assert began[1] == pytest.approx(expected, abs=3.1)
+
+
+def test_a_store_that_somebody_else_holds_costs_no_task_anything(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another program has begun to write and thinks: what ended is kept until it is done."""
+    busy, real = [False], night.store.turn
+
+    def turn(**words: Any) -> Any:
+        if busy[0]:
+            raise StoreBusyError("busy")
+        return real(**words)
+
+    monkeypatch.setattr(night.store, "turn", turn)
+    ids = night.add(*(task(str(number)) for number in range(20)))
+    night.run(
+        lambda _spec, _action: Play(seconds=1.0),
+        script=[(3.5, lambda: busy.insert(0, True)), (60.0, lambda: busy.insert(0, False))],
+    )
+    assert [night.store.get(task_id).attempt for task_id in ids] == [1] * 20
+    assert night.store.counts().completed == 20
+    assert night.recorder.limits_told == [((), 2)]
+    assert night.clock.monotonic() > 1060

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -17,7 +18,7 @@ import pytest
 from supervised import HASTY, Guard, until
 
 from overnight.core.errors import AlreadyRunningError
-from overnight.core.supervision import Note, Policy, Ready, Refused, Report
+from overnight.core.supervision import GAVE_UP, Note, Policy, Ready, Refused, Report
 from overnight.core.task import Backoff
 from overnight.engine.watched import Watched
 from overnight.host.interpreter import python_for
@@ -48,7 +49,7 @@ def test_what_an_engine_wants_people_to_know_is_passed_on(guard: Guard) -> None:
 
 
 def test_an_engine_that_crashes_is_started_again_until_the_budget_is_spent(guard: Guard) -> None:
-    assert guard.run("up(); sys.exit(1)") == 1
+    assert guard.run("up(); sys.exit(1)") == GAVE_UP
     assert len(guard.lines("lives")) == 3
     assert "(crash 1 of 3)" in guard.log
     assert "the engine crashed 3 times in a row; at last it ended with status 1" in guard.log
@@ -69,6 +70,30 @@ def test_giving_up_is_told_in_the_info_file_and_to_a_command(guard: Guard) -> No
     (told,) = guard.lines("told")
     assert told.startswith(why)
     assert told.endswith(str(guard.home.path))
+
+
+def test_whoever_has_gone_does_not_keep_the_command_from_being_run(guard: Guard) -> None:
+    """Somebody typed start and closed the terminal before the engine was up."""
+    hook = (b"/bin/sh", b"-c", b"echo told >told")
+    supervisor = guard.start("sys.exit(1)", waiting=True, on_give_up=hook)
+    guard._channel.close()
+    assert supervisor.wait(20) == GAVE_UP
+    assert guard.lines("told") == ["told"]
+
+
+def test_whoever_waits_is_told_and_not_the_command(guard: Guard) -> None:
+    guard.run("sys.exit(1)", waiting=True, on_give_up=(b"/bin/sh", b"-c", b"echo told >told"))
+    assert isinstance(guard.heard[-1], Refused)
+    assert guard.lines("told") == []
+
+
+def test_what_the_command_leaves_running_stays(guard: Guard) -> None:
+    """It may be a mail that takes its time. What the engine has left has been ended by then."""
+    leaves = "sleep 50 </dev/null >/dev/null 2>&1 & echo $! >kept"
+    guard.run("sys.exit(1)", on_give_up=(b"/bin/sh", b"-c", leaves.encode()))
+    kept = int(guard.lines("kept")[0])
+    assert identity(kept) is not None
+    os.kill(kept, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("hook", [(b"/nonexistent",), (b"/bin/sh", b"-c", b"exit 3")])
@@ -104,7 +129,7 @@ def test_whoever_types_start_is_told_of_a_full_disk(guard: Guard) -> None:
 
 
 def test_a_program_that_is_not_there_is_tried_again_and_told(guard: Guard) -> None:
-    assert guard.run("", argv=["/nonexistent/python"], waiting=True) == 1
+    assert guard.run("", argv=["/nonexistent/python"], waiting=True) == GAVE_UP
     assert [type(word) for word in guard.heard] == [Note] * 5 + [Refused]
     assert "cannot be started: No such file" in guard.log
 
@@ -137,13 +162,16 @@ _DUMPS = "import faulthandler; faulthandler.enable(open('stacks', 'w')); up(); "
     "way", ["os.kill(os.getpid(), signal.SIGSTOP)", "signal.pthread_sigmask(0, [15, 1, 2]); signal.pause()"]
 )
 def test_a_frozen_engine_leaves_its_stacks_and_is_killed(guard: Guard, way: str) -> None:
-    assert guard.run(f"def hang():\n    {way}\n{_DUMPS} hang()", policy=QUICK_TO_DOUBT) == 1
+    assert guard.run(f"def hang():\n    {way}\n{_DUMPS} hang()", policy=QUICK_TO_DOUBT) == GAVE_UP
     assert "in hang" in (guard.directory / "stacks").read_text()
     assert guard.info["why"] == "the engine crashed; at last it did not answer for 1 s and was killed"
 
 
 def test_a_frozen_engine_that_does_not_even_abort_is_killed(guard: Guard) -> None:
-    assert guard.run("signal.signal(signal.SIGABRT, signal.SIG_IGN); up(); signal.pause()", policy=QUICK_TO_DOUBT) == 1
+    assert (
+        guard.run("signal.signal(signal.SIGABRT, signal.SIG_IGN); up(); signal.pause()", policy=QUICK_TO_DOUBT)
+        == GAVE_UP
+    )
     assert "and was killed" in guard.info["why"]
 
 
@@ -201,6 +229,15 @@ def test_what_a_dead_engine_left_is_ended_before_the_next_one_starts(guard: Guar
     guard.run(LEAVES, patch=patch or patience)
     assert (guard.lines("alone") != [], guard.lines("beside") != []) == (careful, not careful)
     assert not Path("/proc", guard.lines("daemon")[0]).exists()  # the supervisor's last purge, at the latest
+
+
+def test_what_was_there_before_the_supervisor_is_left_alone(guard: Guard) -> None:
+    """A shell that starts a helper and then becomes us leaves us a child that is not ours to end."""
+    leaves = "subprocess.Popen(['sleep', '50'], start_new_session=True); up(); os.kill(os.getpid(), 9)"
+    guard.run(leaves, before="sleep 50 & echo $! >helper")
+    helper = int(guard.lines("helper")[0])
+    assert identity(helper) is not None
+    os.kill(helper, signal.SIGKILL)
 
 
 def test_a_worker_that_cleans_up_by_itself_is_given_the_time(guard: Guard) -> None:
@@ -276,6 +313,21 @@ def test_one_that_waits_for_a_home_goes_when_somebody_asks_for_a_stop_again(guar
         until(lambda: psutil.Process(supervisor.pid).num_ctx_switches().voluntary > 50)
         os.utime(guard.home.stop, (1, 1))
         assert supervisor.wait(20) == 7
+    assert guard.lines("lives") == []
+    assert "a stop was asked for before the home was free" in guard.log
+
+
+def test_of_many_that_would_take_over_one_does_and_the_others_refuse(guard: Guard) -> None:
+    """Each of several restarts starts a supervisor; those that came too late once waited for ever, for the new one."""
+    with HomeLock(guard.home.lock) as lock:
+        lock.acquire({"pid": 4711})
+        late = guard.start(WORKS, waiting=True, take_over=True)
+        until(lambda: psutil.Process(late.pid).num_ctx_switches().voluntary > 50)
+        lock.rewrite({"pid": 4712})
+        assert late.wait(20) == 5
+        guard.listen()
+        assert guard.run(WORKS, waiting=True, take_over=True, instead_of=(4711, None)) == 5
+    assert [type(word) for word in guard.heard] == [Refused] * 2
     assert guard.lines("lives") == []
 
 
@@ -354,6 +406,24 @@ def test_a_stop_file_from_another_night_is_removed_with_a_notice(guard: Guard) -
     assert "removed a STOP file" in guard.log
 
 
+@pytest.mark.parametrize("step", ["subprocess.Popen", "overnight.engine.watched.Exit"])
+def test_an_engine_that_cannot_be_watched_does_not_live(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """No room for one more descriptor: it once lived on unseen, and the next one was started beside it."""
+
+    def full(*_: object, **__: object) -> object:
+        raise OSError(errno.ENFILE, "too many")
+
+    monkeypatch.setattr(step, full)
+    clock, open_before = FakeClock(), len(os.listdir("/dev/fd"))  # noqa: PTH208 - counted, not looked at
+    sleeper = [b"/bin/sh", b"-c", b"sleep 50"]
+    with (tmp_path / "lock").open("wb") as lock, pytest.raises(OSError, match="too many"):
+        Watched(sleeper, home=b"/", lock=lock.fileno(), report=Report(1), policy=Policy(), clock=clock)
+    assert len(os.listdir("/dev/fd")) == open_before  # noqa: PTH208 - the same
+    assert psutil.Process().children() == []
+
+
 # -- what it is -------------------------------------------------------------------------------------
 
 
@@ -388,6 +458,24 @@ def test_a_service_manager_is_told_and_the_engine_cannot_speak_in_our_name(guard
         supervisor.terminate()
         until(lambda: manager.recv(1000) == b"STOPPING=1")
     assert guard.lines("environ")[0] == "[False, False]"
+
+
+def test_a_service_manager_is_told_of_the_end_when_it_comes_and_not_of_a_drain(guard: Guard) -> None:
+    """From STOPPING on it counts the seconds, and kills; what runs may take hours."""
+    heard: list[bytes] = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(bytes(guard.directory / "notify"))
+        manager.settimeout(20)
+        environ = {"NOTIFY_SOCKET": str(guard.directory / "notify"), "WATCHDOG_USEC": "100000"}
+        supervisor = guard.start(OBEYS, environ=environ)
+        until(lambda: manager.recv(1000).startswith(b"READY=1"))
+        supervisor.send_signal(signal.SIGINT)
+        until(lambda: guard.lines("signals"))
+        heard += [manager.recv(1000) for _ in range(4)]
+        supervisor.terminate()
+        until(lambda: manager.recv(1000) == b"STOPPING=1")
+        supervisor.wait(20)
+    assert set(heard) == {b"WATCHDOG=1"}
 
 
 def test_a_long_log_is_set_aside(guard: Guard) -> None:

@@ -44,12 +44,40 @@ def test_a_keeper_that_was_stopped_is_killed_and_everything_below_it(bench: Benc
     assert bench.run(bench.command("true")).exit_code == 0
 
 
+def test_a_keeper_that_was_stopped_does_not_make_a_stop_wait(bench: Bench) -> None:
+    """It took 18 to 39 s; the grace and two seconds are promised. One that answers is left to do its work."""
+    [key] = bench.start(bench.spec(bench.shell("trap '' TERM; echo $$ > pid; sleep 60")))
+    task = int(bench.until_there("pid"))
+    os.kill(bench.keeper(), signal.SIGSTOP)
+
+    bench.executor.cancel([key], grace=0.5)
+    lost = bench.lost(key)  # which has no patience for the usual half minute
+
+    assert lost.error == "its keeper had not answered for 1.5 s and was killed"
+    assert identity(task) is None
+
+
 @pytest.mark.usefixtures("impatient")
 def test_a_keeper_that_answers_may_be_busy_for_as_long_as_it_likes(bench: Bench) -> None:
     first = bench.keeper()
 
     assert bench.run(bench.command("sleep", "2")).exit_code == 0
     assert bench.keeper() == first
+
+
+def test_a_child_that_was_there_before_outlives_the_death_of_a_keeper(tmp_path: Path) -> None:
+    """A shell may have started it and then become the engine by exec; or the engine runs inside a program of yours."""
+    with subprocess.Popen(["sleep", "50"]) as helper:
+        bench = Bench(tmp_path)
+        bench.open()
+        [key] = bench.start(bench.spec(bench.command("sleep", "60")))
+        bench.until_begun(key)
+        os.kill(bench.keeper(), signal.SIGKILL)
+
+        assert bench.lost(key).worker_died
+        assert helper.poll() is None
+        bench.close()
+        helper.kill()
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, times: int, number: int) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from overnight.core.endings import Ending, Evidence
 from overnight.core.states import ErrorClass
 from overnight.executors.local.marks import HALT_AT, PLACE_BYTES, START, STATE_AT, Mark, MarksFile, Ring, State, end_at
 from overnight.executors.local.runner_watch import RunnerWatch
+from overnight.executors.local.wire import Cancel
 from overnight.host.processes import children
 
 SOURCE = """
@@ -316,4 +318,28 @@ def test_an_attempt_that_ends_just_as_it_is_to_be_ended_does_not_cost_the_next_o
     watch.end(Ending.TIMEOUT, begun, 0, 5.0, 1.0)
 
     assert (signals, watch.ending, place.memory[HALT_AT]) == ([], None, 0)
+    place.close()
+
+
+def test_a_cancel_that_is_repeated_is_one_cancel_and_takes_effect(tmp_path: Path) -> None:
+    """The engine repeats it 20 times a second until the attempt has ended, which may be after hours."""
+    file = MarksFile(tmp_path / "marks")
+    file.grow(1)
+    place = file.map(0)
+    file.close()
+    signals: list[int] = []
+    watch = RunnerWatch(None, place, signals.append, lambda: 0)  # type: ignore[arg-type]  # nobody is asked
+    for grace in [None, 5.0, 0.5, *[5.0] * 1000, None]:
+        watch.cancel(Cancel(1, 1, Ring.RUNNER, 0, grace))
+        watch.look(1.0, place.current(), 0)
+    assert len(watch._cancels) == 1
+    assert signals == []
+
+    place.begin(Ring.RUNNER, 0, Mark(1, 1, 99, 1000.0, 2.0, -1.0, 9.0, 0.0, State.STARTED))
+    watch.look(2.0, place.current(), 0)
+
+    assert watch._cancels == {}
+    assert signals == [signal.SIGTERM, signal.SIGCONT]
+    assert watch.ending is not None
+    assert (watch.ending.why, watch.ending.kill_at) == (Ending.CANCELLED, 2.5)
     place.close()

@@ -51,19 +51,6 @@ def test_what_is_born_in_a_group_is_killed_with_it_wherever_it_goes(group: Group
     assert all(identity(pid) is None for pid in members)
 
 
-def test_who_is_spared_is_left_alone(group: Group) -> None:
-    kept, other = starts("sleep", "60"), starts("sleep", "60")
-    for process in (kept, other):
-        group.enter(process.pid)
-
-    assert group.end(lambda pid: pid == kept.pid) == []
-    assert other.wait() == -9
-    assert kept.poll() is None
-    assert not group.remove(), "it is not empty"
-    kept.kill()
-    kept.wait()
-
-
 def test_groups_below_are_in_it_and_go_with_it(group: Group) -> None:
     inner = Group(group.path / "inner")
     inner.make()

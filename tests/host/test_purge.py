@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from overnight.host import purge
 from overnight.host.processes import Exit, Identity, alive, boot_id, children, identity
 from overnight.host.purge import sweep
 
@@ -57,6 +58,35 @@ def test_purge_leaves_alone_what_is_kept_or_spared_and_what_is_below_it() -> Non
             purge()
             """)
         == "set() True 1 1\n"
+    )
+
+
+def test_what_was_there_before_is_left_alone_and_what_comes_later_is_not() -> None:
+    assert (
+        in_a_subreaper("""
+            from overnight.host.purge import spare_strangers
+            before, ended = spawn("sleep 60 & wait"), spawn("exit 7")
+            until(lambda: children(before) and os.waitid(os.P_PID, ended, os.WEXITED | os.WNOWAIT | os.WNOHANG))
+            spare_strangers()
+            later = spawn("sleep 60")
+            print(strays() == [later], purge(), children(os.getpid()) == [before, ended], len(children(before)))
+            print(os.waitstatus_to_exitcode(os.waitpid(ended, 0)[1]))
+            os.kill(children(before)[0], signal.SIGKILL)
+            """)
+        == "True set() True 1\n7\n"
+    )
+
+
+def test_a_stranger_of_the_first_process_is_waited_for_when_it_has_ended() -> None:
+    assert (
+        in_a_subreaper("""
+            from overnight.host.purge import spare_strangers
+            ended = spawn("exit 7")
+            until(lambda: os.waitid(os.P_PID, ended, os.WEXITED | os.WNOWAIT | os.WNOHANG))
+            spare_strangers(reap=True)
+            print(children(os.getpid()))
+            """)
+        == "[]\n"
     )
 
 
@@ -203,3 +233,25 @@ def test_an_exit_is_announced_and_not_reaped() -> None:
 def test_a_number_that_nobody_has_is_nobody(pid: int) -> None:
     assert identity(pid) is None or pid == 0
     assert children(pid) == []
+
+
+def test_strangers_whose_environment_cannot_be_read_do_not_hold_up_a_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is stuck in the kernel and takes a second to find out; a hundred of them once took minutes, each round."""
+    now, asked = [0.0], []
+
+    def slow(pid: int, **_: object) -> bytes:
+        asked.append(pid)
+        now[0] += 1.0
+        return b""
+
+    monkeypatch.setattr(purge, "monotonic", lambda: now[0])
+    monkeypatch.setattr(purge, "environment_in_time", slow)
+    monkeypatch.setattr(purge, "identity", lambda pid: Identity(pid, 1, "boot"))
+    monkeypatch.setattr(purge, "_everybody", lambda: [10**7 + number for number in range(4)])
+    assert purge.sweep(b"COOKIE=x", seconds=10.0) == []
+    assert len(asked) == 4  # once each, not in each round
+
+    asked.clear()
+    monkeypatch.setattr(purge, "_everybody", lambda: [10**7 + number for number in range(1000)])
+    assert purge.sweep(b"COOKIE=x", seconds=10.0) == []
+    assert len(asked) <= 11

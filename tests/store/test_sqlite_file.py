@@ -15,6 +15,7 @@ from overnight.core.errors import (
     DiskFullError,
     HomeUnusableError,
     NotFoundError,
+    StoreBusyError,
     StoreDamagedError,
     StoreUnavailableError,
 )
@@ -292,7 +293,7 @@ def test_who_has_waited_too_long_is_told_that_nothing_was_changed(path: Path, mo
     monkeypatch.setattr(connection, "PATIENCE", 0.002)
     holder, waiting = made(path), SqliteStore.open(path)
     holder._database.connection.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreUnavailableError, match="busy") as caught:
+    with pytest.raises(StoreBusyError, match="busy") as caught:
         waiting.add(tasks(1), now=NOON)
     assert caught.value.hint
     holder._database.connection.execute("ROLLBACK")
@@ -536,7 +537,7 @@ def test_whoever_is_in_a_hurry_does_not_wait_for_the_store_for_long(path: Path) 
     blocker.execute("BEGIN IMMEDIATE")
     store = SqliteStore.open(path, patience=0.05)
     began = SystemClock().monotonic()
-    with pytest.raises(StoreUnavailableError, match="was busy for too long; nothing was changed"):
+    with pytest.raises(StoreBusyError, match="was busy for too long; nothing was changed"):
         store.ask("stop", now=NOON, by="person")
     assert SystemClock().monotonic() - began < 10
     store.close()

@@ -78,9 +78,13 @@ class Guard:
         patch: str = "",
         environ: dict[str, str] | None = None,
         argv: Sequence[str] | None = None,
+        before: str = "",
         **order: Any,
     ) -> subprocess.Popen[bytes]:
-        """Start a supervisor. `engine`: the source of its engines; `patch`: done in the supervisor before it begins."""
+        """Start a supervisor. `engine`: the source of its engines; `patch`: done in the supervisor before it begins.
+
+        `before`: what a shell does that becomes the supervisor.
+        """
         self._channel.close()
         self._channel, theirs = Channel.pair()
         words = Order(
@@ -91,6 +95,8 @@ class Guard:
             **order,
         )
         command = python_for("overnight.engine.supervisor")
+        if before:
+            command = ["/bin/sh", "-c", f'{before}; exec "$@"', "sh", *command]
         if patch:
             command[-1] = command[-1].replace(
                 "from overnight.engine.supervisor", f"{patch}; from overnight.engine.supervisor"

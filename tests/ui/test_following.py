@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from signal import Signals
@@ -204,6 +205,36 @@ def test_nobody_takes_over_from_an_engine_that_was_meant_to_stop(scene: Scene, w
     scene.journal.pump()
     scene.lock.release()
     assert scene.stopped(ids) == Stopping(Mode.DRAIN, why)
+
+
+def test_a_restart_is_waited_for_and_its_stop_is_not_meant_for_those_who_follow(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever follows once ended with status 7, whenever it looked between the two engines."""
+    ids = scene.add("a")
+    scene.home.coming.touch()
+    scene.store.stand_down(fence=scene.fence, now=NOON, why=StoppedBy.STOP_SIGNAL)
+    scene.journal.pump()
+    scene.lock.release()
+
+    def next_engine() -> None:
+        scene.lock.acquire({})
+        scene.home.coming.unlink()
+        scene.fence = scene.store.take_fence(now=NOON, by="next")
+
+    at_each_look(monkeypatch, lambda: None, next_engine, lambda: None, scene.lock.release)
+    assert scene.stopped(ids) is None  # the next one has gone without a word: to be taken over from
+
+
+def test_a_restart_that_nobody_repeats_is_believed_for_some_seconds(scene: Scene) -> None:
+    ids = scene.add("a")
+    scene.home.coming.touch()
+    long_ago = scene.home.coming.stat().st_mtime - 3600
+    os.utime(scene.home.coming, (long_ago, long_ago))
+    scene.store.stand_down(fence=scene.fence, now=NOON, why=StoppedBy.STOP_SIGNAL)
+    scene.journal.pump()
+    scene.lock.release()
+    assert scene.stopped(ids) == Stopping(Mode.DRAIN, StoppedBy.STOP_SIGNAL)
 
 
 def test_a_signal_ends_the_following_at_once_and_not_the_tasks(scene: Scene) -> None:

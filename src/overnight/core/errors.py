@@ -84,6 +84,12 @@ class StoreUnavailableError(OvernightError):
     exit_code = 1
 
 
+class StoreBusyError(StoreUnavailableError):
+    """Another program has held the store for too long; nothing was changed, and it is waited for."""
+
+    exit_code = 69
+
+
 class MendNeededError(StoreUnavailableError):
     """The store was found damaged while it was in use; whoever takes the home next rebuilds it first."""
 

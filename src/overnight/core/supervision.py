@@ -34,20 +34,24 @@ class End(StrEnum):
 
     #: It was done, or somebody has stopped it.
     CLEAN = "clean"
-    #: There was no room to go on.
+    #: There was no room to go on, or another program holds the store: it is waited for.
     NO_ROOM = "no_room"
     #: It refused to work for a reason that is still there when it is started again.
     REFUSED = "refused"
     CRASH = "crash"
 
 
+#: With what a supervisor ends that has seen too many crashes: no other restart would help either.
+GAVE_UP = 70
 #: Done, stopped with work left, ended by SIGHUP, a second SIGINT, SIGTERM.
-_CLEAN = frozenset({0, 7, 129, 130, 143})
+CLEAN = frozenset({0, 7, 129, 130, 143})
 #: Killed while it was too young to answer: whoever sends these wants an end.
 _ASKING = frozenset({-Signals.SIGHUP, -Signals.SIGINT, -Signals.SIGTERM})
 #: Words or configuration, not found, another engine, a damaged store.
-_REFUSED = frozenset({2, 4, 5, 6})
+REFUSED = frozenset({2, 4, 5, 6})
 _NO_ROOM = 75
+#: Somebody else holds the store.
+_BUSY = 69
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -111,11 +115,11 @@ class Report(msgspec.Struct, frozen=True):
 
 def end_of(status: int) -> End:
     """What an exit status means for the question whether to start again."""
-    if status in _CLEAN or status in _ASKING:
+    if status in CLEAN or status in _ASKING:
         return End.CLEAN
-    if status == _NO_ROOM:
+    if status in (_NO_ROOM, _BUSY):
         return End.NO_ROOM
-    return End.REFUSED if status in _REFUSED else End.CRASH
+    return End.REFUSED if status in REFUSED else End.CRASH
 
 
 def after_life(life: Life, policy: Policy, *, crashes: int, came_up: bool, dice: float) -> Restart | GiveUp:
@@ -139,7 +143,7 @@ def after_life(life: Life, policy: Policy, *, crashes: int, came_up: bool, dice:
     crashes = 1 if life.proven and life.seconds >= STABLE_AFTER else crashes + 1
     if crashes >= policy.most_crashes:
         times = "" if crashes == 1 else f" {crashes} times in a row"
-        return GiveUp(1, f"the engine crashed{times}; at last it {how(life)}")
+        return GiveUp(GAVE_UP, f"the engine crashed{times}; at last it {how(life)}")
     return Restart(delay(policy.backoff, crashes, dice), crashes)
 
 
@@ -154,6 +158,8 @@ def how(life: Life) -> str:
         return f"did not answer for {life.frozen_for:.0f} s and was killed"
     if life.status == _NO_ROOM:
         return "found no room on the disk (status 75)"
+    if life.status == _BUSY:
+        return "found the store held by another program for too long (status 69)"
     if life.status >= 0:
         return f"ended with status {life.status}"
     try:

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from overnight.core.error_rules import Rule
-from overnight.core.errors import DiskFullError, OvernightError, StoreDamagedError
+from overnight.core.errors import DiskFullError, OvernightError, StoreBusyError, StoreDamagedError
 from overnight.core.states import TaskState
 from overnight.core.stopping import Mode, StoppedBy, Stopping
 from overnight.core.verdict import Settlement
@@ -319,6 +319,9 @@ class Engine:
             )
         except DiskFullError:
             self._run_out_of_room()
+            return None
+        except StoreBusyError:  # somebody else writes, for very long: all stays as it is until he is done
+            self._waiter.wait((self._stops,), ASK_AGAIN)
             return None
         self._executor.ack()
         return turn

@@ -12,6 +12,7 @@ is ended before the next engine starts.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -30,9 +31,9 @@ from overnight.engine.voice import Voice
 from overnight.engine.watched import Watched
 from overnight.host.clock import Clock, SystemClock
 from overnight.host.home import Home
-from overnight.host.lock import HomeLock
+from overnight.host.lock import HomeLock, read_owner
 from overnight.host.processes import identity, set_subreaper
-from overnight.host.purge import purge
+from overnight.host.purge import purge, spare_strangers
 from overnight.host.service import ServiceManager
 from overnight.host.signals import SignalWatch
 from overnight.host.stop_file import StopFile
@@ -61,6 +62,8 @@ class Order(msgspec.Struct, frozen=True):
     waiting: int = -1
     #: Wait until the home is free, instead of refusing.
     take_over: bool = False
+    #: With `take_over`: whose home it is until then, by number and start; None: whoever holds it at first.
+    instead_of: tuple[int, int | None] | None = None
     #: There is a terminal or a service manager: what is said goes to them, and not to the log.
     foreground: bool = False
 
@@ -85,9 +88,9 @@ class Supervisor:
         self._service = service
         self._clock = clock
         self._waiter = KernelWaiter()
-        home = Home(Path(os.fsdecode(order.home)))
-        self._lock = HomeLock(home.lock)
-        self._stop_file = StopFile(home.stop)
+        self._home = Home(Path(os.fsdecode(order.home)))
+        self._lock = HomeLock(self._home.lock)
+        self._stop_file = StopFile(self._home.stop)
         #: A STOP file that is not meant for us.
         self._before = self._stop_file.touched()
         self._stopping = Stopping()
@@ -114,19 +117,34 @@ class Supervisor:
 
     def _take_home(self) -> bool:
         """Hold the home; False when somebody asks us to end before it is free."""
+        awaited = self._order.instead_of
         while True:
             try:
                 self._lock.acquire(self._identity())
                 break
             except AlreadyRunningError:
-                if not self._order.take_over:
-                    raise
+                owner = read_owner(self._home.lock)
+                holder = owner.chief if owner is not None else None
+                awaited = awaited or holder
+                if not self._order.take_over or (holder is not None and holder != awaited):
+                    raise  # another one that was to take over was quicker
+                with contextlib.suppress(OSError):  # a full disk: only those who follow go by it
+                    self._home.coming.touch()
                 if not self._pause(TRY_EVERY):
+                    self._refuse_to_wait()
                     return False
+        with contextlib.suppress(OSError):
+            self._home.coming.unlink(missing_ok=True)
         if self._stop_file.remove_if(self._before) and not self._order.take_over:
             self._voice.tell("removed a STOP file that was left here; starting")
         self._before = None
         return True
+
+    def _refuse_to_wait(self) -> None:
+        words = "a stop was asked for before the home was free; nothing was started, and no task was touched"
+        self._voice.refuse(
+            Refused(self._stopping.exit_code or _WORK_LEFT, words, "'overnight start' when you want one")
+        )
 
     def _identity(self) -> dict[str, object]:
         """What stands in the lock while there is no engine."""
@@ -178,6 +196,7 @@ class Supervisor:
             )
         except OSError as error:
             self._voice.tell(f"{os.fsdecode(self._order.engine[0])} cannot be started: {error.strerror}")
+            purge()  # one that had begun was killed at once; nothing of it is to be beside the next one
             return Life(0.0, status=1), None
         while not engine.over:
             self._attend(engine)
@@ -227,6 +246,7 @@ class Supervisor:
         numbers = self._signals.take()
         for number in numbers:
             self._stopping = after(self._stopping, ASKS[number])
+        if numbers and self._stopping.mode is Mode.NOW:  # a drain may take hours, and is no end that has a time limit
             self._service.stopping()
         return numbers
 
@@ -257,9 +277,12 @@ class Supervisor:
         why = refusal.message if refusal else verdict.why
         self._report = msgspec.structs.replace(self._report, gave_up=True)
         self._voice.write_info("gave_up", why, self._report)
+        purge()  # before the command: what that leaves running is meant to stay
+        self._service.alive()
         self._voice.give_up(
             refusal or Refused(verdict.status, f"{why}; no other one is started"), self._order.on_give_up
         )
+        spare_strangers()
         return verdict.status
 
 
@@ -271,6 +294,7 @@ def main() -> None:
     voice = Voice(Home(Path(os.fsdecode(order.home))), order.waiting, service, clock, foreground=order.foreground)
     # Whoever started us may have it ignored; then the kernel would keep no exit status for us.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    spare_strangers()  # we may have been a shell that had started something
     set_subreaper()
     with SignalWatch() as signals:
         try:

@@ -21,8 +21,8 @@ from overnight.host.service import ServiceManager
 
 #: Size at which the log is set aside as ``engine.log.1``.
 LOG_BYTES = 10_000_000
-#: Seconds that the command for giving up may take.
-HOOK_PATIENCE = 60.0
+#: Seconds that the command for giving up may take: less than a service manager waits for a word of ours (60).
+HOOK_PATIENCE = 30.0
 
 
 class Voice:
@@ -57,18 +57,21 @@ class Voice:
         self._send(Ready(pid))
         self._hang_up()
 
-    def refuse(self, refusal: Refused) -> None:
-        """There will be no engine."""
+    def refuse(self, refusal: Refused) -> bool:
+        """There will be no engine. Whether somebody waits and has been told."""
         refusal = Refused(refusal.status, printable(refusal.message), printable(refusal.hint))
         self._log(refusal.message, refusal.hint)
         self._service.status(refusal.message)
         self._send(refusal)
+        told = self._waiting is not None and not self._waiting.ended
         self._hang_up()
+        return told
 
     def give_up(self, refusal: Refused, hook: tuple[bytes, ...]) -> None:
         """There will be no other engine. Whoever does not wait for one is told by the command `hook`."""
-        somebody_waits = self._waiting is not None
-        self.refuse(msgspec.structs.replace(refusal, hint=refusal.hint or f"see what {self._home.log} says"))
+        somebody_waits = self.refuse(
+            msgspec.structs.replace(refusal, hint=refusal.hint or f"see what {self._home.log} says")
+        )
         if hook and not somebody_waits:
             self._run(hook, refusal.message)
 

@@ -31,8 +31,8 @@ from overnight.core.supervision import (
 )
 from overnight.host.channel import Channel
 from overnight.host.clock import Clock
-from overnight.host.processes import Exit
-from overnight.host.purge import forget, see_off, spare
+from overnight.host.processes import Exit, children
+from overnight.host.purge import forget, see_off, spare, spare_strangers
 from overnight.host.waiter import Source
 
 #: Seconds for the stacks of a frozen engine to be written, and for its workers to end what they run.
@@ -72,15 +72,19 @@ class Watched:
         self._clock = clock
         self._channel, theirs = Channel.pair()
         mission = Mission(home, lock, theirs.fileno(), report)
-        self._child = subprocess.Popen(
-            [*argv, msgspec.json.encode(mission)],
-            stdin=subprocess.DEVNULL,
-            pass_fds=(lock, theirs.fileno()),
-            start_new_session=True,  # a Ctrl-C at our terminal is ours, and we pass it on once
-        )
-        theirs.close()
-        spare(self._child.pid)
-        self._exit = Exit(self._child.pid)
+        try:
+            self._child = subprocess.Popen(
+                [*argv, msgspec.json.encode(mission)],
+                stdin=subprocess.DEVNULL,
+                pass_fds=(lock, theirs.fileno()),
+                start_new_session=True,  # a Ctrl-C at our terminal is ours, and we pass it on once
+            )
+            self._exit = self._watch_exit()
+        except OSError:
+            self._channel.close()
+            raise
+        finally:
+            theirs.close()
         self._began = self._looked_at = clock.monotonic()
         self._silent = 0.0
         self._heard = False
@@ -92,6 +96,16 @@ class Watched:
         self.refusal: Refused | None = None
         #: What it wants people to know, and was not taken yet.
         self._notes: list[str] = []
+
+    def _watch_exit(self) -> Exit:
+        spare(self._child.pid)
+        try:
+            return Exit(self._child.pid)
+        except OSError:  # no room for a descriptor: it must not live unwatched, beside the next one
+            self._child.kill()
+            self._child.wait()
+            forget(self._child.pid)
+            raise
 
     @property
     def pid(self) -> int:
@@ -136,6 +150,7 @@ class Watched:
 
     def _look(self, moment: float) -> None:
         elapsed, self._looked_at = moment - self._looked_at, moment
+        self._spare_strangers()
         self._silent = silence(self._silent, heard=self._heard, elapsed=elapsed, look_every=self.look_every)
         self._heard = False
         if self._frozen_for is None and is_frozen(self._silent, self._policy, ready=self.ready):
@@ -146,6 +161,17 @@ class Watched:
         """What it wants people to know, once."""
         notes, self._notes = self._notes, []
         return notes
+
+    def _spare_strangers(self) -> None:
+        """As the first process of a container we are given the orphans of others, which are to be left alone.
+
+        Once it is up the engine takes in what loses its parents below it: while it lives, what comes to us
+        is from elsewhere. One that dies at this moment may have left us something, so it must outlive the look.
+        """
+        if self.ready and os.getpid() == 1:
+            found = children(1)
+            if not self._exit.wait(0):
+                spare_strangers(found, reap=True)
 
     def pass_on(self, number: signal.Signals) -> None:
         """Let it have a signal that came for it."""

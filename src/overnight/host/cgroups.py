@@ -15,7 +15,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from overnight.host.clock import SystemClock
@@ -60,24 +60,22 @@ class Group:
         """Who is in it, in groups below included."""
         return [int(word) for group in self._groups() for word in _read(group / "cgroup.procs").split()]
 
-    def kill(self, spare: Callable[[int], bool] | None = None) -> None:
-        """SIGKILL to everybody in it, at one moment; one by one where some are to be spared, or the kernel is old."""
-        if spare is None:
-            with contextlib.suppress(OSError):
-                (self.path / "cgroup.kill").write_text("1")
-                return
+    def kill(self) -> None:
+        """SIGKILL to everybody in it, at one moment; one by one where the kernel is old."""
+        with contextlib.suppress(OSError):
+            (self.path / "cgroup.kill").write_text("1")
+            return
         for pid in self.members():
-            if spare is None or not spare(pid):
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.kill(pid, signal.SIGKILL)  # a member cannot leave, so its number is still its own
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)  # a member cannot leave, so its number is still its own
 
-    def end(self, spare: Callable[[int], bool] | None = None, *, seconds: float = GONE_WITHIN) -> list[int]:
+    def end(self, *, seconds: float = GONE_WITHIN) -> list[int]:
         """Kill everybody in it and see them dead; who is still there in the end."""
         deadline = _clock.monotonic() + seconds
-        while left := [pid for pid in self.members() if spare is None or not spare(pid)]:
+        while left := self.members():
             if _clock.monotonic() > deadline:
                 return left
-            self.kill(spare)
+            self.kill()
             time.sleep(PAUSE)
         return []
 

@@ -66,6 +66,11 @@ class Home(msgspec.Struct, frozen=True):
         return self.path / "STOP"
 
     @property
+    def coming(self) -> Path:
+        """Touched again and again while somebody is about to take over from the engine that is asked to stop."""
+        return self.path / "COMING"
+
+    @property
     def engine_info(self) -> Path:
         """What the engine says about itself, and why the last one gave up."""
         return self.path / "engine.json"

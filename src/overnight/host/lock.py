@@ -59,6 +59,13 @@ class Owner(msgspec.Struct, frozen=True):
         return _named(self.supervisor, self.supervisor_start, self.boot_id)
 
     @property
+    def chief(self) -> tuple[int, int | None] | None:
+        """Number and start of who stays when one engine follows another: the supervisor, or an engine without one."""
+        if self.supervisor is not None:
+            return self.supervisor, self.supervisor_start
+        return None if self.pid is None else (self.pid, self.start)
+
+    @property
     def is_supervisor(self) -> bool:
         """Whether a supervisor holds the lock, and no engine."""
         return self.pid is not None and self.pid == self.supervisor

@@ -56,6 +56,15 @@ def identity(pid: int) -> Identity | None:
     return Identity(pid, int(fields[19]), boot_id())
 
 
+def born(pid: int) -> int | None:
+    """When it started, in the kernel's unit, also of a zombie; None when nobody has the number."""
+    if not LINUX:
+        who = _identity_elsewhere(pid)
+        return who.ticks if who else None
+    fields = stat_fields(pid)
+    return int(fields[19]) if fields else None
+
+
 def alive(who: Identity) -> bool:
     """Whether this very process still runs. A zombie does not."""
     return identity(who.pid) == who

@@ -21,7 +21,7 @@ import time
 from collections.abc import Collection
 
 from overnight.host.clock import SystemClock
-from overnight.host.processes import LINUX, children, environment_in_time, identity, parent
+from overnight.host.processes import LINUX, Identity, born, children, environment_in_time, identity, parent
 
 monotonic = SystemClock().monotonic
 #: Looks in a row that must find nothing: the list of children may miss one that moves.
@@ -32,15 +32,45 @@ QUIET_AFTER_KILL = 20
 #: Seconds between two looks: what is killed is gone at once, and what is stuck may be so for hours.
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.0002, 0.05
 
+#: Seconds after which an environment counts as one that cannot be read; it is a matter of microseconds.
+TOO_LONG = 0.5
+
 #: What could not be seen dead in the time that it was given. It is still killed and waited for, by the way.
 _given_up: set[int] = set()
 #: Children of this process that no purge may touch: keepers, a copier, a sidecar.
 _ours: set[int] = set()
+#: Children that are nobody's here and came from elsewhere, with their starts: others reap them, and numbers come again.
+_strangers: dict[int, int] = {}
 
 
 def spare(pid: int) -> None:
     """This child is somebody's; purges in this process leave it and what is below it alone."""
     _ours.add(pid)
+
+
+def spare_strangers(pids: Collection[int] | None = None, *, reap: bool = False) -> None:
+    """Leave alone these children of this process (all that it has now), unless one is somebody's already.
+
+    For what was there before we were: a program that starts a helper and then becomes us by exec has
+    left us a child that is none of ours. What such a helper leaves behind later comes to us as well, and
+    cannot be told from what a worker has left.
+
+    Args:
+        pids: Children; None for all.
+        reap: Wait for those that have ended; only where nobody else in this process does.
+    """
+    for pid in children(os.getpid()) if pids is None else pids:
+        start = born(pid)
+        if pid in _ours or pid in _given_up or start is None:
+            continue
+        if not (reap and _reap(pid)):
+            _strangers[pid] = start
+
+
+def _kept(keep: Collection[int]) -> set[int]:
+    for pid in [pid for pid, start in _strangers.items() if born(pid) != start]:
+        del _strangers[pid]
+    return _ours.union(keep, _strangers)
 
 
 def forget(pid: int) -> None:
@@ -64,7 +94,7 @@ def purge(keep: Collection[int] = (), *, seconds: float = 5.0, below: int = 0) -
     Returns:
         The numbers of those still there; empty when all were seen dead.
     """
-    kept = _ours.union(keep)
+    kept = _kept(keep)
     deadline = monotonic() + seconds
     quiet, pause = 0, SHORTEST_PAUSE
     while quiet < QUIET:
@@ -85,7 +115,7 @@ def purge(keep: Collection[int] = (), *, seconds: float = 5.0, below: int = 0) -
 
 def strays(keep: Collection[int] = ()) -> list[int]:
     """Living children of this process that nobody owns, after reaping the dead ones."""
-    kept = _ours.union(keep)
+    kept = _kept(keep)
     return [pid for pid in children(os.getpid()) if pid not in kept and not _reap(pid) and pid not in _given_up]
 
 
@@ -104,11 +134,12 @@ def see_off(*, patience: float, seconds: float = 5.0) -> set[int]:
 
 def _strike(kept: Collection[int], root: int) -> set[int]:
     """Kill every one seen, once. Returns those that may still live."""
-    seen = {pid for pid in children(root) if pid not in kept and not _reap(pid)}
-    fresh = seen
+    seen = {pid: None for pid in children(root) if pid not in kept and not _reap(pid)}
+    fresh = list(seen)
     while fresh:
-        fresh = {child for pid in fresh for child in children(pid)} - seen
-        seen |= fresh
+        fresh = [child for pid in fresh for child in children(pid) if child not in seen]
+        seen |= dict.fromkeys(fresh)
+    # Those above first: one that saw its child killed could still tell of a good end.
     for pid in seen:
         _kill_below(pid, seen, root)
     return {pid for pid in seen if not _reap(pid)}
@@ -176,11 +207,13 @@ def sweep(mark: bytes, *, seconds: float, patience: float = 0.0, patient_with: b
     """
     start = monotonic()
     mine = _ancestry()
+    #: Whose environment could not be read in time: who is stuck so would take the same time in each round.
+    unreadable: set[Identity | None] = set()
     quiet, needed = 0, QUIET
     while quiet < needed:
-        found = [pid for pid in _everybody() if pid not in mine and _carries(pid, mark)]
+        found = _bearers(mark, mine, unreadable, until=start + seconds)
         waited = monotonic() - start
-        if found and waited > seconds:
+        if waited > seconds and (found or unreadable):
             return found
         sparing = b"" if waited > patience else patient_with
         # All of them: the first one may be one that never dies.
@@ -190,6 +223,22 @@ def sweep(mark: bytes, *, seconds: float, patience: float = 0.0, patient_with: b
         quiet = 0 if found else quiet + 1
         time.sleep(0.001 if found else 0)
     return []
+
+
+def _bearers(mark: bytes, mine: set[int], unreadable: set[Identity | None], *, until: float) -> list[int]:
+    """Everybody whose environment has the line, as far as it can be told until then."""
+    found = []
+    for pid in _everybody():
+        began = monotonic()
+        if began > until:
+            break
+        if pid in mine or (unreadable and identity(pid) in unreadable):
+            continue
+        if _carries(pid, mark):
+            found.append(pid)
+        elif monotonic() - began > TOO_LONG:
+            unreadable.add(identity(pid))
+    return found
 
 
 def _strike_across_lives(pid: int, mark: bytes, sparing: bytes) -> bool:

@@ -80,6 +80,8 @@ class EngineFile(msgspec.Struct, frozen=True):
     bounds: Bounds | None = None
     gates: list[GateView] = []
     containment: str = ""
+    #: The slots that were said at the start; None: as the settings have it.
+    jobs: int | str | None = None
     last_heartbeat: datetime | None = None
     #: Why it pauses or gave up; empty when all is well.
     why: str = ""

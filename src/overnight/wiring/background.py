@@ -19,6 +19,7 @@ from overnight.engine.voice import open_log
 from overnight.host.channel import Channel
 from overnight.host.home import Home
 from overnight.host.interpreter import python_for
+from overnight.host.lock import Owner
 
 __all__ = ["NotStartedError", "Options", "Order", "Pending", "become", "launch", "order"]
 
@@ -40,14 +41,18 @@ class NotStartedError(OvernightError):
         self.exit_code = refused.status
 
 
-def order(home: Home, options: Options, settings: Settings, *, take_over: bool = False) -> Order:
-    """What a supervisor of this home is to do, by the settings as they are now."""
+def order(home: Home, options: Options, settings: Settings, *, instead_of: Owner | None = None) -> Order:
+    """What a supervisor of this home is to do, by the settings as they are now.
+
+    `instead_of`: who holds the home until then.
+    """
     return Order(
         home=bytes(home.path),
         engine=[*map(os.fsencode, python_for("overnight.wiring.supervised")), msgspec.json.encode(options)],
         policy=Policy(settings.restart_backoff, settings.max_crashes, settings.frozen_after),
         on_give_up=tuple(map(os.fsencode, settings.on_give_up)),
-        take_over=take_over,
+        take_over=instead_of is not None,
+        instead_of=instead_of.chief if instead_of is not None else None,
     )
 
 

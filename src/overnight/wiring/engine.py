@@ -30,6 +30,7 @@ from overnight.engine.stops import Stops
 from overnight.engine.wakefulness import Wakefulness
 from overnight.engine.watched import Mission
 from overnight.executors.local import LocalExecutor
+from overnight.executors.local.containment import in_short, need_isolation
 from overnight.host.awake import Awake
 from overnight.host.doorbell import Doorbell
 from overnight.host.home import Home
@@ -105,6 +106,18 @@ def need_room(home: Home, reading: Reading, thresholds: Thresholds) -> None:
         )
 
 
+def need_start(home: Home, settings: Settings) -> None:
+    """Refuse what an engine with these settings would refuse when it starts; nothing is touched.
+
+    Raises:
+        NotNowError: There is too little room on the disk.
+        IsolationError: The isolation that is asked for is not to be had.
+    """
+    machine = Machine(home.path)
+    need_room(home, machine.look(), limits_of(settings, machine.cpus).thresholds)
+    need_isolation(settings.isolation)
+
+
 def limits_of(settings: Settings, cpus: int) -> Limits:
     """What the settings say about how much runs, and how much is kept."""
     return Limits(
@@ -126,6 +139,7 @@ def run_engine(
     configured: Configuration,
     supervisor: Report | None = None,
     told: Told = on_stderr,
+    jobs: int | str | None = None,
 ) -> Result:
     """Run the engine in this process until its goal is reached. The caller holds the home.
 
@@ -138,6 +152,7 @@ def run_engine(
         configured: For queues and resources.
         supervisor: What our supervisor says of itself, for ``engine.json``.
         told: What is said when somebody has taken the store away, and it is put back.
+        jobs: The slots that were said at the start, for the same file: a restart keeps them.
 
     Raises:
         NotNowError: There is too little room on the disk; nothing was started.
@@ -153,6 +168,7 @@ def run_engine(
             configured=configured,
             supervisor=supervisor,
             told=told,
+            jobs=jobs,
         )
     except StoreDamagedError as error:
         raise mend_needed(error) from error
@@ -168,6 +184,7 @@ def _run_engine(
     configured: Configuration,
     supervisor: Report | None,
     told: Told,
+    jobs: int | str | None,
 ) -> Result:
     machine = Machine(home.path)
     limits = limits_of(settings, machine.cpus)
@@ -177,6 +194,8 @@ def _run_engine(
         **_identity(home),
         "bounds": msgspec.to_builtins(limits.bounds),
         "supervisor": msgspec.to_builtins(supervisor),
+        "jobs": jobs,
+        "containment": in_short(settings.isolation),
     }
     limited = [Queue(name, queue.slots, queue.rate) for name, queue in configured.queues.items()]
     lay_down(store, limited, now=clock.now(), by=home.config.name)

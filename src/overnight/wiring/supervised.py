@@ -62,6 +62,7 @@ def _work(home: Home, options: Options, mission: Mission, channel: Channel) -> i
             settings=settings,
             configured=configured,
             supervisor=mission.supervisor,
+            jobs=options.slots,
         )
     return _status(result)
 

@@ -174,6 +174,27 @@ def containment(wanted: str = "auto") -> list[Layer]:
     ]
 
 
+def in_short(wanted: str) -> str:
+    """What holds the processes of workers together here, and what may be left all the same, in one line."""
+    group_refusal = "" if wanted in (Isolation.NONE, Isolation.PIDNS) or cgroups.usable() else _why_no_group()
+    chosen = _chosen(wanted, group_refusal)
+    return f"{_HELD_BY[chosen]}; may be left: {_LEFT[chosen]}"
+
+
+def need_isolation(wanted: str) -> None:
+    """Make sure of the isolation that is asked for, without making anything.
+
+    Raises:
+        IsolationError: It is not to be had.
+    """
+    if wanted == Isolation.PIDNS:
+        why = namespaces.refusal()
+    else:
+        why = _why_no_group() if wanted == Isolation.CGROUP and not cgroups.usable() else ""
+    if why:
+        raise IsolationError(wanted, why)
+
+
 def _try(home: Group) -> None:
     """Put somebody into a group below, for what may be written may still not be allowed."""
     group = Group(home.path / "trial")
@@ -195,6 +216,11 @@ def _chosen(wanted: str, group_refusal: str) -> Isolation:
 _PURGE = "orphans come back to their worker, which ends all of them with the task"
 _PURGE_ELSEWHERE = "this system does not hand orphans over: the process group, and the cookie, must do"
 _DAEMON = "a daemon that emptied its environment, if engine, worker and task were killed in one instant"
+_HELD_BY = {
+    Isolation.NONE: "purge, death pipe and sweep",
+    Isolation.CGROUP: "purge, death pipe, sweep and a control group for each worker",
+    Isolation.PIDNS: "a pid namespace for each worker, besides purge, death pipe and sweep",
+}
 _LEFT = {
     Isolation.NONE: _DAEMON,
     Isolation.CGROUP: f"until the next start, {_DAEMON}",

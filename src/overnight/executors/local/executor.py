@@ -27,7 +27,7 @@ from overnight.executors.local.slot import Slot
 from overnight.executors.local.stuck import identify
 from overnight.host.clock import Clock
 from overnight.host.processes import set_subreaper
-from overnight.host.purge import purge, sweep
+from overnight.host.purge import purge, spare_strangers, sweep
 
 #: Seconds for what an earlier engine left: its keepers may clean up for so long, and all must be dead after so long.
 PATIENCE = 6.0
@@ -38,7 +38,7 @@ class LocalExecutor:
     """Runs attempts in processes of this machine. See `overnight.executors.contract.Executor`.
 
     Only under the lock of the home. Makes its process a subreaper: a child of the process that is
-    neither a keeper nor announced with `purge.spare` may be killed when a keeper has died.
+    neither there before nor announced with `purge.spare` may be killed when a keeper has died.
 
     Args:
         marks: The file of marks.
@@ -115,6 +115,7 @@ class LocalExecutor:
         # Whoever started us may have it ignored; then the kernel would keep no exit status for us.
         if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        spare_strangers()  # a shell that became us may have started something, and so may whoever imports us
         set_subreaper()
         events = self._recover(left_open)
         self._containment.open()

@@ -12,6 +12,8 @@ import signal
 from collections.abc import Callable
 from typing import Protocol
 
+import msgspec
+
 from overnight.core.endings import Ending
 from overnight.core.limits import LOOK_SHARE, SHORTEST_PAUSE, Limits, Usage, Watch
 from overnight.executors.local.marks import HALT_AT, Mark, Ring, SlotMarks, State
@@ -71,7 +73,7 @@ class RunnerWatch:
         self._send = send
         self._printed = printed
         self._limits = Limits()
-        self._cancels: list[Cancel] = []
+        self._cancels: dict[tuple[int, int], Cancel] = {}
         self._watch: Watch | None = None
         self._position = -1
         self._lag_told = -1
@@ -97,7 +99,7 @@ class RunnerWatch:
         again = moment + (LOOK_WHILE_BUSY if runs or position != self._position else LOOK)
         if position != self._position:
             self._position, self._watch = position, None
-        self._cancels = [cancel for cancel in self._cancels if self._still_to_begin(cancel, moment)]
+        self._cancels = {key: cancel for key, cancel in self._cancels.items() if self._still_to_begin(cancel, moment)}
         if self._cancels:
             again = moment + LOOK_FOR_START
         if self.ending is None and runs:
@@ -129,12 +131,15 @@ class RunnerWatch:
     # -- ending ------------------------------------------------------------------------------
 
     def cancel(self, cancel: Cancel) -> None:
-        """End an attempt, if need be when it begins."""
-        self._cancels.append(cancel)
+        """End an attempt, if need be when it begins. The engine says so again and again; the shortest grace counts."""
+        key = (cancel.task_id, cancel.attempt)
+        before = self._cancels.get(key, cancel).grace
+        graces = [grace for grace in (before, cancel.grace) if grace is not None]
+        self._cancels[key] = msgspec.structs.replace(cancel, grace=min(graces, default=None))
 
     def forget_cancels(self) -> None:
         """What was to be cancelled is in the books as lost."""
-        self._cancels = []
+        self._cancels = {}
 
     def _still_to_begin(self, cancel: Cancel, moment: float) -> bool:
         mark = self._marks.read(Ring.RUNNER, cancel.position)

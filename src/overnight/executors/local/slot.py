@@ -49,6 +49,8 @@ PAUSES = (0.0, 0.1, 0.5, 2.0, 5.0)
 START_AGAIN = 1.0
 #: Seconds of silence after which a keeper with work is asked whether it lives, and seconds for its answer.
 ASK_AFTER, ANSWER_WITHIN = 10.0, 30.0
+#: Seconds for both, beside the grace, once what runs is to end at once.
+HURRY = 1.0
 #: After so many runners in a row that died without beginning anything, their attempts are refused.
 HOPELESS = 3
 
@@ -111,6 +113,8 @@ class Slot:
         self._silent_since = 0.0
         self._asked_at: float | None = None
         self._why_killed = ""
+        #: How long it may be silent, and take to answer: less once everything is to end at once.
+        self._ask_after, self._answer_within = ASK_AFTER, ANSWER_WITHIN
         #: Keepers that were killed and do not die.
         self._abandoned: list[KeeperProcess] = []
         self.start()
@@ -203,16 +207,16 @@ class Slot:
         """A keeper that is stopped or stuck keeps no limits: ask those that are silent, kill those that stay so."""
         if self._heard or not len(self):
             self._heard, self._asked_at, self._silent_since = False, None, moment
-        elif self._asked_at is None and moment - self._silent_since > ASK_AFTER:
+        elif self._asked_at is None and moment - self._silent_since > self._ask_after:
             self._asked_at = moment
             self._control.send(Ping())
-        elif self._asked_at is not None and moment - self._asked_at > ANSWER_WITHIN:
+        elif self._asked_at is not None and moment - self._asked_at > self._answer_within:
             self._press(moment)
 
     def _press(self, moment: float) -> None:
         assert self._keeper is not None  # noqa: S101 - see where this is called
         if not self._why_killed:
-            self._why_killed = f"its keeper had not answered for {ANSWER_WITHIN:g} s and was killed"
+            self._why_killed = f"its keeper had not answered for {self._answer_within:g} s and was killed"
             self._died_at = moment
             self._keeper.kill()
         elif moment > self._died_at + self._place.stuck_after:
@@ -359,6 +363,8 @@ class Slot:
         """Ask to end this attempt, if it is here."""
         if not any(key in track.outstanding for track in self._tracks.values()) and not self._waits(key):
             return
+        if grace is not None:
+            self._hurry(grace)
         self._return(self._take_back())
         if self._waits(key):
             self._waiting = deque(item for item in self._waiting if item[0].key != key)
@@ -369,6 +375,11 @@ class Slot:
                 if self.ready:
                     self._control.send(Cancel(*key, track.ring, track.outstanding[key][0], grace))
         self.feed()
+
+    def _hurry(self, grace: float) -> None:
+        """Somebody waits for the end of what runs: a keeper that is stopped must not make him wait for long."""
+        self._ask_after = min(self._ask_after, HURRY)
+        self._answer_within = min(self._answer_within, grace + HURRY)
 
     def _waits(self, key: Key) -> bool:
         return any(spec.key == key for spec, _ in self._waiting)

@@ -31,6 +31,7 @@ from overnight.core.errors import (
     HomeUnusableError,
     NotFoundError,
     OvernightError,
+    StoreBusyError,
     StoreDamagedError,
     StoreUnavailableError,
 )
@@ -430,7 +431,7 @@ def meaning(error: apsw.Error, path: Path) -> OvernightError:
     if isinstance(error, apsw.FullError):
         return _no_room(path)
     if isinstance(error, apsw.BusyError):
-        return StoreUnavailableError(
+        return StoreBusyError(
             f"{path} was busy for too long; nothing was changed",
             hint="try again; 'overnight status' shows who works on it",
         )

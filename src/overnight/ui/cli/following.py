@@ -30,6 +30,8 @@ from overnight.ui.cli import printing
 LOOK_EVERY = 0.1
 #: Seconds between two looks at the tasks themselves while the journal speaks of others.
 LOOK_AGAIN_EVERY = 5.0
+#: Seconds for which the word of somebody who is about to take over is believed; he repeats it many times a second.
+EXPECTED_FOR = 10.0
 #: Tasks held in one action.
 _HELD_AT_ONCE = 10_000
 #: The events that end a task.
@@ -66,14 +68,17 @@ def follow(
     looked_at = 0.0
     meant: StoppedBy | None = None
     stop_file = StopFile(home.stop)
-    halted = asked = False
+    halted = asked = expected = False
     while True:
-        gone = read_owner(home.lock) is None
+        before, expected = expected, _is_expected(home)  # before the lock, which is taken before the word is removed
+        gone = read_owner(home.lock) is None and not expected
         if not gone:  # an engine that had to be killed to stop it leaves no other word
             asked = stop_file.touched() is not None
         wiring.keep_up(store)
         told, meant_now = _tell_news(tail, store, goal, observer)
         meant = meant or meant_now
+        if before and not expected and not gone:
+            meant = None  # the stop was for the engine before this one
         if (ask := goal.given_up()) is not None:
             _hold(home, store, goal, Ask.HALT if halted else ask)
             halted = True
@@ -93,6 +98,14 @@ def follow(
             return _leave(goal, number)
         observer.ticked(counts, [])
         time.sleep(LOOK_EVERY)
+
+
+def _is_expected(home: Home) -> bool:
+    """Whether somebody is about to take over from an engine that was asked to stop."""
+    try:
+        return wiring.clock.now() - home.coming.stat().st_mtime < EXPECTED_FOR
+    except OSError:
+        return False
 
 
 def _leave(goal: TheseAtRest, number: Signals) -> Stopping:

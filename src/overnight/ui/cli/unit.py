@@ -6,10 +6,11 @@ import getpass
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from overnight.core.errors import HomeUnusableError
+from overnight.core.supervision import CLEAN, GAVE_UP, REFUSED
 from overnight.host.files import write_atomically
 from overnight.host.home import Home
 from overnight.ui.cli import printing
@@ -32,6 +33,8 @@ ExecStart={command}
 # Running tasks are ended and go back to the queue; 'overnight stop' lets them finish instead.
 KillMode=mixed
 TimeoutStopSec=30
+# A large store that is migrated or checked takes its time; the watch says whether anybody is alive.
+TimeoutStartSec=infinity
 # Workers have control groups of their own: nothing that they start gets out of them, or past its limits.
 Delegate=memory pids
 DelegateSubgroup=main
@@ -40,9 +43,9 @@ WatchdogSec=60
 Restart=on-failure
 RestartSec=10
 # Stopped with work left, by SIGHUP, SIGINT, SIGTERM.
-SuccessExitStatus=7 129 130 143
-# Configuration, not found, another engine, a damaged store: a restart would not mend them.
-RestartPreventExitStatus=2 4 5 6
+SuccessExitStatus={wanted}
+# Configuration, not found, another engine, a damaged store, crashes in a row: a restart would not mend them.
+RestartPreventExitStatus={hopeless}
 
 [Install]
 WantedBy=default.target
@@ -54,7 +57,17 @@ def unit_of(home: Home, jobs: int | str | None) -> str:
     words = [*program(), "--home", os.fspath(home.path), "start", "--foreground"]
     words += [] if jobs is None else ["--jobs", str(jobs)]
     place = os.fspath(home.path.parent)
-    return _UNIT.format(place=_plain(place), directory=_plain(place), command=" ".join(_quoted(word) for word in words))
+    return _UNIT.format(
+        place=_plain(place),
+        directory=_plain(place),
+        command=" ".join(_quoted(word) for word in words),
+        wanted=_listed(CLEAN - {0}),
+        hopeless=_listed(REFUSED | {GAVE_UP}),
+    )
+
+
+def _listed(statuses: Iterable[int]) -> str:
+    return " ".join(map(str, sorted(statuses)))
 
 
 def program() -> list[str]:

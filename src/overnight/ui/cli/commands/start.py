@@ -9,7 +9,7 @@ import click
 from overnight import wiring
 from overnight.core.errors import UsageError
 from overnight.host.home import Home
-from overnight.host.lock import read_owner, refusal
+from overnight.host.lock import Owner, read_owner, refusal
 from overnight.ui.cli import printing
 from overnight.ui.cli.commands.stop import tell
 from overnight.ui.cli.group import Verb, home_option
@@ -49,15 +49,15 @@ def start(*, jobs: int | str | None, foreground: bool, install: bool, dry_run: b
     say_started(begin(home, jobs).wait(tell))
 
 
-def order(home: Home, jobs: int | str | None, *, take_over: bool = False, until_empty: bool = False) -> Order:
+def order(home: Home, jobs: int | str | None, *, instead_of: Owner | None = None, until_empty: bool = False) -> Order:
     """What a supervisor is to do, by the settings in use."""
     settings, _ = in_use(slots=jobs)
-    return background.order(home, Options(jobs, until_empty), settings, take_over=take_over)
+    return background.order(home, Options(jobs, until_empty), settings, instead_of=instead_of)
 
 
-def begin(home: Home, jobs: int | str | None, *, take_over: bool = False, until_empty: bool = False) -> Pending:
+def begin(home: Home, jobs: int | str | None, *, until_empty: bool = False) -> Pending:
     """Start a supervisor in the background; `until_empty`: it ends when nothing is left."""
-    return background.launch(home, order(home, jobs, take_over=take_over, until_empty=until_empty))
+    return background.launch(home, order(home, jobs, until_empty=until_empty))
 
 
 def say_started(pid: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 
 import click
 
@@ -35,8 +36,17 @@ def stop(*, at_once: bool, grace: float | None) -> None:
             "no engine runs here; nothing was stopped",
             hint="'overnight status' says how it stands, 'overnight start' starts one",
         )
+    if is_within(home):
+        ending.ask(home, now=at_once, grace=None if at_once else grace)
+        tell("this is a task of the engine that was asked to stop; it is not waited for")
+        return
     drain(home, holder, at_once=at_once, grace=grace)
     printing.say("stopped")
+
+
+def is_within(home: Home) -> bool:
+    """Whether we are a task of this home, or were started by one."""
+    return os.environ.get("OVERNIGHT_COOKIE") == home.cookie()
 
 
 def drain(home: Home, holder: Owner, *, at_once: bool, grace: float | None) -> None:
