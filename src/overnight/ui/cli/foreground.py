@@ -56,6 +56,7 @@ class Onlookers:
     """Who is told how it goes: the person at the terminal, and the files of ``--results``."""
 
     def __init__(self, home: Home, store: Store, manner: Manner, goal: Goal, order: Sequence[int] = ()) -> None:
+        wanted = goal.includes if isinstance(goal, TheseAtRest) else lambda _: True
         self.narrator = Narrator(
             store,
             home.output,
@@ -64,8 +65,8 @@ class Onlookers:
             verbose=log_level() in ("debug", "info"),
             order=order,
             tag=manner.tag,
+            wanted=wanted,
         )
-        wanted = goal.includes if isinstance(goal, TheseAtRest) else lambda _: True
         self.results = Results(manner.results, store, home.output, wanted) if manner.results else None
         self.observer = Observers([one for one in (self.results, self.narrator) if one is not None])
 
