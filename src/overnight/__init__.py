@@ -32,6 +32,7 @@ _HOMES = {
     "TaskFunction": "overnight.api.decorator",
     "TaskOptions": "overnight.api.options",
     "TaskRecord": "overnight.api.records",
+    "WaitedTooLongError": "overnight.api.overnight",
     "task": "overnight.api.decorator",
 }
 
@@ -57,6 +58,7 @@ __all__ = [
     "TaskFunction",
     "TaskOptions",
     "TaskRecord",
+    "WaitedTooLongError",
     "__version__",
     "task",
 ]

@@ -5,6 +5,7 @@ from overnight.api.options import AddOptions as AddOptions
 from overnight.api.options import TaskOptions as TaskOptions
 from overnight.api.overnight import Overnight as Overnight
 from overnight.api.overnight import TaskFailedError as TaskFailedError
+from overnight.api.overnight import WaitedTooLongError as WaitedTooLongError
 from overnight.api.processor import DEFAULT_CHECKPOINT_INTERVAL as DEFAULT_CHECKPOINT_INTERVAL
 from overnight.api.processor import DEFAULT_TIMEOUT_SECONDS as DEFAULT_TIMEOUT_SECONDS
 from overnight.api.processor import MAX_RETRIES as MAX_RETRIES
@@ -43,6 +44,7 @@ __all__ = [
     "TaskFunction",
     "TaskOptions",
     "TaskRecord",
+    "WaitedTooLongError",
     "__version__",
     "task",
 ]

@@ -123,6 +123,12 @@ class AutonomousProcessor:
         self._lock = threading.Lock()
         self._runs = False
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Its settings and its state go to another process; a run that is under way stays here."""
+        kept = ("workflow_id", "checkpoint_interval", "_handler", "state", "timeout_seconds")
+        values = {name: getattr(self, name) for name in kept}
+        return _opened, (str(self._access.home.path), values)
+
     def run(self, timeout_seconds: float | None = None) -> RunSummary:
         """Work until the queue is empty or a stop is asked for.
 
@@ -311,3 +317,10 @@ def _summary(finished: Finished) -> RunSummary:
         "failed": failed,
         "stopped_by": finished.stopped_by,
     }
+
+
+def _opened(home: str, values: dict[str, Any]) -> AutonomousProcessor:
+    """A processor that came from another process."""
+    processor = AutonomousProcessor(home=home)
+    vars(processor).update(values)
+    return processor
