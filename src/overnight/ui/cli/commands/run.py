@@ -38,6 +38,7 @@ _DIRECTORY = Offered("directories")
     metavar="WHEN",
     help="Stop when so many have failed for good: 10%, soon,fail=3; now,fail=1 also ends what runs.",
 )
+@click.option("--checkpoint", type=click.IntRange(0), metavar="N", help="Finished tasks between two checkpoints.")
 @click.option("--changed", is_flag=True, help="Run again what was completed with another size or time of its file.")
 @click.option("--again", is_flag=True, help="Run everything anew.")
 @click.option("-k", "--keep-order", is_flag=True, help="Print outputs in the order of the inputs.")
@@ -51,6 +52,7 @@ def run(
     *,
     jobs: int | str | None,
     halt: Halt | None,
+    checkpoint: int | None,
     changed: bool,
     again: bool,
     keep_order: bool,
@@ -78,7 +80,7 @@ def run(
         for line in work.previews() if work else ():
             printing.say(line)
         return
-    manner = manner_of(jobs)._replace(
+    manner = manner_of(jobs, checkpoint)._replace(
         quiet=quiet or as_json,
         keep_order=keep_order,
         halt=halt,
@@ -96,9 +98,9 @@ def run(
     conclude(ending, skipped, wiring.clock.monotonic() - started, as_json=as_json)
 
 
-def manner_of(jobs: int | str | None) -> Manner:
-    """What the flag for slots, the environment and the configuration say together."""
-    settings, configured = in_use(slots=jobs)
+def manner_of(jobs: int | str | None, checkpoint: int | None = None) -> Manner:
+    """What the flags for slots and checkpoints, the environment and the configuration say together."""
+    settings, configured = in_use(slots=jobs, checkpoint_tasks=checkpoint)
     return Manner(settings, configured)
 
 
