@@ -42,6 +42,7 @@ _HOMES = {
     "Workflow": "overnight.api.workflows",
     "WorkflowOptions": "overnight.api.workflows",
     "progress": "overnight.api.progress",
+    "WaitedTooLongError": "overnight.api.overnight",
     "task": "overnight.api.decorator",
     "workflow": "overnight.api.workflows",
 }
@@ -75,6 +76,7 @@ __all__ = [
     "TaskOptions",
     "TaskOrchestrator",
     "TaskRecord",
+    "WaitedTooLongError",
     "Workflow",
     "WorkflowOptions",
     "__version__",

@@ -8,6 +8,7 @@ from overnight.api.orchestrator import ProgressReport as ProgressReport
 from overnight.api.orchestrator import TaskOrchestrator as TaskOrchestrator
 from overnight.api.overnight import Overnight as Overnight
 from overnight.api.overnight import TaskFailedError as TaskFailedError
+from overnight.api.overnight import WaitedTooLongError as WaitedTooLongError
 from overnight.api.processor import DEFAULT_CHECKPOINT_INTERVAL as DEFAULT_CHECKPOINT_INTERVAL
 from overnight.api.processor import DEFAULT_TIMEOUT_SECONDS as DEFAULT_TIMEOUT_SECONDS
 from overnight.api.processor import MAX_RETRIES as MAX_RETRIES
@@ -61,6 +62,7 @@ __all__ = [
     "TaskOptions",
     "TaskOrchestrator",
     "TaskRecord",
+    "WaitedTooLongError",
     "Workflow",
     "WorkflowOptions",
     "__version__",

@@ -20,8 +20,9 @@ from typing import Any
 
 import apsw
 import pytest
+import work_for_workers
 
-from overnight import AutonomousProcessor, FileQueue, OvernightError, QueueItem, wiring
+from overnight import AutonomousProcessor, FileQueue, Overnight, OvernightError, QueueItem, wiring
 from overnight.core.errors import HomeUnusableError, NotFoundError, StoreDamagedError
 from overnight.host.home import Home
 from overnight.store.sqlite.connection import create_file
@@ -37,6 +38,19 @@ def paths(items: list[QueueItem]) -> list[str]:
 def popped(queue: FileQueue) -> str | None:
     item = queue.pop()
     return item.file_path if item else None
+
+
+def test_only_files_are_handed_out_and_not_what_an_engine_is_to_do() -> None:
+    with Overnight() as night:
+        night.add(["echo", "{}"], "command", priority=9)
+        night.add(work_for_workers.record, "function", priority=9)
+    queue = FileQueue()
+    assert (queue.peek(), queue.pop()) == (None, None)
+    queue.add("file")
+    assert (peeked := queue.peek()) is not None
+    assert (peeked.file_path, popped(queue), popped(queue)) == ("file", "file", None)
+    queue.mark_complete("file", success=True)
+    assert paths(queue.get_pending()) == ["command", "function"]
 
 
 def test_higher_priority_first_then_first_in_first_out() -> None:

@@ -295,9 +295,13 @@ def test_limits_end_a_task_for_their_own_reasons(night: Overnight) -> None:
         (lambda n: n.add_many(record, "abc"), TypeError, "one input, and several are wanted"),
         (lambda n: n.run(slots=0), ValueError, "slots is 0"),
         (lambda n: n.get("7"), TypeError, "task_id is '7'"),
-        (lambda n: n.list("done"), ValueError, "there is no state 'done'"),
+        (lambda n: n.list("done"), ValueError, "there is no state 'done'; nothing was looked up"),
         (lambda n: n.list("complete"), ValueError, "there is no state 'complete'"),
-        (lambda n: n.on("file_complete", print), ValueError, "there is no event 'file_complete'"),
+        (
+            lambda n: n.on("file_complete", print),
+            ValueError,
+            "there is no event 'file_complete'; nothing is listened to",
+        ),
         (lambda n: n.on("file_completed", "print"), TypeError, "'print' cannot be called"),
         (lambda _: overnight.task(timeout=[1]), TypeError, "timeout is"),  # type: ignore[call-overload]  # the point
         (lambda _: overnight.task(retries="3"), TypeError, "retries is '3'"),  # type: ignore[call-overload]  # the point

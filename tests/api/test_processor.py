@@ -549,7 +549,7 @@ def test_a_decorated_function_and_a_static_method_are_handlers() -> None:
         (lambda path: path, ValueError, "a lambda cannot be found by a worker, which is another process; nothing"),
         (outer(), ValueError, "'inner', defined inside a function, cannot be found by a worker"),
         (no_argument, TypeError, r"no_argument\(\) cannot be called with one input"),
-        (Worker().moving, ValueError, "is not this function but"),
+        (Worker().moving, ValueError, "belongs to an object of this process"),
         ("work_for_workers:record", TypeError, "is no function but a str"),
     ],
 )

@@ -21,7 +21,9 @@ def test_every_exit_code_is_told_as_it_was(bench: Bench) -> None:
     action = bench.shell('exit "$1"')
     keys = bench.start(*(bench.spec(action, str(code)) for code in range(256)))
 
-    assert [bench.ended(key).exit_code for key in keys] == list(range(256))
+    assert [bench.ended(key).exit_code for key in keys[:100]] == list(range(100))
+    bench.executor.ack()  # 99 asks for a stop: nothing begins until that has been heeded
+    assert [bench.ended(key).exit_code for key in keys[100:]] == list(range(100, 256))
 
 
 @pytest.mark.parametrize("number", sorted(set(range(1, 32)) - {17, 18, 19, 20, 21, 22, 23, 28}))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import overnight
@@ -104,3 +106,23 @@ def ledger_of_its_own(file_path: str) -> None:
     directory.mkdir(exist_ok=True)
     with (directory / str(os.getpid())).open("a", encoding="utf-8") as page:
         page.write(f"{file_path}\n")
+
+
+def louder(function: Callable[[str], str]) -> Callable[[str], str]:
+    """Wrap a function under its own name, as decorators do."""
+
+    @functools.wraps(function)
+    def wrapper(words: str) -> str:
+        return function(words) + "!"
+
+    return wrapper
+
+
+louder_record = louder(record)
+louder_shout = louder(shout)
+
+
+@louder
+def loud(words: str) -> str:
+    """Say it louder; what stands in the module is the wrapper."""
+    return words

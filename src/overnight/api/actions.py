@@ -78,7 +78,7 @@ def _argv(command: Sequence[object]) -> tuple[bytes, ...]:
 def _base(
     settings: Settings, kind: ActionKind, options: Options, *, argv: tuple[bytes, ...] = (), call: str = ""
 ) -> Action:
-    env, env_names = _environment([*settings.env, *options.env])
+    env, env_names = _environment(settings.env, options.env)
     return Action(
         kind=kind,
         cwd=_here(),
@@ -102,11 +102,13 @@ def _limits(settings: Settings, options: Options) -> dict[str, Any]:
     return {name: getattr(settings, name) if value is UNSET else value for name, value in said.items()}
 
 
-def _environment(names: Sequence[str]) -> tuple[dict[bytes, bytes], tuple[bytes, ...]]:
-    wished = [os.fsencode(name) for name in names]
-    return environment.split(
-        os.environb, [name for name in wished if name in os.environb or environment.looks_secret(name)]
-    )
+def _environment(wished: Sequence[str], asked: Sequence[str]) -> tuple[dict[bytes, bytes], tuple[bytes, ...]]:
+    """What a task takes along: of the settings what is there, and all that was asked for here."""
+    there = [name for name in map(os.fsencode, wished) if name in os.environb or environment.looks_secret(name)]
+    try:
+        return environment.split(os.environb, [*there, *map(os.fsencode, asked)])
+    except UsageError as error:
+        raise ArgumentValueError(error.message, hint="set it in os.environ, or leave it out of env=[...]") from None
 
 
 def _here() -> bytes:

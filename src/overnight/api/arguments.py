@@ -7,15 +7,12 @@ also the `TypeError` or `ValueError` that a Python programmer expects.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable
 
 from overnight.core import inputs, kinds
 from overnight.core.durations import quoted
 from overnight.core.errors import UsageError
-from overnight.core.task import MOST_PRIORITY
-
-_QUEUE_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+from overnight.core.task import MOST_PRIORITY, QUEUE_NAME, QUEUE_NAMES
 
 
 class ArgumentTypeError(UsageError, TypeError):
@@ -135,9 +132,9 @@ def limit(value: object, name: str = "timeout_seconds") -> float | None:
 
 def queue_name(value: object) -> str:
     """A name that a queue may have."""
-    if not _QUEUE_NAME.fullmatch(words(value, "queue")):
+    if not QUEUE_NAME.fullmatch(words(value, "queue")):
         raise ArgumentValueError(
             f"{quoted(value)} cannot be the name of a queue; nothing was changed",
-            hint="use up to 64 letters, digits, dots, dashes and underscores",
+            hint=f"use {QUEUE_NAMES}",
         )
     return str(value)

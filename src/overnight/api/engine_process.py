@@ -52,6 +52,8 @@ class Binding(msgspec.Struct, frozen=True):
     call: str
     #: Seconds for one attempt; None for no limit.
     timeout: float | None
+    #: What the handler's decorator says of its tasks, by the names of an action's fields.
+    said: dict[str, int | float | bool | None] = {}
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -203,7 +205,7 @@ class _View:
         binding = self._order.binding
         if binding is None or not is_unbound(action):
             return action
-        return msgspec.structs.replace(action, call=binding.call, timeout=binding.timeout)
+        return msgspec.structs.replace(action, call=binding.call, timeout=binding.timeout, **binding.said)
 
     def turn(self, **arguments: Any) -> Turn:  # noqa: ANN401 - handed on as they are
         turn = self._store.turn(**arguments)

@@ -7,9 +7,11 @@ refused when they are handed in, not in the middle of the night.
 
 from __future__ import annotations
 
+import ast
 import inspect
 import os
 import sys
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -59,9 +61,15 @@ def name_of(function: object, *, context: bool = False) -> Named:
             f"{kind} cannot be found by a worker, which is another process; nothing was changed",
             hint=_FUNCTION_IN_A_FILE,
         )
-    if module == "__main__":
-        return _in_script(name)
+    if isinstance(function, types.MethodType) and not isinstance(function.__self__, type):
+        raise ArgumentValueError(
+            f"{name} belongs to an object of this process, and a worker, which is another one, does not have it;"
+            " nothing was changed",
+            hint="write a function that makes the object and calls its method, and hand in that",
+        )
     _want_found(function, module, name)
+    if module == "__main__":
+        return _in_script(function, name)
     return Named(f"{module}:{name}", _root(module))
 
 
@@ -87,8 +95,9 @@ def _takes(signature: inspect.Signature, *arguments: str) -> bool:
     return True
 
 
-def _in_script(name: str) -> Named:
+def _in_script(function: Callable[..., Any], name: str) -> Named:
     """A function of the program that was started: its file is a module for others."""
+    _want_importable(function, name)
     main = sys.modules["__main__"]
     spec = getattr(main, "__spec__", None)
     if spec is not None:
@@ -103,16 +112,48 @@ def _in_script(name: str) -> Named:
     return Named(f"{path.stem}:{name}", str(path.parent))
 
 
+def _want_importable(function: Callable[..., Any], name: str) -> None:
+    """Refuse what only the program itself defines, and nobody who imports it."""
+    code = getattr(_plain(function), "__code__", None)
+    if isinstance(code, types.CodeType) and any(code.co_firstlineno in lines for lines in _only_as_program(code)):
+        raise ArgumentValueError(
+            f"{name!r} is defined below 'if __name__ == \"__main__\":', and a worker, which imports the script, does"
+            " not get there; nothing was changed",
+            hint=f"move 'def {name}' above that line",
+        )
+
+
+def _only_as_program(code: types.CodeType) -> list[range]:
+    """Lines of a script below ``if __name__ == "__main__":``."""
+    try:
+        tree = ast.parse(Path(code.co_filename).read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return []  # it was typed, or has changed since; the worker says what it finds
+    return [
+        range(node.body[0].lineno, (node.body[-1].end_lineno or 0) + 1)
+        for node in tree.body
+        if isinstance(node, ast.If) and "__main__" in ast.unparse(node.test)
+    ]
+
+
 def _want_found(function: object, module: str, name: str) -> None:
     found: Any = sys.modules.get(module)
     for part in name.split("."):
         found = getattr(found, part, None)
-    if found is None or inspect.unwrap(found) is not inspect.unwrap(function):  # type: ignore[arg-type]  # both can be called
+    same = _plain(found) is _plain(function)
+    if not same and not (isinstance(function, types.MethodType) and found == function):
         raise ArgumentValueError(
             f"{module}:{name} is not this function but {quoted(found)}, and a worker would call that;"
             " nothing was changed",
             hint=_FUNCTION_IN_A_FILE,
         )
+
+
+def _plain(function: Any) -> Any:  # noqa: ANN401 - whatever was handed in, or found
+    """What an `overnight.task` stands for. What any other decorator has made is a function of its own."""
+    from overnight.api.decorator import TaskFunction
+
+    return vars(function)["__wrapped__"] if isinstance(function, TaskFunction) else function
 
 
 def _root(module: str) -> str:

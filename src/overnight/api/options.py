@@ -29,9 +29,7 @@ from overnight.core import kinds
 from overnight.core.durations import quoted
 from overnight.core.limit_settings import LIMIT_SETTINGS
 from overnight.core.setting import Setting
-from overnight.core.task import DEFAULT_QUEUE, LIMITS, MOST_DESCRIPTION, MOST_TITLE
-
-MOST_RETRIES = 1_000_000
+from overnight.core.task import DEFAULT_QUEUE, LIMITS, MOST_DESCRIPTION, MOST_RETRIES, MOST_TITLE
 
 
 class TaskOptions(TypedDict, total=False):

@@ -71,6 +71,12 @@ class TaskFailedError(OvernightError):
     """There is no result: the task failed, was cancelled or is held for a person."""
 
 
+class WaitedTooLongError(OvernightError, TimeoutError):
+    """Tasks are not finished in the time that `wait` was given; they go on."""
+
+    exit_code = 124
+
+
 class Overnight:
     """One home: what is in it, and an engine when you want one to run.
 
@@ -92,6 +98,14 @@ class Overnight:
 
     def __repr__(self) -> str:
         return f"Overnight({str(self._access.home.path)!r})"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        if self._listeners:
+            raise ArgumentTypeError(
+                f"{self!r} has listeners, which cannot go to another process; nothing was sent",
+                hint="send its home, and make an Overnight of that there",
+            )
+        return type(self), (str(self._access.home.path),)
 
     def __enter__(self) -> Self:
         return self
@@ -295,7 +309,7 @@ class Overnight:
         Raises:
             NotFoundError: One of them does not exist.
             NotRunningError: No engine runs that could finish them.
-            TimeoutError: They are not finished in time.
+            WaitedTooLongError: They are not finished in time. It is a `TimeoutError`, too.
         """
         if timeout is not None:
             seconds(timeout, "timeout")
@@ -307,7 +321,10 @@ class Overnight:
             self._listen()
             moment = clock.monotonic()
             if timeout is not None and moment - began >= timeout:
-                raise TimeoutError(f"{left} of {len(task_ids)} tasks are not finished after {timeout} seconds")
+                raise WaitedTooLongError(
+                    f"{left} of {len(task_ids)} tasks are not finished after {timeout:g} seconds; they go on",
+                    hint="wait(..., timeout=None) waits as long as it takes, 'overnight status' shows how far they are",
+                )
             if read_owner(self._access.home.lock) is not None:
                 engine_seen = moment
             elif moment - engine_seen >= PATIENCE:
@@ -362,7 +379,7 @@ class Overnight:
             listener: Called with a dictionary of the event's fields.
         """
         if words(event, "event") != EVERY and event not in list(EventName):
-            _unknown(event, [name.value for name in EventName], "event")
+            _unknown(event, [name.value for name in EventName], "event", "nothing is listened to")
 
         def register(chosen: Listener) -> Listener:
             if not callable(chosen):
@@ -399,12 +416,12 @@ def _state(state: object) -> TaskState:
     try:
         return TaskState(words(state, "state"))
     except ValueError:
-        _unknown(str(state), [one.value for one in TaskState], "state")
+        _unknown(str(state), [one.value for one in TaskState], "state", "nothing was looked up")
 
 
-def _unknown(name: object, known: list[str], what: str) -> NoReturn:
+def _unknown(name: object, known: list[str], what: str, means: str) -> NoReturn:
     near = get_close_matches(str(name), known, 1)
     raise ArgumentValueError(
-        f"there is no {what} {quoted(name)}",
+        f"there is no {what} {quoted(name)}; {means}",
         hint=f"did you mean {near[0]!r}?" if near else f"one of {', '.join(known)}",
     )

@@ -8,19 +8,22 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from typing import Any, NotRequired, TypedDict
 
+from msgspec import UNSET
+
 from overnight import wiring
 from overnight.api import night
 from overnight.api.access import Access, HomePath
 from overnight.api.arguments import ArgumentValueError, input_bytes, limit, whole, words
 from overnight.api.engine_process import Binding, Finished, Order, Progress
 from overnight.api.naming import name_of, refuse_while_imported_by_a_worker
+from overnight.api.options import Options
 from overnight.api.orchestrator import TaskOrchestrator
 from overnight.api.queue import FileQueue, item_of
 from overnight.core.durations import iso, quoted
 from overnight.core.errors import HomeUnusableError, NotFoundError
 from overnight.core.states import FINAL, TaskState
 from overnight.core.stopping import Ask, StoppedBy
-from overnight.core.task import DEFAULT_RETRIES, DEFAULT_TIMEOUT, text
+from overnight.core.task import DEFAULT_RETRIES, DEFAULT_TIMEOUT, LIMITS, text
 from overnight.host.lock import read_owner
 from overnight.store.copies.summary import Checkpoint
 from overnight.wiring.files import BUILT_IN, DEFAULT_WORKFLOW
@@ -98,7 +101,8 @@ class AutonomousProcessor:
         workflow_id: What to do with files about which nothing else was said when they were added.
             ``wf-pipeline-full`` and ``wf-ingest`` are built in. An unknown one fails at `run`.
         checkpoint_interval: Finished files between two checkpoints; with 5 the settings may say otherwise.
-        handler: A function to call with each file instead of a workflow.
+        handler: A function to call with each file instead of a workflow. What `overnight.task` says of its limits,
+            retries and interruptions holds; its queue, priority and environment are those of the files.
         home: The home itself (``.overnight``); None for the one that the current directory belongs to.
 
     Raises:
@@ -115,13 +119,18 @@ class AutonomousProcessor:
         home: HomePath = None,
     ) -> None:
         self.workflow_id = words(workflow_id, "workflow_id")
-        self.checkpoint_interval = whole(checkpoint_interval, "checkpoint_interval", least=1, most=1_000_000_000)
+        self.checkpoint_interval = checkpoint_interval
         self._handler = None if handler is None else name_of(handler)
         self._access = Access(home)
         self.queue = FileQueue(home=self._access.home.path)
         self.state = ProcessorState()
         #: Seconds for one attempt at a file; None or 0 for no limit.
         self.timeout_seconds: float | None = self._access.settings().timeout
+        #: What the handler's decorator says of limits, retries and interruptions.
+        self._said: dict[str, int | float | bool | None] = {}
+        if isinstance(options := getattr(handler, "options", None), Options):
+            self._said = _of_attempts(options)
+            self.timeout_seconds = self._said.pop("timeout", self.timeout_seconds)
         self._lock = threading.Lock()
         self._runs = False
         self._orchestrator: TaskOrchestrator | None = None
@@ -133,6 +142,21 @@ class AutonomousProcessor:
         if self._orchestrator is None:
             self._orchestrator = TaskOrchestrator(self.workflow_id, home=self._access.home.path)
         return self._orchestrator
+
+    @property
+    def checkpoint_interval(self) -> int:
+        """Finished files between two checkpoints."""
+        return self._checkpoint_interval
+
+    @checkpoint_interval.setter
+    def checkpoint_interval(self, wanted: int) -> None:
+        self._checkpoint_interval = whole(wanted, "checkpoint_interval", least=1, most=1_000_000_000)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Its settings and its state go to another process; a run that is under way stays here."""
+        kept = ("workflow_id", "checkpoint_interval", "_handler", "state", "timeout_seconds", "_said")
+        values = {name: getattr(self, name) for name in kept}
+        return _opened, (str(self._access.home.path), values)
 
     def run(self, timeout_seconds: float | None = None) -> RunSummary:
         """Work until the queue is empty or a stop is asked for.
@@ -183,7 +207,7 @@ class AutonomousProcessor:
                 f"there is no workflow {quoted(self.workflow_id)}; nothing was started",
                 hint=f"one of {', '.join(map(repr, BUILT_IN))}, or handler=FUNCTION",
             )
-        binding = Binding(call, limit(timeout_seconds))
+        binding = Binding(call, limit(timeout_seconds), self._said)
         # Five is what is meant when nothing is said; then the settings are asked.
         every = None if self.checkpoint_interval == DEFAULT_CHECKPOINT_INTERVAL else self.checkpoint_interval
         return Order(
@@ -334,3 +358,18 @@ def _summary(finished: Finished) -> RunSummary:
         "failed": failed,
         "stopped_by": finished.stopped_by,
     }
+
+
+def _of_attempts(options: Options) -> dict[str, Any]:
+    """What was said of how attempts run, by the names of an action's fields."""
+    said = {name: getattr(options, name) for name in ("timeout", "retries", *LIMITS)}
+    known = {name: value for name, value in said.items() if value is not UNSET}
+    return known | ({"at_most_once": True} if options.at_most_once else {})
+
+
+def _opened(home: str, values: dict[str, Any]) -> AutonomousProcessor:
+    """A processor that came from another process."""
+    processor = AutonomousProcessor(home=home)
+    for name, value in values.items():
+        setattr(processor, name, value)
+    return processor

@@ -21,7 +21,7 @@ from overnight.core.verdict import Standing, judge
 from overnight.engine.popped import give_back
 from overnight.store.contract import Popped, Query, Selector, Store, Verb
 from overnight.wiring.adding import add_all, chunks, this_process
-from overnight.wiring.files import GIVEN_UP, WAITING, clear
+from overnight.wiring.files import GIVEN_UP, UNBOUND, WAITING, clear
 from overnight.wiring.queues import is_closed
 
 #: Seconds between two looks for owners that have died, for one queue object.
@@ -146,6 +146,8 @@ class FileQueue:
     def pop(self) -> QueueItem | None:
         """Take the next file to work on it here; None when none is eligible now, or the queue is paused.
 
+        Only files that were added without a word about what to do with them: commands and functions that wait in the
+        same queue are left to an engine.
         From here on it is this process's: say how it went with `mark_complete` or `mark_timeout`.
         """
         refuse_while_imported_by_a_worker()
@@ -155,7 +157,7 @@ class FileQueue:
         self._give_back(store)
         if is_closed(store, self.name, now=wiring.clock.now()):
             return None
-        one = store.pop(self.name, owner=wiring.owner(), now=wiring.clock.now(), by=wiring.who())
+        one = store.pop(self.name, owner=wiring.owner(), now=wiring.clock.now(), by=wiring.who(), call=UNBOUND)
         return None if one is None else item_of(store.get(one.task_id))
 
     def peek(self) -> QueueItem | None:
@@ -166,7 +168,7 @@ class FileQueue:
         self._give_back(store)
         if is_closed(store, self.name, now=wiring.clock.now()):
             return None
-        task = store.next_up(self.name, now=wiring.clock.now())
+        task = store.next_up(self.name, now=wiring.clock.now(), call=UNBOUND)
         return None if task is None else item_of(task)
 
     def _give_back(self, store: Store) -> None:
@@ -300,7 +302,7 @@ class FileQueue:
         return self.size() == 0
 
     def size(self) -> int:
-        """How many files wait. Costs the same for a million."""
+        """How many files wait, with whatever else waits in the queue. Costs the same for a million."""
         if not self._access.has_store():
             return 0
         counts = self._access.store.counts(queue=self.name)

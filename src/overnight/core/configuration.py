@@ -24,12 +24,12 @@ from overnight.core.places import Path, Place, TooDeepError
 from overnight.core.problems import WINDOW, Problem, nearest, of_fault, position, told
 from overnight.core.setting import Placed, Setting
 from overnight.core.settings import SETTINGS
+from overnight.core.task import QUEUE_NAME, QUEUE_NAMES
 from overnight.core.workflow.model import Workflow
 
 MAX_BYTES = 10 * 1000 * 1000
 MAX_DEPTH = 64
 
-_QUEUE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _RESOURCE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _POSITION = re.compile(r"(?s)(.*) \(at (?:line ([0-9]+), column ([0-9]+)|end of document)\)")
 _BY_KEY: dict[Path, Setting] = {tuple(setting.key.split(".")): setting for setting in SETTINGS if setting.key}
@@ -131,7 +131,7 @@ class _Reader:
         for name in self._tables(tables, (), _TABLES):
             if name in _OF_SETTINGS:
                 settings |= self._settings(tables[name], (name,))
-        queues = {name: self._queue(table, name, settings) for name, table in self._named(tables, "queue", _QUEUE_NAME)}
+        queues = {name: self._queue(table, name, settings) for name, table in self._named(tables, "queue", QUEUE_NAME)}
         resources = {
             name: resource
             for name, amount in self._items(tables.get("resources", {}))
@@ -139,7 +139,7 @@ class _Reader:
         }
         workflows = {
             name: workflow
-            for name, table in self._named(tables, "workflow", _QUEUE_NAME)
+            for name, table in self._named(tables, "workflow", QUEUE_NAME)
             if (workflow := self._workflow(name, table)) is not None
         }
         return Configuration(self._filename, settings, queues, resources, workflows, rules)
@@ -246,7 +246,7 @@ class _Reader:
         good = []
         for name, table in self._items(tables.get(kind, {})):
             if not names.fullmatch(name):
-                self._wrong_name((kind, name), name, "up to 64 letters, digits, dots, dashes and underscores")
+                self._wrong_name((kind, name), name, QUEUE_NAMES)
             elif not isinstance(table, dict):
                 self._wrong((kind, name), f"a {kind} has a name; write [{kind}.NAME] and below it {name!r}")
             else:

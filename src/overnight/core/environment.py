@@ -12,9 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from overnight.core.durations import quoted
 from overnight.core.errors import UsageError
 from overnight.core.task import text
 
+#: Characters of a name in a hint.
+MOST_SHOWN = 64
 #: Taken along when they are set. ``LC_*`` too.
 ALLOWED = frozenset({b"PATH", b"HOME", b"LANG", b"TZ", b"USER", b"SHELL", b"TMPDIR", b"VIRTUAL_ENV"})
 
@@ -76,6 +79,6 @@ def _check(name: bytes, environ: Mapping[bytes, bytes]) -> None:
         )
     if name not in environ and not looks_secret(name):
         raise UsageError(
-            f"the environment variable {text(name)!r} is not set; nothing was added",
-            hint=f"export {text(name)}, or leave out '--env {text(name)}'",
+            f"the environment variable {quoted(text(name))} is not set; nothing was added",
+            hint=f"export {text(name)[:MOST_SHOWN]}, or leave out '--env {text(name)[:MOST_SHOWN]}'",
         )

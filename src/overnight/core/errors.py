@@ -22,6 +22,18 @@ class OvernightError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        if hint:
+            self.add_note(f"try: {hint}")  # a traceback has the third part, too
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _again, (type(self), self.args, vars(self))
+
+
+def _again(kind: type[BaseException], args: tuple[object, ...], values: dict[str, object]) -> BaseException:
+    """An error that came from another process: with its hint, and without that said twice."""
+    error = kind.__new__(kind, *args)
+    vars(error).update(values)
+    return error
 
 
 class UsageError(OvernightError):

@@ -68,6 +68,11 @@ def has_placeholder(argv: Sequence[bytes]) -> bool:
     return any(_PLACEHOLDER.search(word) for word in argv)
 
 
+def names_input(argv: Sequence[bytes]) -> bool:
+    """Whether a placeholder stands for the input or a part of it, and not for a number alone."""
+    return any(not match[3] for word in argv for match in _PLACEHOLDER.finditer(word))
+
+
 def columns_named(argv: Sequence[bytes]) -> int:
     """How many columns an input must have for every numbered placeholder of the template to mean one."""
     found = (match[1] for word in argv for match in _PLACEHOLDER.finditer(word))

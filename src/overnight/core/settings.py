@@ -18,7 +18,15 @@ from overnight.core.errors import UsageError
 from overnight.core.gates import Thresholds
 from overnight.core.limit_settings import LIMIT_SETTINGS
 from overnight.core.setting import Origin, Placed, Setting, Source
-from overnight.core.task import DEFAULT_KILL_GRACE, DEFAULT_RETRIES, DEFAULT_TIMEOUT, Action, ActionKind, Backoff
+from overnight.core.task import (
+    DEFAULT_KILL_GRACE,
+    DEFAULT_RETRIES,
+    DEFAULT_TIMEOUT,
+    MOST_RETRIES,
+    Action,
+    ActionKind,
+    Backoff,
+)
 
 #: Names of environment variables that a task sees, by which it must not be configured by accident.
 TASK_VARIABLES = frozenset(
@@ -91,7 +99,7 @@ SETTINGS = (
         environment="OVERNIGHT_RETRIES",
         key="defaults.retries",
         minimum=0,
-        maximum=1_000_000,
+        maximum=MOST_RETRIES,
     ),
     Setting(
         name="backoff",

@@ -10,6 +10,7 @@ Inputs are bytes, because file names are. `text` and `raw` are the only way from
 from __future__ import annotations
 
 import hashlib
+import re
 from enum import StrEnum
 
 import msgspec
@@ -25,7 +26,14 @@ MOST_DESCRIPTION = 65536
 #: Priorities go from minus this to this.
 MOST_PRIORITY = 1_000_000
 
+#: Further attempts, at the most.
+MOST_RETRIES = 1_000_000
+
 DEFAULT_QUEUE = "default"
+#: What a queue may be called, whoever names it.
+QUEUE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+#: The same for people.
+QUEUE_NAMES = "up to 64 letters, digits, dots, dashes and underscores, with a letter or digit first"
 #: Seconds; the limit of a task that does not say otherwise.
 DEFAULT_TIMEOUT = 300.0
 #: Further attempts after the first one.

@@ -311,15 +311,18 @@ class Store(Protocol):
 
     # -- programs that do the work themselves ------------------------------------------------
 
-    def next_up(self, queue: str, *, now: float) -> Task | None:
+    def next_up(self, queue: str, *, now: float, call: str | None = None) -> Task | None:
         """The task that `pop` would take; None when none is eligible."""
 
-    def pop(self, queue: str, *, owner: str, now: float, by: str, task_id: int | None = None) -> Popped | None:
+    def pop(
+        self, queue: str, *, owner: str, now: float, by: str, task_id: int | None = None, call: str | None = None
+    ) -> Popped | None:
         """Take the next eligible task of a queue for a process outside the engine; None when there is none.
 
         It is running then, with a start record like any other attempt, and not among `left_open`: no
         engine takes it back. With `task_id` this one is taken if it is pending or waiting, whatever
-        it waits for. `owner` is "pid:start:boot" of the process.
+        it waits for; else, with `call`, only a task that calls this function is eligible. `owner` is
+        "pid:start:boot" of the process.
         """
 
     def popped(self) -> list[Popped]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
-from store_parts import NOON, SmallEngine, settlement, task, tasks, told
+from store_parts import ACTION, NOON, SmallEngine, settlement, task, tasks, told
 
 from overnight.core.states import Outcome, Reason, TaskState
+from overnight.core.task import ActionKind
 from overnight.core.verdict import Settlement
 from overnight.store.contract import Popped, Selector, Store, Verb
 
@@ -40,6 +42,29 @@ def test_pop_takes_the_highest_priority_and_then_the_oldest(store: Store) -> Non
     popped = [pop(store) for _ in range(5)]
 
     assert [one and one.input for one in popped] == [b"first", b"second", b"third", b"low", None]
+
+
+def test_pop_takes_only_what_calls_a_function_when_one_is_named(store: Store) -> None:
+    """Not a command in whose words its name stands, nor what comes before it in the queue."""
+    mine, other = (
+        msgspec.structs.replace(ACTION, kind=ActionKind.CALL, argv=(), call=call)
+        for call in ("m:mine", "m:minesweeper")
+    )
+    store.add(
+        [
+            task("command", priority=9, action=msgspec.structs.replace(ACTION, argv=(b"echo", b"m:mine"))),
+            task("x", action=other),
+        ],
+        now=NOON,
+    )
+    assert store.next_up("default", now=NOON, call="m:mine") is None
+    store.add([task("a", action=mine), task("late", priority=5, not_before=NOON + 10, action=mine)], now=NOON)
+
+    for now, name in ((NOON, b"a"), (NOON + 10, b"late"), (NOON + 10, None)):
+        assert getattr(store.next_up("default", now=now, call="m:mine"), "input", None) == name
+        one = store.pop("default", owner=ME, now=now, by="me", call="m:mine")
+        assert (one and one.input) == name
+    assert [getattr(pop(store), "input", None) for _ in range(3)] == [b"command", b"x", None]
 
 
 def test_what_was_popped_is_running_and_its_start_is_on_record(store: Store) -> None:

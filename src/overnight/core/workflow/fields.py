@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 from overnight.core import kinds
 from overnight.core.durations import DURATIONS
+from overnight.core.task import MOST_RETRIES
 from overnight.core.workflow.model import STEP_NAME, Input, OnFailure
 from overnight.core.workflow.values import (
     MEMORY,
-    MOST_RETRIES,
     REASONS,
     choice,
     command,

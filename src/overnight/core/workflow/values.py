@@ -15,7 +15,7 @@ from overnight.core import kinds
 from overnight.core.durations import parse_size, quoted
 from overnight.core.events import printable
 from overnight.core.states import FAILED_REASONS, Reason
-from overnight.core.task import raw
+from overnight.core.task import MOST_RETRIES, raw
 from overnight.core.workflow.conditions import ACCEPTS, ConditionError, parse
 from overnight.core.workflow.model import RESERVED, STEP_NAME, Input, OnFailure
 
@@ -27,7 +27,6 @@ _EXIT = re.compile(r"exit:([0-9]{1,3})")
 REASONS = tuple(sorted(FAILED_REASONS - {Reason.GATE, Reason.DEPENDENCY}))
 #: The resource that is a limit of the attempt, and not a share of what the machine has.
 MEMORY = "memory"
-MOST_RETRIES = 1_000_000
 
 
 class Wrong(ValueError):  # noqa: N818 - it says what is wrong, and where below the value

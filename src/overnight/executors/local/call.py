@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import math
 import os
 import sys
 
@@ -69,9 +70,28 @@ def result_of(value: object) -> bytes:
     if value is None:
         return b""
     try:
-        return msgspec.json.encode(value)
+        encoded = msgspec.json.encode(value)
+        # A float that JSON does not have becomes null. Only where there is a null, it is looked for.
+        odd = _odd_float(msgspec.to_builtins(value)) if b"null" in encoded else None
     except Exception as error:  # noqa: BLE001 - msgspec, and the properties of whatever it is, raise what they like
         raise RefusedError(f"returned a {type(value).__name__} that cannot be written as JSON ({error})") from None
+    if odd is not None:
+        raise RefusedError(f"returned a value that cannot be written as JSON ({odd})")
+    return encoded
+
+
+def _odd_float(value: object) -> float | None:
+    """A float in this value that is no number or infinite; None when there is none."""
+    left = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, float) and not math.isfinite(one):
+            return one
+        if isinstance(one, dict):
+            left += one.values()
+        elif isinstance(one, list | tuple | set | frozenset):
+            left += one
+    return None
 
 
 def raised(error: BaseException, task_id: int, attempt: int, *, now: float, wall: float, seconds: float) -> Ended:

@@ -24,6 +24,7 @@ import msgspec
 from overnight.core.endings import Ended, Ending
 from overnight.core.limits import Usage
 from overnight.core.task import Action
+from overnight.core.verdict import EXIT_DONE_AND_STOP
 from overnight.executors.contract import Spec
 from overnight.executors.local.command import RefusedError, Template
 from overnight.executors.local.control_file import forget, read_retry_at, stamp
@@ -37,7 +38,7 @@ from overnight.executors.local.running_command import RunningCommand, readable
 from overnight.executors.local.segments import Recording, Segments
 from overnight.executors.local.spool import Spool
 from overnight.executors.local.walls import Walls
-from overnight.executors.local.wire import Cancel, Close, Line, Message, Ping, Report, Resume, Run, adopt, encode
+from overnight.executors.local.wire import Cancel, Close, GoOn, Line, Message, Ping, Report, Resume, Run, adopt, encode
 from overnight.host import namespaces
 from overnight.host.clock import SystemClock
 from overnight.host.processes import set_subreaper
@@ -86,6 +87,8 @@ class Keeper:
         #: When to look for orphans that have ended, monotonic; of interest while a command runs.
         self._wait_for_orphans_at = 0.0
         self._closing = False
+        #: A command has asked that the queue stops; nothing begins until the engine has heard of it.
+        self._pausing = False
         self._poll = select.poll()
         self._handlers: dict[int, Callable[[], None]] = {}
         self.runners = RunnerCare(self, Line(adopt(place.calls), spill))
@@ -210,8 +213,17 @@ class Keeper:
             self._close()
         elif isinstance(message, Resume):
             self.runners.resume(message.pause)
+        elif isinstance(message, GoOn):
+            self._go_on()
         elif isinstance(message, Ping):
             self.tell(message)
+
+    def _go_on(self) -> None:
+        if self._pausing and not self._closing:
+            self._pausing = False
+            self._next_command()
+            if self._running is None:
+                self.watch(self._commands.fileno(), self._on_commands)
 
     def _cancel(self, cancel: Cancel) -> None:
         running = self._running
@@ -224,7 +236,7 @@ class Keeper:
         self._closing = True
         if self._running is not None:
             self._running.end(Ending.CANCELLED, CLOSE_GRACE, _clock.monotonic())
-        else:
+        elif not self._pausing:
             self.unwatch(self._commands.fileno())
         self.runners.close(CLOSE_GRACE)
 
@@ -305,7 +317,8 @@ class Keeper:
         ended = running.outcome(self._pipes, read_retry_at(self._control_file), _clock.now())
         self._running = None
         self._report(ended, running.position)
-        if self._closing:
+        self._pausing = ended.exit_code == EXIT_DONE_AND_STOP
+        if self._closing or self._pausing:
             self._tell_gathered()
             return
         self._next_command()

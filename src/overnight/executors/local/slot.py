@@ -17,6 +17,7 @@ import msgspec
 from overnight.core.endings import Ended, Ending, Evidence, Lost
 from overnight.core.states import ErrorClass
 from overnight.core.task import Action, ActionKind
+from overnight.core.verdict import EXIT_DONE_AND_STOP
 from overnight.executors.contract import AttemptKey, Event, Spec
 from overnight.executors.local.keeper_process import NOT_NOW, KeeperProcess
 from overnight.executors.local.marks import Ring, SlotMarks
@@ -26,6 +27,7 @@ from overnight.executors.local.track import Key, Sender, Track
 from overnight.executors.local.wire import (
     Cancel,
     Close,
+    GoOn,
     Lag,
     Line,
     Ping,
@@ -97,6 +99,8 @@ class Slot:
         self._futile_runners = 0
         #: Whether the keeper has brought an attempt to its end.
         self._useful = False
+        #: The keeper waits until an exit status that stops the queue has been heeded: heard of, told to the engine.
+        self._pausing = self._pause_told = False
         self._graves: list[Path] = []
         self._graves_returned: list[Path] = []
         self._keeper: KeeperProcess | None = None
@@ -274,6 +278,7 @@ class Slot:
                 self._heard = True
                 if isinstance(message, Report):
                     self._useful = True
+                    self._pausing |= any(one.exit_code == EXIT_DONE_AND_STOP for one in message.ended)
                     self._tell(self._commands.told(message))
                 elif isinstance(message, RunnerReport):
                     self._tell(self._calls.told_by_keeper(message.ended))
@@ -397,11 +402,16 @@ class Slot:
     def returned(self) -> None:
         """All events so far have been given to the engine."""
         self._graves_returned = self._graves[:]
+        self._pause_told = self._pausing
         for track in self._tracks.values():
             track.returned()
 
     def commit(self) -> None:
-        """All that had been given to the engine is committed."""
+        """All that had been given to the engine is committed, and it has recalled what shall not begin."""
+        if self._pause_told:
+            self._pausing = self._pause_told = False
+            if self.ready:
+                self._control.send(GoOn())
         for path in self._graves_returned:
             path.unlink(missing_ok=True)
         self._graves = self._graves[len(self._graves_returned) :]

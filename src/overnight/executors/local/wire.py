@@ -105,7 +105,11 @@ class Ping(msgspec.Struct, array_like=True, tag=9):
     """Do you live? The engine asks, and the keeper gives it back."""
 
 
-Message = Run | Cancel | Close | Resume | Report | RunnerReport | RunnerGone | Lag | Ping
+class GoOn(msgspec.Struct, array_like=True, tag=10):
+    """What a command asked for by its exit status has been heeded: whatever is left for the keeper may begin."""
+
+
+Message = Run | Cancel | Close | Resume | Report | RunnerReport | RunnerGone | Lag | Ping | GoOn
 _decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
 encode = msgspec.msgpack.Encoder().encode
 

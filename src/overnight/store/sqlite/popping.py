@@ -7,7 +7,10 @@ hands it in as lost; judging that needs the process table, which is not known he
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Sequence
+
+import apsw
 
 from overnight.core import events
 from overnight.core.claims import Role
@@ -15,6 +18,7 @@ from overnight.core.states import Cause, TaskState, check
 from overnight.core.task import Task
 from overnight.store.contract import Popped, Settlement, Verb
 from overnight.store.sqlite import reading
+from overnight.store.sqlite.adding import actions as unpack
 from overnight.store.sqlite.advancing import Advance
 from overnight.store.sqlite.claiming import make_due
 from overnight.store.sqlite.connection import Database, Transaction
@@ -35,38 +39,68 @@ check(TaskState.PENDING, Cause.CLAIM, TaskState.RUNNING)
 _Place = tuple[int, int, int]
 
 
-def next_up(database: Database, lanes: Lanes, queue: str, *, now: float) -> Task | None:
+def next_up(database: Database, lanes: Lanes, queue: str, *, now: float, call: str | None) -> Task | None:
     """See `Store.next_up`."""
     with database.read() as connection:
-        places = [*_heads(database, lanes, queue), *_due_heads(database, lanes, queue, now)]
+        places = [*_heads(database, lanes, queue, call), *_due_heads(database, lanes, queue, call, now)]
         return reading.one(connection, lanes, min(places)[2]) if places else None
 
 
-def _heads(database: Database, lanes: Lanes, queue: str) -> Iterator[_Place]:
-    """The first pending task of each lane of a queue; as flat as the engine's claim."""
-    for lane in lanes.lively():
-        if lane.queue == queue and lane.role is not Role.STEP:
-            for row in read_all(database.connection, "head_of_lane", (lane.id, 1)):
-                yield -row[8], row[9], row[0]
+def _heads(database: Database, lanes: Lanes, queue: str, call: str | None) -> Iterator[_Place]:
+    """The first pending task of each lane of a queue; as flat as the engine's claim.
+
+    Among tasks that do something else, one that calls this function is looked for one by one: a lane of its own for
+    every function would cost each claim of the engine, for the sake of a queue that a program shares with commands.
+    """
+    which = "head_of_lane" if call is None else "head_of_lane_by_action"
+    for lane_id, wanted in _looks(database, lanes, queue, call):
+        for row in read_all(database.connection, which, (lane_id, *wanted, 1)):
+            yield -row[8], row[9], row[0]
 
 
-def _due_heads(database: Database, lanes: Lanes, queue: str, now: float) -> Iterator[_Place]:
+def _due_heads(database: Database, lanes: Lanes, queue: str, call: str | None, now: float) -> Iterator[_Place]:
     """The first of what has waited long enough, in each lane of a queue."""
+    which = "due_head_of_lane" if call is None else "due_head_of_lane_by_action"
+    for lane_id, wanted in _looks(database, lanes, queue, call):
+        for task_id, priority, order_key in read_all(database.connection, which, (lane_id, now, *wanted)):
+            yield -priority, order_key, task_id
+
+
+def _looks(database: Database, lanes: Lanes, queue: str, call: str | None) -> Iterator[tuple[int, tuple[object, ...]]]:
+    """The lanes of a queue that may hold something, each with the actions that are looked for in it."""
+    wanted = None if call is None else _calling(database, call)
+    if wanted == []:
+        return
+    named = () if wanted is None else (apsw.carray(array("q", wanted)),)
     for lane in lanes.lively():
         if lane.queue == queue and lane.role is not Role.STEP:
-            for task_id, priority, order_key in read_all(database.connection, "due_head_of_lane", (lane.id, now)):
-                yield -priority, order_key, task_id
+            yield lane.id, named
+
+
+def _calling(database: Database, call: str) -> list[int]:
+    """The actions that call this function; its name may also stand in the words of a command."""
+    found = unpack(read_all(database.connection, "actions_naming", (call.encode(),)))
+    return [number for number, action in found.items() if action.call == call]
 
 
 def pop(
-    database: Database, lanes: Lanes, plans: Plans, queue: str, *, owner: str, now: float, by: str, task_id: int | None
+    database: Database,
+    lanes: Lanes,
+    plans: Plans,
+    queue: str,
+    *,
+    owner: str,
+    now: float,
+    by: str,
+    task_id: int | None,
+    call: str | None = None,
 ) -> Popped | None:
     """See `Store.pop`."""
     with database.write("pop") as transaction:
         # No engine may be there to do it.
         make_due(database.connection, transaction, now)
         transaction.balance()  # what was made due makes its lane lively
-        first = min(_heads(database, lanes, queue), default=None) if task_id is None else (0, 0, task_id)
+        first = min(_heads(database, lanes, queue, call), default=None) if task_id is None else (0, 0, task_id)
         rows = read_all(database.connection, "to_pop", (first[2],)) if first else []
         if not rows:
             return None

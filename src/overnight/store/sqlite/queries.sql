@@ -171,6 +171,15 @@ SELECT id, priority, order_key FROM tasks INDEXED BY tasks_due
  WHERE state = 'waiting' AND not_before IS NOT NULL AND not_before <= ?2 AND lane_id = ?1
  ORDER BY priority DESC, order_key LIMIT 1;
 
+-- name: due_head_of_lane_by_action
+SELECT id, priority, order_key FROM tasks INDEXED BY tasks_due
+ WHERE state = 'waiting' AND not_before IS NOT NULL AND not_before <= ?2 AND lane_id = ?1 AND action_id IN carray(?3)
+ ORDER BY priority DESC, order_key LIMIT 1;
+
+-- name: actions_naming
+-- Few, however many tasks there are.
+SELECT id, definition FROM actions WHERE instr(definition, ?) > 0;
+
 -- name: to_pop
 SELECT t.id, t.attempt + 1, t.action_id, l.queue, t.input, t.failures, t.deaths, t.lane_id, t.parent_id IS NOT NULL,
        t.generation, t.state, failures = 0 AND deaths = 0 AND reason IS NULL AND error_class IS NULL AND error = ''
@@ -252,6 +261,15 @@ SELECT id, attempt + 1, action_id, lane_id, input, failures, deaths, generation,
                               AND fingerprint = '' AND result = x'', parent_id, step, given
   FROM tasks INDEXED BY tasks_claim
  WHERE lane_id = ? AND state = 'pending'
+ ORDER BY priority DESC, order_key LIMIT ?;
+
+-- name: head_of_lane_by_action
+-- The same of certain actions; the cost is that of the rows before it, too.
+SELECT id, attempt + 1, action_id, lane_id, input, failures, deaths, generation, priority, order_key,
+       parent_id IS NOT NULL, failures = 0 AND deaths = 0 AND reason IS NULL AND error_class IS NULL AND error = ''
+                              AND fingerprint = '' AND result = x'', parent_id, step, given
+  FROM tasks INDEXED BY tasks_claim
+ WHERE lane_id = ? AND state = 'pending' AND action_id IN carray(?)
  ORDER BY priority DESC, order_key LIMIT ?;
 
 -- name: claim

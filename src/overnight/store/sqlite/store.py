@@ -157,12 +157,14 @@ class SqliteStore:
 
     # -- programs that do the work themselves ------------------------------------------------
 
-    def next_up(self, queue: str, *, now: float) -> Task | None:
-        return popping.next_up(self._database, self._lanes, queue, now=now)
+    def next_up(self, queue: str, *, now: float, call: str | None = None) -> Task | None:
+        return popping.next_up(self._database, self._lanes, queue, now=now, call=call)
 
-    def pop(self, queue: str, *, owner: str, now: float, by: str, task_id: int | None = None) -> Popped | None:
+    def pop(
+        self, queue: str, *, owner: str, now: float, by: str, task_id: int | None = None, call: str | None = None
+    ) -> Popped | None:
         return popping.pop(
-            self._database, self._lanes, self._plans, queue, owner=owner, now=now, by=by, task_id=task_id
+            self._database, self._lanes, self._plans, queue, owner=owner, now=now, by=by, task_id=task_id, call=call
         )
 
     def popped(self) -> list[Popped]:

@@ -59,6 +59,7 @@ class Onlookers:
     """Who is told how it goes: the person at the terminal, and the files of ``--results``."""
 
     def __init__(self, home: Home, store: Store, manner: Manner, goal: Goal, order: Sequence[int] = ()) -> None:
+        wanted = goal.includes if isinstance(goal, TheseAtRest) else lambda _: True
         self.narrator = Narrator(
             store,
             home.output,
@@ -67,8 +68,8 @@ class Onlookers:
             verbose=log_level() in ("debug", "info"),
             order=order,
             tag=manner.tag,
+            wanted=wanted,
         )
-        wanted = goal.includes if isinstance(goal, TheseAtRest) else lambda _: True
         self.results = Results(manner.results, store, home.output, wanted) if manner.results else None
         ours = [one for one in (self.results, self.narrator) if one is not None]
         self.observer = Observers([*ours, *manner.observers])

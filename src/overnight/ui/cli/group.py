@@ -74,6 +74,13 @@ SHORT_FORMS = {
     "queue clear": "Empty it.",
 }
 
+#: The short forms about checkpoints, which it shows, too.
+CHECKPOINT_FORMS = {
+    "checkpoint show": "Show what the newest one holds.",
+    "checkpoint clear": "Remove all of them.",
+    "run --timeout=300 --checkpoint=5": "Work with a limit, and a checkpoint every 5 tasks.",
+}
+
 
 class Verb(click.Command):
     """One command. Takes the global options too, so that they may stand on either side of its name."""
@@ -119,6 +126,8 @@ class Lazy(click.Group):
             formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
         with formatter.section("Files of the default queue"):
             formatter.write_dl(list(SHORT_FORMS.items()))
+        with formatter.section("Checkpoints"):
+            formatter.write_dl(list(CHECKPOINT_FORMS.items()))
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
         from click.shell_completion import CompletionItem

@@ -10,8 +10,9 @@ from typing import BinaryIO
 
 from overnight.core import inputs
 from overnight.core.errors import UsageError
-from overnight.core.placeholders import COLUMN_SEPARATOR, columns
+from overnight.core.placeholders import COLUMN_SEPARATOR, columns, names_input
 from overnight.core.task import MAX_INPUT_BYTES, Action, ActionKind, text
+from overnight.ui.cli import printing
 
 _STDIN = b"-"
 
@@ -33,7 +34,7 @@ def gather(
     """
     found = _lists(parsed, action.cwd, nul=nul, stdin=stdin)
     if not found:
-        return [b""] if action.kind is ActionKind.COMMAND else _none_for(action)
+        return _none_for_command(action) if action.kind is ActionKind.COMMAND else _none_for(action)
     if most is None:
         return list(inputs.combine(found, [one.paired for one in parsed.lists]))
     if len(found) > 1:
@@ -56,6 +57,13 @@ def _lists(parsed: inputs.Parsed, cwd: bytes, *, nul: bool, stdin: BinaryIO | No
             members += inputs.split(_content(name, stdin), nul=nul)
         lists.append(_safe(members, cwd))
     return lists
+
+
+def _none_for_command(action: Action) -> list[bytes]:
+    """One task without an input. Its braces stay: ``rm -r {}/tmp`` must not become ``rm -r /tmp``."""
+    if not action.shell and names_input(action.argv):
+        printing.note("overnight: warning: there is no input, so '{}' in the command is left as it is")
+    return [b""]
 
 
 def _none_for(action: Action) -> list[bytes]:
@@ -83,12 +91,15 @@ def _names_file(name: bytes, cwd: bytes) -> bool:
 
 
 def _piped() -> BinaryIO | None:
-    """Stdin, if somebody pipes into it or it is a file. A terminal and /dev/null are neither."""
+    """Stdin, if somebody pipes into it or it is a file. A terminal and /dev/null are neither.
+
+    Some programs pipe through a socket, as ksh93 and Node do.
+    """
     try:
         mode = os.fstat(0).st_mode
     except OSError:
         return None
-    return sys.stdin.buffer if stat.S_ISFIFO(mode) or stat.S_ISREG(mode) else None
+    return sys.stdin.buffer if stat.S_ISFIFO(mode) or stat.S_ISREG(mode) or stat.S_ISSOCK(mode) else None
 
 
 def _content(name: bytes, stdin: BinaryIO | None) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from overnight.core.gates import Gate, Hold
@@ -51,6 +51,7 @@ class Narrator:
         verbose: Tell about attempts that will be retried, too.
         order: Task ids in the order in which their outputs shall come; empty for as they end.
         tag: What stands before each line of output, a template with placeholders; None for nothing.
+        wanted: Whether this task is one of those that are to be told of; the others are the business of who added them.
     """
 
     def __init__(
@@ -63,7 +64,9 @@ class Narrator:
         verbose: bool = False,
         order: Sequence[int] = (),
         tag: bytes | None = None,
+        wanted: Callable[[int], bool] = lambda _: True,
     ) -> None:
+        self._wanted = wanted
         self._store = store
         self._output = output
         self._clock = clock
@@ -77,6 +80,8 @@ class Narrator:
         self._tag = tag
         self._live = not quiet and sys.stderr.isatty()
         self._drawn = False
+        #: Whether the cursor stands behind a task's output, which the progress line would wipe away.
+        self._midline = False
         self._draw_at = 0.0
         self._rate = Rate()
         self._since_tick = 0
@@ -98,6 +103,8 @@ class Narrator:
             self.tally[settlement.state] += 1
             self._since_tick += 1
             self._unfinished -= settlement.state in FINAL
+        if not self._wanted(settlement.task_id):
+            return self._progress()
         if self._quiet or (
             settlement.output is None and settlement.outcome is Outcome.COMPLETED and not self._kept_back
         ):
@@ -112,11 +119,13 @@ class Narrator:
     def _step(self, running: Running | None, settlement: Settlement) -> None:
         """What a step printed belongs to its task; how the task ended is told when it has."""
         parent = running.claimed.parent_id if running else None
+        if not self._wanted(parent or settlement.task_id):
+            return self._progress()
         if not self._quiet and parent in self._kept_back:
             self._of_steps.setdefault(parent or 0, []).append((running, settlement))
         elif not self._quiet:
             self._tell(running, settlement)
-        self._progress()
+        return self._progress()
 
     def stopping(self, stopping: Stopping, still_running: int) -> None:
         if not still_running:
@@ -152,8 +161,10 @@ class Narrator:
     # -- printing ----------------------------------------------------------------------------
 
     def note(self, line: str) -> None:
-        """A line beside the results."""
+        """A line beside the results, of its own."""
         self.clear()
+        if self._midline:
+            self._draw("")
         printing.note(line)
 
     def clear(self) -> None:
@@ -169,6 +180,8 @@ class Narrator:
                 self._tell(*early)
         self._order = []
         self.clear()
+        if self._midline:
+            self._draw("")
 
     def _tell_in_order(self) -> None:
         while self._order and (early := self._early.get(self._order[-1])) is not None:
@@ -209,9 +222,14 @@ class Narrator:
             tagged = Tagged(self._tag, task_input, seq=settlement.task_id, slot=slot)
         for stream, content in read(self._output, output, settlement.task_id, settlement.attempt):
             try:
-                printing.pour(tagged.lines(stream, content) if tagged else content, stream=stream)
+                self._pour(tagged.lines(stream, content) if tagged else content, stream)
             except printing.UnwrittenError as error:
                 self._lose(stream, error)
+
+    def _pour(self, content: bytes, stream: int) -> None:
+        printing.pour(content, stream=stream)
+        if self._live and content and (sys.stdout if stream == 1 else sys.stderr).isatty():
+            self._midline = not content.endswith(b"\n")
 
     def _lose(self, stream: int, error: printing.UnwrittenError) -> None:
         """Nobody takes our output any more; it is kept in the home, so that is no reason to end the night."""
@@ -233,8 +251,10 @@ class Narrator:
         self._drawn = True
 
     def _draw(self, line: str) -> None:
+        """Put this in place of the progress line, below an output that does not end its last line itself."""
+        below, self._midline = "\n" if self._midline else "", False
         try:
-            sys.stderr.write("\r\x1b[K" + line)
+            sys.stderr.write(below + "\r\x1b[K" + line)
             sys.stderr.flush()
         except OSError:  # the terminal has gone away, which a signal tells the engine
             self._live = False

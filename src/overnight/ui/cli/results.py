@@ -54,7 +54,7 @@ class Results:
         """Write what is missing for tasks that were completed before."""
         for task_id in done:
             task_input = self._store.get(task_id).input
-            if os.path.exists(self._place(task_input) + _EXIT):  # noqa: PTH110 - bytes
+            if _is_of(self._place(task_input), task_id):
                 continue
             for last in self._store.attempts(task_id)[-1:]:
                 if last.output is None or (self._output / last.output.segment).exists():
@@ -107,6 +107,15 @@ def ended(settlement: Settlement) -> str:
         if settlement.exit_code is not None:
             return str(settlement.exit_code)
     return "0" if settlement.state is TaskState.COMPLETED else str(settlement.reason or settlement.outcome)
+
+
+def _is_of(place: bytes, task_id: int) -> bool:
+    """Whether this is the whole result of this task, and not that of another command with the same input."""
+    try:
+        with open(place + _SEQ, "rb") as seq:  # noqa: PTH123 - bytes
+            return seq.read() == b"%d\n" % task_id and os.path.exists(place + _EXIT)  # noqa: PTH110 - bytes
+    except OSError:
+        return False
 
 
 def _remove(path: bytes) -> None:

@@ -26,7 +26,10 @@ from overnight.core.task import (
     DEFAULT_TIMEOUT,
     MOST_DESCRIPTION,
     MOST_PRIORITY,
+    MOST_RETRIES,
     MOST_TITLE,
+    QUEUE_NAME,
+    QUEUE_NAMES,
     Action,
     ActionKind,
     Backoff,
@@ -42,10 +45,9 @@ from overnight.ui.cli.limit_options import LIMIT_OPTIONS, limits
 from overnight.ui.cli.values import Duration, Instant, Need, Offered, TaskId
 
 _FUNCTION = r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*"
-_QUEUE_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 _PLAIN = Action(ActionKind.COMMAND, b"/")
 _MAX_ARGS = click.IntRange(1, 100_000)
-_RETRIES = click.IntRange(0, 1000)
+_RETRIES = click.IntRange(0, MOST_RETRIES)
 _FILE, _QUEUE = Offered("files"), Offered("queues")
 _PRIORITY = click.IntRange(-MOST_PRIORITY, MOST_PRIORITY)
 
@@ -373,10 +375,10 @@ def _check_words(request: Request, command: tuple[bytes, ...] | None) -> None:
             "--shell takes the whole script as one word; nothing was added",
             hint="""quote it, as in: --shell -- 'gzip -c "$1" > "$1.gz"'""",
         )
-    if request.queue != DEFAULT_QUEUE and not re.fullmatch(_QUEUE_NAME, request.queue):
+    if request.queue != DEFAULT_QUEUE and not QUEUE_NAME.fullmatch(request.queue):
         raise UsageError(
             f"{request.queue!r} cannot be the name of a queue; nothing was added",
-            hint="use up to 64 letters, digits, dots, dashes and underscores",
+            hint=f"use {QUEUE_NAMES}",
         )
     if len(request.title) > MOST_TITLE or len(request.description) > MOST_DESCRIPTION:
         raise UsageError(

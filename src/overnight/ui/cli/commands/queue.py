@@ -12,7 +12,7 @@ from overnight import wiring
 from overnight.core.errors import UsageError
 from overnight.core.lanes import EVERY_QUEUE
 from overnight.core.states import TaskState
-from overnight.core.task import DEFAULT_QUEUE
+from overnight.core.task import DEFAULT_QUEUE, QUEUE_NAME, QUEUE_NAMES
 from overnight.store.contract import Query, Queue, Store
 from overnight.ui.cli import printing, shapes
 from overnight.ui.cli.group import SETTINGS, TaskVerb, global_options
@@ -55,6 +55,10 @@ def set_(*, name: str, slots: str | None, rate: float | None) -> None:
     """Set the limits of a queue, made if it is new. What is not said stays as it is."""
     if slots is None and rate is None:
         raise UsageError("neither --slots nor --rate is given; nothing was changed", hint="overnight queue set --help")
+    if not QUEUE_NAME.fullmatch(name):
+        raise UsageError(
+            f"{printing.clean(name)!r} cannot be the name of a queue; nothing was changed", hint=f"use {QUEUE_NAMES}"
+        )
     with made() as session:
         before = of_name(session.store, name)
         after = msgspec.structs.replace(

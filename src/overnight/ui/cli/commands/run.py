@@ -45,6 +45,7 @@ _DIRECTORY = Offered("directories")
     metavar="WHEN",
     help="Stop when so many have failed for good: 10%, soon,fail=3; now,fail=1 also ends what runs.",
 )
+@click.option("--checkpoint", type=click.IntRange(0), metavar="N", help="Finished tasks between two checkpoints.")
 @click.option("--changed", is_flag=True, help="Run again what was completed with another size or time of its file.")
 @click.option("--again", is_flag=True, help="Run everything anew.")
 @click.option("-k", "--keep-order", is_flag=True, help="Print outputs in the order of the inputs.")
@@ -59,6 +60,7 @@ def run(
     *,
     jobs: int | str | None,
     halt: Halt | None,
+    checkpoint: int | None,
     changed: bool,
     again: bool,
     keep_order: bool,
@@ -89,7 +91,7 @@ def run(
         for line in work.previews() if work else ():
             printing.say(line)
         return
-    manner = manner_of(jobs)._replace(
+    manner = manner_of(jobs, checkpoint_tasks=checkpoint)._replace(
         quiet=quiet or as_json,
         keep_order=keep_order,
         halt=halt,
