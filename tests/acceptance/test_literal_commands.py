@@ -69,7 +69,10 @@ def test_checkpoints_from_the_first_to_the_last_command(terminal: Terminal) -> N
 
 def test_the_checkpoints_of_a_run_are_as_far_apart_as_it_says() -> None:
     with click.Context(run):
-        assert [manner_of(None, checkpoint_tasks=every).settings.checkpoint_tasks for every in (7, None)] == [7, DEFAULT_TASKS]
+        assert [manner_of(None, checkpoint_tasks=every).settings.checkpoint_tasks for every in (7, None)] == [
+            7,
+            DEFAULT_TASKS,
+        ]
 
 
 def test_stop_ends_an_engine_that_runs(terminal: Terminal, until: Callable[[Callable[[], object]], None]) -> None:
