@@ -38,9 +38,9 @@ class Keyboard:
             self.seen += self._read() or _missing(words, self.seen)
 
     def wait_until_it_reads(self) -> None:
-        """Wait until the program sleeps: a signal just before it reads would be noticed only with the next key."""
+        """Wait until the program waits for a key: a signal just before that would be noticed only with the next one."""
         deadline = time.monotonic() + 60
-        while not all(child.status() == psutil.STATUS_SLEEPING for child in self._children()):
+        while not all(_waits_for_a_key(child) for child in self._children()):
             assert time.monotonic() < deadline, "it never rests"
             time.sleep(0.005)
 
@@ -56,6 +56,15 @@ class Keyboard:
     def _read(self) -> bytes:
         assert self._process.stdout is not None
         return self._process.stdout.read1(65536)  # type: ignore[attr-defined, no-any-return]  # a buffered reader
+
+
+def _waits_for_a_key(process: psutil.Process) -> bool:
+    """Whether it sleeps in the read of a terminal, where the kernel says that; else whether it sleeps."""
+    try:
+        where = Path(f"/proc/{process.pid}/wchan").read_text("ascii")
+    except OSError:
+        where = "0"
+    return where == "wait_woken" if where not in ("", "0") else process.status() == psutil.STATUS_SLEEPING
 
 
 def _missing(words: bytes, seen: bytes) -> bytes:
