@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 
 from small_machine import ROOM
 
 os.environ.update(ROOM)
+# A shell that runs us in the background has both ignored, and so would every program that a test presses Ctrl-C for.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
