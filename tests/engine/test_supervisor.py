@@ -416,12 +416,13 @@ def test_an_engine_that_cannot_be_watched_does_not_live(
         raise OSError(errno.ENFILE, "too many")
 
     monkeypatch.setattr(step, full)
+    others = psutil.Process().children()
     clock, open_before = FakeClock(), len(os.listdir("/dev/fd"))  # noqa: PTH208 - counted, not looked at
     sleeper = [b"/bin/sh", b"-c", b"sleep 50"]
     with (tmp_path / "lock").open("wb") as lock, pytest.raises(OSError, match="too many"):
         Watched(sleeper, home=b"/", lock=lock.fileno(), report=Report(1), policy=Policy(), clock=clock)
     assert len(os.listdir("/dev/fd")) == open_before  # noqa: PTH208 - the same
-    assert psutil.Process().children() == []
+    assert set(psutil.Process().children()) <= set(others)
 
 
 # -- what it is -------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from executor_bench import CLOCK, Bench
 from freezing import freezer
 
 from overnight.core.endings import AttemptKey, Evidence, Lost
-from overnight.executors.local import executor, slot
+from overnight.executors.local import executor
 from overnight.host import processes
 from overnight.host.processes import environment_in_time, identity, is_stuck
 from overnight.host.purge import forget, purge
@@ -84,12 +84,9 @@ def test_a_function_that_cannot_be_ended_is_given_up_and_the_slot_goes_on(bench:
     assert bench.run(bench.call("long:f")).result == b"1"
 
 
-def test_a_keeper_that_cannot_be_ended_is_gone_on_without(
-    bench: Bench, freeze: Freeze, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_keeper_that_cannot_be_ended_is_gone_on_without(bench: Bench, freeze: Freeze) -> None:
     """What was below it is dead, so the attempt may be tried again."""
-    monkeypatch.setattr(slot, "ASK_AFTER", 0.1)
-    monkeypatch.setattr(slot, "ANSWER_WITHIN", 0.3)
+    bench.executor._slots[0]._hurry(0.0)
     [key] = bench.start(bench.spec(bench.shell("echo $$ > pid; exec sleep 60")))
     pid, keeper = int(bench.until_there("pid")), bench.keeper()
     freeze(keeper)
