@@ -209,12 +209,14 @@ def sweep(mark: bytes, *, seconds: float, patience: float = 0.0, patient_with: b
     mine = _ancestry()
     #: Whose environment could not be read in time: who is stuck so would take the same time in each round.
     unreadable: set[Identity | None] = set()
+    found: list[int] = []
     quiet, needed = 0, QUIET
     while quiet < needed:
-        found = _bearers(mark, mine, unreadable, until=start + seconds)
+        before, found = found, _bearers(mark, mine, unreadable, until=start + seconds)
         waited = monotonic() - start
-        if waited > seconds and (found or unreadable):
-            return found
+        if waited > seconds and (before or found or unreadable):
+            # A look that the time has cut off may have missed whom the last one saw.
+            return [pid for pid in sorted({*before, *found}) if identity(pid) is not None]
         sparing = b"" if waited > patience else patient_with
         # All of them: the first one may be one that never dies.
         struck = [_strike_across_lives(pid, mark, sparing) for pid in found]
