@@ -73,12 +73,12 @@ def follow(
         before, expected = expected, _is_expected(home)  # before the lock, which is taken before the word is removed
         gone = read_owner(home.lock) is None and not expected
         if not gone:  # an engine that had to be killed to stop it leaves no other word
-            asked = stop_file.touched() is not None
+            asked = asked or stop_file.touched() is not None  # it goes a moment before the engine does
         wiring.keep_up(store)
         told, meant_now = _tell_news(tail, store, goal, observer)
         meant = meant or meant_now
         if before and not expected and not gone:
-            meant = None  # the stop was for the engine before this one
+            meant, asked = None, False  # the stop was for the engine before this one
         if (ask := goal.given_up()) is not None:
             _hold(home, store, goal, Ask.HALT if halted else ask)
             halted = True
