@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given
 
 from overnight.core import action_records, events, step_events
+from overnight.core.edit_events import FileRedefined
 from overnight.core.states import Outcome, Reason, TaskState
+from overnight.core.step_events import StepSkipped, StepStarted
 from overnight.core.task import Action, ActionKind, Backoff, NewTask
 
 S = TaskState
@@ -91,7 +93,7 @@ def test_the_name_of_an_end(outcome: Outcome, state: TaskState, reason: Reason |
 
 def test_every_event_has_a_public_name() -> None:
     kinds = [*typing.get_args(events.Event), *step_events.OF_ATTEMPT.values(), *step_events.OF_HAND.values()]
-    tags = {kind.__struct_config__.tag for kind in (*kinds, step_events.StepStarted, step_events.StepSkipped)}
+    tags = {kind.__struct_config__.tag for kind in (*kinds, StepStarted, StepSkipped, FileRedefined)}
     assert tags == set(events.EventName)
 
 

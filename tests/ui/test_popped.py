@@ -18,8 +18,11 @@ from overnight.host.home import Home
 
 #: Pops one task and does nothing with it until its stdin ends, or for two minutes.
 HANG = """
-import select, sys, overnight
-print(overnight.FileQueue().pop().file_path, flush=True)
+import select, sys
+from overnight import wiring
+store = wiring.open_store(wiring.find_home())
+one = store.pop("default", owner=wiring.owner(), now=wiring.clock.now(), by="somebody")
+print(store.get(one.task_id).input.decode(), flush=True)
 select.select([sys.stdin], [], [], 120)
 """
 
