@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,8 +15,7 @@ from overnight.api.arguments import ArgumentValueError
 from overnight.core import events
 from overnight.core.durations import quoted
 from overnight.core.errors import NotFoundError, OvernightError
-from overnight.core.version import VERSION
-from overnight.host.lock import HomeLock
+from overnight.host.lock import HomeLock, about_me
 from overnight.ops import rollback
 from overnight.ops.swapping import keep_promise
 from overnight.store.copies.making import Made, make
@@ -114,7 +112,7 @@ def restore(access: Access, name: str) -> Checkpoint:
 def _held(access: Access) -> Iterator[None]:
     """The home, with no engine in it."""
     lock = HomeLock(access.home.lock)
-    lock.acquire({"pid": os.getpid(), "started_at": wiring.clock.now(), "version": VERSION})
+    lock.acquire(about_me(access.home.path, now=wiring.clock.now()))
     try:
         keep_promise(access.home)  # of somebody who has begun the same, and was killed
         yield

@@ -22,17 +22,15 @@ from pathlib import Path
 import msgspec
 
 from overnight.core.errors import AlreadyRunningError, OvernightError
-from overnight.core.events import printable
 from overnight.core.stopping import Mode, Stopping, after
 from overnight.core.supervision import GiveUp, Life, Policy, Refused, Report, Restart, after_life, how
-from overnight.core.version import VERSION
 from overnight.engine.stops import ASKS
 from overnight.engine.voice import Voice
 from overnight.engine.watched import Watched
 from overnight.host.clock import Clock, SystemClock
 from overnight.host.home import Home
-from overnight.host.lock import HomeLock, read_owner
-from overnight.host.processes import identity, set_subreaper
+from overnight.host.lock import HomeLock, about_me, read_owner
+from overnight.host.processes import set_subreaper
 from overnight.host.purge import purge, spare_strangers
 from overnight.host.service import ServiceManager
 from overnight.host.signals import SignalWatch
@@ -148,17 +146,8 @@ class Supervisor:
 
     def _identity(self) -> dict[str, object]:
         """What stands in the lock while there is no engine."""
-        me = identity(os.getpid())
-        return {
-            "pid": os.getpid(),
-            "started_at": self._clock.now(),
-            "start": me.ticks if me else None,
-            "boot_id": me.boot if me else "",
-            "home": printable(os.fsdecode(self._order.home)),
-            "version": VERSION,
-            "supervisor": os.getpid(),
-            "supervisor_start": me.ticks if me else None,
-        }
+        me = about_me(os.fsdecode(self._order.home), now=self._clock.now())
+        return me | {"supervisor": me["pid"], "supervisor_start": me["start"]}
 
     # -- one engine after the other ----------------------------------------------------------
 

@@ -99,6 +99,12 @@ def last_line(descriptor: int) -> tuple[bytes, int]:
         window *= 8
 
 
+def sync_file(path: Path) -> None:
+    """Return when what was written to a file, by whomever, is on disk."""
+    with _opened(path, os.O_RDWR | os.O_CLOEXEC) as descriptor:
+        os.fsync(descriptor)
+
+
 def sync_directory(path: Path) -> None:
     """Return when the names in a directory are on disk: files made, renamed and removed before this call."""
     with _opened(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) as descriptor:

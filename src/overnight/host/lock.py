@@ -19,8 +19,10 @@ from typing import Self
 import msgspec
 
 from overnight.core.errors import AlreadyRunningError, HomeUnusableError
+from overnight.core.events import printable
+from overnight.core.version import VERSION
 from overnight.host.clock import SystemClock
-from overnight.host.processes import Identity
+from overnight.host.processes import Identity, boot_id, identity
 
 #: More than anybody writes about himself.
 _LONGEST_INFO = 64 * 1024
@@ -225,6 +227,24 @@ def _read(descriptor: int) -> Owner:
         with contextlib.suppress(msgspec.DecodeError):
             return msgspec.json.decode(os.pread(descriptor, _LONGEST_INFO, 0), type=Owner)
     return Owner()
+
+
+def about_me(home: str | os.PathLike[str], *, now: float) -> dict[str, object]:
+    """What this process writes about itself, for people and for whoever must end it when it hangs.
+
+    Args:
+        home: The directory that it holds.
+        now: POSIX seconds.
+    """
+    me = identity(os.getpid())
+    return {
+        "pid": os.getpid(),
+        "started_at": now,
+        "start": me.ticks if me else None,
+        "boot_id": boot_id(),
+        "home": printable(os.fspath(home)),
+        "version": VERSION,
+    }
 
 
 def refusal(owner: Owner) -> AlreadyRunningError:

@@ -12,12 +12,10 @@ from overnight.core import gates
 from overnight.core.configuration import Configuration
 from overnight.core.durations import format_size
 from overnight.core.errors import NotNowError, StoreDamagedError
-from overnight.core.events import printable
 from overnight.core.gates import Reading, Thresholds
 from overnight.core.settings import Settings
 from overnight.core.slots import automatic, fixed
 from overnight.core.supervision import Report
-from overnight.core.version import VERSION
 from overnight.engine.conditions import Limits
 from overnight.engine.goal import Goal
 from overnight.engine.heartbeat import HeartbeatLog
@@ -34,8 +32,8 @@ from overnight.executors.local.containment import in_short, need_isolation
 from overnight.host.awake import Awake
 from overnight.host.doorbell import Doorbell
 from overnight.host.home import Home
-from overnight.host.lock import HomeLock
-from overnight.host.processes import boot_id, identity
+from overnight.host.lock import HomeLock, about_me
+from overnight.host.processes import identity
 from overnight.host.reserve import Reserve
 from overnight.host.resources import Machine
 from overnight.host.signals import SignalWatch
@@ -64,11 +62,11 @@ def holding(home: Home, mission: Mission | None = None, *, told: Told = on_stder
     """
     lock = HomeLock(home.lock)
     if mission is None:
-        lock.acquire(_identity(home))
+        lock.acquire(about_me(home.path, now=clock.now()))
     else:
         watcher = identity(mission.supervisor.pid)
         watched = {"supervisor": mission.supervisor.pid, "supervisor_start": watcher.ticks if watcher else None}
-        lock.adopt(mission.lock, _identity(home) | watched)
+        lock.adopt(mission.lock, about_me(home.path, now=clock.now()) | watched)
     try:
         keep_promise(home)  # whoever was going back to a checkpoint may have died on the way
         make_whole(home, told)
@@ -76,19 +74,6 @@ def holding(home: Home, mission: Mission | None = None, *, told: Told = on_stder
             yield store
     finally:
         lock.release()
-
-
-def _identity(home: Home) -> dict[str, object]:
-    """What this process writes about itself, for people and for whoever must end it when it hangs."""
-    me = identity(os.getpid())
-    return {
-        "pid": os.getpid(),
-        "started_at": clock.now(),
-        "start": me.ticks if me else None,
-        "boot_id": boot_id(),
-        "home": printable(os.fspath(home.path)),
-        "version": VERSION,
-    }
 
 
 def need_room(home: Home, reading: Reading, thresholds: Thresholds) -> None:
@@ -191,7 +176,7 @@ def _run_engine(
     need_room(home, machine.look(), limits.thresholds)
     heartbeat = HeartbeatLog(home.heartbeat, clock, pid=os.getpid(), every=settings.heartbeat_every)
     about = {
-        **_identity(home),
+        **about_me(home.path, now=clock.now()),
         "bounds": msgspec.to_builtins(limits.bounds),
         "supervisor": msgspec.to_builtins(supervisor),
         "jobs": jobs,

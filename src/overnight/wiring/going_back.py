@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from overnight.core.errors import AlreadyRunningError
-from overnight.core.version import VERSION
 from overnight.host.home import Home
-from overnight.host.lock import HomeLock, read_owner
-from overnight.host.processes import boot_id, identity
+from overnight.host.lock import HomeLock, about_me, read_owner
 from overnight.ops.swapping import keep_promise
 from overnight.wiring import clock, ending
 
@@ -41,7 +38,7 @@ def taking_over(home: Home, told: Callable[[str], None]) -> Iterator[bool]:
             ending.see_ended(home, holder, now=True, told=told)
             stopped = True
         try:
-            lock.acquire(_who(home))
+            lock.acquire(about_me(home.path, now=clock.now()))
             break
         except AlreadyRunningError:
             if tries == _TRIES - 1:
@@ -51,15 +48,3 @@ def taking_over(home: Home, told: Callable[[str], None]) -> Iterator[bool]:
         yield stopped
     finally:
         lock.release()
-
-
-def _who(home: Home) -> dict[str, object]:
-    me = identity(os.getpid())
-    return {
-        "pid": os.getpid(),
-        "started_at": clock.now(),
-        "start": me.ticks if me else None,
-        "boot_id": boot_id(),
-        "home": str(home.path),
-        "version": VERSION,
-    }

@@ -8,7 +8,6 @@ light on the way is told as what it is.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -23,7 +22,7 @@ from overnight.core.events import printable
 from overnight.core.gates import Reading
 from overnight.core.version import VERSION
 from overnight.host.clock import Clock
-from overnight.host.files import sync_directory, write_atomically
+from overnight.host.files import sync_directory, sync_file, write_atomically
 from overnight.store.copies import manifest as manifests
 from overnight.store.copies.manifest import STORE, SUMMARY, FileMark, Manifest
 from overnight.store.copies.shelf import Entry, Shelf
@@ -164,7 +163,7 @@ def duplicate(entry: Entry, shelf: Shelf, step: Step = lambda _: None) -> None:
     with shelf.making() as rough:
         for name, mark in entry.manifest.files.items():
             shutil.copyfile(entry.path / name, rough / name)
-            _sync(rough / name)
+            sync_file(rough / name)
             if manifests.digest(rough / name).mark != mark:
                 raise OSError(None, f"{name} is not what was written to it")
         step("second copied")
@@ -173,14 +172,6 @@ def duplicate(entry: Entry, shelf: Shelf, step: Step = lambda _: None) -> None:
         shelf.drop([entry.name])  # one of an earlier try
         shelf.put(rough, entry.name)
     step("second placed")
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def prune(shelf: Shelf, keeping: Keeping, *, now: float) -> Sequence[str]:

@@ -6,7 +6,6 @@ given. Its time is over, and nothing of it may be given twice.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import NamedTuple
 import apsw
 
 from overnight.core.errors import StoreDamagedError
+from overnight.host.files import sync_file
 from overnight.store.contract import OutboxRow
 from overnight.store.sqlite.connection import Database, create_file
 from overnight.store.sqlite.copying import Facts, facts_of
@@ -64,15 +64,7 @@ def rebuilding(path: Path) -> Iterator[Rebuilt]:
         store.close()
     for part in ("-wal", "-shm"):
         Path(f"{path}{part}").unlink(missing_ok=True)
-    _sync(path)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_file(path)
 
 
 def go_on_after(rebuilt: Rebuilt, *, last: int, fence: int, last_task_id: int) -> None:
