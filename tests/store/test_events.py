@@ -12,6 +12,7 @@ from hypothesis import given
 
 from overnight.core import action_records, events, step_events
 from overnight.core.edit_events import FileRedefined
+from overnight.core.event_names import EventName
 from overnight.core.states import Outcome, Reason, TaskState
 from overnight.core.step_events import StepSkipped, StepStarted
 from overnight.core.task import Action, ActionKind, Backoff, NewTask
@@ -94,7 +95,7 @@ def test_the_name_of_an_end(outcome: Outcome, state: TaskState, reason: Reason |
 def test_every_event_has_a_public_name() -> None:
     kinds = [*typing.get_args(events.Event), *step_events.OF_ATTEMPT.values(), *step_events.OF_HAND.values()]
     tags = {kind.__struct_config__.tag for kind in (*kinds, StepStarted, StepSkipped, FileRedefined)}
-    assert tags == set(events.EventName)
+    assert tags == set(EventName)
 
 
 def test_the_record_of_a_step_says_whose_it_is_under_a_name_of_its_own() -> None:

@@ -32,7 +32,7 @@ from overnight.api.records import RunResult, TaskRecord, record_of
 from overnight.api.workflows import Workflow
 from overnight.core.durations import quoted
 from overnight.core.errors import NotFoundError, NotRunningError, OvernightError
-from overnight.core.events import EventName
+from overnight.core.event_names import EventName
 from overnight.core.states import FINAL, TaskState
 from overnight.core.task import Action, NewTask, Task
 from overnight.core.workflow.matching import want_matching

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from overnight.core import events
-from overnight.core.events import EventName
+from overnight.core.event_names import EventName
 
 
 class FileRedefined(events.FileEdited, frozen=True, kw_only=True, gc=False, tag=EventName.FILE_REDEFINED.value):

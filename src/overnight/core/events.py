@@ -15,73 +15,14 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from enum import StrEnum
 
 import msgspec
 
 from overnight.core.action_records import action_record
+from overnight.core.event_names import EventName
 from overnight.core.gates import Gate
 from overnight.core.states import Outcome, Reason, TaskState
 from overnight.core.task import NewTask
-
-
-class EventName(StrEnum):
-    """Every event that there is."""
-
-    FILE_ADDED = "file_added"
-    FILE_STARTED = "file_started"
-    FILE_COMPLETED = "file_completed"
-    #: The attempt failed and there will be no other.
-    FILE_FAILED = "file_failed"
-    #: The attempt ran into its time limit; ``state`` says whether there will be another one.
-    FILE_TIMEOUT = "file_timeout"
-    #: The attempt failed, or asked to be tried later; the next one comes at ``not_before``.
-    FILE_RETRIED = "file_retried"
-    FILE_HELD = "file_held"
-    FILE_RELEASED = "file_released"
-    FILE_CANCELLED = "file_cancelled"
-    #: The attempt was lost, interrupted or recalled (``outcome``); the task is back in the queue.
-    FILE_INTERRUPTED = "file_interrupted"
-    #: A finished task has a new generation.
-    FILE_REVIVED = "file_revived"
-    FILE_EDITED = "file_edited"
-    FILE_REDEFINED = "file_redefined"
-    FILE_REMOVED = "file_removed"
-    #: The same of the steps of a workflow: each of them is a task, and none of them is a file.
-    STEP_STARTED = "step_started"
-    STEP_COMPLETED = "step_completed"
-    #: Its condition is false, or what it works on was skipped itself.
-    STEP_SKIPPED = "step_skipped"
-    STEP_FAILED = "step_failed"
-    STEP_TIMEOUT = "step_timeout"
-    STEP_RETRIED = "step_retried"
-    STEP_HELD = "step_held"
-    STEP_RELEASED = "step_released"
-    STEP_CANCELLED = "step_cancelled"
-    STEP_INTERRUPTED = "step_interrupted"
-    STEP_REVIVED = "step_revived"
-    #: By this definition tasks of the workflow are begun from now on.
-    WORKFLOW_DEFINED = "workflow_defined"
-    #: A result came for an attempt that was over; nothing was changed by it.
-    LATE_RESULT_REFUSED = "late_result_refused"
-    QUEUE_CHANGED = "queue_changed"
-    CONTROL_ASKED = "control_asked"
-    #: There is too little room on the machine: nothing starts, or fewer tasks at the same time.
-    GATE_CLOSED = "gate_closed"
-    GATE_OPENED = "gate_opened"
-    SLOTS_CHANGED = "slots_changed"
-    #: The wall clock was set, or the machine has slept.
-    CLOCK_JUMPED = "clock_jumped"
-    PROCESSOR_STARTED = "processor_started"
-    PROCESSOR_STOPPED = "processor_stopped"
-    CHECKPOINT_SAVED = "checkpoint_saved"
-    CHECKPOINT_FAILED = "checkpoint_failed"
-    #: The store is what it was at a checkpoint, with what the journal knew since then or without.
-    CHECKPOINT_RESTORED = "checkpoint_restored"
-    CHECKPOINT_RESTORE_FAILED = "checkpoint_restore_failed"
-    #: The store's file was taken away under an engine, which has written it anew from what it had open.
-    STORE_RESCUED = "store_rescued"
-
 
 #: The last instant that can be written down; a later one stands as this.
 _LATEST = datetime.max.replace(tzinfo=UTC)

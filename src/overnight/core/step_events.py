@@ -7,7 +7,7 @@ it is (``parent``) and which one (``step``).
 from __future__ import annotations
 
 from overnight.core import events
-from overnight.core.events import EventName
+from overnight.core.event_names import EventName
 from overnight.core.states import Outcome, Reason, TaskState
 
 
