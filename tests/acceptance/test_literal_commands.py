@@ -32,6 +32,7 @@ FORMS = (
 
 
 def test_a_queue_of_files_from_the_first_to_the_last_command(terminal: Terminal) -> None:
+    (terminal.cwd / "overnight.toml").write_text('[defaults]\nbackoff = "100ms"\n')
     for name in ("a.txt", "b.txt"):
         (terminal.cwd / name).write_text(name)
 

@@ -20,8 +20,8 @@ from overnight.executors.contract import Event
 from overnight.store.contract import Claim, Selector
 from overnight.testing import FakeExecutor, Play
 
-DAY = 86400.0
-KEEP = Limits(fixed(2), keep_finished=7 * DAY)
+HOUR, DAY = 3600.0, 86400.0
+KEEP = Limits(fixed(2), keep_finished=HOUR)
 
 
 class Printing(FakeExecutor):
@@ -105,7 +105,7 @@ def test_what_finished_long_ago_is_forgotten_with_its_output(printing: Night) ->
         lambda spec, _action: Play(dies=spec.task_id == held),
         limits=KEEP,
         goal=Never(),
-        script=[(8 * DAY, night.give_up)],
+        script=[(3 * HOUR, night.give_up)],
     )
     assert night.store.states([*first, held]) == {held: TaskState.HELD}
     assert night.store.counts().removed == 2
@@ -118,16 +118,16 @@ def test_a_clock_that_is_wrong_for_a_while_makes_nothing_old(printing: Night) ->
     script = [
         (3000.0, lambda: night.clock.step_wall(400 * DAY)),
         (6000.0, lambda: night.clock.step_wall(-400 * DAY)),
-        (3 * DAY, night.give_up),
+        (4 * HOUR, night.give_up),
     ]
-    night.run(limits=KEEP, goal=Never(), script=script)
+    night.run(limits=Limits(fixed(2), keep_finished=7 * DAY), goal=Never(), script=script)
     assert night.state(task_id) is TaskState.COMPLETED
     assert night.executor.outputs
 
 
 def test_nothing_is_forgotten_unless_somebody_said_for_how_long_it_is_kept(night: Night) -> None:
     ids = night.add(task("a"))
-    script = [(100.0, lambda: night.clock.step_wall(400 * DAY)), (DAY, night.give_up)]
+    script = [(100.0, lambda: night.clock.step_wall(400 * DAY)), (3 * HOUR, night.give_up)]
     night.run(goal=Never(), script=script)
     assert night.state(ids[0]) is TaskState.COMPLETED
 

@@ -116,7 +116,7 @@ def test_silence_for_too_long_ends_the_tree(bench: Bench, kind: str) -> None:
     ended = run(bench, kind, "sleep", stall=0.6)
 
     assert ended.ending is Ending.STALLED
-    assert 0.6 <= ended.seconds < 3.0
+    assert 0.6 <= ended.seconds < 20
     assert identity(int((bench.root / "pid").read_text())) is None
     the_next_one_works(bench)
 

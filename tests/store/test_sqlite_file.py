@@ -289,9 +289,8 @@ def test_who_has_to_wait_rings_once_and_then_gets_through(path: Path, monkeypatc
     holder.close()
 
 
-def test_who_has_waited_too_long_is_told_that_nothing_was_changed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "PATIENCE", 0.002)
-    holder, waiting = made(path), SqliteStore.open(path)
+def test_who_has_waited_too_long_is_told_that_nothing_was_changed(path: Path) -> None:
+    holder, waiting = made(path), SqliteStore.open(path, patience=0.002)
     holder._database.connection.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreBusyError, match="busy") as caught:
         waiting.add(tasks(1), now=NOON)
