@@ -57,7 +57,7 @@ def write_now(home: Home) -> None:
 
     with closing(open_store(home, readonly=True)) as store:
         picture = take(store, home.path, now=clock.now())
-    StatusFile(home.path / "monitor.json").write(describe(picture, {}, None))
+    StatusFile(home.monitor_json).write(describe(picture, {}, None))
 
 
 def main() -> None:
