@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import time
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from overnight.host.beside import FIRST_DELAY, Beside
+from overnight.host.beside import FIRST_DELAY, FROZEN_AFTER, Beside
 from overnight.host.processes import alive, identity
 from overnight.host.purge import purge
 
@@ -74,6 +75,34 @@ def test_one_that_is_frozen_is_killed_at_the_end(beside: Beside) -> None:
     os.kill(who.pid, signal.SIGSTOP)
     assert not beside.end(0.05)
     assert not alive(who)
+
+
+def test_one_that_is_not_heard_of_for_too_long_is_killed_and_another_one_started(clock: SteppedClock) -> None:
+    """But one that says something is left alone, however long that was on its way."""
+    says = "import signal, sys; signal.alarm(60)\nfor line in sys.stdin: print(flush=True)"
+    beside = Beside([sys.executable, "-c", says], clock)
+    beside.tend()
+    assert beside.pid is not None
+    who = identity(beside.pid)
+    child = beside._child
+    assert who is not None
+    assert child is not None
+    assert child.stdin is not None
+    assert child.stdout is not None
+    child.stdin.write(b"\n")
+    child.stdin.flush()
+    select.select([child.stdout], [], [], 20)
+    clock.at += FROZEN_AFTER + 1
+    beside.tend()
+    assert beside.pid == who.pid
+    os.kill(who.pid, signal.SIGSTOP)
+    clock.at += FROZEN_AFTER + 1
+    beside.tend()
+    assert not alive(who)
+    clock.at += FIRST_DELAY
+    beside.tend()
+    assert beside.pid not in (None, who.pid)
+    beside.end(20.0)
 
 
 def test_one_that_ends_is_started_again_later_and_later(clock: SteppedClock) -> None:

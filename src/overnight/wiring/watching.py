@@ -14,7 +14,7 @@ from overnight.core.durations import iso
 from overnight.core.errors import AlreadyRunningError, OvernightError
 from overnight.core.settings import Settings
 from overnight.engine.voice import open_log
-from overnight.host.beside import Beside
+from overnight.host.beside import HEARD_EVERY, Beside, say_something
 from overnight.host.home import Home
 from overnight.host.interpreter import python_for
 from overnight.host.lock import HomeLock, about_me, read_owner
@@ -98,6 +98,7 @@ class _Parent:
 def _ours(lock: HomeLock, home: Home, parent: _Parent) -> bool:
     """Be the only one; False when our parent goes before that."""
     while True:
+        say_something()
         try:
             lock.acquire(about_me(home.path, now=clock.now()))
         except AlreadyRunningError:
@@ -114,6 +115,7 @@ def _watch(home: Home, parent: _Parent) -> bool:
     from overnight.monitor.sidecar import Sidecar
     from overnight.monitor.snapshot import take
 
+    say_something()
     try:
         store = open_store(home, readonly=True)
     except OvernightError:
@@ -129,8 +131,12 @@ def _watch(home: Home, parent: _Parent) -> bool:
             told=_tell,
         )
         over = False
+        heard = clock.monotonic()
         while not over and _file(home) == file:
             sidecar.round()
+            if clock.monotonic() - heard >= HEARD_EVERY:
+                heard = clock.monotonic()
+                say_something()
             over = parent.wait(_LOOK_EVERY) and read_owner(home.lock) is None
         sidecar.finish()
     return over
