@@ -49,7 +49,7 @@ def seen_after() -> list[float]:
         run(cwd, "add", "--", "true")
         run(cwd, "start")
         run(cwd, "wait", "--all")
-        run(cwd, "pause", "--all")
+        run(cwd, "pause")
         found = []
         try:
             for number in range(EVENTS):
