@@ -18,6 +18,7 @@ import depth
 import functions
 import importing
 import latency
+import monitoring
 import slow_disk
 import supervising
 import workflows
@@ -35,6 +36,7 @@ PARTS = {
     "slow_disk": slow_disk.measure,
     "workflows": workflows.measure,
     "damage": damage.measure,
+    "monitoring": monitoring.measure,
 }
 
 

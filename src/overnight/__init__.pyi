@@ -31,6 +31,7 @@ from overnight.core.asks import RateLimited as RateLimited
 from overnight.core.asks import Retry as Retry
 from overnight.core.errors import OvernightError as OvernightError
 from overnight.core.step_context import Context as Context
+from overnight.monitor.status_file import MonitoringStatus as MonitoringStatus
 from overnight.store.copies.summary import Checkpoint as Checkpoint
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "ExecutionState",
     "FileQueue",
     "Flow",
+    "MonitoringStatus",
     "Overnight",
     "OvernightError",
     "Permanent",

@@ -33,8 +33,10 @@ from overnight.core.task import Action, text
 from overnight.core.verdict import Settlement
 from overnight.engine.attempts import Running
 from overnight.engine.goal import AT_REST, QueueEmpty
+from overnight.host.beside import Beside
 from overnight.host.home import Home
 from overnight.store.contract import Claimed, Counts, Orders, Store, Turn
+from overnight.wiring import watching
 from overnight.wiring.configuration import read
 from overnight.wiring.engine import holding, run_engine
 from overnight.wiring.files import is_unbound
@@ -245,13 +247,28 @@ def _work(order: Order, line: _Line) -> Finished:
     configured = read(home)
     said = {"slots": order.slots, "checkpoint_tasks": order.checkpoint_every}
     settings = resolve(flags=said, environ=os.environ, configured=configured.settings)
-    with holding(home) as store:
-        return _run(home, order, store, _Teller(line), settings, configured)
+    beside = watching.beside(home, settings)
+    with holding(home, beside=beside) as store:
+        return _run(home, order, store, _Teller(line), settings, configured, beside)
 
 
 def _run(
-    home: Home, order: Order, store: Store, teller: _Teller, settings: Settings, configured: Configuration
+    home: Home,
+    order: Order,
+    store: Store,
+    teller: _Teller,
+    settings: Settings,
+    configured: Configuration,
+    beside: Beside | None,
 ) -> Finished:
     view = cast(Store, _View(store, order, teller))
-    result = run_engine(home, view, goal=QueueEmpty(), observer=teller, settings=settings, configured=configured)
+    result = run_engine(
+        home,
+        view,
+        goal=QueueEmpty(),
+        observer=teller,
+        settings=settings,
+        configured=configured,
+        beside=beside,
+    )
     return Finished(teller.progress(), str(result.stopped_by), result.left, result.elsewhere)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import overload
 
 import msgspec
 
@@ -28,6 +29,12 @@ from overnight.core.task import NewTask
 _LATEST = datetime.max.replace(tzinfo=UTC)
 
 
+@overload
+def instant(seconds: float) -> datetime: ...
+@overload
+def instant(seconds: None) -> None: ...
+@overload
+def instant(seconds: float | None) -> datetime | None: ...
 def instant(seconds: float | None) -> datetime | None:
     """POSIX seconds as what msgspec writes as ISO 8601 with microseconds."""
     if seconds is None:

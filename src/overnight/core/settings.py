@@ -320,6 +320,14 @@ SETTINGS = (
         environment="OVERNIGHT_INHIBIT_SLEEP",
         key="power.inhibit_sleep",
     ),
+    Setting(
+        name="monitor",
+        kind=kinds.SWITCH,
+        default=True,
+        help="Keep monitor.json, metrics.prom and the history, by a process beside the work.",
+        environment="OVERNIGHT_MONITOR",
+        key="monitor.enabled",
+    ),
 )
 
 
@@ -373,6 +381,7 @@ class Settings(msgspec.Struct, frozen=True):
     #: Empty: none.
     on_give_up: tuple[str, ...]
     inhibit_sleep: bool
+    monitor: bool
     #: Name of a setting to where its value was said, the strongest first.
     sources: dict[str, tuple[Source, ...]]
 

@@ -27,6 +27,7 @@ from overnight.core.supervision import GiveUp, Life, Policy, Refused, Report, Re
 from overnight.engine.stops import ASKS
 from overnight.engine.voice import Voice
 from overnight.engine.watched import Watched
+from overnight.host.beside import Beside
 from overnight.host.clock import Clock, SystemClock
 from overnight.host.home import Home
 from overnight.host.lock import HomeLock, about_me, read_owner
@@ -43,6 +44,8 @@ STOP_PATIENCE = 15.0
 LOOK_EVERY, TRY_EVERY = 1.0, 0.1
 #: Seconds that a supervisor sleeps at most.
 LONGEST_SLEEP = 60.0
+#: Seconds that the sidecar has for its last word.
+LAST_WORD = 2.0
 _WORK_LEFT = 7
 
 
@@ -54,6 +57,8 @@ class Order(msgspec.Struct, frozen=True):
     #: The program that becomes an engine; a `Mission` is put behind it.
     engine: list[bytes]
     policy: Policy = Policy()
+    #: The program of what watches beside the engine; empty for none.
+    beside: list[bytes] = []
     #: A command for the moment of giving up; empty for none.
     on_give_up: tuple[bytes, ...] = ()
     #: Descriptor of a channel to whoever waits until the engine is up; -1 for nobody.
@@ -86,6 +91,7 @@ class Supervisor:
         self._service = service
         self._clock = clock
         self._waiter = KernelWaiter()
+        self._beside = Beside(order.beside, clock) if order.beside else None
         self._home = Home(Path(os.fsdecode(order.home)))
         self._lock = HomeLock(self._home.lock)
         self._stop_file = StopFile(self._home.stop)
@@ -112,6 +118,8 @@ class Supervisor:
             self._service.stopping()
             purge()
             self._lock.release()
+            if self._beside is not None:  # now its last word is about a home that nobody holds
+                self._beside.end(LAST_WORD)
 
     def _take_home(self) -> bool:
         """Hold the home; False when somebody asks us to end before it is free."""
@@ -197,6 +205,7 @@ class Supervisor:
 
     def _attend(self, engine: Watched) -> None:
         """Wait for something to happen to an engine or to us, and answer it."""
+        self._tend()
         ready = self._waiter.wait([*engine.sources(), self._signals], self._patience(engine.patience()))
         for number in self._take_signals():
             engine.pass_on(number)
@@ -209,6 +218,10 @@ class Supervisor:
             self._came_up = True
             self._voice.ready(engine.pid)
         self._service.alive()
+
+    def _tend(self) -> None:
+        if self._beside is not None:
+            self._beside.tend()
 
     def _pass_on(self, engine: Watched) -> None:
         for words in engine.take_notes():
@@ -249,6 +262,7 @@ class Supervisor:
             left = until - self._clock.monotonic()
             if left <= 0:
                 return True
+            self._tend()
             self._waiter.wait([self._signals], self._patience(min(left, LOOK_EVERY)))
             self._take_signals()
             self._service.alive()

@@ -120,6 +120,8 @@ class EngineView(msgspec.Struct, frozen=True):
     why: str = ""
     #: None: nobody watches over it, and nobody is meant to.
     supervisor: SupervisorView | None = None
+    #: When it was started, POSIX seconds; of one that is no more, too.
+    started_at: float | None = None
 
 
 class RunningView(msgspec.Struct, frozen=True):
@@ -203,7 +205,7 @@ def _engine(home: Path, written: EngineFile | None, now: float) -> tuple[EngineV
     watch = _supervisor(owner, written)
     why = written.why if written else ""
     if owner is None:
-        return EngineView(EngineState.STOPPED, why=why, supervisor=watch), None
+        return EngineView(EngineState.STOPPED, why=why, supervisor=watch, started_at=_started(written)), None
     if owner.is_supervisor:
         restarting = written is not None and written.state == "restarting"
         state = EngineState.RESTARTING if restarting else EngineState.STARTING
@@ -225,8 +227,13 @@ def _engine(home: Path, written: EngineFile | None, now: float) -> tuple[EngineV
         version=written.version,
         why=written.why,
         supervisor=watch,
+        started_at=_started(written),
     )
     return view, written
+
+
+def _started(written: EngineFile | None) -> float | None:
+    return written.started_at if written else None
 
 
 def _uptime(written: EngineFile, heartbeat: float | None, now: float) -> float | None:

@@ -30,8 +30,21 @@ class JournalTail:
         #: Of the file read last, and how far it was read.
         self._inode = self._offset = 0
 
+    @property
+    def seq(self) -> int:
+        """The last event that is known."""
+        return self._seq
+
     def news(self) -> Iterator[dict[str, Any]]:
         """The events written since the last call, oldest first."""
+        for line in self.lines():
+            try:
+                yield msgspec.json.decode(line)
+            except msgspec.DecodeError:
+                continue  # damaged: what it told is looked up in the store
+
+    def lines(self) -> Iterator[bytes]:
+        """The same as they are written: for whoever wants little of many."""
         try:
             # Opened before anything is asked about it: it may be set aside at any moment.
             with self._path.open("rb") as file:
@@ -43,7 +56,7 @@ class JournalTail:
         except FileNotFoundError:
             return  # between two files, or there has never been one
 
-    def _older(self, inode: int) -> Iterator[dict[str, Any]]:
+    def _older(self, inode: int) -> Iterator[bytes]:
         """What the full segments have that was not read yet, up to the file `inode`."""
         for path in sorted(self._path.parent.glob("events-*.jsonl")):
             if number_of(path) <= self._seq:
@@ -54,7 +67,7 @@ class JournalTail:
                 for line in file:
                     yield from self._unless_known(line)
 
-    def _rest_of(self, file: BinaryIO) -> Iterator[dict[str, Any]]:
+    def _rest_of(self, file: BinaryIO) -> Iterator[bytes]:
         file.seek(self._offset)
         for line in file:
             if not line.endswith(b"\n"):
@@ -62,14 +75,11 @@ class JournalTail:
             self._offset += len(line)
             yield from self._unless_known(line)
 
-    def _unless_known(self, line: bytes) -> Iterator[dict[str, Any]]:
-        try:
-            event = msgspec.json.decode(line)
-        except msgspec.DecodeError:
-            return  # damaged: what it told is looked up in the store
-        if event["seq"] > self._seq:
-            self._seq = event["seq"]
-            yield event
+    def _unless_known(self, line: bytes) -> Iterator[bytes]:
+        found = SEQ.match(line)
+        if found and int(found[1]) > self._seq:
+            self._seq = int(found[1])
+            yield line
 
 
 def number_of(segment: Path) -> int:

@@ -434,6 +434,9 @@ class Store(Protocol):
     def states(self, ids: Iterable[int]) -> dict[int, TaskState]:
         """The states of these tasks; unknown ids are absent."""
 
+    def places(self, ids: Iterable[int]) -> dict[int, tuple[str, str]]:
+        """The queues and workflows of these tasks; unknown ids are absent."""
+
     def attempts(self, task_id: int) -> list[Attempt]:
         """The ended attempts of a task, in order."""
 

@@ -20,6 +20,7 @@ from overnight.host.channel import Channel
 from overnight.host.home import Home
 from overnight.host.interpreter import python_for
 from overnight.host.lock import Owner
+from overnight.wiring import watching
 
 __all__ = ["NotStartedError", "Options", "Order", "Pending", "become", "launch", "order"]
 
@@ -49,6 +50,7 @@ def order(home: Home, options: Options, settings: Settings, *, instead_of: Owner
     return Order(
         home=bytes(home.path),
         engine=[*map(os.fsencode, python_for("overnight.wiring.supervised")), msgspec.json.encode(options)],
+        beside=watching.command(home) if settings.monitor else [],
         policy=Policy(settings.restart_backoff, settings.max_crashes, settings.frozen_after),
         on_give_up=tuple(map(os.fsencode, settings.on_give_up)),
         take_over=instead_of is not None,

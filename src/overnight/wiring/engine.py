@@ -16,6 +16,7 @@ from overnight.core.gates import Reading, Thresholds
 from overnight.core.settings import Settings
 from overnight.core.slots import automatic, fixed
 from overnight.core.supervision import Report
+from overnight.engine.company import Company
 from overnight.engine.conditions import Limits
 from overnight.engine.goal import Goal
 from overnight.engine.heartbeat import HeartbeatLog
@@ -30,6 +31,7 @@ from overnight.engine.watched import Mission
 from overnight.executors.local import LocalExecutor
 from overnight.executors.local.containment import in_short, need_isolation
 from overnight.host.awake import Awake
+from overnight.host.beside import Beside
 from overnight.host.doorbell import Doorbell
 from overnight.host.home import Home
 from overnight.host.lock import HomeLock, about_me
@@ -45,16 +47,20 @@ from overnight.wiring import clock, is_alive, open_store, who
 from overnight.wiring.checkpoints import checkpointing, plan_of
 from overnight.wiring.mending import Told, make_whole, mend_needed, on_stderr, rescuer
 from overnight.wiring.queues import lay_down
+from overnight.wiring.watching import see_off
 
 
 @contextmanager
-def holding(home: Home, mission: Mission | None = None, *, told: Told = on_stderr) -> Iterator[Store]:
+def holding(
+    home: Home, mission: Mission | None = None, *, told: Told = on_stderr, beside: Beside | None = None
+) -> Iterator[Store]:
     """Hold the home as its engine; yields its store, whole, migrated and ready.
 
     Args:
         home: The home.
         mission: From our supervisor, which holds the home already and shares its lock.
         told: What is said about a damaged store, which is mended first.
+        beside: Ends when nobody holds the home any more, so that its last word is about that.
 
     Raises:
         AlreadyRunningError: Another process holds it; raised at once.
@@ -74,6 +80,8 @@ def holding(home: Home, mission: Mission | None = None, *, told: Told = on_stder
             yield store
     finally:
         lock.release()
+        if beside is not None:
+            see_off(home, beside)
 
 
 def need_room(home: Home, reading: Reading, thresholds: Thresholds) -> None:
@@ -125,6 +133,7 @@ def run_engine(
     supervisor: Report | None = None,
     told: Told = on_stderr,
     jobs: int | str | None = None,
+    beside: Beside | None = None,
 ) -> Result:
     """Run the engine in this process until its goal is reached. The caller holds the home.
 
@@ -138,6 +147,7 @@ def run_engine(
         supervisor: What our supervisor says of itself, for ``engine.json``.
         told: What is said when somebody has taken the store away, and it is put back.
         jobs: The slots that were said at the start, for the same file: a restart keeps them.
+        beside: What watches, where no supervisor keeps it going.
 
     Raises:
         NotNowError: There is too little room on the disk; nothing was started.
@@ -154,6 +164,7 @@ def run_engine(
             supervisor=supervisor,
             told=told,
             jobs=jobs,
+            beside=beside,
         )
     except StoreDamagedError as error:
         raise mend_needed(error) from error
@@ -170,6 +181,7 @@ def _run_engine(
     supervisor: Report | None,
     told: Told,
     jobs: int | str | None,
+    beside: Beside | None,
 ) -> Result:
     machine = Machine(home.path)
     limits = limits_of(settings, machine.cpus)
@@ -201,6 +213,7 @@ def _run_engine(
     awake = Awake()
     observers: list[Observer] = [InfoFile(home.engine_info, clock, about), heartbeat, observer]
     observers += [Wakefulness(awake, clock)] if settings.inhibit_sleep else []
+    observers += [Company(beside)] if beside is not None else []
     bell = Doorbell(home.doorbell)
     waiter = KernelWaiter()
     care = checkpointing(home, store, plan_of(settings))

@@ -245,3 +245,11 @@ def test_unknown_ids_are_absent(store: Store) -> None:
     assert store.states([]) == {}
     assert store.actions([]) == {}
     assert store.attempts(999) == []
+
+
+def test_it_is_known_where_tasks_belong(store: Store) -> None:
+    one, other = store.add([task("a"), task("b", queue="night", workflow="scan")], now=NOON).ids
+    hidden = store.open_batch(now=NOON, owner="me")
+    (unseen,) = store.add([task("c")], now=NOON, batch=hidden).ids
+    assert store.places([one, other, unseen, 999]) == {one: ("default", ""), other: ("night", "scan")}
+    assert store.places([]) == {}

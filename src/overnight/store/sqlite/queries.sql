@@ -381,6 +381,9 @@ SELECT id, state FROM tasks
  WHERE id IN carray(?) AND lane_id NOT IN (SELECT id FROM lanes WHERE batch_id <> 0 AND batch_id IN
                                               (SELECT id FROM batches WHERE published_at IS NULL));
 
+-- name: lanes_of
+SELECT id, lane_id FROM tasks WHERE id IN carray(?);
+
 -- name: attempts
 SELECT task_id, number, outcome, started_at, finished_at, seconds, reason, error_class, error, exit_code, signal,
        cpu_seconds, peak_memory_bytes, output_segment, output_offset, output_length, output_printed, slot, detail

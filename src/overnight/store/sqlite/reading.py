@@ -103,6 +103,16 @@ def states(database: Database, ids: Iterable[int]) -> dict[int, TaskState]:
     return {row[0]: TaskState(row[1]) for row in database.rows("states", (apsw.carray(wanted),))}
 
 
+def places(database: Database, lanes: Lanes, ids: Iterable[int]) -> dict[int, tuple[str, str]]:
+    """See `Store.places`."""
+    wanted = array("q", ids)
+    if not wanted:
+        return {}
+    found = database.rows("lanes_of", (apsw.carray(wanted),))
+    known = ((task_id, lanes.get(lane_id)) for task_id, lane_id in found)
+    return {task_id: (lane.queue, lane.workflow) for task_id, lane in known if lane is not None}
+
+
 def attempts(database: Database, task_id: int) -> list[Attempt]:
     """See `Store.attempts`."""
     return [_attempt(row) for row in database.rows("attempts", (task_id,))]

@@ -269,6 +269,9 @@ class SqliteStore:
     def states(self, ids: Iterable[int]) -> dict[int, TaskState]:
         return reading.states(self._database, ids)
 
+    def places(self, ids: Iterable[int]) -> dict[int, tuple[str, str]]:
+        return reading.places(self._database, self._lanes, ids)
+
     def attempts(self, task_id: int) -> list[Attempt]:
         return reading.attempts(self._database, task_id)
 

@@ -17,6 +17,7 @@ from overnight.engine.goal import Endless, Goal, QueueEmpty, TheseAtRest
 from overnight.engine.loop import Result
 from overnight.engine.observers import Observers
 from overnight.engine.ports import Observer
+from overnight.host.beside import Beside
 from overnight.host.home import Home
 from overnight.host.signals import SignalWatch
 from overnight.host.stop_file import StopFile
@@ -30,6 +31,7 @@ from overnight.ui.cli.narrator import Narrator
 from overnight.ui.cli.results import Results
 from overnight.ui.cli.submit import Resumed, resume
 from overnight.ui.cli.task_options import Work
+from overnight.wiring import watching
 from overnight.wiring.adding import alone, this_process
 from overnight.wiring.engine import holding, run_engine
 from overnight.wiring.workflows import lay_down
@@ -53,6 +55,8 @@ class Manner(NamedTuple):
     results: bytes = b""
     #: Who else is told how it goes.
     observers: tuple[Observer, ...] = ()
+    #: What watches beside the engine.
+    beside: Beside | None = None
 
 
 class Onlookers:
@@ -91,6 +95,7 @@ def work_with(home: Home, store: Store, goal: Goal, onlookers: Onlookers, manner
             observer=onlookers.observer,
             settings=manner.settings,
             configured=manner.configured,
+            beside=manner.beside,
         )
     finally:
         onlookers.narrator.finish()
@@ -106,7 +111,8 @@ def say_paused(store: Store) -> None:
 
 def run_queue(home: Home, manner: Manner, *, endless: bool = False) -> Ending:
     """Work until nothing is left in the queue; `endless`: until somebody says stop."""
-    with taking(home) as store:
+    manner = manner._replace(beside=watching.beside(home, manner.settings))
+    with taking(home, manner.beside) as store:
         goal = (Endless if endless else QueueEmpty)(manner.halt, total=store.counts().unfinished)
         onlookers = Onlookers(home, store, manner, goal)
         result = work_with(home, store, goal, onlookers, manner)
@@ -132,10 +138,11 @@ def run_work(home: Home, entering: Callable[[Store], Resumed], manner: Manner) -
         How it ended, and how many inputs were completed before.
     """
     resumed: Resumed | None = None
+    manner = manner._replace(beside=watching.beside(home, manner.settings))
     after = last_seq(home.journal)
     while True:
         try:
-            with taking(home) as store:
+            with taking(home, manner.beside) as store:
                 if resumed is None:
                     with alone(home, say_waiting):
                         resumed = entering(store)
@@ -232,14 +239,14 @@ def ending_of(goal: TheseAtRest, stopped: Stopping, onlookers: Onlookers) -> End
 
 
 @contextmanager
-def taking(home: Home) -> Iterator[Store]:
+def taking(home: Home, beside: Beside | None) -> Iterator[Store]:
     """Hold the home. A STOP file that lies there when somebody starts by hand is from another night.
 
     One that is touched once we hold the home is meant for us, however long it takes to add the inputs.
     """
     stop_file = StopFile(home.stop)
     before = stop_file.touched()
-    with holding(home) as store:
+    with holding(home, beside=beside) as store:
         if stop_file.remove_if(before):
             printing.note("overnight: removed a STOP file that was left here; starting")
         yield store

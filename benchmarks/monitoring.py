@@ -1,0 +1,137 @@
+"""What watching costs and how soon it shows: the main benchmark with and without it, and the files that it writes."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import functions
+from measuring import OVERNIGHT, Row, directory, pairs, percentile, spread
+
+from overnight import MonitoringStatus
+from overnight.core.gauges import NAMES
+from overnight.core.tallies import Ending, Key
+from overnight.monitor.history.asking import Past
+from overnight.monitor.history.keeping import History
+
+TASKS = 100_000
+EVENTS = 60
+HOURS, RATE = 8, 10
+
+
+@contextmanager
+def switched(to: str) -> Iterator[None]:
+    """With the setting as said, for programs that are started meanwhile."""
+    before = os.environ.get("OVERNIGHT_MONITOR")
+    os.environ["OVERNIGHT_MONITOR"] = to
+    try:
+        yield
+    finally:
+        os.environ.pop("OVERNIGHT_MONITOR")
+        if before is not None:
+            os.environ["OVERNIGHT_MONITOR"] = before
+
+
+def rate(to: str) -> float:
+    """No-op functions a second."""
+    with switched(to):
+        return functions.ours(TASKS)
+
+
+def seen_after() -> list[float]:
+    """Seconds from the COMMIT of an added task to a monitor.json that counts it, of a home in the background."""
+    with directory() as cwd, switched("true"):
+        run(cwd, "add", "--", "true")
+        run(cwd, "start")
+        run(cwd, "wait", "--all")
+        run(cwd, "pause")
+        found = []
+        try:
+            for number in range(EVENTS):
+                before = total(cwd)
+                run(cwd, "add", "--", "true", str(number))
+                began = time.perf_counter()
+                while total(cwd) == before and time.perf_counter() - began < 10:
+                    time.sleep(0.002)
+                found.append(time.perf_counter() - began)
+        finally:
+            run(cwd, "stop", "--now")
+        return found
+
+
+def run(cwd: Path, *words: str) -> None:
+    """Run a command to its end."""
+    subprocess.run([*OVERNIGHT, *words], cwd=cwd, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def total(cwd: Path) -> int:
+    """Tasks that monitor.json counts; 0 before there is one."""
+    try:
+        return sum(MonitoringStatus.read(cwd).counts.values())
+    except Exception:  # noqa: BLE001 - not there yet
+        return 0
+
+
+def night(path: Path) -> tuple[float, list[float]]:
+    """MB of the history of a night, and seconds of a chart over all of it for each figure."""
+    start = 1_800_000_000
+    with closing(History(path)) as history:
+        for second in range(HOURS * 3600):
+            history.sample(dict.fromkeys(NAMES, second % 97 / 97), now=start + second)
+            if second % 10 == 0:
+                key = Key("default", "scan", "probe", "completed")
+                history.tally([Ending(start + second, key, 1.0)] * RATE * 10, seq=second)
+    until = start + HOURS * 3600
+    found = []
+    with closing(Past(path)) as past:
+        for name in NAMES:
+            began = time.perf_counter()
+            past.series(name, since=start, until=until, now=until)
+            found.append(time.perf_counter() - began)
+        began = time.perf_counter()
+        past.sums(since=start, until=until)
+        found.append(time.perf_counter() - began)
+    return path.stat().st_size / 1e6, found
+
+
+def measure(repeats: int = 5) -> list[Row]:
+    """The rows of the table."""
+    on, off = pairs(lambda: rate("true"), lambda: rate("false"), repeats)
+    share = statistics.median(one / other for one, other in zip(on, off, strict=True))
+    shown = [1000 * seconds for seconds in seen_after()]
+    with directory() as cwd:
+        size, charts = night(cwd / "history.db")
+    slowest = 1000 * max(charts)
+    return [
+        Row(
+            f"no-op functions a second with all that watches, {TASKS:,} of them",
+            spread(on),
+            f"without {spread(off)}: {share:.1%} pair by pair",
+            "≥ 95 %",
+            share >= 0.95,
+        ),
+        Row(
+            f"from `add` to monitor.json, p50 and p99 of {EVENTS}",
+            f"{statistics.median(shown):.0f} ms, {percentile(shown, 0.99):.0f} ms",
+            "",
+            "< 250 ms",
+            percentile(shown, 0.99) < 250,
+        ),
+        Row(f"history of {HOURS} h at {RATE} tasks/s", f"{size:.1f} MB", "", "< 50 MB", size < 50),
+        Row(
+            "slowest chart over that night, any figure",
+            f"{slowest:.1f} ms",
+            f"median {1000 * statistics.median(charts):.1f} ms",
+            "< 50 ms",
+            slowest < 50,
+        ),
+    ]
+
+
+if __name__ == "__main__":
+    print(*measure(1), sep="\n")

@@ -1,0 +1,65 @@
+"""What is measured of a machine and its work, again and again: the columns of the history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Gauge(NamedTuple):
+    """One figure that goes up and down."""
+
+    name: str
+    unit: str
+    help: str
+
+
+GAUGES = (
+    Gauge("cpu", "ratio", "Share of all CPUs that was busy, 0 to 1."),
+    Gauge("load", "count", "Load average of one minute."),
+    Gauge("memory_available", "bytes", "Memory that can be had without swapping."),
+    Gauge("disk_free", "bytes", "Room on the disk of the home."),
+    Gauge("disk_read", "bytes/s", "Read from all disks."),
+    Gauge("disk_written", "bytes/s", "Written to all disks."),
+    Gauge("network_received", "bytes/s", "Received by all interfaces but the loopback."),
+    Gauge("network_sent", "bytes/s", "Sent by them."),
+    Gauge("network_up", "bool", "1 when there is a way out of this machine, 0 when there is none."),
+    Gauge("cpu_pressure", "ratio", "Share of time in which something waited for a CPU."),
+    Gauge("memory_pressure", "ratio", "Share of time in which something waited for memory."),
+    Gauge("disk_pressure", "ratio", "Share of time in which everything waited for the disk."),
+    Gauge("waiting", "count", "Tasks that wait for their time or for others."),
+    Gauge("pending", "count", "Tasks that could start."),
+    Gauge("running", "count", "Tasks that run."),
+    Gauge("completed", "count", "Tasks that are done."),
+    Gauge("failed", "count", "Tasks that were given up."),
+    Gauge("held", "count", "Tasks that wait for a person."),
+    Gauge("slots", "count", "Attempts that may run at the same time."),
+    Gauge("active", "count", "Workers that have something to do."),
+    Gauge("rate", "1/s", "Tasks finished a second, as the engine expects it to go on."),
+)
+
+NAMES = tuple(gauge.name for gauge in GAUGES)
+
+#: One look at all of them; what is not known is left out.
+Figures = Mapping[str, float]
+
+
+class Resolution(NamedTuple):
+    """How finely something is kept, and for how long; both in seconds."""
+
+    span: int
+    kept: float
+
+
+_DAY = 86400.0
+#: From fine to coarse; each is made from the one before.
+RESOLUTIONS = (Resolution(1, _DAY), Resolution(10, 3 * _DAY), Resolution(60, 40 * _DAY), Resolution(3600, 800 * _DAY))
+
+#: Points that a chart is drawn with at most, and the least that it should have.
+MOST_POINTS, FEW_POINTS = 2000, 100
+
+
+def span_for(seconds: float, age: float) -> int:
+    """The span in which a chart over so many seconds is read, when its beginning lies `age` seconds back."""
+    kept = [one for one in RESOLUTIONS if one.kept >= age] or [RESOLUTIONS[-1]]
+    return next((one.span for one in kept if seconds / one.span <= MOST_POINTS), kept[-1].span)

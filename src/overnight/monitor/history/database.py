@@ -1,0 +1,118 @@
+"""The file of the history: opened, and begun anew where it cannot be read.
+
+A loss here costs charts and no task, so it is answered by an empty file: what was there is set aside
+for people to look at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from overnight.core.gauges import NAMES
+
+#: Of the file; another one is set aside.
+APPLICATION, VERSION = 0x4F4E4849, 1
+_PRAGMAS = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -2000"
+#: Seconds that a writer waits for another one.
+_PATIENCE = 1.0
+_DAMAGED = (apsw.CorruptError, apsw.NotADBError, apsw.FormatError)
+
+
+class Database:
+    """One connection to it.
+
+    Args:
+        path: ``history.db``.
+        readonly: To look only.
+
+    Raises:
+        apsw.Error: It cannot be opened: no room, no permission; or there is none, and it is only looked at.
+    """
+
+    def __init__(self, path: Path, *, readonly: bool = False) -> None:
+        self.path = path
+        try:
+            self._connection = _opened(path, readonly=readonly)
+        except _DAMAGED:
+            if readonly:
+                raise
+            _set_aside(path)
+            self._connection = _opened(path, readonly=False)
+        self._inode = _inode(path)
+
+    def is_in_its_place(self) -> bool:
+        """Whether this still is the file of that name: it may have been deleted, or replaced."""
+        return _inode(self.path) == self._inode
+
+    @contextmanager
+    def write(self) -> Iterator[apsw.Connection]:
+        """All or nothing.
+
+        Raises:
+            apsw.Error: Nothing was written.
+        """
+        with self._connection:
+            yield self._connection
+
+    def read(self, sql: str, bindings: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
+        """All rows."""
+        return list(self._connection.execute(sql, bindings))
+
+    def close(self) -> None:
+        """Leave it whole, without files beside it."""
+        self._connection.close()
+
+
+def _opened(path: Path, *, readonly: bool) -> apsw.Connection:
+    flags = apsw.SQLITE_OPEN_READONLY if readonly else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+    connection = apsw.Connection(str(path), flags=flags)
+    try:
+        connection.set_busy_timeout(int(_PATIENCE * 1000))
+        if not readonly:
+            _prepare(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: apsw.Connection) -> None:
+    whose, version = connection.pragma("application_id"), connection.pragma("user_version")
+    if (whose, version) not in ((0, 0), (APPLICATION, VERSION)):
+        raise apsw.FormatError
+    connection.execute(_PRAGMAS)
+    with connection:
+        connection.execute((files(__package__) / "schema.sql").read_text("utf-8"))
+        known = {row[1] for row in connection.execute("PRAGMA table_info(samples)")}
+        for name in NAMES:
+            for column in (name, f"{name}_min", f"{name}_max"):
+                if column not in known:
+                    connection.execute(f"ALTER TABLE samples ADD COLUMN {column} REAL")
+        connection.pragma("application_id", APPLICATION)
+        connection.pragma("user_version", VERSION)
+
+
+def _set_aside(path: Path) -> None:
+    for part in ("", "-wal", "-shm"):
+        file = path.with_name(path.name + part)
+        if file.exists():
+            file.replace(path.with_name(f"{path.name}.damaged{part}"))
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def typed(rows: list[tuple[object, ...]]) -> list[tuple[Any, ...]]:
+    """As the tables have them: STRICT says what stands in each column."""
+    return rows

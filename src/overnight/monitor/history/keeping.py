@@ -1,0 +1,144 @@
+"""Writing the history: one look at a time, rolled up from fine to coarse, and forgotten in time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import apsw
+
+from overnight.core.gauges import NAMES, RESOLUTIONS, Figures, Resolution
+from overnight.core.tallies import Ending, tallied
+from overnight.monitor.history.database import Database
+from overnight.monitor.history.totals import Total, add_totals, totals_in
+
+#: Spans in which what became of attempts is kept, and for how long.
+TALLIES = (Resolution(60, 40 * 86400.0), Resolution(3600, 800 * 86400.0))
+#: Rows that are forgotten in one transaction, so that none takes long.
+_PORTION = 5000
+
+_COLUMNS = ", ".join(NAMES)
+_ADD = (
+    f"INSERT INTO samples (span, at, n, {_COLUMNS}) VALUES (1, ?, 1, {', '.join('?' * len(NAMES))})"  # noqa: S608
+    " ON CONFLICT DO NOTHING"
+)
+_LEAST = ", ".join(f"{name}_min" for name in NAMES)
+_MOST = ", ".join(f"{name}_max" for name in NAMES)
+_ROLL_UP = (
+    f"INSERT OR REPLACE INTO samples (span, at, n, {_COLUMNS}, {_LEAST}, {_MOST})"  # noqa: S608 - names of ours
+    " SELECT ?1, ?2, sum(n), "
+    + ", ".join(f"sum({name} * n) / sum(iif({name} IS NULL, 0, n))" for name in NAMES)
+    + ", "
+    + ", ".join(f"min(coalesce({name}_min, {name}))" for name in NAMES)
+    + ", "
+    + ", ".join(f"max(coalesce({name}_max, {name}))" for name in NAMES)
+    + " FROM samples WHERE span = ?3 AND at >= ?2 AND at < ?2 + ?1 HAVING count(*) > 0"
+)
+_TALLY = """
+INSERT INTO tallies (span, at, queue, workflow, step, outcome, error_class, fingerprint, n, seconds, longest)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET n = n + excluded.n, seconds = seconds + excluded.seconds,
+    longest = max(longest, excluded.longest)
+"""
+
+
+class History:
+    """Keeps ``history.db``. One writer at a time.
+
+    Args:
+        path: The file; made when it is missing, begun anew when it is damaged or not there any more.
+
+    Raises:
+        apsw.Error: It cannot be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._database = Database(path)
+        #: The beginning of the row that is being filled, by span.
+        self._filling: dict[int, int] = {}
+
+    def is_in_its_place(self) -> bool:
+        """Whether this still is the file of that name."""
+        return self._database.is_in_its_place()
+
+    @property
+    def journal_seq(self) -> int:
+        """The last event that the tallies know of; 0 for none."""
+        found = self._database.read("SELECT value FROM facts WHERE name = 'journal_seq'")
+        return int(str(found[0][0])) if found else 0
+
+    def totals(self) -> list[Total]:
+        """Everything since the history began."""
+        return totals_in(self._database)
+
+    def sample(self, figures: Figures, *, now: float) -> None:
+        """Note one look, and roll up what has come to its end with it.
+
+        Args:
+            figures: By the names of `core.gauges`; unknown ones are left out.
+            now: POSIX seconds. A second look within one second counts for nothing.
+        """
+        at = int(now)
+        with self._database.write() as connection:
+            connection.execute(_ADD, (at, *(figures.get(name) for name in NAMES)))
+            for finer, coarser in pairwise(RESOLUTIONS):
+                begun = at // coarser.span * coarser.span
+                before = self._filling.get(coarser.span, begun)
+                self._filling[coarser.span] = begun
+                if before != begun:
+                    connection.execute(_ROLL_UP, (coarser.span, before, finer.span))
+
+    def catch_up(self) -> None:
+        """Roll up what an earlier writer did not come to."""
+        with self._database.write() as connection:
+            for finer, coarser in pairwise(RESOLUTIONS):
+                for begun in _not_rolled_up(connection, finer.span, coarser.span):
+                    connection.execute(_ROLL_UP, (coarser.span, begun, finer.span))
+
+    def tally(self, endings: Sequence[Ending], *, seq: int) -> None:
+        """Add up attempts that have ended.
+
+        Args:
+            endings: What became of them.
+            seq: The last event that was looked at for it: written with them, so that none counts twice.
+        """
+        with self._database.write() as connection:
+            for span, _ in TALLIES:
+                for (at, key), tally in tallied(endings, span).items():
+                    connection.execute(_TALLY, (span, at, *key, tally.n, tally.seconds, tally.longest))
+            add_totals(connection, endings)
+            connection.execute("INSERT OR REPLACE INTO facts (name, value) VALUES ('journal_seq', ?)", (seq,))
+
+    def forget(self, *, now: float) -> None:
+        """Let go what has been kept long enough; at most a portion of each kind."""
+        with self._database.write() as connection:
+            for table, kept in (("samples", RESOLUTIONS), ("tallies", TALLIES)):
+                for one in kept:
+                    _forget(connection, table, one.span, now - one.kept)
+
+    def close(self) -> None:
+        """Leave it whole."""
+        self._database.close()
+
+
+def _not_rolled_up(connection: apsw.Connection, finer: int, coarser: int) -> list[int]:
+    """Beginnings of whole coarse spans that have fine rows and no row of their own."""
+    newest = connection.execute("SELECT max(at) FROM samples WHERE span < ?", (coarser,)).get
+    last = connection.execute("SELECT max(at) FROM samples WHERE span = ?", (coarser,)).get
+    if newest is None:
+        return []
+    rows = connection.execute(
+        "SELECT DISTINCT at / ?1 * ?1 FROM samples WHERE span = ?2 AND at >= ?3 AND at < ?4 / ?1 * ?1",
+        (coarser, finer, 0 if last is None else last + coarser, newest),
+    )
+    return [row[0] for row in rows]
+
+
+def _forget(connection: apsw.Connection, table: str, span: int, before: float) -> None:
+    border = connection.execute(
+        f"SELECT at FROM {table} WHERE span = ? AND at < ? ORDER BY at LIMIT 1 OFFSET ?",  # noqa: S608 - tables of ours
+        (span, int(before), _PORTION),
+    ).get
+    upto = int(before) if border is None else border
+    connection.execute(f"DELETE FROM {table} WHERE span = ? AND at < ?", (span, upto))  # noqa: S608 - the same

@@ -1,0 +1,208 @@
+"""The sidecar: looks at the store and the machine, and writes what it sees into files of its own.
+
+It is beside the work, and the work does not know it: whatever happens to it or to its files costs
+views and no task. Each duty fails by itself, is told once, and is tried again; so a full disk or a
+deleted database heals as soon as there is room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import apsw
+
+from overnight.core.errors import OvernightError
+from overnight.core.gauges import Figures
+from overnight.host.clock import Clock
+from overnight.host.files import write_atomically
+from overnight.monitor.endings import Endings
+from overnight.monitor.history.keeping import History
+from overnight.monitor.history.totals import mean_seconds
+from overnight.monitor.snapshot import EngineState, Snapshot
+from overnight.monitor.status_file import StatusFile, describe
+from overnight.monitor.tail import JournalTail
+from overnight.store.contract import Store
+
+#: Seconds between two looks at whether anything has changed, while an engine is there.
+LOOK_EVERY = 0.1
+#: Seconds between two samples: while something runs, and while nothing does.
+BUSY, IDLE = 1.0, 60.0
+#: Seconds between two portions of the journal, and until a duty that failed is tried again.
+READ_EVERY, AGAIN_AFTER = 0.5, 5.0
+FORGET_EVERY = 600.0
+#: Seconds between two texts for Prometheus.
+EXPOSE_EVERY = 15.0
+_MOVING = frozenset({EngineState.STARTING, EngineState.STOPPING, EngineState.RESTARTING})
+
+
+class Gauges(Protocol):
+    """What is measured of the machine."""
+
+    def look(self) -> Mapping[str, float]:
+        """By the names of `core.gauges`."""
+
+
+class Duty:
+    """Something that is done again and again, and may fail.
+
+    Args:
+        name: What it is, for the one who reads that it fails.
+        act: Does it.
+        clock: Monotonic.
+        told: Is told once that it fails, and once that it works again.
+    """
+
+    def __init__(self, name: str, act: Callable[[], None], clock: Clock, told: Callable[[str], None]) -> None:
+        self._name = name
+        self._act = act
+        self._clock = clock
+        self._told = told
+        self._due = clock.monotonic()
+        self._trouble = ""
+
+    def do(self, every: float, *, now: bool = False) -> None:
+        """Do it if its time has come, and then again in `every` seconds."""
+        moment = self._clock.monotonic()
+        if moment < self._due and (not now or self._trouble):
+            return
+        trouble = self._try()
+        self._due = moment + (AGAIN_AFTER if trouble else every)
+        if bool(trouble) != bool(self._trouble):
+            self._told(f"{self._name}: {trouble}; the work goes on" if trouble else f"{self._name} is written again")
+        self._trouble = trouble
+
+    def hurry(self) -> None:
+        """Its time has come."""
+        if not self._trouble:
+            self._due = self._clock.monotonic()
+
+    def _try(self) -> str:
+        try:
+            self._act()
+        except (OSError, apsw.Error, OvernightError) as error:
+            return str(error) or type(error).__name__
+        return ""
+
+
+class Sidecar:
+    """Does everything that is due, one round after the other.
+
+    Args:
+        home: Whose: ``monitor.json`` and ``history.db`` are written there.
+        store: To look at.
+        look: Takes a picture.
+        gauges: Of the machine.
+        clock: Wall clock for the records, monotonic for the pace.
+        told: What people should know, for the log.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        store: Store,
+        *,
+        look: Callable[[], Snapshot],
+        gauges: Gauges,
+        clock: Clock,
+        told: Callable[[str], None],
+    ) -> None:
+        self._home = home
+        self._store = store
+        self._look = look
+        self._gauges = gauges
+        self._clock = clock
+        self._history: History | None = None
+        self._endings: Endings | None = None
+        self._machine: Figures = {}
+        self._picture: Snapshot | None = None
+        self._token: int | None = None
+        self._status_file = StatusFile(home / "monitor.json")
+        self._status = Duty("monitor.json", self._write_status, clock, told)
+        self._sample = Duty("history.db (samples)", self._take_sample, clock, told)
+        self._tally = Duty("history.db (attempts)", self._read_journal, clock, told)
+        self._expose = Duty("metrics.prom", self._write_metrics, clock, told)
+        self._forget = Duty("history.db (what is old)", self._let_go, clock, told)
+
+    def round(self) -> None:
+        """Everything that is due. Costs next to nothing while nothing has changed."""
+        self._sample.do(BUSY if self._is_busy else IDLE)
+        token = self._store.change_token()
+        self._status.do(BUSY if self._is_busy else IDLE, now=token != self._token)
+        self._token = token
+        self._tally.do(READ_EVERY)
+        self._expose.do(EXPOSE_EVERY)
+        self._forget.do(FORGET_EVERY)
+
+    def finish(self) -> None:
+        """The last state."""
+        for duty in (self._tally, self._sample, self._status, self._expose):
+            duty.hurry()
+            duty.do(IDLE)
+        if self._history is not None:
+            self._history.close()
+
+    @property
+    def _is_busy(self) -> bool:
+        picture = self._picture
+        return picture is not None and (picture.counts.running > 0 or picture.engine.state in _MOVING)
+
+    def _write_status(self) -> None:
+        self._picture = self._look()
+        self._status_file.write(describe(self._picture, self._machine, self._mean()))
+
+    def _mean(self) -> float | None:
+        mean = mean_seconds(self._history.totals()) if self._history is not None else None
+        return None if mean is None else round(mean, 6)
+
+    def _take_sample(self) -> None:
+        self._machine = self._gauges.look()
+        picture = self._picture or self._look()
+        self._kept().sample({**self._machine, **_of(picture)}, now=self._clock.now())
+
+    def _read_journal(self) -> None:
+        history = self._kept()
+        if self._endings is None:
+            self._endings = Endings(JournalTail(self._home / "events.jsonl", after=history.journal_seq), self._store)
+        before = self._endings.seq
+        news = self._endings.news()
+        if self._endings.seq == before:
+            return
+        try:
+            history.tally(news.endings, seq=self._endings.seq)
+        except BaseException:
+            self._endings = None  # from what was written on
+            raise
+        if news.more:
+            self._tally.hurry()
+
+    def _write_metrics(self) -> None:
+        from overnight.monitor.exposition import exposition  # 60 ms: nothing for the first moment of a night
+
+        history, picture = self._kept(), self._picture or self._look()
+        told = exposition(self._store, self._home, picture, totals=history.totals(), machine=self._machine)
+        write_atomically(self._home / "metrics.prom", told.text(), durable=False)
+
+    def _let_go(self) -> None:
+        history = self._kept()
+        history.catch_up()
+        history.forget(now=self._clock.now())
+
+    def _kept(self) -> History:
+        """The history, opened when it is not, and begun anew when it is gone."""
+        if self._history is not None and not self._history.is_in_its_place():
+            self._history.close()
+            self._history = self._endings = None
+        if self._history is None:
+            self._history = History(self._home / "history.db")
+            self._history.catch_up()
+        return self._history
+
+
+def _of(picture: Snapshot) -> dict[str, float]:
+    """What a picture says, by the names of `core.gauges`."""
+    counts, engine = picture.counts, picture.engine
+    told = {name: getattr(counts, name) for name in ("waiting", "pending", "running", "completed", "failed", "held")}
+    more = {"slots": engine.slots, "active": engine.active, "rate": picture.rate_per_second}
+    return {name: float(value) for name, value in (told | more).items() if value is not None}

@@ -1,0 +1,37 @@
+"""How finely a chart is read."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from overnight.core.gauges import MOST_POINTS, NAMES, RESOLUTIONS, span_for
+
+HOUR, DAY = 3600.0, 86400.0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "age", "span"),
+    [
+        (600, 600, 1),
+        (2 * HOUR, 2 * HOUR, 10),
+        (12 * HOUR, 12 * HOUR, 60),
+        (600, 2 * DAY, 10),
+        (600, 10 * DAY, 60),
+        (30 * DAY, 30 * DAY, 3600),
+        (600, 300 * DAY, 3600),
+    ],
+)
+def test_a_chart_is_as_fine_as_its_length_and_its_age_allow(seconds: float, age: float, span: int) -> None:
+    assert span_for(seconds, age) == span
+
+
+@given(st.floats(1, 700 * DAY), st.floats(0, 700 * DAY))
+def test_no_chart_has_too_many_points_unless_nothing_coarser_is_kept(seconds: float, more: float) -> None:
+    span = span_for(seconds, seconds + more)
+    assert seconds / span <= MOST_POINTS or span == RESOLUTIONS[-1].span
+
+
+def test_each_is_named_once() -> None:
+    assert len(set(NAMES)) == len(NAMES)

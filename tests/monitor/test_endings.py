@@ -1,0 +1,71 @@
+"""What became of attempts, read from the journal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+import msgspec
+
+from overnight.monitor import endings
+from overnight.monitor.endings import Endings
+from overnight.monitor.tail import JournalTail
+from overnight.store.contract import Store
+
+AT = "2026-01-01T00:00:00.000Z"
+
+
+class Places:
+    """Knows where tasks belong."""
+
+    def places(self, ids: set[int]) -> dict[int, tuple[str, str]]:
+        return {task_id: ("night", "scan") for task_id in ids if task_id < 100}
+
+
+def journal(path: Path, *events: dict[str, object]) -> None:
+    with path.open("ab") as file:
+        for event in events:
+            file.write(msgspec.json.encode(event) + b"\n")
+
+
+def ended(seq: int, **changes: object) -> dict[str, object]:
+    plain = {"seq": seq, "event": "file_completed", "at": AT, "id": 1, "attempt": 1, "outcome": "completed"}
+    return plain | {"state": "completed", "seconds": 2.5} | changes
+
+
+def follower(path: Path, after: int = 0) -> Endings:
+    return Endings(JournalTail(path, after=after), cast(Store, Places()))
+
+
+def test_only_what_ended_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    journal(
+        path,
+        {"seq": 1, "event": "file_added", "at": AT, "id": 1, "input": '"outcome":'},
+        {"seq": 2, "event": "file_started", "at": AT, "id": 1},
+        ended(3, step="probe"),
+        ended(4, outcome="recalled", state="pending"),
+        {"seq": 5, "event": "late_result_refused", "at": AT, "id": 1, "attempt": 1, "outcome": "completed"},
+        ended(6, id=100, outcome="failed", state="failed", error_class="unknown", fingerprint="f"),
+    )
+    follow = follower(path)
+    first, second = follow.news().endings
+    assert first.key == ("night", "scan", "probe", "completed", "", "")
+    assert first.seconds == 2.5
+    assert second.key == ("", "", "", "failed", "unknown", "f")
+    assert follow.seq == 6
+    assert follow.news().endings == []
+
+
+def test_a_long_journal_comes_in_portions(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    journal(path, *(ended(seq) for seq in range(1, 8)))
+    follow = follower(path, after=2)
+    kept = endings.PORTION
+    endings.PORTION = 3
+    try:
+        found = [follow.news() for _ in range(3)]
+    finally:
+        endings.PORTION = kept
+    assert [len(one.endings) for one in found] == [3, 2, 0]
+    assert [one.more for one in found] == [True, False, False]

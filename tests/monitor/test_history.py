@@ -1,0 +1,148 @@
+"""The history: what is kept how finely, what is forgotten, and that a loss of it costs charts alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import apsw
+import pytest
+from history_parts import NOON, ending
+
+from overnight.core.gauges import NAMES, RESOLUTIONS
+from overnight.monitor.history.asking import Past, Point
+from overnight.monitor.history.keeping import History
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "history.db"
+
+
+@pytest.fixture
+def history(path: Path) -> Iterator[History]:
+    opened = History(path)
+    yield opened
+    opened.close()
+
+
+def series(path: Path, gauge: str, *, since: float, until: float, now: float) -> list[Point]:
+    with closing(Past(path)) as past:
+        return past.series(gauge, since=since, until=until, now=now)
+
+
+def test_a_look_stands_in_the_finest_series(history: History, path: Path) -> None:
+    history.sample({"cpu": 0.5, "running": 2.0, "what nobody knows": 7.0}, now=NOON)
+    history.sample({"cpu": 0.7}, now=NOON + 0.4)
+    history.sample({"running": 3.0}, now=NOON + 1)
+    assert series(path, "cpu", since=NOON, until=NOON + 60, now=NOON + 60) == [Point(int(NOON), 0.5, 0.5, 0.5)]
+    assert [point.mean for point in series(path, "running", since=NOON, until=NOON + 60, now=NOON + 60)] == [2.0, 3.0]
+
+
+@pytest.mark.parametrize("span", [10, 60, 3600])
+def test_a_coarse_point_is_the_mean_and_the_ends_of_its_looks(history: History, path: Path, span: int) -> None:
+    """However finely those are rolled up in between, with gaps, and with a figure that is not always known."""
+    start = NOON // 3600 * 3600
+    looks = [(start + n, float(n * 37 % 101)) for n in range(0, 7300, 7)]
+    for at, value in looks:
+        history.sample({"load": value} | ({"cpu": value} if value > 50 else {}), now=at)
+    found = {
+        point.at: point
+        for point in series(path, "load", since=start, until=start + 7200, now=start + _age_that_needs(span))
+    }
+    assert set(found) == {at // span * span for at, _ in looks if at < start + 7200}
+    for at, point in found.items():
+        inside = [value for when, value in looks if at <= when < at + span]
+        assert point.mean == pytest.approx(sum(inside) / len(inside))
+        assert (point.least, point.most) == (min(inside), max(inside))
+    for point in series(path, "cpu", since=start, until=start + 7200, now=start + _age_that_needs(span)):
+        inside = [value for when, value in looks if point.at <= when < point.at + span and value > 50]
+        assert (point.least, point.most) == (min(inside), max(inside))
+        assert point.least <= point.mean <= point.most
+
+
+def _age_that_needs(span: int) -> float:
+    """An age at which nothing finer is kept any more."""
+    finer = [one.kept for one in RESOLUTIONS if one.span < span]
+    return max(finer) + 1
+
+
+def test_what_a_writer_that_was_killed_has_not_rolled_up_is_rolled_up_by_the_next_one(path: Path) -> None:
+    start = NOON // 3600 * 3600
+    first = History(path)
+    for n in range(100):
+        first.sample({"load": float(n)}, now=start + n)
+    del first  # as if killed: nothing is told to be over
+    with closing(History(path)) as second:
+        second.sample({"load": 5.0}, now=start + 200)
+        second.catch_up()
+    found = series(path, "load", since=start, until=start + 180, now=start + _age_that_needs(60))
+    assert [(point.at - start, point.mean) for point in found] == [(0, 29.5), (60, 79.5)]
+
+
+def test_what_is_old_is_forgotten_and_its_coarse_points_stay(history: History, path: Path) -> None:
+    for n in range(0, 4000, 10):
+        history.sample({"load": 1.0}, now=NOON + n)
+    history.tally([ending(NOON), ending(NOON + 50 * 86400)], seq=2)
+    later = NOON + 50 * 86400
+    history.forget(now=later)
+    with closing(apsw.Connection(str(path))) as connection:
+        spans = dict(connection.execute("SELECT span, count(*) FROM samples GROUP BY span"))
+        tallies = dict(connection.execute("SELECT span, count(*) FROM tallies GROUP BY span"))
+    assert spans.keys() == {3600}
+    assert tallies == {60: 1, 3600: 2}
+
+
+def test_attempts_are_added_up_once_by_minute_and_for_good(history: History, path: Path) -> None:
+    history.tally([ending(seconds=2), ending(seconds=4), ending(outcome="failed", fingerprint="f")], seq=9)
+    history.tally([ending(seconds=6)], seq=12)
+    assert history.journal_seq == 12
+    with closing(Past(path)) as past:
+        done, failed = past.totals()
+        most, other = past.sums(since=NOON - 60, until=NOON + 60)
+        assert past.sums(since=NOON + 120, until=NOON + 240) == []
+    assert (done.outcome, done.n, done.seconds, sum(done.buckets)) == ("completed", 3, 12.0, 3)
+    assert (failed.outcome, failed.n) == ("failed", 1)
+    assert (most.n, most.seconds, most.longest, most.first) == (3, 12.0, 6.0, int(NOON // 60 * 60))
+    assert other.fingerprint == "f"
+
+
+def test_a_gauge_that_does_not_exist_is_refused(history: History, path: Path) -> None:
+    history.sample({}, now=NOON)
+    with pytest.raises(ValueError, match="there is no gauge 'id; DROP'"):
+        series(path, "id; DROP", since=NOON, until=NOON + 1, now=NOON)
+
+
+@pytest.mark.parametrize("content", [b"no database", b"SQLite format 3\0" + b"\xff" * 5000])
+def test_one_that_is_damaged_is_set_aside_and_begun_anew(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    with closing(History(path)) as history:
+        history.sample({"cpu": 0.1}, now=NOON)
+    assert path.with_name("history.db.damaged").read_bytes() == content
+    assert len(series(path, "cpu", since=NOON, until=NOON + 1, now=NOON)) == 1
+
+
+def test_another_program_s_database_is_not_written_to(path: Path) -> None:
+    with closing(apsw.Connection(str(path))) as connection:
+        connection.execute("CREATE TABLE theirs (a); PRAGMA user_version = 5")
+    with closing(History(path)):
+        pass
+    with closing(apsw.Connection(str(path.with_name("history.db.damaged")))) as connection:
+        assert connection.execute("SELECT name FROM sqlite_schema").get == "theirs"
+
+
+def test_a_column_that_a_newer_version_has_is_added(path: Path) -> None:
+    with closing(History(path)) as history:
+        history.sample(dict.fromkeys(NAMES, 1.0), now=NOON)
+    with closing(apsw.Connection(str(path))) as connection:
+        connection.execute("ALTER TABLE samples DROP COLUMN rate")
+    with closing(History(path)) as history:
+        history.sample({"rate": 2.0}, now=NOON + 1)
+    assert [point.mean for point in series(path, "rate", since=NOON, until=NOON + 9, now=NOON)] == [2.0]
+
+
+def test_it_is_seen_when_the_file_has_gone(history: History, path: Path) -> None:
+    assert history.is_in_its_place()
+    path.unlink()
+    assert not history.is_in_its_place()

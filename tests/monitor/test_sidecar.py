@@ -1,0 +1,215 @@
+"""The sidecar: what it writes, and that no trouble of its own stays, spreads or is told twice."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from overnight.core.gauges import NAMES
+from overnight.core.states import Outcome, Reason, TaskState
+from overnight.core.task import Action, ActionKind, NewTask
+from overnight.core.verdict import Settlement
+from overnight.engine.journal import Journal
+from overnight.host.lock import HomeLock
+from overnight.monitor.history.asking import Past
+from overnight.monitor.sidecar import AGAIN_AFTER, BUSY, Sidecar
+from overnight.monitor.snapshot import take
+from overnight.monitor.status_file import MonitoringStatus
+from overnight.store.contract import Claim, Store
+from overnight.store.sqlite import SqliteStore
+
+NOON = 1_800_000_000.0
+ACTION = Action(kind=ActionKind.COMMAND, cwd=b"/data", argv=(b"process", b"{}"))
+
+
+class HandClock:
+    """Moved by hand."""
+
+    def __init__(self) -> None:
+        self.at = NOON
+
+    def now(self) -> float:
+        return self.at
+
+    def monotonic(self) -> float:
+        return self.at
+
+
+class StillMachine:
+    """Always the same."""
+
+    def look(self) -> Mapping[str, float]:
+        return {"cpu": 0.25, "disk_free": 7e9}
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = SqliteStore.open(tmp_path / "queue.db", create=True, migrate=True)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def told() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def watched(store: Store, tmp_path: Path) -> Iterator[Store]:
+    """The same store as another process sees it."""
+    assert store.counts().total == 0
+    opened = SqliteStore.open(tmp_path / "queue.db", readonly=True)
+    yield opened
+    opened.close()
+
+
+def made(home: Path, watched: Store, clock: HandClock, told: list[str]) -> Sidecar:
+    return Sidecar(
+        home,
+        watched,
+        look=lambda: take(watched, home, now=clock.now()),
+        gauges=StillMachine(),
+        clock=clock,
+        told=told.append,
+    )
+
+
+@pytest.fixture
+def sidecar(tmp_path: Path, watched: Store, clock: HandClock, told: list[str]) -> Sidecar:
+    return made(tmp_path, watched, clock, told)
+
+
+def add(store: Store, count: int) -> list[int]:
+    return store.add([NewTask(ACTION, str(n).encode()) for n in range(count)], now=NOON).ids
+
+
+def work(store: Store, home: Path, **changes: Any) -> None:
+    """Claim everything, end it after two seconds, and write the journal."""
+    fence = store.take_fence(now=NOON, by="me")
+    lanes = {lane.id: dict[str, float]() for lane in store.orders().lanes}
+    claimed = store.turn(fence=fence, now=NOON, claim=Claim(count=99, lanes=lanes, pools={})).claimed
+    plain = [
+        Settlement(one.id, one.attempt, TaskState.COMPLETED, Outcome.COMPLETED, 0, 0, NOON, 2.0) for one in claimed
+    ]
+    store.turn(fence=fence, now=NOON, settlements=[msgspec.structs.replace(one, **changes) for one in plain])
+    journal = Journal(home / "events.jsonl", store)
+    journal.pump()
+    journal.close()
+
+
+def test_what_has_changed_is_written_at_the_next_look(sidecar: Sidecar, store: Store, tmp_path: Path) -> None:
+    sidecar.round()
+    assert MonitoringStatus.read(tmp_path).files_in_queue == 0
+    add(store, 3)
+    sidecar.round()
+    status = MonitoringStatus.read(tmp_path)
+    assert (status.status, status.files_in_queue, status.estimated_remaining_files) == ("stopped", 3, 3)
+    assert status.machine == {"cpu": 0.25, "disk_free": 7e9}
+
+
+def test_while_nothing_changes_nothing_is_written(
+    sidecar: Sidecar, store: Store, tmp_path: Path, clock: HandClock
+) -> None:
+    add(store, 1)
+    sidecar.round()
+    before = (tmp_path / "monitor.json").stat().st_ino
+    clock.at += BUSY * 2
+    sidecar.round()
+    assert (tmp_path / "monitor.json").stat().st_ino == before
+
+
+def test_what_cannot_be_written_is_told_once_and_heals(
+    sidecar: Sidecar, tmp_path: Path, clock: HandClock, told: list[str]
+) -> None:
+    """The other files go on meanwhile."""
+    (tmp_path / "history.db").mkdir()
+    for _ in range(3):
+        sidecar.round()
+        clock.at += AGAIN_AFTER
+    assert sorted(words.partition(":")[0] for words in told) == [
+        "history.db (attempts)",
+        "history.db (samples)",
+        "history.db (what is old)",
+        "metrics.prom",
+    ]
+    assert all("the work goes on" in words for words in told)
+    assert MonitoringStatus.read(tmp_path).status == "stopped"
+    (tmp_path / "history.db").rmdir()
+    told.clear()
+    for _ in range(2):
+        sidecar.round()
+        clock.at += AGAIN_AFTER
+    assert len(told) == 4
+    assert all("written again" in words for words in told)
+
+
+def test_a_history_that_was_deleted_is_begun_anew(sidecar: Sidecar, tmp_path: Path, clock: HandClock) -> None:
+    sidecar.round()
+    for name in ("history.db", "history.db-wal", "history.db-shm"):
+        (tmp_path / name).unlink()
+    clock.at += 60
+    sidecar.round()
+    with closing(Past(tmp_path / "history.db")) as past:
+        assert len(past.series("cpu", since=NOON, until=NOON + 99, now=NOON + 99)) == 1
+
+
+def test_the_last_state_is_written_at_the_end(sidecar: Sidecar, tmp_path: Path, clock: HandClock) -> None:
+    lock = HomeLock(tmp_path / "lock")
+    lock.acquire({"pid": os.getpid()})
+    sidecar.round()
+    assert MonitoringStatus.read(tmp_path).status == "starting"
+    lock.release()  # no change of the store tells of it
+    clock.at += 0.05
+    sidecar.finish()
+    assert MonitoringStatus.read(tmp_path).status == "stopped"
+
+
+def test_what_became_of_attempts_is_added_up_once_whoever_dies(
+    sidecar: Sidecar, store: Store, watched: Store, tmp_path: Path, clock: HandClock
+) -> None:
+    add(store, 3)
+    work(store, tmp_path)
+    add(store, 1)
+    work(store, tmp_path, state=TaskState.FAILED, outcome=Outcome.FAILED, reason=Reason.ERROR, fingerprint="f")
+    sidecar.round()
+    del sidecar  # as if killed
+    another = made(tmp_path, watched, clock, [])
+    another.finish()
+    with closing(Past(tmp_path / "history.db")) as past:
+        done, failed = past.totals()
+    assert (done.queue, done.outcome, done.n, done.seconds) == ("default", "completed", 3, 6.0)
+    assert (failed.outcome, failed.n) == ("failed", 1)
+    status = MonitoringStatus.read(tmp_path)
+    assert (status.status, status.files_processed, status.files_failed) == ("completed", 4, 1)
+    assert (status.avg_file_duration_seconds, status.error_rate_percent) == (2.0, 25.0)
+
+
+def test_metrics_are_what_prometheus_reads(sidecar: Sidecar, store: Store, tmp_path: Path) -> None:
+    add(store, 3)
+    sidecar.finish()
+    text = (tmp_path / "metrics.prom").read_text()
+    found = {
+        (sample.name, *sorted(sample.labels.values())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+    assert found["overnight_tasks", "default", "pending"] == 3
+    assert found["overnight_engine_up",] == 0
+    assert found["overnight_machine_cpu_ratio",] == 0.25
+    assert found["overnight_oldest_waiting_seconds", "default"] == 0
+
+
+def test_every_figure_of_the_picture_has_a_column() -> None:
+    assert {"waiting", "pending", "running", "completed", "failed", "held", "slots", "active", "rate"} <= set(NAMES)
