@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ from terminal import Terminal
 from overnight.core.errors import DiskFullError, NotNowError, StoreBusyError
 from overnight.core.supervision import GAVE_UP, End, end_of
 from overnight.engine.voice import HOOK_PATIENCE
+from overnight.host.processes import identity
 
 Until = Callable[[Callable[[], object]], None]
 
@@ -298,7 +300,7 @@ def test_the_engine_of_a_killed_supervisor_goes_on_and_can_be_stopped(terminal: 
     owner = terminal.owner()
     until((terminal.cwd / "begun-a").exists)
     psutil.Process(owner["supervisor"]).kill()
-    until(lambda: not psutil.pid_exists(owner["supervisor"]))
+    until(lambda: identity(owner["supervisor"]) is None)  # a zombie may be nobody's child
     assert "which is gone: nobody starts the engine again" in terminal.run("status")
     (terminal.cwd / "go").touch()
     until(lambda: terminal.counts()["completed"] == 1)
@@ -314,7 +316,7 @@ def test_a_frozen_engine_is_replaced_and_its_stacks_are_in_the_log(terminal: Ter
     until(lambda: terminal.owner()["pid"] not in (first, terminal.owner()["supervisor"]))
     log = (terminal.cwd / ".overnight" / "engine.log").read_text()
     assert "Fatal Python error: Aborted" in log
-    assert "in _listen" in log or "in wait" in log
+    assert re.search(r'File ".*/overnight/.*", line \d+ in ', log)  # wherever it was
     assert "did not answer for 5 s and was killed" in log
     terminal.run("stop")
 

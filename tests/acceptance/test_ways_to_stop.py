@@ -191,6 +191,9 @@ def test_stop_now_goes_past_an_engine_that_is_frozen(night: Night) -> None:
     done = night.terminal.complete("stop", "--now")
     assert done.returncode == 0, done.stderr
     assert f"the engine (process {engine}) does not answer and is killed".encode() in done.stderr
+    said = night.terminal.run("status")
+    assert "2 tasks: 1 pending, 1 interrupted\n" in said
+    assert "interrupted: the engine ended while they ran; the next one sees them dead and runs them again\n" in said
     night.ended()
     night.goes_on()
 

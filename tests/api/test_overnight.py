@@ -291,6 +291,8 @@ def test_limits_end_a_task_for_their_own_reasons(night: Overnight) -> None:
         (lambda n: n.add(record, "a", needs=["gpu"]), TypeError, "amounts by name are wanted"),
         (lambda n: n.add(record, "a", queue="a b"), ValueError, "cannot be the name of a queue"),
         (lambda n: n.add(record, "a", at_most_once="no"), TypeError, "at_most_once is 'no'"),
+        (lambda n: n.add(["true"], "a", keep_children=1), TypeError, "keep_children is 1"),
+        (lambda n: n.add(record, "a", keep_children=True), ValueError, "keep_children is about what a command leaves"),
         (lambda n: n.add(record, "a", title=7), TypeError, "title is a int"),
         (lambda n: n.add_many(record, "abc"), TypeError, "one input, and several are wanted"),
         (lambda n: n.run(slots=0), ValueError, "slots is 0"),

@@ -145,6 +145,44 @@ def test_purge_kills_nobody_whose_number_was_read_before_it_was_given_to_him() -
         stranger.kill()
 
 
+def test_a_number_that_was_given_up_means_that_process_alone() -> None:
+    """Whoever has it later is waited for like everybody else."""
+    assert (
+        in_a_subreaper("""
+            import overnight.host.purge as room
+            stuck, later = spawn("exec sleep 60"), spawn("exec sleep 60")
+            room.give_up([stuck, later])
+            room._given_up[later] -= 1
+            room._reap = lambda pid: False
+            print(strays() == [later], purge(seconds=0.0) == {later}, list(room._given_up) == [stuck])
+            """)
+        == "True True True\n"
+    )
+
+
+def test_a_process_that_was_left_on_purpose_is_left_alone_with_all_below_it() -> None:
+    """Also when it is not right below whoever purges; its end is taken like that of any other stray."""
+    assert (
+        in_a_subreaper("""
+            from overnight.host.kept import become_kept, is_kept
+            middle = os.fork()
+            if not middle:
+                if not os.fork():
+                    become_kept()
+                    spawn("sleep 60")
+                time.sleep(60)
+                os._exit(0)
+            until(lambda: any(is_kept(pid) and children(pid) for pid in children(middle)))
+            [kept] = [pid for pid in children(middle) if is_kept(pid)]
+            print(purge(), children(os.getpid()) == [kept], strays(), len(children(kept)))
+            os.kill(children(kept)[0], signal.SIGKILL)
+            os.kill(kept, signal.SIGKILL)
+            until(lambda: not strays() and not children(os.getpid()))
+            """)
+        == "set() True [] 1\n"
+    )
+
+
 # -- sweep -----------------------------------------------------------------------------------
 
 
@@ -247,11 +285,11 @@ def test_strangers_whose_environment_cannot_be_read_do_not_hold_up_a_sweep(monke
     monkeypatch.setattr(purge, "monotonic", lambda: now[0])
     monkeypatch.setattr(purge, "environment_in_time", slow)
     monkeypatch.setattr(purge, "identity", lambda pid: Identity(pid, 1, "boot"))
-    monkeypatch.setattr(purge, "_everybody", lambda: [10**7 + number for number in range(4)])
+    monkeypatch.setattr(purge, "everybody", lambda: [10**7 + number for number in range(4)])
     assert purge.sweep(b"COOKIE=x", seconds=10.0) == []
     assert len(asked) == 4  # once each, not in each round
 
     asked.clear()
-    monkeypatch.setattr(purge, "_everybody", lambda: [10**7 + number for number in range(1000)])
+    monkeypatch.setattr(purge, "everybody", lambda: [10**7 + number for number in range(1000)])
     assert purge.sweep(b"COOKIE=x", seconds=10.0) == []
     assert len(asked) <= 11

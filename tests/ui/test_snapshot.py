@@ -176,13 +176,35 @@ def test_a_supervisor_that_gave_up_is_told_of_until_somebody_starts_again(store:
     assert take(store, tmp_path, now=NOON).engine.supervisor is None
 
 
+@pytest.mark.usefixtures("engine")
 def test_running_tasks_are_shown_with_what_they_do(store: Store, tmp_path: Path) -> None:
+    begin_one(store)
+    picture = take(store, tmp_path, now=NOON + 5)
+    assert (picture.counts.running, picture.interrupted) == (1, 0)
+    assert [(view.task.input, view.action.argv if view.action else ()) for view in picture.running] == [
+        (b"a", (b"gzip",))
+    ]
+
+
+def test_without_an_engine_what_runs_by_the_books_was_interrupted(store: Store, tmp_path: Path) -> None:
+    begin_one(store)
+    picture = take(store, tmp_path, now=NOON + 5)
+    assert (picture.counts.running, picture.interrupted) == (1, 1)
+    assert [(view.interrupted, view.seconds) for view in picture.running] == [(True, None)]
+
+
+def test_what_a_program_has_popped_goes_on_without_an_engine(store: Store, tmp_path: Path) -> None:
+    begin_one(store)
+    store.add([NewTask(Action(ActionKind.COMMAND, b"/", argv=(b"gzip",)), b"b")], now=NOON)
+    store.pop("default", owner="1:2:boot", now=NOON, by="a program")
+    picture = take(store, tmp_path, now=NOON + 5)
+    assert (picture.counts.running, picture.interrupted) == (2, 1)
+    assert {view.task.input: view.interrupted for view in picture.running} == {b"a": True, b"b": False}
+
+
+def begin_one(store: Store) -> None:
+    """An engine has claimed a task."""
     store.add([NewTask(Action(ActionKind.COMMAND, b"/", argv=(b"gzip",)), b"a")], now=NOON)
     fence = store.take_fence(now=NOON, by="engine")
     lanes = {lane.id: {"work": 1.0} for lane in store.orders().lanes}
     store.turn(fence=fence, now=NOON, claim=Claim(count=1, lanes=lanes, pools={"work": 1.0}))
-    picture = take(store, tmp_path, now=NOON + 5)
-    assert picture.counts.running == 1
-    assert [(view.task.input, view.action.argv if view.action else ()) for view in picture.running] == [
-        (b"a", (b"gzip",))
-    ]

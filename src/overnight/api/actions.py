@@ -78,6 +78,11 @@ def _argv(command: Sequence[object]) -> tuple[bytes, ...]:
 def _base(
     settings: Settings, kind: ActionKind, options: Options, *, argv: tuple[bytes, ...] = (), call: str = ""
 ) -> Action:
+    if options.keep_children and kind is not ActionKind.COMMAND:
+        raise ArgumentValueError(
+            "keep_children is about what a command leaves running, and this is none; nothing was added",
+            hint="leave it out; a step that runs a command takes it itself",
+        )
     env, env_names = _environment(settings.env, options.env)
     return Action(
         kind=kind,
@@ -92,6 +97,7 @@ def _base(
         backoff=settings.backoff,
         kill_grace=settings.kill_grace,
         at_most_once=options.at_most_once,
+        keep_children=options.keep_children,
         keep_output=settings.keep_output,
         inline_result=settings.inline_result,
     )

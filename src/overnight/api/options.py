@@ -70,12 +70,14 @@ class AddOptions(TaskOptions, total=False):
         at: Not before this moment: a datetime (a naive one is local time) or POSIX seconds; None for now.
         title: What people call it.
         description: More about it.
+        keep_children: What a command leaves running goes on when it has ended well.
     """
 
     needs: Mapping[str, float]
     at: datetime | float | None
     title: str
     description: str
+    keep_children: bool
 
 
 class AddManyOptions(AddOptions, total=False):
@@ -101,6 +103,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     processes: int | UnsetType | None = UNSET
     retries: int | UnsetType = UNSET
     at_most_once: bool = False
+    keep_children: bool = False
     env: tuple[str, ...] = ()
     queue: str = DEFAULT_QUEUE
     priority: int = 0
@@ -200,6 +203,7 @@ _READERS: dict[str, Callable[[Any], object]] = {
     **{setting.name: _limit_of(setting) for setting in LIMIT_SETTINGS if setting.name in LIMITS},
     "retries": lambda value: whole(value, "retries", least=0, most=MOST_RETRIES),
     "at_most_once": lambda value: yes_or_no(value, "at_most_once"),
+    "keep_children": lambda value: yes_or_no(value, "keep_children"),
     "env": _names,
     "queue": queue_name,
     "priority": priority,

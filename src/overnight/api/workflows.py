@@ -61,6 +61,7 @@ class StepOptions(TypedDict, total=False):
         resources: Amounts by name, and a limit of ``memory``.
         env: Variables of the environment besides those of the task.
         writes: The files that it writes, as templates.
+        keep_children: What its command leaves running goes on when that has ended well.
         title: What people call it.
     """
 
@@ -74,6 +75,7 @@ class StepOptions(TypedDict, total=False):
     resources: Mapping[str, Any]
     env: Mapping[str, str]
     writes: str | Sequence[str]
+    keep_children: bool
     title: str
 
 

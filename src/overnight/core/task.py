@@ -107,6 +107,8 @@ class Action(msgspec.Struct, frozen=True, omit_defaults=True):
     kill_grace: float = DEFAULT_KILL_GRACE
     #: An interrupted attempt makes the task HELD instead of PENDING.
     at_most_once: bool = False
+    #: What its command leaves running when it has ended well goes on; after any other end it is ended as usual.
+    keep_children: bool = False
     #: Bytes kept of each attempt's output (half head, half tail).
     keep_output: int = 64 * 1024 * 1024
     #: Bytes of a function's result that the store takes itself; a larger one goes into a file of its own.

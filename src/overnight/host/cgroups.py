@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from overnight.host.clock import SystemClock
+from overnight.host.processes import below
 
 CONTROLLERS = ("memory", "pids")
 #: Seconds for what was killed to be gone; seconds between two looks.
@@ -26,6 +27,8 @@ GONE_WITHIN, PAUSE = 5.0, 0.002
 #: Seconds after which an empty group of ours is nobody's any more.
 FORGOTTEN_AFTER = 3600.0
 PREFIX = "overnight-"
+#: Below the group of a home: what tasks have left running on purpose.
+KEPT = "kept"
 
 _clock = SystemClock()
 
@@ -79,6 +82,12 @@ class Group:
             time.sleep(PAUSE)
         return []
 
+    def below(self) -> list[Group]:
+        """The groups right below it."""
+        with contextlib.suppress(OSError):
+            return [Group(path) for path in self.path.iterdir() if path.is_dir()]
+        return []
+
     def remove(self) -> bool:
         """Remove it and the groups below; whether it is gone. One with processes in it stays."""
         for group in reversed(list(self._groups())):
@@ -89,10 +98,8 @@ class Group:
     def _groups(self) -> Iterator[Path]:
         """It and all below, outside first."""
         yield self.path
-        with contextlib.suppress(OSError):
-            for below in self.path.iterdir():
-                if below.is_dir():
-                    yield from Group(below)._groups()  # noqa: SLF001 - of the same kind
+        for group in self.below():
+            yield from group._groups()  # noqa: SLF001 - of the same kind
 
     # -- walls -------------------------------------------------------------------------------
 
@@ -125,6 +132,26 @@ def own() -> Path | None:
             path = mount / line[3:].lstrip("/")
             return path if path.is_dir() else None
     return None
+
+
+def leave_worker() -> None:
+    """Put this process and all below it where what goes on lives, if it is in the group of a worker of ours.
+
+    What is forked meanwhile is born in the group of its parent: so look again until nobody is left behind.
+
+    Raises:
+        OSError: They cannot be moved.
+    """
+    here = own()
+    if here is None or not here.parent.name.startswith(PREFIX):
+        return
+    kept = Group(here.parent / KEPT)
+    kept.make()
+    kept.enter(os.getpid())
+    while behind := set(below(os.getpid())).intersection(Group(here).members()):
+        for pid in behind:
+            with contextlib.suppress(ProcessLookupError):
+                kept.enter(pid)
 
 
 def usable() -> Path | None:

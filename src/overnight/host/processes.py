@@ -18,6 +18,7 @@ import resource
 import select
 import signal
 import sys
+from collections.abc import Collection
 from typing import NamedTuple
 
 LINUX = sys.platform == "linux"
@@ -119,6 +120,34 @@ def children(pid: int) -> list[int]:
     for thread in threads:
         found += _children_of_thread(pid, thread)
     return found
+
+
+def below(pid: int, leave: Collection[int] = ()) -> list[int]:
+    """Everything below a process, parents first, without the children in `leave` and what is below those."""
+    members = [child for child in children(pid) if child not in leave]
+    seen = set(members)
+    for member in members:  # grows while it is walked
+        fresh = [child for child in children(member) if child not in seen]
+        seen.update(fresh)
+        members += fresh
+    return members
+
+
+def everybody() -> list[int]:
+    """All processes of this machine that can be seen."""
+    if LINUX:
+        return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    import psutil
+
+    return psutil.pids()
+
+
+def is_named(pid: int, name: bytes) -> bool:
+    """Whether the kernel calls it so (15 bytes at most): as its program, unless it has chosen another name."""
+    try:
+        return read_whole(f"/proc/{pid}/stat").partition(b"(")[2].rpartition(b")")[0] == name
+    except OSError:
+        return False
 
 
 def environment(pid: int) -> bytes:

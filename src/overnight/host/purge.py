@@ -4,13 +4,12 @@ A group or a session is easy to leave, so neither is trusted. Purge stands on th
 loses its parents becomes a child of ours, so when there is no child there is nothing below at all.
 It kills what it sees and looks again until it sees nothing, which also ends a process that forks
 faster than it can be named. Sweep stands on a cookie in the environment, for the one case in which
-all who could purge were killed at the same instant.
+all who could purge were killed at the same instant. Neither touches what was left running on purpose
+(see `kept`).
 
 Exit statuses are never stolen: only numbers seen as children and not in `keep` are reaped. A
 ``waitpid(-1)`` here once turned an exit status of 7 into a success.
 """
-
-# ruff: noqa: PTH208 - /proc is read with plain calls, thousands of files in a row
 
 from __future__ import annotations
 
@@ -21,7 +20,8 @@ import time
 from collections.abc import Collection
 
 from overnight.host.clock import SystemClock
-from overnight.host.processes import LINUX, Identity, born, children, environment_in_time, identity, parent
+from overnight.host.kept import is_below_kept, is_kept
+from overnight.host.processes import LINUX, Identity, born, children, environment_in_time, everybody, identity, parent
 
 monotonic = SystemClock().monotonic
 #: Looks in a row that must find nothing: the list of children may miss one that moves.
@@ -35,8 +35,9 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 0.0002, 0.05
 #: Seconds after which an environment counts as one that cannot be read; it is a matter of microseconds.
 TOO_LONG = 0.5
 
-#: What could not be seen dead in the time that it was given. It is still killed and waited for, by the way.
-_given_up: set[int] = set()
+#: What could not be seen dead in the time that it was given, with its start, for numbers come again. It is still
+#: killed and waited for, by the way.
+_given_up: dict[int, int] = {}
 #: Children of this process that no purge may touch: keepers, a copier, a sidecar.
 _ours: set[int] = set()
 #: Children that are nobody's here and came from elsewhere, with their starts: others reap them, and numbers come again.
@@ -61,7 +62,7 @@ def spare_strangers(pids: Collection[int] | None = None, *, reap: bool = False) 
     """
     for pid in children(os.getpid()) if pids is None else pids:
         start = born(pid)
-        if pid in _ours or pid in _given_up or start is None:
+        if pid in _ours or _is_given_up(pid) or start is None:
             continue
         if not (reap and _reap(pid)):
             _strangers[pid] = start
@@ -80,7 +81,14 @@ def forget(pid: int) -> None:
 
 def give_up(pids: Collection[int]) -> None:
     """Do not wait for these any more: they are stuck in the kernel, and the night must go on."""
-    _given_up.update(pids)
+    _given_up.update((pid, start) for pid in pids if (start := born(pid)) is not None)
+
+
+def _is_given_up(pid: int) -> bool:
+    start = _given_up.get(pid)
+    if start is not None and born(pid) != start:
+        del _given_up[pid]
+    return pid in _given_up
 
 
 def purge(keep: Collection[int] = (), *, seconds: float = 5.0, below: int = 0) -> set[int]:
@@ -101,9 +109,7 @@ def purge(keep: Collection[int] = (), *, seconds: float = 5.0, below: int = 0) -
         if not kept and not below and not _has_children():
             return set()
         left = _strike(kept, below or os.getpid())
-        if _given_up:
-            _given_up.difference_update([pid for pid in _given_up if identity(pid) is None])
-            left -= _given_up
+        left = {pid for pid in left if not _is_given_up(pid)}
         quiet = 0 if left else quiet + 1
         if left and monotonic() > deadline:
             return left
@@ -115,8 +121,7 @@ def purge(keep: Collection[int] = (), *, seconds: float = 5.0, below: int = 0) -
 
 def strays(keep: Collection[int] = ()) -> list[int]:
     """Living children of this process that nobody owns, after reaping the dead ones."""
-    kept = _kept(keep)
-    return [pid for pid in children(os.getpid()) if pid not in kept and not _reap(pid) and pid not in _given_up]
+    return [pid for pid in _nobodys(os.getpid(), _kept(keep)) if not _is_given_up(pid)]
 
 
 def see_off(*, patience: float, seconds: float = 5.0) -> set[int]:
@@ -132,12 +137,17 @@ def see_off(*, patience: float, seconds: float = 5.0) -> set[int]:
     return purge(seconds=seconds)
 
 
+def _nobodys(root: int, kept: Collection[int]) -> list[int]:
+    """Living children that nobody owns and nobody has left on purpose, after reaping the dead ones."""
+    return [pid for pid in children(root) if pid not in kept and not _reap(pid) and not is_kept(pid)]
+
+
 def _strike(kept: Collection[int], root: int) -> set[int]:
     """Kill every one seen, once. Returns those that may still live."""
-    seen = {pid: None for pid in children(root) if pid not in kept and not _reap(pid)}
+    seen = dict.fromkeys(_nobodys(root, kept))
     fresh = list(seen)
     while fresh:
-        fresh = [child for pid in fresh for child in children(pid) if child not in seen]
+        fresh = [child for pid in fresh for child in children(pid) if child not in seen and not is_kept(child)]
         seen |= dict.fromkeys(fresh)
     # Those above first: one that saw its child killed could still tell of a good end.
     for pid in seen:
@@ -230,13 +240,13 @@ def sweep(mark: bytes, *, seconds: float, patience: float = 0.0, patient_with: b
 def _bearers(mark: bytes, mine: set[int], unreadable: set[Identity | None], *, until: float) -> list[int]:
     """Everybody whose environment has the line, as far as it can be told until then."""
     found = []
-    for pid in _everybody():
+    for pid in everybody():
         began = monotonic()
         if began > until:
             break
         if pid in mine or (unreadable and identity(pid) in unreadable):
             continue
-        if _carries(pid, mark):
+        if _is_target(pid, mark):
             found.append(pid)
         elif monotonic() - began > TOO_LONG:
             unreadable.add(identity(pid))
@@ -248,7 +258,7 @@ def _strike_across_lives(pid: int, mark: bytes, sparing: bytes) -> bool:
     if sparing and _carries(pid, sparing):
         return False
     if not LINUX:
-        if _carries(pid, mark):
+        if _is_target(pid, mark):
             _kill(pid)
         return True
     try:
@@ -257,7 +267,7 @@ def _strike_across_lives(pid: int, mark: bytes, sparing: bytes) -> bool:
         return True
     try:
         # From here on the descriptor means one process; look again whether it is the one.
-        if _carries(pid, mark):
+        if _is_target(pid, mark):
             signal.pidfd_send_signal(descriptor, signal.SIGKILL)
     except OSError:
         pass  # gone in between, or another user's: the next look tells
@@ -266,16 +276,12 @@ def _strike_across_lives(pid: int, mark: bytes, sparing: bytes) -> bool:
     return True
 
 
+def _is_target(pid: int, mark: bytes) -> bool:
+    return _carries(pid, mark) and not is_below_kept(pid)
+
+
 def _carries(pid: int, line: bytes) -> bool:
     return b"\0" + line + b"\0" in b"\0" + environment_in_time(pid) and identity(pid) is not None
-
-
-def _everybody() -> list[int]:
-    if LINUX:
-        return [int(name) for name in os.listdir("/proc") if name.isdigit()]
-    import psutil
-
-    return psutil.pids()
 
 
 def _ancestry() -> set[int]:

@@ -13,7 +13,7 @@ import os
 from collections.abc import Collection
 
 from overnight.core.limits import Usage
-from overnight.host.processes import LINUX, children, read_whole, stat_fields
+from overnight.host.processes import LINUX, below, read_whole, stat_fields
 
 _TICK = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -33,7 +33,7 @@ def measure(root: int, leave: Collection[int] = (), *, exact_above: int | None =
     if not LINUX:
         return _measure_elsewhere(root, leave)
     cpu_ticks = resident = threads = 0
-    members = _below(root, leave)
+    members = below(root, leave)
     for pid in members:
         fields = stat_fields(pid)
         if fields is None:
@@ -45,17 +45,6 @@ def measure(root: int, leave: Collection[int] = (), *, exact_above: int | None =
     if exact_above is not None and resident > exact_above:
         resident = min(resident, sum(map(_fair_share, members)))
     return Usage(cpu_ticks / _TICK + _of_the_reaped(root), resident, threads)
-
-
-def _below(root: int, leave: Collection[int]) -> list[int]:
-    """Everything below a process, parents first."""
-    members = [pid for pid in children(root) if pid not in leave]
-    seen = set(members)
-    for pid in members:  # grows while it is walked
-        fresh = [child for child in children(pid) if child not in seen]
-        seen.update(fresh)
-        members += fresh
-    return members
 
 
 def _of_the_reaped(root: int) -> float:
@@ -81,7 +70,7 @@ def _measure_elsewhere(root: int, leave: Collection[int]) -> Usage:
     import psutil
 
     cpu, resident, threads = _of_the_reaped(root), 0, 0
-    for pid in _below(root, leave):
+    for pid in below(root, leave):
         try:
             process = psutil.Process(pid)
             times = process.cpu_times()

@@ -125,7 +125,7 @@ class EngineView(msgspec.Struct, frozen=True):
 
 
 class RunningView(msgspec.Struct, frozen=True):
-    """A task that runs. `seconds` since it began; None when it has not begun yet."""
+    """A task that runs. `seconds` since it began; None when it has not begun yet, or runs no more."""
 
     task: Task
     action: Action | None
@@ -134,6 +134,8 @@ class RunningView(msgspec.Struct, frozen=True):
     steps: tuple[str, ...] = ()
     #: What it said last of how far it is; of a workflow task, that of one of its steps.
     report: Progress | None = None
+    #: It ran when its engine ended. Nobody works on it until the next one starts.
+    interrupted: bool = False
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -149,6 +151,12 @@ class Snapshot(msgspec.Struct, frozen=True):
     seconds_left: float | None
     #: The last line of ``heartbeat.log``, whether its engine lives or not.
     heartbeat: Beat | None = None
+
+    @property
+    def interrupted(self) -> int:
+        """Of those that run by the books, how many ran when their engine ended and wait for the next one."""
+        is_stopped = self.engine.state is EngineState.STOPPED
+        return self.counts.running - self.counts.popped if is_stopped else 0
 
     @property
     def healthy(self) -> bool:
@@ -175,7 +183,7 @@ def take(store: Store, home: Path, *, now: float) -> Snapshot:
         at=now,
         engine=engine,
         counts=store.counts(),
-        running=_running(store, home, now),
+        running=_running(store, home, now, _in_hand(store) if engine.state is EngineState.STOPPED else None),
         rate_per_second=figures.rate_per_second if figures else None,
         seconds_left=figures.seconds_left if figures else None,
         heartbeat=last_beat(home / "heartbeat.log"),
@@ -259,7 +267,13 @@ def _view(report: Report, *, alive: bool) -> SupervisorView:
     return SupervisorView(report.pid, alive, report.gave_up, report.restarts, report.last_crash, report.last_crash_at)
 
 
-def _running(store: Store, home: Path, now: float) -> list[RunningView]:
+def _in_hand(store: Store) -> set[int]:
+    """The tasks that programs outside the engine have taken; they go on without one."""
+    return {one.task_id for one in store.popped()}
+
+
+def _running(store: Store, home: Path, now: float, going_on: set[int] | None) -> list[RunningView]:
+    """What runs by the books. `going_on`: without an engine, all that does; None for everything."""
     tasks = store.tasks(Query(states=(TaskState.RUNNING,), limit=MOST_RUNNING))
     actions = store.actions({task.action_id for task in tasks})
     steps = _running_steps(store) if any(one.kind is ActionKind.WORKFLOW for one in actions.values()) else {}
@@ -268,14 +282,19 @@ def _running(store: Store, home: Path, now: float) -> list[RunningView]:
         RunningView(
             task,
             actions.get(task.action_id),
-            None if task.started_at is None else max(0.0, now - task.started_at),
+            None if task.started_at is None or _is_idle(task, going_on) else max(0.0, now - task.started_at),
             tuple(one.step for one in steps.get(task.id, ())),
             next(
                 (found for one in (task, *steps.get(task.id, ())) if (found := told.get((one.id, one.attempt)))), None
             ),
+            interrupted=_is_idle(task, going_on),
         )
         for task in tasks
     ]
+
+
+def _is_idle(task: Task, going_on: set[int] | None) -> bool:
+    return going_on is not None and task.id not in going_on
 
 
 def _running_steps(store: Store) -> dict[int, list[Task]]:

@@ -30,6 +30,7 @@ from overnight.core.workflow.values import (
     retries,
     step_name,
     text,
+    yes_or_no,
 )
 
 Schema = dict[str, Any]
@@ -105,6 +106,12 @@ _WORK = (
         _one("env", environment),
         {"type": "object", "additionalProperties": _TEXT},
         "variables of the environment, besides those of the task",
+    ),
+    Field(
+        "keep_children",
+        _one("keep_children", yes_or_no),
+        {"type": "boolean"},
+        "what its command leaves running goes on when that has ended well",
     ),
     Field("title", _one("title", text), _TEXT, "what people call it"),
 )

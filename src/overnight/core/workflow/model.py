@@ -67,6 +67,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     memory: int | None = None
     #: Variables of the environment besides those of the task.
     env: dict[str, str] = {}
+    #: What its command leaves running goes on.
+    keep_children: bool = False
     #: What it writes, as templates: two steps must not write the same.
     writes: tuple[str, ...] = ()
     title: str = ""

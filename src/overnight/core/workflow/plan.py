@@ -214,6 +214,7 @@ class Plan:
             in_workflow=True,
             captures=bool(step.run) and self._facts[node].is_used,
             is_gate=is_gate,
+            keep_children=step.keep_children,
             retry_on=step.retry_on,
         )
 

@@ -79,6 +79,9 @@ def _whole(reader: _Reader, table: Mapping[str, Any], values: dict[str, Any], wh
     elif "run" not in table and "call" not in table:
         advice = 'write run = ["program", "{input}"] or call = "module:function"'
         reader.faults.append(Fault(where, "there is nothing to do in this step", advice, at_key=True))
+    elif "call" in table and values.get("keep_children"):
+        words = "keep_children is about what a command leaves running, and this step calls a function"
+        reader.faults.append(Fault((*where, "keep_children"), words, "leave it out, or run a command", at_key=True))
     elif "id" in values and ("run" in values or "call" in values):
         return Step(**values)
     return None

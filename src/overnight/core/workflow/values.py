@@ -64,6 +64,13 @@ def text(written: object) -> str:
     raise Wrong(f"{quoted(written)} is no text on one line")
 
 
+def yes_or_no(written: object) -> bool:
+    """``true`` or ``false``."""
+    if isinstance(written, bool):
+        return written
+    raise Wrong(f"{quoted(written)} is neither true nor false")
+
+
 def names(written: object) -> tuple[str, ...]:
     """A list of names, each once."""
     found = _texts(written, "a list of names, as in ['probe', 'tag']")

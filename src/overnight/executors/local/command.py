@@ -16,14 +16,17 @@ import resource
 import signal
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from overnight.core.limits import Limits
 from overnight.core.placeholders import columns, expand
 from overnight.core.states import ErrorClass
 from overnight.core.task import Action, text
 from overnight.executors.contract import Spec
+from overnight.executors.local.main_process import MainProcess, OwnChild
+from overnight.executors.local.pipes import Pipes
 from overnight.executors.local.place import Place
 
 #: What Python or the keeper ignores, and a program expects to find at its default.
@@ -32,6 +35,10 @@ SIGNALS_TO_RESET = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTER
 LONGEST_WORD = 128 * 1024 - 1
 
 _SHORT_OF = {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC}
+
+
+#: Starts a program with these words and this environment.
+Start = Callable[[bytes, list[bytes], dict[bytes, bytes]], MainProcess]
 
 
 class RefusedError(Exception):
@@ -67,12 +74,13 @@ class Template:
         # for those that name it; others may make it themselves.
         self._makes_directory = any(b"OVERNIGHT_WORK_DIR" in word for word in action.argv)
 
-    def spawn(self, spec: Spec, stdio: tuple[int, int, int], now: float) -> int:
-        """Start the command in a session of its own and return its number.
+    def spawn(self, spec: Spec, null: int, pipes: Pipes, now: float) -> MainProcess:
+        """Start the command in a session of its own.
 
         Args:
             spec: The attempt.
-            stdio: Descriptors to become its stdin, stdout and stderr.
+            null: A descriptor of nothing, to be its stdin.
+            pipes: Into which it prints; its own alone if it may leave something running.
             now: POSIX seconds.
 
         Raises:
@@ -83,13 +91,14 @@ class Template:
         if not words:
             raise RefusedError("the command is empty; there is nothing to run")
         environ = self._environment(spec, now)
+        start = partial(self._behind_warden if self.action.keep_children else self._as_child, spec, null, pipes)
         try:
-            return self._launch(self._program(words[0]), words, environ, stdio)
+            return start(self._program(words[0]), words, environ)
         except FileNotFoundError:
             self._programs.pop(words[0], None)
-            return self._spawn_again(words, environ, stdio)
+            return self._spawn_again(words, environ, start)
         except OSError as error:
-            return self._without_format(error, words, environ, stdio)
+            return self._without_format(error, words, environ, start)
         except ValueError as error:
             raise RefusedError(f"the command cannot be run: {error}") from None
 
@@ -146,11 +155,11 @@ class Template:
                 return candidate
         raise RefusedError(f"there is no program {text(name)!r} on the task's PATH ({text(self._path)})")
 
-    def _spawn_again(self, words: list[bytes], environ: dict[bytes, bytes], stdio: tuple[int, int, int]) -> int:
+    def _spawn_again(self, words: list[bytes], environ: dict[bytes, bytes], start: Start) -> MainProcess:
         """The program has moved since it was found, or it is a script whose interpreter is missing."""
         program = self._program(words[0])
         try:
-            return self._launch(program, words, environ, stdio)
+            return start(program, words, environ)
         except FileNotFoundError:
             there = os.path.lexists(program)
             why = "is there, but what it needs to run (its interpreter) is not" if there else "does not exist"
@@ -159,22 +168,32 @@ class Template:
             raise _refused(error, program) from None
 
     def _without_format(
-        self, error: OSError, words: list[bytes], environ: dict[bytes, bytes], stdio: tuple[int, int, int]
-    ) -> int:
+        self, error: OSError, words: list[bytes], environ: dict[bytes, bytes], start: Start
+    ) -> MainProcess:
         """A script without a first line that says who runs it goes to the shell, as everywhere else."""
         program = self._program(words[0])
         if error.errno != errno.ENOEXEC or not _is_script(program):
             raise _refused(error, program) from None
         try:
-            return self._launch(b"/bin/sh", [b"sh", program, *words[1:]], environ, stdio)
+            return start(b"/bin/sh", [b"sh", program, *words[1:]], environ)
         except OSError as again:
             raise _refused(again, program) from None
 
-    def _launch(
-        self, program: bytes, words: list[bytes], environ: dict[bytes, bytes], stdio: tuple[int, int, int]
-    ) -> int:
-        actions: list[tuple[int, ...]] = [(os.POSIX_SPAWN_DUP2, source, target) for target, source in enumerate(stdio)]
-        return spawn(program, words, environ, actions, open_files=self.action.open_files)
+    def _as_child(
+        self, _spec: Spec, null: int, pipes: Pipes, program: bytes, words: list[bytes], environ: dict[bytes, bytes]
+    ) -> MainProcess:
+        stdio = become_stdio((null, pipes.stdout_writer, pipes.stderr_writer))
+        return OwnChild(spawn(program, words, environ, stdio, open_files=self.action.open_files))
+
+    def _behind_warden(
+        self, spec: Spec, null: int, pipes: Pipes, program: bytes, words: list[bytes], environ: dict[bytes, bytes]
+    ) -> MainProcess:
+        from overnight.executors.local.behind_warden import BehindWarden  # hardly any command has need of it
+
+        files = self.action.open_files
+        return BehindWarden(
+            program, words, environ, null=null, pipes=pipes, place=self._place, spec=spec, open_files=files
+        )
 
     def _environment(self, spec: Spec, now: float) -> dict[bytes, bytes]:
         environ = self._base.copy()
@@ -272,6 +291,30 @@ def spawn(
             setsigdef=SIGNALS_TO_RESET,
             setsigmask=(),
         )
+
+
+def spawn_with(
+    passed: Collection[int],
+    program: bytes,
+    words: list[bytes],
+    environ: dict[bytes, bytes],
+    stdio: tuple[int, int, int],
+    *,
+    open_files: int | None = None,
+) -> int:
+    """`spawn` with these descriptors passed under their own numbers. One thread: nobody else spawns in between."""
+    for descriptor in passed:
+        os.set_inheritable(descriptor, True)  # noqa: FBT003 - by position
+    try:
+        return spawn(program, words, environ, become_stdio(stdio), open_files=open_files)
+    finally:
+        for descriptor in passed:
+            os.set_inheritable(descriptor, False)  # noqa: FBT003 - by position
+
+
+def become_stdio(stdio: tuple[int, int, int]) -> list[tuple[int, ...]]:
+    """What makes these descriptors stdin, stdout and stderr of what is spawned."""
+    return [(os.POSIX_SPAWN_DUP2, source, target) for target, source in enumerate(stdio)]
 
 
 @contextmanager

@@ -68,9 +68,11 @@ class Containment:
     def end_left(self) -> list[int]:
         """End everybody in the groups of an earlier engine, whose numbers nobody has; who cannot be seen dead."""
         left: list[int] = []
-        for group in self._recorded():
-            left += group.end(seconds=GONE_WITHIN)
-            group.remove()
+        for home in self._recorded():
+            for group in home.below():
+                # What was left on purpose goes on; where it was, only its groups are tidied away.
+                left += group.end(seconds=GONE_WITHIN) if group.path.name != cgroups.KEPT else []
+            home.remove()
         return left
 
     def _recorded(self) -> list[Group]:

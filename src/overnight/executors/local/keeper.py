@@ -28,6 +28,7 @@ from overnight.core.verdict import EXIT_DONE_AND_STOP
 from overnight.executors.contract import Spec
 from overnight.executors.local.command import RefusedError, Template
 from overnight.executors.local.control_file import forget, read_retry_at, stamp
+from overnight.executors.local.families import Families
 from overnight.executors.local.marks import Mark, Ring, SlotMarks, State
 from overnight.executors.local.notify import Notifications
 from overnight.executors.local.pipes import Pipes
@@ -82,6 +83,7 @@ class Keeper:
         self._tell_at: float | None = None
         self._pipes = Pipes()
         self.walls = Walls(place.walls)
+        self._families = Families(self)
         self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         self._running: RunningCommand | None = None
         #: When to look for orphans that have ended, monotonic; of interest while a command runs.
@@ -95,8 +97,7 @@ class Keeper:
         self.watch(self._notifications.fileno(), self._notifications.take)
         self.watch(self._control.fileno(), self._on_control)
         self.watch(self._commands.fileno(), self._on_commands)
-        self.watch(self._pipes.stdout, self._on_output)
-        self.watch(self._pipes.stderr, self._on_output)
+        self.watch_output(self._pipes)
 
     # -- the loop ----------------------------------------------------------------------------
 
@@ -139,6 +140,11 @@ class Keeper:
         del self._handlers[descriptor]
         self._poll.unregister(descriptor)
 
+    def watch_output(self, pipes: Pipes) -> None:
+        """Take what is printed into these."""
+        self.watch(pipes.stdout, self._on_output)
+        self.watch(pipes.stderr, self._on_output)
+
     def _patience(self) -> float | None:
         """Milliseconds until something is due."""
         running = self._running
@@ -159,7 +165,7 @@ class Keeper:
                 running.act(moment, self)
         if self._running is not None and moment >= self._wait_for_orphans_at:
             self._wait_for_orphans_at = moment + LOOK
-            strays((*self.pids(), *self.runners.pids()))
+            strays((*self.pids(), *self.others()))
         stuck_since = running.stuck_since if running is not None else self.runners.stuck_since
         if stuck_since is not None and moment > stuck_since + self.place.stuck_after:
             self._give_up()
@@ -174,11 +180,12 @@ class Keeper:
 
     def others(self) -> tuple[int, ...]:
         """Children that do not belong to the command that runs."""
-        return self.runners.pids()
+        return (*self.runners.pids(), *self._families.wardens)
 
     def measure(self, exact_above: int | None) -> Usage:
         """What the tree of the attempt uses; from so many bytes on shared memory is counted once."""
-        return measure(os.getpid(), self.runners.pids() if self.busy else (), exact_above=exact_above)
+        leave = self.others() if self.busy else self._families.wardens
+        return measure(os.getpid(), leave, exact_above=exact_above)
 
     def signs(self) -> object:
         """Another one whenever the task has reported something."""
@@ -278,31 +285,32 @@ class Keeper:
         self.runners.commands_begin()
         forget(self._control_file)
         self.walls.set(template.limits)
+        pipes = self._families.pipes() if template.action.keep_children else self._pipes
         try:
-            stdio = (self._null, self._pipes.stdout_writer, self._pipes.stderr_writer)
-            pid = template.spawn(spec, stdio, wall)
+            main = template.spawn(spec, self._null, pipes, wall)
         except RefusedError as error:
+            self._families.close(pipes)
             self._report(refusal(spec.task_id, spec.attempt, wall, error), position)
             return
         recording = Recording(self.segments, spec.task_id, spec.attempt, template.action.keep_output)
         self._running = RunningCommand(
-            pid, spec, template, position=position, wall=wall, start=start, recording=recording
+            main, pipes, spec, template, position=position, wall=wall, start=start, recording=recording
         )
         self._wait_for_orphans_at = start + LOOK
-        self.watch(self._running.exit.fileno(), self._on_exit)
+        self.watch(main.fileno(), self._on_exit)
 
     def _on_output(self) -> None:
         now = _clock.now()
         running = self._running
         if running is not None:
-            self._pipes.drain(lambda stream, data: running.printed(stream, data, now), most=A_TURN)
+            running.pipes.drain(lambda stream, data: running.printed(stream, data, now), most=A_TURN)
         else:  # nothing of a task is alive; this came from beyond our reach
             self._pipes.drain(lambda _stream, _data: None, most=A_TURN)
 
     def _on_exit(self) -> None:
         running = self._running
         assert running is not None  # noqa: S101 - watched only while it runs
-        self.unwatch(running.exit.fileno())
+        self.unwatch(running.main.fileno())
         running.main_ended(_clock.monotonic())
         self._settle()
 
@@ -314,9 +322,10 @@ class Keeper:
             return
         if running.failed and self.walls.met():
             running.met_a_wall()
-        ended = running.outcome(self._pipes, read_retry_at(self._control_file), _clock.now())
+        ended = running.outcome(read_retry_at(self._control_file), _clock.now())
         self._running = None
         self._report(ended, running.position)
+        self._families.part(running)
         self._pausing = ended.exit_code == EXIT_DONE_AND_STOP
         if self._closing or self._pausing:
             self._tell_gathered()

@@ -23,6 +23,8 @@ STUCK_AFTER = 10.0
 #: Seconds between TERM and KILL when the executor closes, at most.
 CLOSE_GRACE = 5.0
 
+_ISOLATED = (sys.executable, "-I", "-S", "-c")
+
 
 class Place(msgspec.Struct, frozen=True):
     """One slot. Paths are bytes; numbers of descriptors are the same in parent and child."""
@@ -95,9 +97,23 @@ def import_paths() -> list[bytes]:
 
 def keeper_argv(place: Place) -> list[str]:
     """The command that becomes a keeper: isolated, and without `site`, which takes half of its start."""
-    paths = [os.fsdecode(path) for path in place.paths]
-    boot = f"import sys; sys.path[:] = {paths!r}; from overnight.executors.local.keeper import main; main()"
-    return [sys.executable, "-I", "-S", "-c", boot, msgspec.json.encode(place).decode("ascii")]
+    boot = f"{_paths_of(place)}; from overnight.executors.local.keeper import main; main()"
+    return [*_ISOLATED, boot, msgspec.json.encode(place).decode("ascii")]
+
+
+def warden_argv(place: Place, errand: int) -> list[bytes]:
+    """The command that becomes a warden, in the same way.
+
+    Args:
+        place: Of its keeper.
+        errand: Descriptor of what it is to do.
+    """
+    boot = f"{_paths_of(place)}; from overnight.executors.local.warden import main; main()"
+    return [os.fsencode(word) for word in (*_ISOLATED, boot, str(errand))]
+
+
+def _paths_of(place: Place) -> str:
+    return f"import sys; sys.path[:] = {[os.fsdecode(path) for path in place.paths]!r}"
 
 
 _RUNNER_BOOT = """\

@@ -4,7 +4,6 @@ What the runner runs is watched by `runner_watch`, what its functions print is t
 """
 
 # ruff: noqa: PTH103, PTH108, PTH123 - paths of users are bytes, which pathlib does not take
-# ruff: noqa: FBT003 - the flags of sockets and descriptors go by position
 
 from __future__ import annotations
 
@@ -21,7 +20,7 @@ from overnight.core.endings import Ended, Ending
 from overnight.core.limits import Limits, Usage
 from overnight.core.states import ErrorClass
 from overnight.core.task import Action, text
-from overnight.executors.local.command import RefusedError, environment, spawn
+from overnight.executors.local.command import RefusedError, environment, spawn_with
 from overnight.executors.local.context import digest
 from overnight.executors.local.marks import CURRENT, CURRENT_AT, Mark, Ring, SlotMarks, State
 from overnight.executors.local.pipes import Pipes
@@ -158,32 +157,21 @@ class RunnerCare:
         )
         argv = runner_argv(action.python, runner)
         _enter(action.cwd)
-        self._pid = self._spawn_with_descriptors(argv, environ, pipes, action.open_files)
+        self._pid = self._spawn_runner(argv, environ, pipes, action.open_files)
         self._exit = Exit(self._pid)
         self._desk.watch(self._exit.fileno(), self._on_exit)
         self._desk.watch(pipes.stdout, self._output.pump)
         self._desk.watch(pipes.stderr, self._output.pump)
         self._look_at = _clock.monotonic()
 
-    def _spawn_with_descriptors(
-        self, argv: list[bytes], environ: dict[bytes, bytes], pipes: Pipes, open_files: int | None
-    ) -> int:
-        """Spawn with descriptors passed under their own numbers. One thread: nobody else spawns in between."""
-        passed = [self._calls.fileno(), pipes.stdout, pipes.stderr, self._place.marks]
+    def _spawn_runner(self, argv: list[bytes], environ: dict[bytes, bytes], pipes: Pipes, files: int | None) -> int:
+        passed = (self._calls.fileno(), pipes.stdout, pipes.stderr, self._place.marks)
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-        actions: list[tuple[int, ...]] = [
-            (os.POSIX_SPAWN_DUP2, null, 0),
-            (os.POSIX_SPAWN_DUP2, pipes.stdout_writer, 1),
-            (os.POSIX_SPAWN_DUP2, pipes.stderr_writer, 2),
-        ]
-        for descriptor in passed:
-            os.set_inheritable(descriptor, True)
+        stdio = (null, pipes.stdout_writer, pipes.stderr_writer)
         try:
-            return spawn(_which(argv[0], environ), argv, environ, actions, open_files=open_files)
+            return spawn_with(passed, _which(argv[0], environ), argv, environ, stdio, open_files=files)
         finally:
             os.close(null)
-            for descriptor in passed:
-                os.set_inheritable(descriptor, False)
 
     def _refuse(self, words: str, error_class: ErrorClass = ErrorClass.PERMANENT) -> None:
         """Nothing of the frame that the runner was to begin with can be started."""

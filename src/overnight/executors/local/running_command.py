@@ -7,10 +7,7 @@ grace as well, for the shell in front dies at once and the work behind it may ha
 
 from __future__ import annotations
 
-import contextlib
-import os
 import signal
-import sys
 from typing import Protocol
 
 import msgspec
@@ -18,20 +15,20 @@ import msgspec
 from overnight.core.endings import Ended, Ending
 from overnight.core.limits import LOOK_SHARE, SHORTEST_PAUSE, Usage, Watch
 from overnight.core.task import text
+from overnight.core.verdict import EXIT_DONE_AND_STOP
 from overnight.executors.contract import Spec
 from overnight.executors.local.command import Template
+from overnight.executors.local.main_process import MAXRSS_UNIT, MainProcess
 from overnight.executors.local.pipes import Pipes
 from overnight.executors.local.segments import Recording
 from overnight.host.clock import SystemClock
-from overnight.host.processes import Exit, peak_of_memory
+from overnight.host.processes import peak_of_memory
 from overnight.host.purge import purge, strays
 
 #: Of what was printed last, so much explains a failure.
 LAST_WORDS = 2000
 #: Of what a step prints, so much is its output.
 MOST_CAPTURED = 1024 * 1024
-#: ru_maxrss is in KiB on Linux, in bytes on macOS. Source: getrusage(2) of both.
-_MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 _monotonic = SystemClock().monotonic
 
@@ -53,7 +50,8 @@ class RunningCommand:
     """A command that has been started.
 
     Args:
-        pid: Its main process, a child of ours that nobody else reaps.
+        main: Its main process.
+        pipes: Into which it prints.
         spec: The attempt.
         template: Its action.
         position: Its place in the marks.
@@ -64,7 +62,8 @@ class RunningCommand:
 
     def __init__(
         self,
-        pid: int,
+        main: MainProcess,
+        pipes: Pipes,
         spec: Spec,
         template: Template,
         *,
@@ -73,10 +72,10 @@ class RunningCommand:
         start: float,
         recording: Recording,
     ) -> None:
-        self.pid = pid
+        self.main = main
+        self.pipes = pipes
         self.spec = spec
         self.position = position
-        self.exit = Exit(pid)
         self.recording = recording
         self._template = template
         self._grace = template.action.kill_grace
@@ -99,6 +98,11 @@ class RunningCommand:
         self._captured: bytearray | None = bytearray() if template.action.captures else None
 
     @property
+    def pid(self) -> int:
+        """The child of ours that stands for it, which nobody else reaps."""
+        return self.main.pid
+
+    @property
     def key(self) -> tuple[int, int]:
         return self.spec.task_id, self.spec.attempt
 
@@ -117,7 +121,7 @@ class RunningCommand:
         if self._why is not None:
             self._kill_at = self.due = min(self._kill_at, kill_at)
             return
-        if self._code is None and self.exit.wait(0):
+        if self._code is None and self.main.has_ended():
             return  # it ended by itself first
         self._why = why
         self._kill_at = self.due = kill_at
@@ -159,27 +163,24 @@ class RunningCommand:
         self._kill_at = min(self._kill_at, moment)
         self.stuck_since = self.stuck_since or moment
         self._signal(signal.SIGKILL)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGKILL)  # it may have left its group
         self.due = moment + 1.0
 
     def _signal(self, number: int) -> None:
-        # Not reaped yet, so the number is still its own, and so is the group.
         if self._code is None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, number)
+            self.main.signal(number)
 
     def main_ended(self, moment: float) -> None:
         """The main process has ended: take its status, from it alone."""
-        _, status, usage = os.wait4(self.pid, 0)
-        self._code = os.waitstatus_to_exitcode(status)
+        end = self.main.take()
+        self._code = end.code
         self._seconds = moment - self._start
-        self._cpu_seconds = usage.ru_utime + usage.ru_stime
-        self._peak = usage.ru_maxrss * _MAXRSS_UNIT if usage.ru_maxrss > _floor(usage.ru_maxrss) else None
-        self.exit.close()
+        self._cpu_seconds = end.cpu_seconds
+        self._peak = end.maxrss * MAXRSS_UNIT if end.maxrss > _floor(end.maxrss) else None
 
     def gone(self, moment: float, desk: Desk) -> bool:
         """After the main process has ended: whether everything else is dead too, killing it when its time has come."""
+        if self.leaves:
+            return True
         keep = desk.others()
         if self._why is not None and moment < self._kill_at and strays(keep) and not self._runs_away(desk):
             self.due = min(max(0.01, LOOK_SHARE * (_monotonic() - moment)) + moment, self._kill_at)
@@ -189,6 +190,14 @@ class RunningCommand:
             self.due = moment + 0.5
             return False
         return True
+
+    @property
+    def leaves(self) -> bool:
+        """Whether what it has left may go on: it was added so, and it has ended well and by itself.
+
+        After any other end there may be another attempt, which must not begin beside what this one has left.
+        """
+        return self._template.action.keep_children and self._why is None and self._code in (0, EXIT_DONE_AND_STOP)
 
     @property
     def failed(self) -> bool:
@@ -204,9 +213,9 @@ class RunningCommand:
         """Whether the main process has ended."""
         return self._code is not None
 
-    def outcome(self, pipes: Pipes, retry_at: float | None, now: float) -> Ended:
-        """How it ended. Nothing of it is alive any more."""
-        pipes.drain(lambda stream, data: self.printed(stream, data, now))
+    def outcome(self, retry_at: float | None, now: float) -> Ended:
+        """How it ended. Nothing of it is alive any more, but what it may leave."""
+        self.pipes.drain(lambda stream, data: self.printed(stream, data, now))
         output = self.recording.end(now)
         code = self._code or 0
         failed = code != 0 or self._why is not None
@@ -252,7 +261,7 @@ def _floor(peak: int) -> int:
     """
     global _own_peak  # noqa: PLW0603 - a number of the whole process
     if peak > _own_peak:
-        _own_peak = peak_of_memory() // _MAXRSS_UNIT
+        _own_peak = peak_of_memory() // MAXRSS_UNIT
     return _own_peak
 
 

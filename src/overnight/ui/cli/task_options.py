@@ -77,6 +77,7 @@ class Request(msgspec.Struct, frozen=True):
     processes: float | None = None
     retries: int | None = None
     at_most_once: bool = False
+    keep_children: bool = False
     queue: str = DEFAULT_QUEUE
     priority: int = 0
     title: str = ""
@@ -178,6 +179,7 @@ _OPTIONS: Sequence[Callable[[Callable[..., object]], Callable[..., object]]] = (
     *LIMIT_OPTIONS,
     click.option("--retries", type=_RETRIES, metavar="N", help="Further attempts after a failure. [default: 3]"),
     click.option("--at-most-once", is_flag=True, help="Hold an interrupted task instead of running it again."),
+    click.option("--keep-children", is_flag=True, help="What COMMAND leaves running goes on when it has ended well."),
     click.option("-q", "--queue", type=_QUEUE, default=DEFAULT_QUEUE, show_default=True, help="Queue of the tasks."),
     click.option("-p", "--priority", type=_PRIORITY, default=0, metavar="N", help="Higher goes first. [default: 0]"),
     click.option("--title", default="", help="What people call it."),
@@ -340,6 +342,7 @@ def action_of(
         backoff=defaults.backoff,
         kill_grace=defaults.kill_grace,
         at_most_once=request.at_most_once,
+        keep_children=request.keep_children,
         keep_output=defaults.keep_output,
         inline_result=defaults.inline_result,
     )
@@ -370,6 +373,11 @@ def _check_words(request: Request, command: tuple[bytes, ...] | None) -> None:
                 f"--call takes MODULE:FUNCTION, and {request.call!r} is none; nothing was added",
                 hint="write it as in '--call pipeline.audio:transcribe'",
             )
+    if request.keep_children and (request.workflow is not None or request.call is not None):
+        raise UsageError(
+            "--keep-children is about what a command leaves running, and there is none; nothing was added",
+            hint="leave it out; in a workflow, a step that runs a command takes keep_children = true",
+        )
     if request.shell and len(command or ()) != 1:
         raise UsageError(
             "--shell takes the whole script as one word; nothing was added",

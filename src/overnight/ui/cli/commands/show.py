@@ -61,6 +61,8 @@ def _shape(home: Home, task: Task, action: Action | None, attempts: list[Attempt
     shape["retries"] = action.retries if action else None
     shape["attempts"] = [shapes.attempt_shape(attempt) for attempt in attempts]
     shape["needs"] = task.needs
+    shape["keep_children"] = bool(action and action.keep_children)
+    shape["left_running"] = _left_running(home, task, action)
     try:
         result = results.read(home.results, task.result)
     except OvernightError as error:
@@ -90,6 +92,7 @@ def _facts(home: Home, task: Task, action: Action | None) -> list[tuple[str, str
             ("function", "" if action.kind is ActionKind.WORKFLOW else action.call),
             ("directory", text(action.cwd)),
             ("limits", ", ".join([f"{limit} an attempt", *spell(action), retries])),
+            ("keeps", _kept(home, task, action)),
         ]
     return [
         *facts,
@@ -101,6 +104,24 @@ def _facts(home: Home, task: Task, action: Action | None) -> list[tuple[str, str
         ("finished", _clock(task.finished_at)),
         ("result", _result(home, task)),
     ]
+
+
+def _kept(home: Home, task: Task, action: Action) -> str:
+    """What its command may leave running, and has."""
+    if not action.keep_children:
+        return ""
+    pids = _left_running(home, task, action)
+    listed = f"; running now: {', '.join(map(str, pids))}" if pids else ""
+    return f"what its command leaves running goes on when that has ended well{listed}"
+
+
+def _left_running(home: Home, task: Task, action: Action | None) -> list[int]:
+    """The processes that it has left running on purpose."""
+    if action is None or not action.keep_children:
+        return []
+    from overnight.host import kept  # hardly any task has need of it
+
+    return sorted(pid for left in kept.left_by(task.id, home.cookie()) for pid in left.pids)
 
 
 def _result(home: Home, task: Task) -> str:

@@ -64,6 +64,7 @@ def _shape(snapshot: Snapshot) -> dict[str, Any]:
         },
         "counts": {state.value: getattr(counts, state) for state in TaskState} | {"total": counts.total},
         "steps": counts.steps,
+        "interrupted": snapshot.interrupted,
         "removed": counts.removed,
         "rate_per_second": snapshot.rate_per_second,
         "seconds_left": snapshot.seconds_left,
@@ -77,6 +78,7 @@ def _shape(snapshot: Snapshot) -> dict[str, Any]:
                 "queue": view.task.queue,
                 "started_at": printing.iso(view.task.started_at),
                 "seconds": view.seconds,
+                "interrupted": view.interrupted,
                 "steps": view.steps,
                 "progress": view.report.progress if view.report else None,
                 "message": view.report.message if view.report else None,
@@ -120,6 +122,7 @@ def _supervisor_shape(watch: SupervisorView) -> dict[str, Any]:
 
 def _lines(snapshot: Snapshot, session: Session, *, detailed: bool) -> list[str]:
     lines = [_engine_line(snapshot), *_supervisor_lines(snapshot), _counts_line(snapshot), *_steps_lines(snapshot)]
+    lines += _interrupted_lines(snapshot)
     if snapshot.counts.unfinished and snapshot.engine.state not in (EngineState.STOPPED, EngineState.PAUSED):
         lines.append(_pace_line(snapshot))
     shown = snapshot.running if detailed else snapshot.running[:_FEW]
@@ -190,8 +193,18 @@ def _counts_line(snapshot: Snapshot) -> str:
     counts = snapshot.counts
     if not counts.total:
         return "no tasks" + (f" ({counts.removed:,} removed)" if counts.removed else "")
-    states = [f"{getattr(counts, state):,} {state}" for state in TaskState if getattr(counts, state)]
+    numbers = {state.value: getattr(counts, state) for state in TaskState}
+    numbers[TaskState.RUNNING] -= snapshot.interrupted
+    numbers["interrupted"] = snapshot.interrupted
+    states = [f"{number:,} {state}" for state, number in numbers.items() if number]
     return f"{printing.count(counts.total, 'task')}: {', '.join(states)}"
+
+
+def _interrupted_lines(snapshot: Snapshot) -> list[str]:
+    """What becomes of tasks that ran when their engine ended: the books say so until somebody can look."""
+    if not snapshot.interrupted:
+        return []
+    return ["interrupted: the engine ended while they ran; the next one sees them dead and runs them again"]
 
 
 def _steps_lines(snapshot: Snapshot) -> list[str]:
@@ -213,6 +226,8 @@ def _pace_line(snapshot: Snapshot) -> str:
 
 def _running_row(view: RunningView) -> tuple[str, str, str]:
     since = "" if view.seconds is None else printing.duration(view.seconds)
+    if view.interrupted:
+        since = "interrupted"
     words = [f"[{', '.join(view.steps)}]"] if view.steps else []
     if view.report is not None:
         words += [f"{view.report.progress:.0%}"] if view.report.progress is not None else []
