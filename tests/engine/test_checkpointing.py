@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from night import Night, task
 
-from overnight.core.checkpoints import START, Cadence, spacing
+from overnight.core.checkpoints import START, Cadence, expected, spacing
 from overnight.core.errors import StoreDamagedError
 from overnight.core.states import Outcome, TaskState
 from overnight.core.stopping import Mode, StoppedBy, Stopping
@@ -149,10 +149,18 @@ def test_the_interval_holds_while_tasks_take_hours(duty: Duty) -> None:
 
 
 def test_an_old_checkpoint_is_followed_by_one_soon_and_a_new_one_is_not(night: Night) -> None:
-    assert Duty(night, Last(None)).tick(FIRST)
     assert Duty(night, Last(1e6)).tick(FIRST)
     assert not Duty(night, Last(10.0)).tick(FIRST)
-    assert not Duty(night, Last(None)).tick(FIRST / 2), "most commands are over by then"
+    assert not Duty(night, Last(1e6)).tick(FIRST / 2), "most commands are over by then"
+
+
+def test_the_first_of_a_large_queue_waits_until_it_costs_no_more_than_its_share(night: Night) -> None:
+    """A night that is over before that has none, and the journal has all of it."""
+    took = expected(33_000_000)
+    duty = Duty(night, Last(1.0, took))
+    assert not duty.tick(FIRST, finished=1000)
+    assert not duty.tick(spacing(took) - FIRST - 2, finished=1000)
+    assert duty.tick(1, finished=1000)
 
 
 def test_a_clock_that_was_set_back_does_not_keep_it_from_making_one(night: Night) -> None:

@@ -53,11 +53,11 @@ class Last:
     """The newest checkpoint when the engine begins.
 
     Args:
-        age: Seconds since it was made; None when there is none.
-        took: Seconds that it took.
+        age: Seconds since it was made; when there is none, since the home was.
+        took: Seconds that it took, or that the first will take.
     """
 
-    def __init__(self, age: float | None = None, took: float = 0.0) -> None:
+    def __init__(self, age: float, took: float = 0.0) -> None:
         self.age = age
         self.took = took
 
@@ -81,8 +81,8 @@ class Checkpointing:
         moment = clock.monotonic()
         self._started = moment
         self._started_at = clock.now()
-        #: Monotonic seconds; one that there never was is as old as can be.
-        self._began = moment - (cadence.seconds if last.age is None else max(0.0, last.age))
+        #: Monotonic seconds.
+        self._began = moment - max(0.0, last.age)
         self._took = last.took
         self._not_before = moment + FIRST
         self._finished = 0
