@@ -15,6 +15,7 @@ from overnight.host.home import Past, past
 from overnight.monitor.books import audit
 from overnight.ops import swapping
 from overnight.ops.rollback import Rolled, find, plan, roll_back
+from overnight.store.copies.shelf import LATEST
 
 S = TaskState
 
@@ -31,7 +32,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
 def back(place: Place, name: str = "latest") -> Rolled:
     """Go back, as a process that holds the lock."""
     place.store.close()
-    source, bad = find(name, [place.shelf])
+    source, bad = find(name, place.home, [place.shelf])
     rolled = roll_back(place.home, source, now=place.clock.now(), by="me/1", passed_over=bad)
     place.reopen()
     place.fence = place.store.take_fence(now=place.clock.now(), by="test")
@@ -57,7 +58,7 @@ def test_the_plan_says_what_would_run_again_and_what_would_be_gone(place: Place)
     place.add("d", "e")
     place.work(2)
     place.journal()
-    source, _ = find("latest", [place.shelf])
+    source, _ = find("latest", place.home, [place.shelf])
     planned = plan(place.home, source)
     assert [task.input for task in planned.again_first] == [b"b", b"c"]
     assert (planned.again, planned.gone, planned.held) == (2, 2, 0)
@@ -130,7 +131,7 @@ def test_what_runs_at_most_once_and_has_begun_since_is_held(place: Place) -> Non
     place.checkpoint()
     place.work(1)
     place.journal()
-    assert plan(place.home, find("latest", [place.shelf])[0]).held == 1
+    assert plan(place.home, find("latest", place.home, [place.shelf])[0]).held == 1
     rolled = back(place)
     assert place.states() == {"begun": S.HELD, "not begun": S.PENDING}
     assert rolled.held == 1
@@ -154,6 +155,22 @@ def test_a_large_add_that_was_under_way_is_gone_as_a_whole(place: Place) -> None
     back(place)
     assert place.states() == {"a": S.PENDING}
     assert place.store.open_batches() == []
+
+
+def test_latest_is_never_of_a_time_that_was_undone(place: Place) -> None:
+    """Who goes back twice must not be carried forward by that. By its name an undone one is still to be had."""
+    place.add("a", "b")
+    first = place.checkpoint()
+    place.work()
+    undone = place.checkpoint()
+    back(place, first.name)
+    assert (place.shelf.directory / LATEST).readlink() == Path(first.name)
+    place.work()
+    assert back(place).source.name == first.name
+    assert place.states() == {"a": S.PENDING, "b": S.PENDING}
+    assert back(place, undone.name).source.name == undone.name
+    assert place.states() == {"a": S.COMPLETED, "b": S.PENDING}
+    assert back(place).source.name == undone.name
 
 
 def test_damaged_checkpoints_are_passed_over_and_told_of(place: Place) -> None:
@@ -183,7 +200,7 @@ def test_one_that_is_named_and_not_whole_is_refused_and_nothing_changes(place: P
 def test_what_is_no_checkpoint_is_not_found(place: Place, tmp_path: Path) -> None:
     for name in ("20200101-000000-1", str(tmp_path / "nowhere"), "latest"):
         with pytest.raises(NotFoundError):
-            find(name, [place.shelf])
+            find(name, place.home, [place.shelf])
 
 
 def test_a_checkpoint_that_was_carried_elsewhere_is_found_by_its_path(place: Place, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from overnight.engine.attempts import Running
 from overnight.host.clock import Clock
 from overnight.store.contract import Counts, Store
 from overnight.store.copies.copier import Answer, Done
+from overnight.store.copies.making import saved
 
 #: Seconds after its beginning before which an engine makes none: most commands are over by then.
 FIRST = 1.0
@@ -154,17 +155,9 @@ class Checkpointing:
         if isinstance(answer, Done):
             made = answer.made
             self._took = made.took_seconds
-            saved = events.CheckpointSaved(
-                at=events.stamp(self._clock.now()),
-                checkpoint=made.name,
-                position=made.position,
-                size_bytes=made.size_bytes,
-                seconds=round(made.took_seconds, 3),
-                stretched=self._stretched,
-                second_trouble=events.printable(made.second_trouble),
-            )
+            event = saved(made, at=self._clock.now(), stretched=self._stretched)
             self._stretched = False
-            self._tell(saved)
+            self._tell(event)
         elif answer.kind == StoreDamagedError.__name__:
             raise StoreDamagedError(answer.message, hint="'overnight resume' rebuilds it and goes on")
         else:

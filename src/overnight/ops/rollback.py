@@ -96,8 +96,11 @@ class Rolled(msgspec.Struct, frozen=True):
     aside: Path | None
 
 
-def find(name: str, shelves: list[Shelf]) -> tuple[Source, Passed]:
-    """The checkpoint that somebody names: its name, ``latest`` for the newest whole one, or a path.
+def find(name: str, home: Home, shelves: list[Shelf]) -> tuple[Source, Passed]:
+    """The checkpoint that somebody names: its name, ``latest``, or a path.
+
+    ``latest`` is the newest that is whole and of a time that was not undone: who goes back twice does not
+    come back by that.
 
     Returns:
         It, and with ``latest`` those that were passed over, with what is wrong.
@@ -107,10 +110,10 @@ def find(name: str, shelves: list[Shelf]) -> tuple[Source, Passed]:
         StoreDamagedError: It is not whole.
     """
     if name == LATEST:
-        entry, bad = newest_whole(shelves)
+        entry, bad = newest_whole(shelves, holds=past(home).holds)
         if entry is None:
             raise NotFoundError(
-                "there is no checkpoint that is whole; nothing was changed",
+                "there is no checkpoint that is whole and of a time that was not undone; nothing was changed",
                 hint="'overnight checkpoint list' shows what there is, 'overnight checkpoint save' makes one",
             )
         return _source_of(entry), bad
@@ -246,6 +249,8 @@ def roll_back(home: Home, source: Source, *, now: float, by: str, passed_over: P
             _tell(rebuilt.store, source, epoch, passed_over, now=now, by=by)
         undone = (source.position, max(happened.last, present.last))
         aside = swap(home, ready, undone=undone)
+    if source.entry is not None and source.entry.path.parent == home.checkpoints:
+        Shelf(home.checkpoints, home.id).point(source.name)  # newer ones are of a time that is undone
     return Rolled(source, epoch, undone, held, aside)
 
 

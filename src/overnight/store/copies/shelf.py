@@ -11,7 +11,7 @@ import contextlib
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -183,12 +183,19 @@ def newest_first(shelves: Sequence[Shelf]) -> list[Entry]:
     return every
 
 
-def newest_whole(shelves: Sequence[Shelf]) -> tuple[Entry | None, list[tuple[Entry, str]]]:
-    """The newest copy that is whole, wherever it lies, and those that are newer and are not, with what is wrong."""
+def newest_whole(
+    shelves: Sequence[Shelf], *, holds: Callable[[int], bool] = lambda _: True
+) -> tuple[Entry | None, list[tuple[Entry, str]]]:
+    """The newest copy that is whole, wherever it lies, and those that are newer and are not, with what is wrong.
+
+    Args:
+        shelves: Where to look.
+        holds: Whether a copy with this as its last event counts; others are not looked at.
+    """
     every = newest_first(shelves)
     bad: list[tuple[Entry, str]] = [(entry, entry.trouble) for entry in every if entry.manifest is None]
     for entry in every:
-        if entry.manifest is None:
+        if entry.manifest is None or not holds(entry.manifest.position):
             continue
         found = troubles(entry)
         if not found:
