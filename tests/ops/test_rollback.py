@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from overnight.host.home import Past, past
 from overnight.monitor.books import audit
 from overnight.ops import swapping
 from overnight.ops.rollback import Rolled, find, plan, roll_back
-from overnight.store.copies.shelf import LATEST
+from overnight.store.copies.shelf import LATEST, Shelf
 
 S = TaskState
 
@@ -221,6 +223,64 @@ def test_a_damaged_store_can_be_gone_back_from(place: Place) -> None:
     place.journal()
     place.close()
     damage(place.home.store, 20)
+    back(place)
+    assert place.states() == {"a": S.PENDING}
+
+
+def test_numbers_that_a_damaged_store_may_have_given_are_passed_over(place: Place) -> None:
+    """Nobody wrote the journal when they were added, and the store cannot be asked any more."""
+    place.add("a")
+    place.checkpoint()
+    given = place.add("b", "c")
+    place.close()
+    damage(place.home.store, 0, b"?" * 4096)
+    back(place)
+    assert place.states() == {"a": S.PENDING}
+    assert place.add("d")[0] > max(given)
+
+
+def test_a_damaged_line_of_the_journal_does_not_keep_anybody_from_going_back(place: Place) -> None:
+    place.add("a")
+    place.checkpoint()
+    place.work()
+    place.journal()
+    lines = place.home.journal.read_bytes()
+    place.home.journal.write_bytes(lines.replace(b'"event":"file_completed"', b'"ovent":"file_completed"') + b"{}\n")
+    back(place)
+    place.home.journal.write_bytes(place.home.journal.read_bytes().replace(b"{}\n", b""))
+    assert place.states() == {"a": S.PENDING}
+
+
+def test_a_dry_run_leaves_the_store_alone_that_somebody_makes_ready(place: Place) -> None:
+    """It holds no lock, and an engine may be saving its store at that moment; what a dead one left goes."""
+    place.add("a")
+    place.checkpoint()
+    left = place.home.path / f"{swapping.READY}4711-dead"
+    left.mkdir()
+    with swapping.making_ready(place.home) as ready:
+        plan(place.home, find("latest", place.home, [place.shelf])[0])
+        assert ready.is_dir()
+    assert not left.exists()
+    assert not ready.exists()
+
+
+def test_a_name_that_is_no_text_among_the_checkpoints_stands_in_nobody_s_way(place: Place) -> None:
+    place.add("a")
+    place.checkpoint()
+    place.work()
+    (place.shelf.directory / os.fsdecode(b"caf\xe9")).mkdir()
+    back(place)
+    assert place.states() == {"a": S.PENDING}
+
+
+def test_a_full_disk_after_the_last_step_makes_no_failure_of_it(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    place.add("a")
+    place.checkpoint()
+    place.work()
+    monkeypatch.setattr(Shelf, "point", full)
     back(place)
     assert place.states() == {"a": S.PENDING}
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -292,6 +294,23 @@ def test_a_second_place_that_cannot_be_written_is_told_and_does_no_harm(site: Si
     made = site.make(second=str(site.second))
     assert str(site.second) in made.second_trouble
     assert len(whole(site.shelf)) == 1
+
+
+@pytest.mark.parametrize("where", ["first", "second"])
+def test_what_cannot_be_removed_makes_no_failure_of_a_checkpoint_that_is_in_its_place(
+    site: Site, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """A mount that has died, a folder that somebody else owns."""
+    bad = site.shelf.directory if where == "first" else site.second / HOME
+
+    def drop(shelf: Shelf, names: Sequence[str]) -> None:
+        if shelf.directory == bad and names != [entry.name for entry in site.shelf.entries()][:1]:
+            raise OSError(errno.ENOTCONN, "transport endpoint is not connected")
+
+    monkeypatch.setattr(Shelf, "drop", drop)
+    made = site.make(second=str(site.second))
+    assert [entry.name for entry in whole(site.shelf)] == [made.name]
+    assert ("not connected" in made.second_trouble) == (where == "second")
 
 
 # -- throwing away ----------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -108,9 +109,9 @@ def make(order: Order, *, clock: Clock, step: Step = lambda _: None) -> Made:
     step("placed")
     shelf.point(manifest.name)
     step("latest")
-    trouble = events.printable(_second(order, entry, step))
-    for place in (shelf, *_seconds(order)):
-        prune(place, order.keeping, now=made_at)
+    trouble = events.printable(_second(order, entry, step, now=made_at))
+    with suppress(OSError):  # the checkpoint is in its place, whatever cannot be removed
+        prune(shelf, order.keeping, now=made_at)
     step("pruned")
     return Made(manifest.name, manifest.position, manifest.size_bytes, clock.monotonic() - began, trouble)
 
@@ -164,11 +165,12 @@ def _seconds(order: Order) -> list[Shelf]:
     return [Shelf(Path(order.second) / order.home, order.home)] if order.second else []
 
 
-def _second(order: Order, entry: Entry, step: Step) -> str:
+def _second(order: Order, entry: Entry, step: Step, *, now: float) -> str:
     """Copy a finished checkpoint to the second place. Returns why that was not possible; else nothing."""
     for shelf in _seconds(order):
         try:
             duplicate(entry, shelf, step)
+            prune(shelf, order.keeping, now=now)
         except OSError as error:
             return f"{shelf.directory}: {error.strerror or error}"
     return ""

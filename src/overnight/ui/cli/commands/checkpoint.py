@@ -11,6 +11,7 @@ import msgspec
 
 from overnight import wiring
 from overnight.core.errors import NotFoundError, NotNowError, OvernightError, UsageError
+from overnight.core.events import printable
 from overnight.host.filesystem import free_bytes
 from overnight.host.home import Home, Past, past
 from overnight.host.lock import read_owner
@@ -98,11 +99,15 @@ def list_(*, as_json: bool) -> None:
     entries = shelves_of(home)[0].entries()
     if as_json:
         for entry in entries:
-            words = shape(entry.manifest) if entry.manifest else {"checkpoint": entry.name, "trouble": entry.trouble}
+            words = shape(entry.manifest) if entry.manifest else _untrusted(entry)
             printing.say(msgspec.json.encode(words).decode())
         return
     for line in printing.table([_row(entry, past(home)) for entry in entries], right=(2, 3)):
         printing.say(line)
+
+
+def _untrusted(entry: Entry) -> dict[str, str]:
+    return {"checkpoint": printable(entry.name), "trouble": printable(entry.trouble)}
 
 
 def _row(entry: Entry, history: Past) -> tuple[str, ...]:
@@ -141,7 +146,8 @@ def verify(*, names: tuple[str, ...], as_json: bool) -> None:
         found = troubles(entry, deep=True)
         bad += bool(found)
         if as_json:
-            words = {"checkpoint": entry.name, "path": str(entry.path), "whole": not found, "troubles": found}
+            name, path = printable(entry.name), printable(str(entry.path))
+            words = {"checkpoint": name, "path": path, "whole": not found, "troubles": found}
             printing.say(msgspec.json.encode(words).decode())
         else:
             printing.say(f"{printing.clean(entry.name)}: {printing.clean('; '.join(found)) if found else 'whole'}")
