@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,17 @@ from overnight.core.errors import StoreDamagedError
 from overnight.core.states import Outcome, TaskState
 from overnight.core.stopping import Mode, StoppedBy, Stopping
 from overnight.core.verdict import Settlement
-from overnight.engine.checkpointing import AFTER_FAILURE, FIRST, PATIENCE, Checkpointing, Last
+from overnight.engine.checkpointing import (
+    AFTER_FAILURE,
+    FIRST,
+    LONGEST,
+    PATIENCE,
+    TIMES,
+    Checkpointing,
+    Last,
+)
 from overnight.store.contract import Counts
+from overnight.store.copies import process
 from overnight.store.copies.copier import Answer, Done, Failed
 from overnight.store.copies.making import Made, Order
 from overnight.store.copies.process import CopierProcess
@@ -33,6 +43,7 @@ class FakeCopier:
         self.ready: Answer | None = None
         self.patience: float | None = None
         self.refuses = False
+        self.killed = 0
 
     def begin(self, state: dict[str, Any], processed: int) -> None:
         if self.refuses:
@@ -48,6 +59,9 @@ class FakeCopier:
         answer, self.ready = self.ready, None
         self.busy = self.busy and answer is None
         return answer
+
+    def end(self) -> None:
+        self.killed += 1
 
     def close(self, *, patience: float) -> Answer | None:
         self.patience = patience
@@ -186,6 +200,33 @@ def test_a_machine_without_processes_goes_on_without_checkpoints(duty: Duty) -> 
     assert duty.tick(AFTER_FAILURE)
 
 
+def test_a_copier_that_never_answers_is_killed_and_told_of_once(duty: Duty) -> None:
+    """A second place on a machine that has gone away; stuck in the kernel it may take its time to die."""
+    duty.tick(20, finished=5)
+    duty.tick(LONGEST)
+    assert (duty.copier.killed, duty.told()) == (0, [])
+    duty.tick(2)
+    duty.tick(500)
+    assert duty.copier.killed == 1
+    duty.copier.finish(Failed("", "the copier ended without a word (signal 9)"))
+    duty.tick(1)
+    (event,) = duty.told()
+    assert (event["event"], event["error"]) == (
+        "checkpoint_failed",
+        "it was not there after 15 min, so its process was killed",
+    )
+    assert duty.tick(AFTER_FAILURE, finished=5)
+
+
+def test_a_large_store_may_take_its_time(duty: Duty) -> None:
+    duty.tick(20, finished=5)
+    duty.copier.finish(took=LONGEST)
+    duty.tick(1)
+    assert duty.tick(spacing(LONGEST), finished=5)
+    duty.tick(LONGEST * (TIMES - 1))
+    assert duty.copier.killed == 0
+
+
 def test_damage_that_a_copier_finds_ends_the_engine(duty: Duty) -> None:
     duty.tick(20, finished=5)
     duty.copier.finish(Failed("StoreDamagedError", "queue.db is damaged (page 4)"))
@@ -221,16 +262,35 @@ def test_a_real_copier_makes_a_real_checkpoint(tmp_path: Path, name: bytes) -> N
     store = SqliteStore.open(tmp_path / "queue.db", create=True)
     store.add([task("a")], now=1.0)
     shelf = Shelf(tmp_path / "checkpoints", "home")
-    process = CopierProcess({})
+    copier = CopierProcess({})
     order = Order(store=str(tmp_path / "queue.db"), shelf=str(shelf.directory), home="home", reason="cadence")
-    process.begin(order)
-    assert process.busy
-    answer = process.close(patience=60)
+    copier.begin(order)
+    assert copier.busy
+    answer = copier.close(patience=60)
     assert isinstance(answer, Done)
     assert not troubles(shelf.entry(answer.made.name), deep=True)
 
-    process.begin(order)
-    assert process.close(patience=0) is None
-    assert not process.busy
+    copier.begin(order)
+    assert copier.close(patience=0) is None
+    assert not copier.busy
     assert all(not troubles(entry) for entry in shelf.entries())
     store.close()
+
+
+def test_one_that_cannot_be_killed_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is stuck in the kernel, as one that ignores SIGKILL; it ends when it is let go."""
+    monkeypatch.setattr(process, "STUCK", 0.05)
+    monkeypatch.setattr(process, "argv", lambda _: ["sh", "-c", "read line"])
+    copier = CopierProcess({})
+    copier.begin(Order(store="", shelf=str(tmp_path), home="home", reason="cadence"))
+    child = copier._child
+    assert child is not None
+    monkeypatch.setattr(child, "kill", lambda: None)
+    pipe, child.stdin = child.stdin, None  # nor does it hear that we are gone
+    assert copier.close(patience=0) is None
+    assert not copier.busy
+    assert child.poll() is None
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    assert pipe is not None
+    pipe.close()

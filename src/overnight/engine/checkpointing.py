@@ -12,7 +12,7 @@ from typing import Any, Protocol, Self
 
 from overnight.core import checkpoints, events
 from overnight.core.checkpoints import Cadence, Due
-from overnight.core.durations import iso
+from overnight.core.durations import format_duration, iso
 from overnight.core.errors import DiskFullError, StoreDamagedError
 from overnight.core.gates import Hold
 from overnight.core.states import FINAL, TaskState
@@ -33,6 +33,12 @@ AFTER_FAILURE = 60.0
 PATIENCE = 5.0
 
 
+#: Seconds after which a copier is ended, or so many times what the last one took: a second place on a machine that has
+#: gone away would hold it for ever, and nobody would know.
+LONGEST = 900.0
+TIMES = 10
+
+
 class Copier(Protocol):
     """Makes a checkpoint beside the work."""
 
@@ -45,6 +51,9 @@ class Copier(Protocol):
 
     def answer(self) -> Answer | None:
         """What became of it, once. Never waits."""
+
+    def end(self) -> None:
+        """Kill it. Never waits: it is busy until it is dead."""
 
     def close(self, *, patience: float) -> Answer | None:
         """Let it finish for so many seconds, then end it."""
@@ -93,6 +102,7 @@ class Checkpointing:
         #: What the store looked like when the last one began: it is worth copying when it looks different.
         self._picture: object = None
         self._ending = False
+        self._killed = False
 
     # -- told ---------------------------------------------------------------------------------
 
@@ -110,11 +120,13 @@ class Checkpointing:
 
     def ticked(self, counts: Counts, running: list[Running]) -> None:
         """Raises StoreDamagedError when a copier has found damage."""
+        moment = self._clock.monotonic()
         if self._copier.busy:
             if (answer := self._copier.answer()) is not None:
                 self._heed(answer)
+            elif not self._killed and moment - self._began > self._longest():
+                self._end()
             return
-        moment = self._clock.monotonic()
         if moment < self._not_before:
             return
         picture = (self._store.change_token(), counts, self._finished)
@@ -140,6 +152,14 @@ class Checkpointing:
             return
         self._began, self._picture, self._finished = moment, picture, 0
 
+    def _longest(self) -> float:
+        return max(LONGEST, TIMES * self._took)
+
+    def _end(self) -> None:
+        self._killed = True
+        self._copier.end()
+        self._fail(f"it was not there after {format_duration(self._longest())}, so its process was killed")
+
     def _state(self, running: list[Running]) -> dict[str, Any]:
         first = running[0].claimed.input if running else None
         return {
@@ -160,8 +180,9 @@ class Checkpointing:
             self._tell(event)
         elif answer.kind == StoreDamagedError.__name__:
             raise StoreDamagedError(answer.message, hint="'overnight resume' rebuilds it and goes on")
-        else:
+        elif not self._killed:  # else it was told then
             self._fail(answer.message)
+        self._killed = False
 
     def _fail(self, why: str) -> None:
         self._not_before = self._clock.monotonic() + AFTER_FAILURE

@@ -83,6 +83,9 @@ class HomeCopier:
     def answer(self) -> Answer | None:
         return self._process.answer()
 
+    def end(self) -> None:
+        self._process.end()
+
     def close(self, *, patience: float) -> Answer | None:
         return self._process.close(patience=patience)
 
