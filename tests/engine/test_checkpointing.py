@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,22 @@ import msgspec
 import pytest
 from night import Night, task
 
-from overnight.core.checkpoints import START, Cadence, spacing
+from overnight.core.checkpoints import START, Cadence, expected, spacing
 from overnight.core.errors import StoreDamagedError
 from overnight.core.states import Outcome, TaskState
 from overnight.core.stopping import Mode, StoppedBy, Stopping
 from overnight.core.verdict import Settlement
-from overnight.engine.checkpointing import AFTER_FAILURE, FIRST, PATIENCE, Checkpointing, Last
+from overnight.engine.checkpointing import (
+    AFTER_FAILURE,
+    FIRST,
+    LONGEST,
+    PATIENCE,
+    TIMES,
+    Checkpointing,
+    Last,
+)
 from overnight.store.contract import Counts
+from overnight.store.copies import process
 from overnight.store.copies.copier import Answer, Done, Failed
 from overnight.store.copies.making import Made, Order
 from overnight.store.copies.process import CopierProcess
@@ -33,6 +43,7 @@ class FakeCopier:
         self.ready: Answer | None = None
         self.patience: float | None = None
         self.refuses = False
+        self.killed = 0
 
     def begin(self, state: dict[str, Any], processed: int) -> None:
         if self.refuses:
@@ -48,6 +59,9 @@ class FakeCopier:
         answer, self.ready = self.ready, None
         self.busy = self.busy and answer is None
         return answer
+
+    def end(self) -> None:
+        self.killed += 1
 
     def close(self, *, patience: float) -> Answer | None:
         self.patience = patience
@@ -149,10 +163,18 @@ def test_the_interval_holds_while_tasks_take_hours(duty: Duty) -> None:
 
 
 def test_an_old_checkpoint_is_followed_by_one_soon_and_a_new_one_is_not(night: Night) -> None:
-    assert Duty(night, Last(None)).tick(FIRST)
     assert Duty(night, Last(1e6)).tick(FIRST)
     assert not Duty(night, Last(10.0)).tick(FIRST)
-    assert not Duty(night, Last(None)).tick(FIRST / 2), "most commands are over by then"
+    assert not Duty(night, Last(1e6)).tick(FIRST / 2), "most commands are over by then"
+
+
+def test_the_first_of_a_large_queue_waits_until_it_costs_no_more_than_its_share(night: Night) -> None:
+    """A night that is over before that has none, and the journal has all of it."""
+    took = expected(33_000_000)
+    duty = Duty(night, Last(1.0, took))
+    assert not duty.tick(FIRST, finished=1000)
+    assert not duty.tick(spacing(took) - FIRST - 2, finished=1000)
+    assert duty.tick(1, finished=1000)
 
 
 def test_a_clock_that_was_set_back_does_not_keep_it_from_making_one(night: Night) -> None:
@@ -176,6 +198,33 @@ def test_a_machine_without_processes_goes_on_without_checkpoints(duty: Duty) -> 
     assert "no more processes" in duty.told()[0]["error"]
     duty.copier.refuses = False
     assert duty.tick(AFTER_FAILURE)
+
+
+def test_a_copier_that_never_answers_is_killed_and_told_of_once(duty: Duty) -> None:
+    """A second place on a machine that has gone away; stuck in the kernel it may take its time to die."""
+    duty.tick(20, finished=5)
+    duty.tick(LONGEST)
+    assert (duty.copier.killed, duty.told()) == (0, [])
+    duty.tick(2)
+    duty.tick(500)
+    assert duty.copier.killed == 1
+    duty.copier.finish(Failed("", "the copier ended without a word (signal 9)"))
+    duty.tick(1)
+    (event,) = duty.told()
+    assert (event["event"], event["error"]) == (
+        "checkpoint_failed",
+        "it was not there after 15 min, so its process was killed",
+    )
+    assert duty.tick(AFTER_FAILURE, finished=5)
+
+
+def test_a_large_store_may_take_its_time(duty: Duty) -> None:
+    duty.tick(20, finished=5)
+    duty.copier.finish(took=LONGEST)
+    duty.tick(1)
+    assert duty.tick(spacing(LONGEST), finished=5)
+    duty.tick(LONGEST * (TIMES - 1))
+    assert duty.copier.killed == 0
 
 
 def test_damage_that_a_copier_finds_ends_the_engine(duty: Duty) -> None:
@@ -213,16 +262,35 @@ def test_a_real_copier_makes_a_real_checkpoint(tmp_path: Path, name: bytes) -> N
     store = SqliteStore.open(tmp_path / "queue.db", create=True)
     store.add([task("a")], now=1.0)
     shelf = Shelf(tmp_path / "checkpoints", "home")
-    process = CopierProcess({})
+    copier = CopierProcess({})
     order = Order(store=str(tmp_path / "queue.db"), shelf=str(shelf.directory), home="home", reason="cadence")
-    process.begin(order)
-    assert process.busy
-    answer = process.close(patience=60)
+    copier.begin(order)
+    assert copier.busy
+    answer = copier.close(patience=60)
     assert isinstance(answer, Done)
     assert not troubles(shelf.entry(answer.made.name), deep=True)
 
-    process.begin(order)
-    assert process.close(patience=0) is None
-    assert not process.busy
+    copier.begin(order)
+    assert copier.close(patience=0) is None
+    assert not copier.busy
     assert all(not troubles(entry) for entry in shelf.entries())
     store.close()
+
+
+def test_one_that_cannot_be_killed_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is stuck in the kernel, as one that ignores SIGKILL; it ends when it is let go."""
+    monkeypatch.setattr(process, "STUCK", 0.05)
+    monkeypatch.setattr(process, "argv", lambda _: ["sh", "-c", "read line"])
+    copier = CopierProcess({})
+    copier.begin(Order(store="", shelf=str(tmp_path), home="home", reason="cadence"))
+    child = copier._child
+    assert child is not None
+    monkeypatch.setattr(child, "kill", lambda: None)
+    pipe, child.stdin = child.stdin, None  # nor does it hear that we are gone
+    assert copier.close(patience=0) is None
+    assert not copier.busy
+    assert child.poll() is None
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    assert pipe is not None
+    pipe.close()

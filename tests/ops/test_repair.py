@@ -255,7 +255,7 @@ def test_what_a_rollback_has_undone_stays_undone(place: Place) -> None:
     place.journal()
     place.store.close()
     (_, first) = place.shelf.entries()
-    roll_back(place.home, find(first.name, [place.shelf])[0], now=NOON, by="me")
+    roll_back(place.home, find(first.name, place.home, [place.shelf])[0], now=NOON, by="me")
     place.reopen()
     place.journal()
     place.store.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from overnight.host.home import Past, past
 from overnight.monitor.books import audit
 from overnight.ops import swapping
 from overnight.ops.rollback import Rolled, find, plan, roll_back
+from overnight.store.copies.shelf import LATEST, Shelf
 
 S = TaskState
 
@@ -31,7 +34,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
 def back(place: Place, name: str = "latest") -> Rolled:
     """Go back, as a process that holds the lock."""
     place.store.close()
-    source, bad = find(name, [place.shelf])
+    source, bad = find(name, place.home, [place.shelf])
     rolled = roll_back(place.home, source, now=place.clock.now(), by="me/1", passed_over=bad)
     place.reopen()
     place.fence = place.store.take_fence(now=place.clock.now(), by="test")
@@ -57,7 +60,7 @@ def test_the_plan_says_what_would_run_again_and_what_would_be_gone(place: Place)
     place.add("d", "e")
     place.work(2)
     place.journal()
-    source, _ = find("latest", [place.shelf])
+    source, _ = find("latest", place.home, [place.shelf])
     planned = plan(place.home, source)
     assert [task.input for task in planned.again_first] == [b"b", b"c"]
     assert (planned.again, planned.gone, planned.held) == (2, 2, 0)
@@ -130,7 +133,7 @@ def test_what_runs_at_most_once_and_has_begun_since_is_held(place: Place) -> Non
     place.checkpoint()
     place.work(1)
     place.journal()
-    assert plan(place.home, find("latest", [place.shelf])[0]).held == 1
+    assert plan(place.home, find("latest", place.home, [place.shelf])[0]).held == 1
     rolled = back(place)
     assert place.states() == {"begun": S.HELD, "not begun": S.PENDING}
     assert rolled.held == 1
@@ -154,6 +157,22 @@ def test_a_large_add_that_was_under_way_is_gone_as_a_whole(place: Place) -> None
     back(place)
     assert place.states() == {"a": S.PENDING}
     assert place.store.open_batches() == []
+
+
+def test_latest_is_never_of_a_time_that_was_undone(place: Place) -> None:
+    """Who goes back twice must not be carried forward by that. By its name an undone one is still to be had."""
+    place.add("a", "b")
+    first = place.checkpoint()
+    place.work()
+    undone = place.checkpoint()
+    back(place, first.name)
+    assert (place.shelf.directory / LATEST).readlink() == Path(first.name)
+    place.work()
+    assert back(place).source.name == first.name
+    assert place.states() == {"a": S.PENDING, "b": S.PENDING}
+    assert back(place, undone.name).source.name == undone.name
+    assert place.states() == {"a": S.COMPLETED, "b": S.PENDING}
+    assert back(place).source.name == undone.name
 
 
 def test_damaged_checkpoints_are_passed_over_and_told_of(place: Place) -> None:
@@ -183,7 +202,7 @@ def test_one_that_is_named_and_not_whole_is_refused_and_nothing_changes(place: P
 def test_what_is_no_checkpoint_is_not_found(place: Place, tmp_path: Path) -> None:
     for name in ("20200101-000000-1", str(tmp_path / "nowhere"), "latest"):
         with pytest.raises(NotFoundError):
-            find(name, [place.shelf])
+            find(name, place.home, [place.shelf])
 
 
 def test_a_checkpoint_that_was_carried_elsewhere_is_found_by_its_path(place: Place, tmp_path: Path) -> None:
@@ -204,6 +223,64 @@ def test_a_damaged_store_can_be_gone_back_from(place: Place) -> None:
     place.journal()
     place.close()
     damage(place.home.store, 20)
+    back(place)
+    assert place.states() == {"a": S.PENDING}
+
+
+def test_numbers_that_a_damaged_store_may_have_given_are_passed_over(place: Place) -> None:
+    """Nobody wrote the journal when they were added, and the store cannot be asked any more."""
+    place.add("a")
+    place.checkpoint()
+    given = place.add("b", "c")
+    place.close()
+    damage(place.home.store, 0, b"?" * 4096)
+    back(place)
+    assert place.states() == {"a": S.PENDING}
+    assert place.add("d")[0] > max(given)
+
+
+def test_a_damaged_line_of_the_journal_does_not_keep_anybody_from_going_back(place: Place) -> None:
+    place.add("a")
+    place.checkpoint()
+    place.work()
+    place.journal()
+    lines = place.home.journal.read_bytes()
+    place.home.journal.write_bytes(lines.replace(b'"event":"file_completed"', b'"ovent":"file_completed"') + b"{}\n")
+    back(place)
+    place.home.journal.write_bytes(place.home.journal.read_bytes().replace(b"{}\n", b""))
+    assert place.states() == {"a": S.PENDING}
+
+
+def test_a_dry_run_leaves_the_store_alone_that_somebody_makes_ready(place: Place) -> None:
+    """It holds no lock, and an engine may be saving its store at that moment; what a dead one left goes."""
+    place.add("a")
+    place.checkpoint()
+    left = place.home.path / f"{swapping.READY}4711-dead"
+    left.mkdir()
+    with swapping.making_ready(place.home) as ready:
+        plan(place.home, find("latest", place.home, [place.shelf])[0])
+        assert ready.is_dir()
+    assert not left.exists()
+    assert not ready.exists()
+
+
+def test_a_name_that_is_no_text_among_the_checkpoints_stands_in_nobody_s_way(place: Place) -> None:
+    place.add("a")
+    place.checkpoint()
+    place.work()
+    (place.shelf.directory / os.fsdecode(b"caf\xe9")).mkdir()
+    back(place)
+    assert place.states() == {"a": S.PENDING}
+
+
+def test_a_full_disk_after_the_last_step_makes_no_failure_of_it(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    place.add("a")
+    place.checkpoint()
+    place.work()
+    monkeypatch.setattr(Shelf, "point", full)
     back(place)
     assert place.states() == {"a": S.PENDING}
 

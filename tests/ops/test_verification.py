@@ -129,7 +129,7 @@ def test_events_that_a_rollback_has_undone_do_not_count(place: Place) -> None:
     place.add("late")
     place.journal()
     place.close()
-    source, _ = find("latest", [place.shelf])
+    source, _ = find("latest", place.home, [place.shelf])
     roll_back(place.home, source, now=place.clock.now(), by="me/1")
     assert troubles(place) == []
 

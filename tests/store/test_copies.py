@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -16,6 +18,7 @@ from overnight.core.states import Outcome, Reason, TaskState
 from overnight.core.task import Action, ActionKind, NewTask
 from overnight.core.verdict import Settlement
 from overnight.store.contract import Claim
+from overnight.store.copies import copier
 from overnight.store.copies import manifest as manifests
 from overnight.store.copies.making import Made, Order, make, prune
 from overnight.store.copies.shelf import LATEST, ROUGH, Entry, Shelf, newest_whole, troubles
@@ -131,6 +134,20 @@ for _ in range(20_000):
     positions = [one.position for one in made]
     assert positions == sorted(positions)
     assert positions[0] < positions[-1]
+
+
+def test_only_the_copy_itself_is_made_at_full_speed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it is made the log of the store cannot be emptied; what follows gives way to the tasks."""
+    seen: list[str] = []
+    monkeypatch.setattr(copier, "give_way", lambda: seen.append("gave way"))
+
+    def step(name: str) -> None:
+        seen.append(name)
+        copier.at_step(name)
+
+    make(site.order(), clock=site.clock, step=step)
+    assert seen[:4] == ["begun", "copied", "gave way", "read"]
+    assert seen.count("gave way") == 1
 
 
 def test_the_summary_says_what_is_in_the_copy(site: Site) -> None:
@@ -277,6 +294,23 @@ def test_a_second_place_that_cannot_be_written_is_told_and_does_no_harm(site: Si
     made = site.make(second=str(site.second))
     assert str(site.second) in made.second_trouble
     assert len(whole(site.shelf)) == 1
+
+
+@pytest.mark.parametrize("where", ["first", "second"])
+def test_what_cannot_be_removed_makes_no_failure_of_a_checkpoint_that_is_in_its_place(
+    site: Site, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """A mount that has died, a folder that somebody else owns."""
+    bad = site.shelf.directory if where == "first" else site.second / HOME
+
+    def drop(shelf: Shelf, names: Sequence[str]) -> None:
+        if shelf.directory == bad and names != [entry.name for entry in site.shelf.entries()][:1]:
+            raise OSError(errno.ENOTCONN, "transport endpoint is not connected")
+
+    monkeypatch.setattr(Shelf, "drop", drop)
+    made = site.make(second=str(site.second))
+    assert [entry.name for entry in whole(site.shelf)] == [made.name]
+    assert ("not connected" in made.second_trouble) == (where == "second")
 
 
 # -- throwing away ----------------------------------------------------------------------------

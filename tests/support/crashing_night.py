@@ -195,6 +195,9 @@ class InlineCopier:
         answer, self._answer = self._answer, None
         return answer
 
+    def end(self) -> None:
+        """It is at no work that lasts."""
+
     def close(self, *, patience: float) -> Answer | None:  # noqa: ARG002 - contract
         return self.answer()
 

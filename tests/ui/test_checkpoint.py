@@ -106,6 +106,16 @@ def test_what_is_no_checkpoint_is_not_found(worked: Call) -> None:
     assert worked("resume", "--validate").status == 2
 
 
+def test_a_name_that_is_no_text_is_told_as_json_too(worked: Call, place: Path) -> None:
+    (place / ".overnight" / "checkpoints" / os.fsdecode(b"caf\xe9")).mkdir()
+    assert names(worked)[-1] == r"caf\udce9"
+    verified = [json.loads(line) for line in worked("checkpoint", "verify", "--json").lines]
+    assert [one["checkpoint"] for one in verified if not one["whole"]] == [r"caf\udce9"]
+    assert verified[-1]["path"].endswith(r"/caf\udce9")
+    (finding,) = worked("verify", "--json").json["findings"]
+    assert r"caf\udce9" in finding["what"]
+
+
 def test_clear_removes_all_of_them(worked: Call) -> None:
     assert worked("checkpoint", "clear").status == 2
     assert len(names(worked)) == 1

@@ -12,13 +12,12 @@ import msgspec
 from overnight import wiring
 from overnight.api.access import Access
 from overnight.api.arguments import ArgumentValueError
-from overnight.core import events
 from overnight.core.durations import quoted
 from overnight.core.errors import NotFoundError, OvernightError
 from overnight.host.lock import HomeLock, about_me
 from overnight.ops import rollback
 from overnight.ops.swapping import keep_promise
-from overnight.store.copies.making import Made, make
+from overnight.store.copies.making import Made, make, saved
 from overnight.store.copies.manifest import SUMMARY
 from overnight.store.copies.summary import Checkpoint
 from overnight.wiring.checkpoints import order, plan_of, shelves
@@ -42,19 +41,7 @@ def save(access: Access, *, state: dict[str, Any], processed: int) -> Checkpoint
             f"nothing was ever added to {access.home.path}; no checkpoint was made", hint="add() something first"
         )
     made = _made(access, state, processed)
-    access.store.note(
-        [
-            events.CheckpointSaved(
-                at=events.stamp(wiring.clock.now()),
-                checkpoint=made.name,
-                position=made.position,
-                size_bytes=made.size_bytes,
-                seconds=round(made.took_seconds, 3),
-                second_trouble=events.printable(made.second_trouble),
-                by=events.printable(wiring.who()),
-            )
-        ]
-    )
+    access.store.note([saved(made, at=wiring.clock.now(), by=wiring.who())])
     access.ring()
     return _summary(access.home.checkpoints / made.name)
 
@@ -96,7 +83,7 @@ def restore(access: Access, name: str) -> Checkpoint:
         )
     try:
         with _held(access):
-            source, passed_over = rollback.find(name, shelves(home, plan_of(access.settings())))
+            source, passed_over = rollback.find(name, home, shelves(home, plan_of(access.settings())))
             summary = _summary(source.store.parent)
             access.close()
             rollback.roll_back(home, source, now=wiring.clock.now(), by=wiring.who(), passed_over=passed_over)

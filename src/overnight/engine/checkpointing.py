@@ -12,7 +12,7 @@ from typing import Any, Protocol, Self
 
 from overnight.core import checkpoints, events
 from overnight.core.checkpoints import Cadence, Due
-from overnight.core.durations import iso
+from overnight.core.durations import format_duration, iso
 from overnight.core.errors import DiskFullError, StoreDamagedError
 from overnight.core.gates import Hold
 from overnight.core.states import FINAL, TaskState
@@ -23,6 +23,7 @@ from overnight.engine.attempts import Running
 from overnight.host.clock import Clock
 from overnight.store.contract import Counts, Store
 from overnight.store.copies.copier import Answer, Done
+from overnight.store.copies.making import saved
 
 #: Seconds after its beginning before which an engine makes none: most commands are over by then.
 FIRST = 1.0
@@ -30,6 +31,12 @@ FIRST = 1.0
 AFTER_FAILURE = 60.0
 #: Seconds that an engine which ends waits for a copier that is at work.
 PATIENCE = 5.0
+
+
+#: Seconds after which a copier is ended, or so many times what the last one took: a second place on a machine that has
+#: gone away would hold it for ever, and nobody would know.
+LONGEST = 900.0
+TIMES = 10
 
 
 class Copier(Protocol):
@@ -45,6 +52,9 @@ class Copier(Protocol):
     def answer(self) -> Answer | None:
         """What became of it, once. Never waits."""
 
+    def end(self) -> None:
+        """Kill it. Never waits: it is busy until it is dead."""
+
     def close(self, *, patience: float) -> Answer | None:
         """Let it finish for so many seconds, then end it."""
 
@@ -53,11 +63,11 @@ class Last:
     """The newest checkpoint when the engine begins.
 
     Args:
-        age: Seconds since it was made; None when there is none.
-        took: Seconds that it took.
+        age: Seconds since it was made; when there is none, since the home was.
+        took: Seconds that it took, or that the first will take.
     """
 
-    def __init__(self, age: float | None = None, took: float = 0.0) -> None:
+    def __init__(self, age: float, took: float = 0.0) -> None:
         self.age = age
         self.took = took
 
@@ -81,8 +91,8 @@ class Checkpointing:
         moment = clock.monotonic()
         self._started = moment
         self._started_at = clock.now()
-        #: Monotonic seconds; one that there never was is as old as can be.
-        self._began = moment - (cadence.seconds if last.age is None else max(0.0, last.age))
+        #: Monotonic seconds.
+        self._began = moment - max(0.0, last.age)
         self._took = last.took
         self._not_before = moment + FIRST
         self._finished = 0
@@ -92,6 +102,7 @@ class Checkpointing:
         #: What the store looked like when the last one began: it is worth copying when it looks different.
         self._picture: object = None
         self._ending = False
+        self._killed = False
 
     # -- told ---------------------------------------------------------------------------------
 
@@ -109,11 +120,13 @@ class Checkpointing:
 
     def ticked(self, counts: Counts, running: list[Running]) -> None:
         """Raises StoreDamagedError when a copier has found damage."""
+        moment = self._clock.monotonic()
         if self._copier.busy:
             if (answer := self._copier.answer()) is not None:
                 self._heed(answer)
+            elif not self._killed and moment - self._began > self._longest():
+                self._end()
             return
-        moment = self._clock.monotonic()
         if moment < self._not_before:
             return
         picture = (self._store.change_token(), counts, self._finished)
@@ -139,6 +152,14 @@ class Checkpointing:
             return
         self._began, self._picture, self._finished = moment, picture, 0
 
+    def _longest(self) -> float:
+        return max(LONGEST, TIMES * self._took)
+
+    def _end(self) -> None:
+        self._killed = True
+        self._copier.end()
+        self._fail(f"it was not there after {format_duration(self._longest())}, so its process was killed")
+
     def _state(self, running: list[Running]) -> dict[str, Any]:
         first = running[0].claimed.input if running else None
         return {
@@ -154,21 +175,14 @@ class Checkpointing:
         if isinstance(answer, Done):
             made = answer.made
             self._took = made.took_seconds
-            saved = events.CheckpointSaved(
-                at=events.stamp(self._clock.now()),
-                checkpoint=made.name,
-                position=made.position,
-                size_bytes=made.size_bytes,
-                seconds=round(made.took_seconds, 3),
-                stretched=self._stretched,
-                second_trouble=events.printable(made.second_trouble),
-            )
+            event = saved(made, at=self._clock.now(), stretched=self._stretched)
             self._stretched = False
-            self._tell(saved)
+            self._tell(event)
         elif answer.kind == StoreDamagedError.__name__:
             raise StoreDamagedError(answer.message, hint="'overnight resume' rebuilds it and goes on")
-        else:
+        elif not self._killed:  # else it was told then
             self._fail(answer.message)
+        self._killed = False
 
     def _fail(self, why: str) -> None:
         self._not_before = self._clock.monotonic() + AFTER_FAILURE

@@ -27,6 +27,7 @@ from overnight.engine.journal import Journal
 from overnight.host.home import Home, past
 from overnight.monitor.segments import lines_after
 from overnight.monitor.tail import last_seq
+from overnight.ops.evidence import SAFE_DISTANCE
 from overnight.ops.swapping import making_ready, swap
 from overnight.store.contract import Selector, Store, Verb
 from overnight.store.copies.manifest import STORE, digest
@@ -64,6 +65,8 @@ class Since(msgspec.Struct):
     last: int
     fence: int = 0
     last_task_id: int = 0
+    #: Numbers of tasks that may have been given and are on no record.
+    passed_over: int = 0
     #: Top-level tasks that were added.
     added: int = 0
     #: Tasks of which an attempt has begun, and those that came to their end.
@@ -96,8 +99,11 @@ class Rolled(msgspec.Struct, frozen=True):
     aside: Path | None
 
 
-def find(name: str, shelves: list[Shelf]) -> tuple[Source, Passed]:
-    """The checkpoint that somebody names: its name, ``latest`` for the newest whole one, or a path.
+def find(name: str, home: Home, shelves: list[Shelf]) -> tuple[Source, Passed]:
+    """The checkpoint that somebody names: its name, ``latest``, or a path.
+
+    ``latest`` is the newest that is whole and of a time that was not undone: who goes back twice does not
+    come back by that.
 
     Returns:
         It, and with ``latest`` those that were passed over, with what is wrong.
@@ -107,10 +113,10 @@ def find(name: str, shelves: list[Shelf]) -> tuple[Source, Passed]:
         StoreDamagedError: It is not whole.
     """
     if name == LATEST:
-        entry, bad = newest_whole(shelves)
+        entry, bad = newest_whole(shelves, holds=past(home).holds)
         if entry is None:
             raise NotFoundError(
-                "there is no checkpoint that is whole; nothing was changed",
+                "there is no checkpoint that is whole and of a time that was not undone; nothing was changed",
                 hint="'overnight checkpoint list' shows what there is, 'overnight checkpoint save' makes one",
             )
         return _source_of(entry), bad
@@ -165,8 +171,9 @@ def since(home: Home, position: int) -> Since:
     history = past(home)
     found = Since(last_seq(home.journal))
     for line in lines_after(home.journal, position):
-        with suppress(msgspec.DecodeError):
-            _note(found, msgspec.json.decode(line.content), counts=line.seq is not None and history.holds(line.seq))
+        with suppress(msgspec.DecodeError, LookupError):  # a damaged line
+            if line.seq is not None:
+                _note(found, msgspec.json.decode(line.content), counts=history.holds(line.seq))
     return found
 
 
@@ -239,14 +246,23 @@ def roll_back(home: Home, source: Source, *, now: float, by: str, passed_over: P
                 rebuilt,
                 last=max(happened.last, present.last),
                 fence=max(happened.fence, present.fence),
-                last_task_id=max(happened.last_task_id, present.last_task_id),
+                last_task_id=_highest(happened, present, rebuilt),
             )
             held = _settle(rebuilt, happened.begun, now=now, by=by)
             epoch = past(home).epoch + 1
             _tell(rebuilt.store, source, epoch, passed_over, now=now, by=by)
         undone = (source.position, max(happened.last, present.last))
         aside = swap(home, ready, undone=undone)
+    if source.entry is not None and source.entry.path.parent == home.checkpoints:
+        with suppress(OSError):  # it is done; the next checkpoint will have its name there
+            Shelf(home.checkpoints, home.id).point(source.name)  # newer ones are of a time that is undone
     return Rolled(source, epoch, undone, held, aside)
+
+
+def _highest(happened: Since, present: Since, rebuilt: Rebuilt) -> int:
+    """The highest number of a task that may have been given."""
+    known = max(happened.last_task_id, present.last_task_id, rebuilt.facts().last_task_id)
+    return known + present.passed_over
 
 
 def _bring_in(home: Home) -> Since:
@@ -255,9 +271,11 @@ def _bring_in(home: Home) -> Since:
     with suppress(OvernightError), closing(SqliteStore.open(home.store, migrate=True)) as store:
         Journal(home.journal, store).close()
         found.last = max(last_seq(home.journal), store.journal_seq())
-    with suppress(OvernightError):
+    try:
         known = facts(home.store)
         found.fence, found.last_task_id = known.fence, known.last_task_id
+    except OvernightError:
+        found.passed_over = SAFE_DISTANCE
     return found
 
 
@@ -293,12 +311,10 @@ def _settle(rebuilt: Rebuilt, begun: set[int], *, now: float, by: str) -> int:
 
 def _tell(store: Store, source: Source, epoch: int, passed_over: Passed, *, now: float, by: str) -> None:
     at = events.stamp(now)
+    failed = [(events.printable(entry.name), events.printable(why)) for entry, why in passed_over]
     store.note(
         [
-            *(
-                events.CheckpointRestoreFailed(at=at, checkpoint=entry.name, error=events.printable(why))
-                for entry, why in passed_over
-            ),
+            *(events.CheckpointRestoreFailed(at=at, checkpoint=name, error=why) for name, why in failed),
             events.CheckpointRestored(
                 at=at,
                 checkpoint=events.printable(source.name),

@@ -10,10 +10,10 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
+from overnight.host import rough
 from overnight.host.files import sync_directory
 from overnight.host.home import Home, past, promise_restore, promised_restore, restore_kept
 
@@ -23,19 +23,13 @@ READY = ".ready-"
 PARTS = ("", "-wal", "-shm")
 
 
-@contextmanager
-def making_ready(home: Home) -> Iterator[Path]:
-    """A directory in the home for a store to be made ready in; removed at the end, unless it was promised."""
-    for left in home.path.glob(f"{READY}*"):  # of somebody who died before promising anything
-        if left != promised_restore(home):
-            shutil.rmtree(left, ignore_errors=True)
-    ready = home.path / f"{READY}{os.urandom(4).hex()}"
-    ready.mkdir(mode=0o700)
-    try:
-        yield ready
-    finally:
-        if ready != promised_restore(home):
-            shutil.rmtree(ready, ignore_errors=True)
+def making_ready(home: Home) -> AbstractContextManager[Path]:
+    """A directory in the home for a store to be made ready in; removed at the end, unless it was promised.
+
+    One in which somebody else is at work is left alone: a dry run asks nobody's leave, and an engine may be saving its
+    store at that moment.
+    """
+    return rough.making(home.path, READY, keep=lambda path: path == promised_restore(home))
 
 
 def swap(home: Home, ready: Path, *, undone: tuple[int, int] | None = None) -> Path | None:

@@ -12,6 +12,7 @@ import msgspec
 
 from overnight.core import results
 from overnight.core.errors import OvernightError, StoreDamagedError
+from overnight.core.events import printable
 from overnight.core.states import FINAL
 from overnight.core.task import Task
 from overnight.host import results as result_files
@@ -101,6 +102,7 @@ def of_books(one: Discrepancy) -> Trouble:
 
 
 def _trouble(kind: str, what: str, expected: str, found: str) -> Trouble:
+    what, expected, found = printable(what), printable(expected), printable(found)
     sentence = f"{what} should be {expected}, and is {found}"
     return Trouble(kind, sentence, what, expected, found, _TRY.get(kind, _TRY_BOOKS))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from overnight.core.checkpoints import Cadence, Keeping
+from overnight.core.checkpoints import Cadence, Keeping, expected
 from overnight.core.settings import Settings
 from overnight.engine.checkpointing import Checkpointing, Last
 from overnight.host.home import Home, past
@@ -83,6 +83,9 @@ class HomeCopier:
     def answer(self) -> Answer | None:
         return self._process.answer()
 
+    def end(self) -> None:
+        self._process.end()
+
     def close(self, *, patience: float) -> Answer | None:
         return self._process.close(patience=patience)
 
@@ -90,5 +93,11 @@ class HomeCopier:
 def checkpointing(home: Home, store: Store, plan: Plan) -> Checkpointing:
     """The duty of making checkpoints, for an engine of this home."""
     made = [entry.manifest for entry in shelves(home, plan)[0].entries() if entry.manifest is not None]
-    last = Last(clock.now() - made[0].made_at, made[0].took_seconds) if made else Last()
+    last = Last(clock.now() - made[0].made_at, made[0].took_seconds) if made else _none_yet(home)
     return Checkpointing(store, HomeCopier(home, plan), clock, plan.cadence, last)
+
+
+def _none_yet(home: Home) -> Last:
+    """Before the first: the home is as old as its card, and the journal reaches back to its beginning."""
+    card, store = home.home_json.stat(), home.store.stat()
+    return Last(clock.now() - card.st_mtime, expected(store.st_size))

@@ -2,6 +2,9 @@
 
 It ends at once when its standard input does, for then its engine is gone; what is half made is removed
 by the next one. Damage of the store is an answer like any other: it is this process that reads every page.
+
+The copy is made at full speed, since the log of the store cannot be emptied meanwhile. What follows, two thirds of
+the work, is nobody's hurry and gives way to the tasks.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import msgspec
 from overnight.core.errors import OvernightError
 from overnight.core.events import printable
 from overnight.host.clock import SystemClock
+from overnight.host.priority import give_way
 from overnight.store.copies.making import Made, Order, make
 
 
@@ -56,7 +60,7 @@ def main() -> None:
     words = msgspec.json.decode(sys.argv[-1], type=Order)
     order = _with_paths(words, lambda path: os.fsdecode(path.encode("latin-1")))
     try:
-        answer: Answer = Done(make(order, clock=SystemClock()))
+        answer: Answer = Done(make(order, clock=SystemClock(), step=at_step))
     except OvernightError as error:
         answer = Failed(type(error).__name__, printable(error.message))
     except OSError as error:
@@ -65,6 +69,12 @@ def main() -> None:
         )
     os.write(1, msgspec.json.encode(answer) + b"\n")
     os._exit(0)
+
+
+def at_step(step: str) -> None:
+    """Give way as soon as the store is let go of."""
+    if step == "copied":
+        give_way()
 
 
 def _end_with_the_engine() -> None:

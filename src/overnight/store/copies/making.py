@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from overnight.core import events
 from overnight.core.checkpoints import Keeping, Kept, surplus
 from overnight.core.errors import StoreDamagedError
-from overnight.core.events import printable
 from overnight.core.gates import Reading
 from overnight.core.version import VERSION
 from overnight.host.clock import Clock
@@ -65,6 +66,27 @@ class Made(msgspec.Struct, frozen=True):
     second_trouble: str = ""
 
 
+def saved(made: Made, *, at: float, stretched: bool = False, by: str = "") -> events.CheckpointSaved:
+    """What the journal says of it.
+
+    Args:
+        made: The checkpoint.
+        at: POSIX seconds.
+        stretched: Enough tasks had finished for one earlier.
+        by: Who asked for it; nobody did when it is one of the cadence.
+    """
+    return events.CheckpointSaved(
+        at=events.stamp(at),
+        checkpoint=made.name,
+        position=made.position,
+        size_bytes=made.size_bytes,
+        seconds=round(made.took_seconds, 3),
+        stretched=stretched,
+        second_trouble=events.printable(made.second_trouble),
+        by=events.printable(by),
+    )
+
+
 def make(order: Order, *, clock: Clock, step: Step = lambda _: None) -> Made:
     """Make a checkpoint, and let those go that are not to be kept any longer.
 
@@ -87,9 +109,9 @@ def make(order: Order, *, clock: Clock, step: Step = lambda _: None) -> Made:
     step("placed")
     shelf.point(manifest.name)
     step("latest")
-    trouble = printable(_second(order, entry, step))
-    for place in (shelf, *_seconds(order)):
-        prune(place, order.keeping, now=made_at)
+    trouble = events.printable(_second(order, entry, step, now=made_at))
+    with suppress(OSError):  # the checkpoint is in its place, whatever cannot be removed
+        prune(shelf, order.keeping, now=made_at)
     step("pruned")
     return Made(manifest.name, manifest.position, manifest.size_bytes, clock.monotonic() - began, trouble)
 
@@ -143,11 +165,12 @@ def _seconds(order: Order) -> list[Shelf]:
     return [Shelf(Path(order.second) / order.home, order.home)] if order.second else []
 
 
-def _second(order: Order, entry: Entry, step: Step) -> str:
+def _second(order: Order, entry: Entry, step: Step, *, now: float) -> str:
     """Copy a finished checkpoint to the second place. Returns why that was not possible; else nothing."""
     for shelf in _seconds(order):
         try:
             duplicate(entry, shelf, step)
+            prune(shelf, order.keeping, now=now)
         except OSError as error:
             return f"{shelf.directory}: {error.strerror or error}"
     return ""

@@ -13,6 +13,9 @@ from overnight.host.purge import forget, spare
 from overnight.store.copies.copier import Answer, Failed, argv
 from overnight.store.copies.making import Order
 
+#: Seconds for which one that was killed is waited for.
+STUCK = 5.0
+
 
 class CopierProcess:
     """At most one copier at a time, a child of this process.
@@ -77,6 +80,11 @@ class CopierProcess:
             while words := os.read(self._child.stdout.fileno(), 65536):
                 self._words += words
 
+    def end(self) -> None:
+        """Kill it. Never waits: one that is stuck in the kernel is busy until it is let go."""
+        if self._child is not None:
+            self._child.kill()
+
     def close(self, *, patience: float) -> Answer | None:
         """Let it finish for so many seconds, then end it. Returns its answer if it gave one."""
         child = self._child
@@ -86,7 +94,8 @@ class CopierProcess:
             child.wait(patience)
         except subprocess.TimeoutExpired:
             child.kill()
-            child.wait()
+            with contextlib.suppress(subprocess.TimeoutExpired):  # stuck in the kernel: it must hold nobody up
+                child.wait(STUCK)
             self._let_go(child)
             return None
         return self.answer()

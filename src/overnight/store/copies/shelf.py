@@ -8,14 +8,14 @@ what was whole when it was made may have been damaged since.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
+from overnight.host import rough
 from overnight.host.files import sync_directory
 from overnight.store.copies import manifest as manifests
 from overnight.store.copies.manifest import STORE, Manifest
@@ -83,40 +83,14 @@ class Shelf:
         """A folder that was copied to somewhere else, of the same home."""
         return Shelf(folder.parent, self._home).entry(folder.name)
 
-    @contextmanager
-    def making(self) -> Iterator[Path]:
-        """A rough folder to make a copy in; what is still there at the end is removed.
+    def making(self) -> AbstractContextManager[Path]:
+        """A rough folder to make a copy in; what is still there at the end is removed."""
+        return rough.making(self.directory, ROUGH)
 
-        While it is held nobody takes it for one that a dead process left. Those are removed first.
-        """
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._clear_away()
-        rough = self.directory / f"{ROUGH}{os.getpid()}-{os.urandom(4).hex()}"
-        rough.mkdir(mode=0o700)
-        descriptor = os.open(rough, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield rough
-        finally:
-            if rough.exists():
-                shutil.rmtree(rough, ignore_errors=True)
-            os.close(descriptor)
-
-    def _clear_away(self) -> None:
-        """Remove what dead processes have left half made."""
-        for left in self.directory.glob(f"{ROUGH}*"):
-            with contextlib.suppress(OSError):
-                descriptor = os.open(left, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    shutil.rmtree(left)
-                finally:
-                    os.close(descriptor)
-
-    def put(self, rough: Path, name: str) -> Entry:
+    def put(self, made: Path, name: str) -> Entry:
         """Give a finished folder its place. Everything in it is on the disk already."""
         place = self.directory / name
-        rough.rename(place)
+        made.rename(place)
         sync_directory(self.directory)
         return self.entry(name)
 
@@ -183,12 +157,19 @@ def newest_first(shelves: Sequence[Shelf]) -> list[Entry]:
     return every
 
 
-def newest_whole(shelves: Sequence[Shelf]) -> tuple[Entry | None, list[tuple[Entry, str]]]:
-    """The newest copy that is whole, wherever it lies, and those that are newer and are not, with what is wrong."""
+def newest_whole(
+    shelves: Sequence[Shelf], *, holds: Callable[[int], bool] = lambda _: True
+) -> tuple[Entry | None, list[tuple[Entry, str]]]:
+    """The newest copy that is whole, wherever it lies, and those that are newer and are not, with what is wrong.
+
+    Args:
+        shelves: Where to look.
+        holds: Whether a copy with this as its last event counts; others are not looked at.
+    """
     every = newest_first(shelves)
     bad: list[tuple[Entry, str]] = [(entry, entry.trouble) for entry in every if entry.manifest is None]
     for entry in every:
-        if entry.manifest is None:
+        if entry.manifest is None or not holds(entry.manifest.position):
             continue
         found = troubles(entry)
         if not found:

@@ -26,7 +26,7 @@ def shelves_of(home: Home) -> list[Shelf]:
 
 def chosen(home: Home, name: str, *, deep: bool) -> tuple[Source, Any]:
     """The checkpoint that somebody names, read from its beginning to its end."""
-    source, bad = find(name, shelves_of(home))
+    source, bad = find(name, home, shelves_of(home))
     for entry, why in bad:
         printing.note(f"overnight: checkpoint {printing.clean(entry.name)} is passed over: {printing.clean(why)}")
     if deep or name != LATEST:

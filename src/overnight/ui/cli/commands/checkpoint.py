@@ -10,12 +10,12 @@ import click
 import msgspec
 
 from overnight import wiring
-from overnight.core import events
 from overnight.core.errors import NotFoundError, NotNowError, OvernightError, UsageError
+from overnight.core.events import printable
 from overnight.host.filesystem import free_bytes
-from overnight.host.home import Home
+from overnight.host.home import Home, Past, past
 from overnight.host.lock import read_owner
-from overnight.store.copies.making import Made, make
+from overnight.store.copies.making import Made, make, saved
 from overnight.store.copies.shelf import Entry, newest_whole, troubles
 from overnight.store.copies.summary import read_summary
 from overnight.ui.cli import printing
@@ -86,15 +86,7 @@ def _need_room(home: Home) -> None:
 
 def _note(home: Home, made: Made) -> None:
     """Have the journal say so, unless the store is not to be had."""
-    event = events.CheckpointSaved(
-        at=events.stamp(wiring.clock.now()),
-        checkpoint=made.name,
-        position=made.position,
-        size_bytes=made.size_bytes,
-        seconds=round(made.took_seconds, 3),
-        second_trouble=events.printable(made.second_trouble),
-        by=events.printable(wiring.who()),
-    )
+    event = saved(made, at=wiring.clock.now(), by=wiring.who())
     with contextlib.suppress(OvernightError), closing(wiring.open_store(home, patience=PATIENCE)) as store:
         store.note([event])
 
@@ -103,21 +95,27 @@ def _note(home: Home, made: Made) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def list_(*, as_json: bool) -> None:
     """List the checkpoints, newest first."""
-    entries = shelves_of(wiring.find_home(home_option()))[0].entries()
+    home = wiring.find_home(home_option())
+    entries = shelves_of(home)[0].entries()
     if as_json:
         for entry in entries:
-            words = shape(entry.manifest) if entry.manifest else {"checkpoint": entry.name, "trouble": entry.trouble}
+            words = shape(entry.manifest) if entry.manifest else _untrusted(entry)
             printing.say(msgspec.json.encode(words).decode())
         return
-    for line in printing.table([_row(entry) for entry in entries], right=(2, 3)):
+    for line in printing.table([_row(entry, past(home)) for entry in entries], right=(2, 3)):
         printing.say(line)
 
 
-def _row(entry: Entry) -> tuple[str, ...]:
+def _untrusted(entry: Entry) -> dict[str, str]:
+    return {"checkpoint": printable(entry.name), "trouble": printable(entry.trouble)}
+
+
+def _row(entry: Entry, history: Past) -> tuple[str, ...]:
     if entry.manifest is None:
         return printing.clean(entry.name), "", "", "", printing.clean(entry.trouble)
     one = entry.manifest
-    return one.name, printing.clock(one.made_at), f"{one.position:,}", printing.size(one.size_bytes), one.reason
+    why = one.reason if history.holds(one.position) else f"{one.reason}, undone since"
+    return one.name, printing.clock(one.made_at), f"{one.position:,}", printing.size(one.size_bytes), why
 
 
 @checkpoint.command(cls=Command)
@@ -148,7 +146,8 @@ def verify(*, names: tuple[str, ...], as_json: bool) -> None:
         found = troubles(entry, deep=True)
         bad += bool(found)
         if as_json:
-            words = {"checkpoint": entry.name, "path": str(entry.path), "whole": not found, "troubles": found}
+            name, path = printable(entry.name), printable(str(entry.path))
+            words = {"checkpoint": name, "path": path, "whole": not found, "troubles": found}
             printing.say(msgspec.json.encode(words).decode())
         else:
             printing.say(f"{printing.clean(entry.name)}: {printing.clean('; '.join(found)) if found else 'whole'}")

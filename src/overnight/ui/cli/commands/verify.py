@@ -9,6 +9,7 @@ import msgspec
 
 from overnight import wiring
 from overnight.core.errors import StoreDamagedError
+from overnight.core.events import printable
 from overnight.host.home import Home
 from overnight.ops.verification import Trouble, Verified, check_pages
 from overnight.ops.verification import verify as count_again
@@ -33,7 +34,7 @@ def verify(*, as_json: bool) -> None:
         verified = _verify(home)
     except StoreDamagedError as error:
         if as_json:
-            printing.say(msgspec.json.encode({"balanced": False, "damaged": error.message}).decode())
+            printing.say(msgspec.json.encode({"balanced": False, "damaged": printable(error.message)}).decode())
         raise
     if as_json:
         printing.say(msgspec.json.encode(_shape(verified)).decode())
