@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from overnight.core.claims import Role
 from overnight.core.lanes import LaneView, QueueView, openings
-from overnight.core.pace import AHEAD, Allowance, Pace
+from overnight.core.pace import AHEAD, LAST_IN_A_SLOT, Allowance, Pace
 from overnight.store.contract import Claim, Claimed, Control, Lane, Queue, Store, Turn
 
 #: Most tasks claimed in one turn.
@@ -98,7 +98,13 @@ class OrderBook:
             now=now,
             places=OPEN_A_SLOT * slots,
         )
-        return Claim(count=MOST_CLAIMED, lanes=opened.lanes, pools=opened.pools)
+        return Claim(
+            count=MOST_CLAIMED,
+            lanes=opened.lanes,
+            pools=opened.pools,
+            in_hand=sum(running.values()),
+            least=LAST_IN_A_SLOT * slots,
+        )
 
     def _lane_views(self) -> list[LaneView]:
         views = []
