@@ -240,6 +240,22 @@ t = 3
     assert found[("q", 1, "s", "t")] == (14, "3\n")
 
 
+@pytest.mark.parametrize("end", ["\n", " # why\n", "\t\r\n"])
+@pytest.mark.parametrize("value", ['"x"', '""', '"a\\"]b"', '"""x"""', "'x'", "7", '["x", "y"]', '{ z = "x" }'])
+@pytest.mark.parametrize("header", ["[a.b]", "[[a.b]]", "[ a . b ]", '[a."b"]'])
+def test_plain_lines_are_found_where_the_others_are(header: str, value: str, end: str) -> None:
+    """What is read at one stroke, and what is walked over by parts."""
+    text = f"{header}{end}first = {value}{end}{header.replace('b', 'c')}{end}second={value}{end}"
+    parts: tuple[str | int, ...] = (0,) if header.startswith("[[") else ()
+    found = locate(text, deepest=9)
+    for table, key in (("b", "first"), ("c", "second")):
+        place = found[("a", table, *parts, key)]
+        assert text[place.key :].startswith(key)
+        assert text[place.value :].startswith(value)
+        assert text[found[("a", table)].key :].lstrip('"').startswith(table)
+    assert {path[-1] for path in found} <= {"a", "b", "c", "first", "second", "z", 0, 1}
+
+
 @given(st.text(alphabet="ab.=[]{}'\"\\#,\n 1", max_size=60))
 def test_whatever_the_text_the_walk_ends_within_it(text: str) -> None:
     try:

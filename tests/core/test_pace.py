@@ -2,7 +2,7 @@
 
 import pytest
 
-from overnight.core.pace import AHEAD, LONG, MOST_IN_A_SLOT, Allowance, Pace, batch_room
+from overnight.core.pace import AHEAD, LONG, MOST_IN_A_SLOT, Allowance, Pace, batch_room, share_of
 
 
 def test_an_unknown_lane_gives_a_slot_one_task() -> None:
@@ -50,6 +50,21 @@ def test_a_slot_that_holds_more_than_half_is_left_alone() -> None:
 def test_a_slot_that_holds_less_than_half_has_room_for_a_long_task() -> None:
     """Else one that is urgent would wait until all the tiny ones have run out."""
     assert batch_room(AHEAD * 0.4, 10) >= Pace().cost(1)
+
+
+def test_the_last_tasks_are_handed_out_in_halves_down_to_a_few() -> None:
+    """What waits for the last of them waits for the outcomes of all that were under way with it."""
+    left, shares = 1000, []
+    while left:
+        shares.append(share_of(left, 0, 16))
+        left -= shares[-1]
+    assert shares == [500, 250, 125, 62, 31, 16, 16]
+
+
+def test_half_of_what_is_left_may_be_under_way() -> None:
+    assert share_of(600, 400, 16) == 100
+    assert share_of(400, 600, 16) == 16, "some slot asks: it is not left idle"
+    assert share_of(3, 600, 16) == 3
 
 
 def test_a_rate_of_ten_a_second_allows_ten_a_second() -> None:

@@ -112,6 +112,27 @@ def test_a_resource_is_never_over_allocated(night: Night) -> None:
     assert night.store.counts().completed == 24
 
 
+def test_no_two_attempts_have_the_same_id_of_a_resource(night: Night) -> None:
+    """Tiny and long ones, whole ones and halves, some of which fail and some of which are ended with the engine."""
+    night.add(*(task(str(n), needs={"gpu": (0.5, 1.0, 2.0)[n % 3]}, workflow=f"w{n % 5}") for n in range(60)))
+    night.add(*(task(f"plain {number}") for number in range(12)))
+    given: list[tuple[bytes, ...]] = []
+
+    def play(spec: Spec, _action: Action) -> Play:
+        entries = [spec, *(entry[0] for entry in night.executor._current.values())]
+        taken = [one for entry in entries for one in dict(entry.granted).get(b"OVERNIGHT_GPU", b"").split(b",") if one]
+        assert len(taken) == len(set(taken))
+        given.append(tuple(dict(spec.granted).get(b"OVERNIGHT_GPU", b"").split(b",")))
+        return Play(seconds=(0.001, 0.7)[spec.task_id % 2])
+
+    night.run(play, slots=6, ids={"gpu": ("a", "b", "c")}, script=[(3.0, night.give_up)])
+    assert night.store.counts().completed < 72
+    night.run(play, slots=6, ids={"gpu": ("a", "b", "c")})
+    assert night.store.counts().completed == 72
+    assert {len(one) for one in given} == {1, 2}
+    assert {one for pair in given for one in pair} == {b"", b"a", b"b", b"c"}
+
+
 def test_a_queue_runs_no_more_than_its_slots(night: Night) -> None:
     night.store.set_queue(Queue("slow", slots=1), now=night.clock.now(), by="test")
     night.add(*(task(str(number), queue="slow") for number in range(5)))

@@ -8,10 +8,12 @@ import stat
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 from executor_bench import Bench
 
 from overnight.core.endings import Ending
+from overnight.core.resources import told
 from overnight.core.states import ErrorClass
 
 EVERY_BYTE = bytes(range(1, 256))
@@ -298,3 +300,13 @@ def test_actions_that_nothing_waits_for_are_forgotten(bench: Bench) -> None:
 
     assert bench.ended(keys[99]).exit_code == 0
     assert most <= 70
+
+
+def test_a_command_is_told_which_ones_of_a_resource_are_its_own(bench: Bench) -> None:
+    """Whatever its action says of the same variable."""
+    env = bench.environ | {b"OVERNIGHT_GPU": b"9"}
+    action = bench.shell('printf %s "$OVERNIGHT_GPU/$CUDA_VISIBLE_DEVICES"', env=env)
+    granted = msgspec.structs.replace(bench.spec(action), granted=told({"gpu": ("0", "3")}))
+    [first, second] = bench.start(granted, bench.spec(action))
+    assert bench.printed(bench.ended(first))[1] == b"0,3/0,3"
+    assert bench.printed(bench.ended(second))[1] == b"9/"

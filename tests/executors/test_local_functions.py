@@ -7,10 +7,12 @@ import signal
 import sys
 import textwrap
 
+import msgspec
 import pytest
 from executor_bench import Bench
 
 from overnight.core.endings import Ending, Evidence
+from overnight.core.resources import told
 from overnight.core.states import ErrorClass
 from overnight.host.processes import identity
 
@@ -318,3 +320,16 @@ def f(value):
     left = [int((bench.root / name).read_text()) for name in ("child", "daemon")]
     assert not any(identity(pid) for pid in kept + left)
     assert bench.run(bench.call("leaving:f"), "succeed").ending is Ending.RETURNED
+
+
+def test_a_function_is_told_which_ones_of_a_resource_are_its_own(bench: Bench) -> None:
+    """A library looks once, so another choice is another process; the same one goes on in the same process."""
+    names = "('OVERNIGHT_GPU', 'CUDA_VISIBLE_DEVICES')"
+    action = bench.call("ids:own", f"import os\ndef own(_): return [*map(os.environ.get, {names}), os.getpid()]")
+    grants = [told({"gpu": ids}) if ids else () for ids in ("0", "0", "1", "", "0")]
+    specs = [msgspec.structs.replace(bench.spec(action), granted=each) for each in grants]
+    found = [msgspec.json.decode(bench.ended(key).result) for key in bench.start(*specs)]
+    assert [one[:2] for one in found] == [["0", "0"], ["0", "0"], ["1", "1"], [None, None], ["0", "0"]]
+    pids = [one[2] for one in found]
+    assert pids[0] == pids[1]
+    assert len(set(pids)) == 4

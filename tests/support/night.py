@@ -92,6 +92,7 @@ class Night:
         goal: Goal | None = None,
         script: Sequence[tuple[float, Callable[[], None]]] = (),
         resources: dict[str, float] | None = None,
+        ids: dict[str, tuple[str, ...]] | None = None,
     ) -> Result:
         limits = limits or Limits(fixed(slots))
         self.executor = FakeExecutor(self.clock, slots=limits.bounds.usual, play=play)
@@ -109,7 +110,8 @@ class Night:
             limits=limits,
             goal=goal or QueueEmpty(),
             observer=Observers([self.recorder, *self.observers]),
-            resources=resources,
+            resources=resources or {name: float(len(each)) for name, each in (ids or {}).items()},
+            ids=ids,
             is_alive=lambda owner: owner not in self.dead,
             rescue=self.rescue,
         )

@@ -41,11 +41,16 @@ class Claim(msgspec.Struct, frozen=True):
     are closed. Tasks are taken in order of priority, then order key, over all open lanes together.
     A lane whose next task would take more than a pool has (beyond 1e-9) is passed over from there
     on; the others go on.
+
+    Where less can start than there is work asked for, only a share of it is taken: `core.pace.share_of`
+    says how much, of what can start and the `in_hand` attempts under way. `least` None: all of it is.
     """
 
     count: int
     lanes: Mapping[int, Mapping[str, float]]
     pools: Mapping[str, float]
+    in_hand: int = 0
+    least: int | None = None
 
 
 class Claimed(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ import difflib
 import math
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -22,6 +22,7 @@ from overnight.core.error_rules import Rule
 from overnight.core.errors import ConfigurationError
 from overnight.core.places import Path, Place, TooDeepError
 from overnight.core.problems import WINDOW, Problem, nearest, of_fault, position, told
+from overnight.core.resources import TAKEN, variable
 from overnight.core.setting import Placed, Setting
 from overnight.core.settings import SETTINGS
 from overnight.core.task import QUEUE_NAME, QUEUE_NAMES
@@ -37,6 +38,8 @@ _BY_KEY: dict[Path, Setting] = {tuple(setting.key.split(".")): setting for setti
 _OF_SETTINGS = tuple(dict.fromkeys(str(key[0]) for key in _BY_KEY if key[0] != "queue"))
 _TABLES = ("queue", "resources", "workflow", "errors", *_OF_SETTINGS)
 _QUEUE_KEYS = ("slots", "rate")
+#: Without OVERNIGHT_: what ids of resources cannot be told in.
+_TAKEN = TAKEN | {setting.environment.removeprefix("OVERNIGHT_") for setting in SETTINGS if setting.environment}
 
 
 class QueueLimits(msgspec.Struct, frozen=True):
@@ -137,6 +140,7 @@ class _Reader:
             for name, amount in self._items(tables.get("resources", {}))
             if (resource := self._resource(name, amount)) is not None
         }
+        self._tell_apart(resources)
         workflows = {
             name: workflow
             for name, table in self._named(tables, "workflow", QUEUE_NAME)
@@ -199,12 +203,22 @@ class _Reader:
             return Resource(float(written))
         elif isinstance(written, list) and written and all(_is_id(one) for one in written):
             ids = tuple(str(one) for one in written)
-            if len(set(ids)) == len(ids):
+            if len(set(ids)) != len(ids):
+                self._wrong(path, "an id stands there twice; each can be handed out once")
+            elif variable(name) in _TAKEN:
+                self._wrong(path, f"its ids would stand in OVERNIGHT_{variable(name)}, which means something else")
+            else:
                 return Resource(float(len(ids)), ids)
-            self._wrong(path, "an id stands there twice; each can be handed out once")
         else:
             self._wrong(path, f"{quoted(written)} is no amount; write a number, or ids as in ['0', '1']")
         return None
+
+    def _tell_apart(self, resources: Mapping[str, Resource]) -> None:
+        seen: dict[str, str] = {}
+        for name in [name for name, resource in resources.items() if resource.ids]:
+            other = seen.setdefault(variable(name), name)
+            if other != name:
+                self._wrong(("resources", name), f"its ids would stand where those of {other!r} stand")
 
     def _workflow(self, name: str, table: dict[str, Any]) -> Workflow | None:
         from overnight.core.workflow.reading import read  # most files have none, and every call reads its file
@@ -276,7 +290,7 @@ class _Reader:
 
 
 def _is_id(one: object) -> bool:
-    return (isinstance(one, str) and one != "" and one.isprintable()) or (
+    return (isinstance(one, str) and one != "" and one.isprintable() and "," not in one) or (
         isinstance(one, int) and not isinstance(one, bool)
     )
 

@@ -22,6 +22,8 @@ LONG = 0.05
 STUCK = 0.5
 #: Attempts at which a slot takes no more, however short they are. The marks have room for 1024.
 MOST_IN_A_SLOT = 512
+#: So many of the last attempts a slot is given in any case.
+LAST_IN_A_SLOT = 8
 #: Share of the newest duration in the running mean; a long one counts in full at once.
 WEIGHT = 0.1
 
@@ -71,6 +73,16 @@ def batch_room(load: float, outstanding: int) -> float:
     waits behind half a share of tiny ones at the most, and not until they have run out.
     """
     return AHEAD if outstanding < MOST_IN_A_SLOT and (not outstanding or load <= AHEAD / 2) else 0.0
+
+
+def share_of(left: int, in_hand: int, least: int) -> int:
+    """How many of the last `left` tasks that can start to hand out now, while `in_hand` are under way.
+
+    So many that one half of all is under way, and then half of the rest, down to `least`. Tiny tasks end
+    faster than their outcomes are written: whatever waits for the last of them waits until the outcomes
+    of all that were under way with it are on the disk, so these should be few.
+    """
+    return min(left, max(least, (left + in_hand) // 2 - in_hand))
 
 
 class Allowance:

@@ -23,8 +23,11 @@ TAIL = """\
 | `[queue.NAME]` | `slots` | how many of this queue run at the same time; `"auto"`: no limit of its own |
 | `[queue.NAME]` | `rate` | how many start in a time: `"10/s"`, `"30/m"`, `"100/h"` |
 | `[[errors]]` | `exception`, `exit`, `signal`, `output`, `class`, `wait` | what kind of failure it is |
-| `[resources]` | `NAME` | how much there is of something tasks need: a number, or a list of ids that are handed out |
+| `[resources]` | `NAME` | how much there is of something tasks need: a number, or ids, each for one task at a time |
 | `[workflow.NAME]` | | a recipe of steps: [workflows](workflows.md) |
+
+A task that needs a resource with ids, as `gpu = ["0", "1"]`, gets whole ones, which nobody else has while it runs:
+`OVERNIGHT_GPU` says which, and of `gpu` so does `CUDA_VISIBLE_DEVICES`.
 """
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from overnight.core.endings import AttemptKey, Ended, Evidence, Lost
 from overnight.core.error_rules import Rule
 from overnight.core.pace import AHEAD, STUCK, batch_room
+from overnight.core.resources import told
 from overnight.core.task import Action
 from overnight.core.verdict import Intent, Settlement, Standing, judge, judge_lost
 from overnight.engine.dispatch import deal
@@ -23,12 +24,23 @@ from overnight.store.contract import Claimed, Store
 ACTIONS_KEPT = 1024
 
 
+_NONE: Mapping[str, Sequence[str]] = {}
+
+
 class Running:
     """One attempt that has been handed out."""
 
-    __slots__ = ("action", "claimed", "cost", "intent", "since", "slot")
+    __slots__ = ("action", "claimed", "cost", "granted", "intent", "since", "slot")
 
-    def __init__(self, claimed: Claimed, action: Action, slot: int, cost: float, since: float) -> None:
+    def __init__(
+        self,
+        claimed: Claimed,
+        action: Action,
+        slot: int,
+        cost: float,
+        since: float,
+        granted: Mapping[str, Sequence[str]] = _NONE,
+    ) -> None:
         self.claimed = claimed
         self.action = action
         self.slot = slot
@@ -36,6 +48,8 @@ class Running:
         self.cost = cost
         #: Monotonic seconds at which it was handed out.
         self.since = since
+        #: The ids of named resources that are its own, by name.
+        self.granted = granted
         #: Why it was asked to end; None when it was not.
         self.intent: Intent | None = None
 
@@ -105,7 +119,8 @@ class Attempts:
         action = self._actions[claimed.action_id]
         if action.at_most_once:
             self._orders.pace.never_ahead(claimed.lane_id)
-        running = Running(claimed, action, slot, self._orders.cost(claimed.lane_id), moment)
+        granted = self._orders.grant(claimed.lane_id, slot)
+        running = Running(claimed, action, slot, self._orders.cost(claimed.lane_id), moment, granted)
         self._by_task[claimed.id] = running
         self._loads[slot] = self._loads.get(slot, 0.0) + running.cost
         self._held[slot] += 1
@@ -122,8 +137,9 @@ class Attempts:
                 *self._orders.names(task.lane_id),
                 step=task.step,
                 given=task.given,
+                granted=told(granted) if granted else (),
             )
-            for task in (running.claimed for running in attempts)
+            for task, granted in ((running.claimed, running.granted) for running in attempts)
         ]
         self._executor.submit(slot, batch, {spec.action_id: self._actions[spec.action_id] for spec in batch})
 
@@ -149,6 +165,8 @@ class Attempts:
 
     def _strike(self, running: Running) -> None:
         slot = running.slot
+        if running.granted:
+            self._orders.give_back(running.granted)
         del self._by_task[running.claimed.id]
         self._held[slot] -= 1
         self._loads[slot] = self._loads[slot] - running.cost if self._held[slot] else 0.0

@@ -88,6 +88,7 @@ class Engine:
         goal: When it is done.
         observer: Who wants to know.
         resources: What this machine has of each named resource.
+        ids: Of those that are handed out by name.
         rules: What a person has said about failures.
         is_alive: Whether the owner of a popped task, a process, still lives.
         rescue: What to do when the store's file is not at its place any more; raises when nothing helps.
@@ -110,6 +111,7 @@ class Engine:
         goal: Goal,
         observer: Observer,
         resources: Mapping[str, float] | None = None,
+        ids: Mapping[str, Sequence[str]] | None = None,
         rules: Sequence[Rule] = (),
         is_alive: IsAlive = lambda _: True,
         rescue: Rescue = give_up,
@@ -126,7 +128,7 @@ class Engine:
         self._observer = observer
         self._by = by
         self._rescue = rescue
-        self._orders = OrderBook(store, resources or {}, ahead=goal.ahead())
+        self._orders = OrderBook(store, resources or {}, ahead=goal.ahead(), ids=ids)
         self._rules = rules
         self._attempts = Attempts(executor, store, self._orders, rules)
         self._quotas = Quotas(store, self._orders, clock)

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from overnight.core.claims import Role
 from overnight.core.lanes import LaneView, QueueView, openings
-from overnight.core.pace import AHEAD, Allowance, Pace
+from overnight.core.pace import AHEAD, LAST_IN_A_SLOT, Allowance, Pace
+from overnight.core.resources import Pool, shares
 from overnight.store.contract import Claim, Claimed, Control, Lane, Queue, Store, Turn
 
 #: Most tasks claimed in one turn.
@@ -23,11 +24,21 @@ class OrderBook:
         store: Where people leave their orders.
         resources: What this machine has of each named resource.
         ahead: Whether tasks may be handed out before a slot is free for them.
+        ids: Of those resources that are handed out by name, as many as there are of it.
     """
 
-    def __init__(self, store: Store, resources: Mapping[str, float], *, ahead: bool = True) -> None:
+    def __init__(
+        self,
+        store: Store,
+        resources: Mapping[str, float],
+        *,
+        ahead: bool = True,
+        ids: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         self._store = store
         self._resources = resources
+        self._ids = ids or {}
+        self._pool = Pool(self._ids)
         self._token: int | None = None
         self._lanes: dict[int, Lane] = {}
         self._queues: list[Queue] = []
@@ -87,6 +98,17 @@ class OrderBook:
         lane = self._lanes.get(lane_id)
         return (lane.queue, lane.workflow) if lane else ("", "")
 
+    def grant(self, lane_id: int, slot: int) -> Mapping[str, Sequence[str]]:
+        """The ids of named resources for an attempt of this lane in that slot. The claim has counted them."""
+        lane = self._lanes.get(lane_id)
+        if lane is None or self._ids.keys().isdisjoint(lane.needs):
+            return {}
+        return self._pool.take(lane.needs, slot)
+
+    def give_back(self, granted: Mapping[str, Sequence[str]]) -> None:
+        """An attempt that had these is over."""
+        self._pool.give_back(granted)
+
     def claim(self, work: float, running: Mapping[int, int], *, slots: int, now: float, moment: float) -> Claim:
         """What may be claimed now. `work`: seconds that the slots still take; `moment` is monotonic."""
         opened = openings(
@@ -98,14 +120,20 @@ class OrderBook:
             now=now,
             places=OPEN_A_SLOT * slots,
         )
-        return Claim(count=MOST_CLAIMED, lanes=opened.lanes, pools=opened.pools)
+        return Claim(
+            count=MOST_CLAIMED,
+            lanes=opened.lanes,
+            pools=opened.pools,
+            in_hand=sum(running.values()),
+            least=LAST_IN_A_SLOT * slots,
+        )
 
     def _lane_views(self) -> list[LaneView]:
         views = []
         shortest = self._shortest_steps()
         for lane in self._lanes.values():
             if lane.role is not Role.WORKFLOW:
-                views.append(LaneView(lane.id, lane.queue, lane.needs, self.cost(lane.id)))
+                views.append(LaneView(lane.id, lane.queue, shares(lane.needs, self._ids), self.cost(lane.id)))
             elif lane.workflow in self._workflows:
                 cost = shortest.get((lane.workflow, lane.queue), AHEAD)
                 views.append(LaneView(lane.id, lane.queue, {}, cost, cost / AHEAD, self._begun[lane.id]))

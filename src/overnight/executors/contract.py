@@ -19,6 +19,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from overnight.core.endings import AttemptKey, Ended, Ending, Evidence, Lost
+from overnight.core.resources import Granted
 from overnight.core.task import Action
 
 __all__ = [
@@ -49,6 +50,8 @@ class Spec(msgspec.Struct, frozen=True, array_like=True):
     step: str = ""
     #: Outputs of other steps that this one uses: a JSON object by step; empty for none.
     given: bytes = b""
+    #: Which ones of named resources are its own while it runs.
+    granted: Granted = ()
 
     @property
     def key(self) -> AttemptKey:

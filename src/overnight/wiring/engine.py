@@ -233,6 +233,7 @@ def _run_engine(
                 goal=goal,
                 observer=Observers([*observers, care]),
                 resources={name: resource.amount for name, resource in configured.resources.items()},
+                ids={name: resource.ids for name, resource in configured.resources.items() if resource.ids},
                 rules=configured.rules,
                 is_alive=is_alive,
                 rescue=rescuer(home, store, told),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from store_parts import ENDINGS, NOON, SmallEngine, settlement, task, tasks, told
 
@@ -67,6 +68,21 @@ def test_a_pool_that_is_not_there_is_empty(store: Store, engine: SmallEngine) ->
     store.add(tasks(1), now=NOON)
     (lane,) = store.orders().lanes
     assert engine.turn(claim=Claim(count=9, lanes={lane.id: {"gpu": 1}}, pools={})).claimed == []
+
+
+@pytest.mark.parametrize("lanes", ["one lane", "several"])
+def test_what_does_not_fill_the_slots_is_claimed_in_halves(store: Store, engine: SmallEngine, lanes: str) -> None:
+    """Where there is less than room for it, so that few outcomes are left to write when the last one ends."""
+    store.add([*tasks(40), task("x", queue="other" if lanes == "several" else "default", needs={})], now=NOON)
+    takes = {lane.id: {"work": 0.01, "gpu": 1.0} for lane in store.orders().lanes}
+    whole = Claim(count=99, lanes=takes, pools={"work": 1.0, "gpu": 99.0}, least=4)
+    assert [one.input for one in engine.turn(claim=whole).claimed] == [b"%d" % n for n in range(20)]
+    for change, claimed in (
+        ({"in_hand": 20}, 4),
+        ({"pools": {"work": 0.1, "gpu": 99.0}}, 10),
+        ({"least": None}, 7),
+    ):
+        assert len(engine.turn(claim=msgspec.structs.replace(whole, **change)).claimed) == claimed, change
 
 
 def test_a_claim_puts_the_attempt_on_record(store: Store, engine: SmallEngine) -> None:

@@ -101,6 +101,17 @@ def test_no_more_tasks_are_begun_than_the_pools_allow(store: Store) -> None:
     assert store.counts().pending == 1
 
 
+def test_first_steps_that_do_not_fill_the_slots_are_claimed_in_halves(store: Store) -> None:
+    player = Player(store, *(step(f"s{n}") for n in range(20)))
+    player.add("x")
+    player.turn()
+    player.add("y", priority=9)
+    lanes = {lane: {"work": 0.01} for lane in player.engine.everything().lanes}
+    turn = player.engine.turn(claim=Claim(count=99, lanes=lanes, pools={"work": 1.0}, least=2))
+    assert [one.id for one in turn.opened] == [22]
+    assert len(turn.claimed) == 20, "9 steps of x when y was begun, and 11 of the 31 that could start then"
+
+
 def test_a_task_of_an_unknown_workflow_waits_until_somebody_defines_it(store: Store) -> None:
     player = Player(store, step("a"))
     store.add([NewTask(action=msgspec.structs.replace(FLOW, call="other"), input=b"x")], now=NOON)

@@ -209,6 +209,7 @@ class Template:
             environ[b"OVERNIGHT_INPUT"] = value
         if self.limit >= 0:
             environ[b"OVERNIGHT_DEADLINE"] = b"%d" % (now + self.limit)
+        environ.update(spec.granted)  # whatever else was said of these: they are nobody else's
         return environ
 
 

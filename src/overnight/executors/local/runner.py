@@ -129,6 +129,11 @@ class Runner:
             os.set_inheritable(descriptor, False)
             self._pipes.register(descriptor, select.POLLIN)
         self._writers = (os.dup(1), os.dup(2))
+        # Libraries look at these once, so another choice of them is another process.
+        self._granted = self._first.specs[0].granted
+        for name, value in self._granted:
+            self._data[name] = value
+            os.putenv(name, value)
         # Where every function begins, whatever the one before has done.
         self._directory = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._umask = os.umask(0o077)
@@ -156,7 +161,8 @@ class Runner:
     def _fits(self, run: Run) -> bool:
         if run.action_id not in self._actions:
             self._learn(run)
-        if run.action_id in self._foreign or self._spoilt or self._marks.memory[HALT_AT]:
+        foreign = run.action_id in self._foreign or run.specs[0].granted != self._granted
+        if foreign or self._spoilt or self._marks.memory[HALT_AT]:
             return False
         moment = _monotonic()
         if moment < self._look_at:

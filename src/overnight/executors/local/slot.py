@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from overnight.core.endings import Ended, Ending, Evidence, Lost
+from overnight.core.resources import Granted
 from overnight.core.states import ErrorClass
 from overnight.core.task import Action, ActionKind
 from overnight.core.verdict import EXIT_DONE_AND_STOP
@@ -347,7 +348,8 @@ class Slot:
     def _hand_out(self, track: Track, most: int) -> None:
         action_id = self._waiting[0][0].action_id
         specs: list[Spec] = []
-        while self._waiting and len(specs) < most and self._waiting[0][0].action_id == action_id:
+        granted = self._waiting[0][0].granted  # a runner has the same ones for as long as it lives
+        while self._waiting and len(specs) < most and _same(self._waiting[0][0], action_id, granted):
             specs.append(self._waiting.popleft()[0])
         first, *rest = frames(specs, most)
         self._return([spec for frame in rest for spec in frame])
@@ -452,3 +454,7 @@ class Slot:
         for keeper in self._abandoned:
             keeper.disown()
         self._marks.close()
+
+
+def _same(spec: Spec, action_id: int, granted: Granted) -> bool:
+    return spec.action_id == action_id and spec.granted == granted

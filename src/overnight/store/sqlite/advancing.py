@@ -189,15 +189,22 @@ class Advance:
     # -- what may go on ----------------------------------------------------------------------
 
     def _free(self, hits: Counter[int], failing: dict[int, str]) -> list[Ready]:
-        """Count down what each task waits for. Returns those that wait for nothing any more."""
-        asked = [(task_id, count) for task_id, count in hits.items() if task_id not in failing]
-        return [
-            Ready(task_id, lane_id, parent_id, later, step)
-            for task_id, blockers, state, lane_id, parent_id, later, step in read_for_each(
-                self._connection, "unblock", asked
-            )
-            if not blockers and state == _S.WAITING
-        ]
+        """Count down what each task waits for. Returns those that wait for nothing any more.
+
+        These are not written here: whatever becomes of them says also that they wait for nothing.
+        """
+        left: list[Row] = []
+        free: list[Ready] = []
+        asked = ids_of(task_id for task_id in hits if task_id not in failing)
+        for task_id, blockers, state, lane_id, parent_id, later, step in read_all(
+            self._connection, "blocked", (asked,)
+        ):
+            if state == _S.WAITING and blockers <= hits[task_id]:
+                free.append(Ready(task_id, lane_id, parent_id, later, step))
+            else:
+                left.append((task_id, max(blockers - hits[task_id], 0)))
+        run_each(self._connection, "unblock", left)
+        return free
 
     def _begin(self, ready: Sequence[Ready]) -> list[End]:
         """Let tasks go on that nothing blocks. Returns those that have ended thereby: skipped, joined, failed."""

@@ -16,6 +16,7 @@ import apsw
 from overnight.core import events
 from overnight.core.claims import Role
 from overnight.core.lanes import WORK
+from overnight.core.pace import share_of
 from overnight.core.states import TaskState
 from overnight.core.step_events import StepStarted
 from overnight.store.contract import Claim, Claimed, Opened
@@ -55,7 +56,8 @@ def claim(
     Workflow tasks among it are begun, by `begin`; their first steps may start at once, in what is left of the pools.
     """
     pools = dict(wanted.pools)
-    rows = _pick(connection, lanes, _defined(connection, lanes, wanted.lanes), pools, wanted.count)
+    open_lanes = _defined(connection, lanes, wanted.lanes)
+    rows = _share(_pick(connection, lanes, open_lanes, pools, wanted.count), open_lanes, pools, wanted)
     become_running(connection, transaction, rows)
     tasks = [row for row in rows if _is_workflow(lanes, row[3])]
     if not tasks:
@@ -65,7 +67,9 @@ def claim(
         pools[WORK] = pools.get(WORK, 0.0) + wanted.lanes[row[3]].get(WORK, 0.0)
     steps = {lane for one in opened for lane in one.lanes}
     open_lanes = {lane: takes for lane, takes in wanted.lanes.items() if lane in steps}
-    first = _pick(connection, lanes, open_lanes, pools, wanted.count - len(rows) + len(tasks))
+    plain = len(rows) - len(tasks)
+    first = _pick(connection, lanes, open_lanes, pools, wanted.count - plain)
+    first = _share(first, open_lanes, pools, wanted, in_hand=plain)
     become_running(connection, transaction, first)
     rows = sorted((row for row in (*rows, *first) if not _is_workflow(lanes, row[3])), key=_place)
     return record_starts(connection, transaction, rows, fence=fence, now=now, at=at), opened
@@ -162,6 +166,26 @@ def _pick(
             picked.append(row)
             _push(heads, rest)
     return picked
+
+
+def _share(
+    rows: list[Row],
+    open_lanes: Mapping[int, Mapping[str, float]],
+    pools: dict[str, float],
+    wanted: Claim,
+    *,
+    in_hand: int = 0,
+) -> list[Row]:
+    """Of tasks that were picked, those to claim now: a share, where the pool of work has not run dry."""
+    if wanted.least is None or len(rows) <= wanted.least or len(rows) + in_hand >= wanted.count:
+        return rows
+    if pools.get(WORK, 0.0) + _SLACK < min(takes.get(WORK, 0.0) for takes in open_lanes.values()):
+        return rows
+    keep = share_of(len(rows), wanted.in_hand + in_hand, wanted.least)
+    for row in rows[keep:]:
+        for pool, amount in open_lanes[row[3]].items():
+            pools[pool] += amount
+    return rows[:keep]
 
 
 #: Minus priority, order key, id: the order. Then the row, and where its lane goes on.

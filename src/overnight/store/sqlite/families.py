@@ -48,7 +48,7 @@ class Family:
 
     __slots__ = (
         "attempt", "begun_at", "cancelled", "expired", "failed", "first_id", "generation", "input", "is_changed",
-        "lane_id", "moving", "open", "plan", "state", "steps", "task_id", "warned",
+        "lane_id", "moving", "noted", "open", "plan", "state", "steps", "task_id", "warned",
     )  # fmt: skip
 
     def __init__(self, row: Row, plan: Plan) -> None:
@@ -62,6 +62,8 @@ class Family:
         self.state = TaskState(row[13])
         self.attempt: int = row[14]
         self.generation: int = row[15]
+        #: The numbers that are on record.
+        self.noted = Tally._make(row[4:9])
         #: Whether what it is may have changed.
         self.is_changed = False
 
@@ -126,9 +128,8 @@ def children(connection: apsw.Connection, family: Family) -> list[Child]:
 
 
 def write(connection: apsw.Connection, families: Iterable[Family]) -> None:
-    """Put their numbers down."""
-    run_each(
-        connection,
-        "count_family",
-        [(one.task_id, *one.tally) for one in families],
-    )
+    """Put their numbers down, where they have changed."""
+    changed = [(one, tally) for one in families if (tally := one.tally) != one.noted]
+    run_each(connection, "count_family", [(one.task_id, *tally) for one, tally in changed])
+    for one, tally in changed:
+        one.noted = tally

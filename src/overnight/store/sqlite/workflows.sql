@@ -96,9 +96,11 @@ SELECT EXISTS (SELECT 1 FROM edges);
 -- Ordered, so that what follows is the same every time.
 SELECT task_id, after_id FROM edges WHERE after_id IN carray(?) ORDER BY task_id, after_id;
 
+-- name: blocked
+SELECT id, blockers, state, lane_id, parent_id, later, step FROM tasks WHERE id IN carray(?) AND blockers > 0;
+
 -- name: unblock
-UPDATE tasks SET blockers = max(blockers - ?2, 0) WHERE id = ?1 AND blockers > 0
-RETURNING id, blockers, state, lane_id, parent_id, later, step;
+UPDATE tasks SET blockers = ?2 WHERE id = ?1;
 
 -- name: fail_blocked
 UPDATE tasks SET state = 'failed', reason = 'dependency', finished_at = ?2, error = ?3
@@ -109,21 +111,21 @@ RETURNING id, lane_id, parent_id, step;
 SELECT id, state, skipped, result FROM tasks WHERE id IN carray(?);
 
 -- name: free
-UPDATE tasks SET state = 'pending', later = NULL WHERE id IN carray(?);
+UPDATE tasks SET state = 'pending', later = NULL, blockers = 0 WHERE id IN carray(?);
 
 -- name: free_later
-UPDATE tasks SET not_before = later, later = NULL WHERE id IN carray(?);
+UPDATE tasks SET not_before = later, later = NULL, blockers = 0 WHERE id IN carray(?);
 
 -- name: free_with
-UPDATE tasks SET state = 'pending', given = ?2 WHERE id = ?1;
+UPDATE tasks SET state = 'pending', given = ?2, blockers = 0 WHERE id = ?1;
 
 -- name: pass_by
 -- A step that is skipped, or a join, which has no work of its own.
-UPDATE tasks SET state = 'completed', finished_at = ?2, skipped = ?3, error = ?4 WHERE id = ?1;
+UPDATE tasks SET state = 'completed', finished_at = ?2, skipped = ?3, error = ?4, blockers = 0 WHERE id = ?1;
 
 -- name: fail_ready
 -- What it asks of the steps before it is not there, and no retry will bring it.
-UPDATE tasks SET state = 'failed', reason = 'error', error_class = 'permanent', finished_at = ?2, error = ?3
+UPDATE tasks SET state = 'failed', reason = 'error', error_class = 'permanent', finished_at = ?2, error = ?3, blockers = 0
  WHERE id = ?1;
 
 -- name: failed_steps
