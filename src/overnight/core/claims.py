@@ -46,6 +46,10 @@ class Claim(msgspec.Struct, frozen=True):
     count: int
     lanes: Mapping[int, Mapping[str, float]]
     pools: Mapping[str, float]
+    #: Actions of which no plain task is taken.
+    without: frozenset[int] = frozenset()
+    #: But for one of each of these, taken before all others: the last one where it says so, else the first.
+    probes: Mapping[int, bool] = {}
 
 
 class Claimed(msgspec.Struct, frozen=True):

@@ -9,7 +9,8 @@ from __future__ import annotations
 import heapq
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 
 import apsw
 
@@ -21,7 +22,7 @@ from overnight.core.step_events import StepStarted
 from overnight.store.contract import Claim, Claimed, Opened
 from overnight.store.sqlite.connection import Transaction
 from overnight.store.sqlite.lanes import Lanes
-from overnight.store.sqlite.statements import Row, insert_many, read_all, read_each, read_one, run, want_changes
+from overnight.store.sqlite.statements import Row, ids_of, insert_many, read_all, read_each, read_one, run, want_changes
 
 #: Waiting tasks that become due in one turn; the next turn takes the next.
 DUE_AT_ONCE = 10_000
@@ -55,7 +56,9 @@ def claim(
     Workflow tasks among it are begun, by `begin`; their first steps may start at once, in what is left of the pools.
     """
     pools = dict(wanted.pools)
-    rows = _pick(connection, lanes, _defined(connection, lanes, wanted.lanes), pools, wanted.count)
+    open_lanes = _defined(connection, lanes, wanted.lanes)
+    rows = _pick_probes(connection, lanes, open_lanes, pools, wanted) if wanted.probes else []
+    rows += _pick(connection, lanes, open_lanes, pools, wanted.count - len(rows), wanted.without)
     become_running(connection, transaction, rows)
     tasks = [row for row in rows if _is_workflow(lanes, row[3])]
     if not tasks:
@@ -90,6 +93,11 @@ def _defined(
 def _is_workflow(lanes: Lanes, lane_id: int) -> bool:
     lane = lanes.get(lane_id)
     return lane is not None and lane.role is Role.WORKFLOW
+
+
+def _is_step(lanes: Lanes, lane_id: int) -> bool:
+    lane = lanes.get(lane_id)
+    return lane is not None and lane.role is Role.STEP
 
 
 def record_starts(
@@ -142,19 +150,21 @@ def _pick(
     open_lanes: Mapping[int, Mapping[str, float]],
     pools: dict[str, float],
     count: int,
+    without: Collection[int] = (),
 ) -> list[Row]:
     """The tasks to claim, out of the pools: highest priority first, then the oldest, over all open lanes together."""
+    head = partial(_head, connection, lanes, without)
     wanted = {lane_id: _most(takes, pools, count) for lane_id, takes in open_lanes.items() if lanes.get(lane_id)}
     if len(wanted) == 1:
         ((lane_id, most),) = wanted.items()
-        rows = read_all(connection, "head_of_lane", (lane_id, most))
+        rows = list(head(lane_id, most))
         for pool, amount in open_lanes[lane_id].items():
             pools[pool] = pools.get(pool, 0.0) - amount * len(rows)
         return rows
     heads: list[_Head] = []
     for lane_id, most in wanted.items():
         if most > 0:
-            _push(heads, read_each(connection, "head_of_lane", (lane_id, most)))
+            _push(heads, head(lane_id, most))
     picked: list[Row] = []
     while heads and len(picked) < count:
         *_, row, rest = heapq.heappop(heads)
@@ -162,6 +172,34 @@ def _pick(
             picked.append(row)
             _push(heads, rest)
     return picked
+
+
+def _head(
+    connection: apsw.Connection, lanes: Lanes, without: Collection[int], lane_id: int, most: int
+) -> Iterator[Row]:
+    """The head of a lane; of plain tasks without those of certain actions."""
+    if without and not _is_step(lanes, lane_id):
+        return read_each(connection, "head_of_lane_without", (lane_id, ids_of(without), most))
+    return read_each(connection, "head_of_lane", (lane_id, most))
+
+
+def _pick_probes(
+    connection: apsw.Connection,
+    lanes: Lanes,
+    open_lanes: Mapping[int, Mapping[str, float]],
+    pools: dict[str, float],
+    wanted: Claim,
+) -> list[Row]:
+    """One task of each action that probes, as far as there is one in an open lane and the pools last."""
+    rows: list[Row] = []
+    plain = [lane_id for lane_id in open_lanes if not _is_step(lanes, lane_id) and not _is_workflow(lanes, lane_id)]
+    for action_id, from_the_end in wanted.probes.items():
+        statement = "tail_of_lane_by_action" if from_the_end else "head_of_lane_by_action"
+        found = (read_all(connection, statement, (lane_id, ids_of([action_id]), 1)) for lane_id in plain)
+        row = next((some[0] for some in found if some), None)
+        if row is not None and _take(open_lanes[row[3]], pools):
+            rows.append(row)
+    return rows
 
 
 #: Minus priority, order key, id: the order. Then the row, and where its lane goes on.

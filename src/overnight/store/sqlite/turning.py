@@ -14,7 +14,7 @@ import apsw
 from overnight.core import events
 from overnight.core.errors import StaleEngineError
 from overnight.store.contract import Claim, Claimed, Control, OpenAttempt, Opened, Orders, OutboxRow, Settlement, Turn
-from overnight.store.sqlite import claiming, settling
+from overnight.store.sqlite import claiming, settling, storming
 from overnight.store.sqlite.advancing import Advance
 from overnight.store.sqlite.connection import Database
 from overnight.store.sqlite.expanding import Expander
@@ -111,6 +111,7 @@ def orders(database: Database, lanes: Lanes) -> Orders:
             queues=queues(connection),
             controls=[Control(*row) for row in read_all(connection, "controls")],
             workflows=frozenset(row[0] for row in read_all(connection, "workflow_names")),
+            storms=storming.storms(connection),
         )
 
 
