@@ -167,11 +167,15 @@ def next_probe(storms: Iterable[Storm], *, now: float) -> float | None:
     return min((storm.probe_at for storm in storms if storm.probe_at > now), default=None)
 
 
-def sentence(storm: Storm, *, tasks: str = "tasks") -> str:
+def what(storm: Storm) -> str:
+    """What stands still, for people."""
+    return f"workflow {storm.subject.workflow!r}" if storm.subject.workflow else f"queue {storm.queue}"
+
+
+def sentence(storm: Storm) -> str:
     """What has happened, for people; begins small, ends without a full stop."""
-    what = f"workflow {storm.subject.workflow!r}" if storm.subject.workflow else f"queue {storm.queue}"
     where = f", in step {storm.subject.step!r}" if storm.subject.step else ""
-    return f"{storm.failures:,} {tasks} of {what} failed alike in a row{where} ({storm.error})"
+    return f"{storm.failures:,} tasks of {what(storm)} failed alike in a row{where} ({storm.error})"
 
 
 def name(storm: Storm) -> str:
