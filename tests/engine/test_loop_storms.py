@@ -247,3 +247,39 @@ def test_retries_are_not_used_up_in_a_storm(night: Night, monkeypatch: pytest.Mo
     more = night.add(*(task(f"more {number}", action=action(retries=0, timeout=7.0)) for number in range(21)))
     night.run(service(night, down_for=5.0, calls=[], failure=slow), slots=21, script=[(3.0, night.give_up)])
     assert sum(night.state(one) is TaskState.FAILED for one in more) == 21
+
+
+def test_a_clock_that_is_set_changes_nothing_about_the_next_probe(night: Night) -> None:
+    night.add(*(task(str(number), action=action(retries=0)) for number in range(100)))
+    calls: list[float] = []
+    start = night.clock.monotonic()
+
+    def play(_spec: Spec, _action: Action) -> Play:
+        calls.append(night.clock.monotonic() - start)
+        return DOWN if calls[-1] < MINUTE / 2 else Play(0.01)
+
+    night.run(play, script=[(10.0, lambda: night.clock.step_wall(-86400.0))])
+    assert night.store.counts().completed == 100
+    assert next(call for call in calls if call > 30) == pytest.approx(MINUTE, abs=2.0)
+
+
+def test_what_may_run_but_once_is_neither_spared_nor_revived_without_a_person(night: Night) -> None:
+    once = action(retries=0, at_most_once=True)
+    ids = night.add(*(task(str(number), action=once) for number in range(100)))
+    night.run(service(night, down_for=MINUTE / 2, calls=[]))
+    assert {night.store.get(one).attempt for one in ids} == {1}
+    assert (night.store.counts().failed, night.store.counts().completed) == (20, 80)
+
+
+def test_mended_the_wrong_way_at_first_it_is_still_one_command_each_time(night: Night) -> None:
+    """Whoever ends a storm by hand has proven nothing: the same tasks count again."""
+    ids = night.add(*(task(str(number), action=action(retries=0)) for number in range(100)))
+
+    def unpause() -> None:
+        with somebody_else(night) as store:
+            for storm in store.storms():
+                store.end_storm(storm, now=night.clock.now(), by="me")
+        night.bell.ring()
+
+    night.run(service(night, down_for=25.0, calls=[]), script=[(15.0, unpause), (30.0, unpause)])
+    assert {night.state(one) for one in ids} == {TaskState.COMPLETED}

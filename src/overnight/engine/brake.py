@@ -65,7 +65,10 @@ class Brake:
         self._proven: dict[tuple[Subject, str], frozenset[int]] = {}
         #: Attempts that were claimed in a storm: task and attempt number.
         self._probes: set[tuple[int, int]] = set()
-        self._over: list[Storm] = []
+        #: Storms that have passed, each with whether its tasks may be tried again without a person.
+        self._over: list[tuple[Storm, bool]] = []
+        #: What was seen to fail in this life, and the tasks in its row.
+        self._seen: dict[tuple[str, int], frozenset[int]] = {}
 
     # -- before what has ended is written ----------------------------------------------------
 
@@ -131,9 +134,7 @@ class Brake:
         )
         self._put(storm)
         self._rows.pop(subject, None)
-        known = self._proven.get((subject, row.fingerprint), frozenset())
-        if len(known) < MOST_REMEMBERED:
-            _remember(self._proven, (subject, row.fingerprint), known | row.tasks)
+        self._seen[subject.key] = row.tasks
         wait = format_duration(storm.probe_at - now)
         self._alarm(
             f"{storms.sentence(storm)}; the others wait, and one of them is tried in {wait}",
@@ -148,8 +149,10 @@ class Brake:
             return self._spared(storm, running, settlement, is_probe=False)
         after = storms.after_probe(storm, settlement.outcome, self._policy, now=self._clock.now())
         if after is None:
-            self._over += [storm] if storm not in self._over else []
+            over = (storm, not running.action.at_most_once)
+            self._over += [over] if over not in self._over else []
         else:
+            self._seen.setdefault(storm.subject.key, frozenset())
             settlement = self._spared(storm, running, settlement, is_probe=True)
             if after != storm:
                 self._put(after)
@@ -157,8 +160,10 @@ class Brake:
         return settlement
 
     def _spared(self, storm: Storm, running: Running, settlement: Settlement, *, is_probe: bool) -> Settlement:
-        """A failure that is the storm's is no failure of its task."""
-        if not storms.belongs(storm, fingerprint=settlement.fingerprint, outcome=settlement.outcome):
+        """A failure that is the storm's is no failure of its task, unless that may run but once."""
+        if running.action.at_most_once or not storms.belongs(
+            storm, fingerprint=settlement.fingerprint, outcome=settlement.outcome
+        ):
             return settlement
         until = storms.spared_until(storm, self._policy, is_probe=is_probe, now=self._clock.now())
         return msgspec.structs.replace(
@@ -190,10 +195,12 @@ class Brake:
             return None
         revived: list[int] = []
         while self._over:
-            storm, now = self._over[-1], self._clock.now()
-            ids = self._store.end_storm(storm, now=now, by=BY, revivals=storms.REVIVALS)
+            (storm, may_revive), now = self._over[-1], self._clock.now()
+            most = storms.REVIVALS if may_revive else 0
+            ids = self._store.end_storm(storm, now=now, by=BY, revivals=most)
             self._over.pop()
             self._orders.storms.pop(storm.subject.key, None)
+            self._clear(storm)
             if ids is not None:
                 revived += ids
                 lasted = format_duration(now - storm.began_at)
@@ -202,6 +209,13 @@ class Brake:
                     "",
                 )
         return revived
+
+    def _clear(self, storm: Storm) -> None:
+        """The probe has shown that what was in the row is wrong by itself if it fails again."""
+        key = (storm.subject, storm.fingerprint)
+        known = self._proven.get(key, frozenset())
+        if len(known) < MOST_REMEMBERED:
+            _remember(self._proven, key, known | self._seen.get(storm.subject.key, frozenset()))
 
     # -- what is asked -----------------------------------------------------------------------
 
@@ -216,9 +230,10 @@ class Brake:
         return storms.next_probe(self._orders.storms.values(), now=now) if self._orders.storms else None
 
     def leaves_to_people(self) -> bool:
-        """Whether there are storms, and none of them could end by itself."""
+        """Whether something was seen to stand still in this life, and nothing of that could go on by itself."""
         there = self._orders.storms
-        return bool(there) and all(storm.is_permanent for storm in there.values())
+        self._seen = {key: tasks for key, tasks in self._seen.items() if key in there}
+        return bool(self._seen) and all(there[key].is_permanent for key in self._seen)
 
 
 def _remember(memory: dict[_Key, _Value], key: _Key, value: _Value) -> None:

@@ -187,11 +187,12 @@ class Engine:
         if self._wishes.stopping.mode is not Mode.RUN:
             return True
         counts = self._store.counts()
-        if self._only_storms_are_left():
-            self._wishes.stop_for([Ask.HALT])
-            return True
-        if self._agenda.may_claim or not (self._goal.reached(counts) or self._only_people_can_help(counts)):
+        if self._agenda.may_claim:
             return False
+        if not (self._goal.reached(counts) or self._only_people_can_help(counts)):
+            if self._only_storms_are_left():
+                self._wishes.stop_for([Ask.HALT])
+            return self._wishes.stopping.mode is not Mode.RUN
         with self._room_needed():
             return not self._news.give_back()  # whoever has died since the last look leaves us something to do
         return False
@@ -203,8 +204,7 @@ class Engine:
 
     def _only_storms_are_left(self) -> bool:
         """Whether all that is left fails for everybody, and no further try would mend it."""
-        nothing_moves = not self._agenda.may_claim and self._agenda.due_at is None and not self._agenda.settled
-        return nothing_moves and self._brake.leaves_to_people() and self._goal.leaves_to_people()
+        return self._agenda.due_at is None and self._brake.leaves_to_people() and self._goal.leaves_to_people()
 
     def _end(self) -> Result:
         why = self._wishes.stopping.by or StoppedBy.QUEUE_EMPTY
@@ -340,7 +340,7 @@ class Engine:
     def _commit(self, claim: Claim | None) -> Turn | None:
         """Write; None when the disk is full, and then everything stays as it is until there is room."""
         try:
-            self._jumps.heed(fence=self.fence)
+            self._heed_jumps()
             turn = self._store.turn(
                 fence=self.fence,
                 now=self._clock.now(),
@@ -357,6 +357,10 @@ class Engine:
             return None
         self._executor.ack()
         return turn
+
+    def _heed_jumps(self) -> None:
+        if self._jumps.heed(fence=self.fence):
+            self._orders.read(self._clock.monotonic())  # probes of storms were moved along
 
     @contextlib.contextmanager
     def _room_needed(self) -> Iterator[None]:
@@ -418,7 +422,7 @@ class Engine:
         now, moment = self._clock.now(), self._clock.monotonic()
         self._agenda.take_in(self._attempts.unstick(now=now, moment=moment))
         with self._room_needed():
-            self._jumps.heed(fence=self.fence)
+            self._heed_jumps()
             self._news.give_back()
             self._let_go_on()
             self._retention.step(fence=self.fence)

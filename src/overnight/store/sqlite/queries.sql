@@ -374,6 +374,10 @@ DELETE FROM storms WHERE workflow = ? AND action_id = ? RETURNING 1;
 -- Somebody has had a look: the next probe need not wait.
 UPDATE storms SET probe_at = ?1 WHERE probe_at > ?1;
 
+-- name: move_storms
+-- As `move_waits`: a probe waits for a length of time.
+UPDATE storms SET began_at = began_at + ?1, probe_at = probe_at + ?1;
+
 -- name: digest_of_action
 SELECT digest FROM actions WHERE id = ?;
 

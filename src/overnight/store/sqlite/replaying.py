@@ -430,6 +430,7 @@ class Replayer:
         with self._database.write("replay"):
             for record in records:
                 run(self._connection, "move_waits", (record.seconds,))
+                run(self._connection, "move_storms", (record.seconds,))
 
     def _define(self, records: Sequence[Record]) -> None:
         with self._database.write("replay"):

@@ -96,6 +96,7 @@ def move_waits(database: Database, seconds: float, *, fence: int, now: float) ->
         before = connection.total_changes()
         run(connection, "move_waits", (seconds,))
         moved = connection.total_changes() - before
+        run(connection, "move_storms", (seconds,))
         transaction.events.append(events.ClockJumped(at=events.stamp(now), seconds=round(seconds, 3), moved=moved))
     return moved
 
