@@ -9,6 +9,7 @@ import pytest
 
 from overnight.core.lanes import QueueView
 from overnight.core.states import FAILED_REASONS, HELD_REASONS, ErrorClass, Reason, TaskState
+from overnight.core.storms import Storm, Subject
 from overnight.core.task import Action, ActionKind, Task
 from overnight.core.why import Around, Before, Engine, Steps, why
 
@@ -186,3 +187,13 @@ STEP = {"parent_id": 1, "step": "b", "workflow": "flow"}
 )
 def test_steps_and_their_tasks(asked: Task, around: Around | None, sentence: str) -> None:
     assert ask(asked, around) == sentence
+
+
+def test_what_is_stopped_because_its_likes_failed_says_so_and_names_the_way_out() -> None:
+    storm = Storm(
+        Subject(workflow="ingest", step="upload"), "net", "cause", None, "refused", 20, 1.0, 2.0, 0, NOON + 90
+    )
+    answer = why(task(S.PENDING), Action(ActionKind.COMMAND, b"/"), Around(NOON, storm=storm))
+    words = "20 tasks of workflow 'ingest' failed alike in a row, in step 'upload' (refused)"
+    assert answer.sentence == f"waits: {words}, and one of them is tried in 1 min 30 s"
+    assert answer.commands == ("overnight unpause ingest",)

@@ -418,7 +418,7 @@ def test_an_engine_that_cannot_be_watched_does_not_live(
     monkeypatch.setattr(step, full)
     others = psutil.Process().children()
     clock, open_before = FakeClock(), len(os.listdir("/dev/fd"))  # noqa: PTH208 - counted, not looked at
-    sleeper = [b"/bin/sh", b"-c", b"sleep 50"]
+    sleeper = [b"/bin/sleep", b"50"]  # a shell could be killed between its fork and its exec
     with (tmp_path / "lock").open("wb") as lock, pytest.raises(OSError, match="too many"):
         Watched(sleeper, home=b"/", lock=lock.fileno(), report=Report(1), policy=Policy(), clock=clock)
     assert len(os.listdir("/dev/fd")) == open_before  # noqa: PTH208 - the same

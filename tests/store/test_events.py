@@ -15,6 +15,7 @@ from overnight.core.edit_events import FileRedefined
 from overnight.core.event_names import EventName
 from overnight.core.states import Outcome, Reason, TaskState
 from overnight.core.step_events import StepSkipped, StepStarted
+from overnight.core.storm_events import StormBegan, StormEnded, StormProbed
 from overnight.core.task import Action, ActionKind, Backoff, NewTask
 
 S = TaskState
@@ -94,7 +95,9 @@ def test_the_name_of_an_end(outcome: Outcome, state: TaskState, reason: Reason |
 
 def test_every_event_has_a_public_name() -> None:
     kinds = [*typing.get_args(events.Event), *step_events.OF_ATTEMPT.values(), *step_events.OF_HAND.values()]
-    tags = {kind.__struct_config__.tag for kind in (*kinds, StepStarted, StepSkipped, FileRedefined)}
+    kinds += [StepStarted, StepSkipped, FileRedefined, StormBegan, StormProbed, StormEnded]
+    kinds.remove(events.OfStorm)  # what those three have in common
+    tags = {kind.__struct_config__.tag for kind in kinds}
     assert tags == set(EventName)
 
 

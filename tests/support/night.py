@@ -12,6 +12,7 @@ from overnight.core.endings import Ending
 from overnight.core.slots import fixed
 from overnight.core.states import TaskState
 from overnight.core.stopping import Ask
+from overnight.core.storms import Policy
 from overnight.core.task import Action, ActionKind, NewTask
 from overnight.engine.conditions import Limits
 from overnight.engine.goal import Goal, QueueEmpty
@@ -73,6 +74,8 @@ class Night:
         self.bell, self.stops, self.room = FakeBell(), FakeStops(), FakeRoom()
         self.machine = FakeMachine()
         self.executor = FakeExecutor(self.clock, slots=2)
+        #: What was told of storms: the words, and what to type.
+        self.alarms: list[tuple[str, str]] = []
         #: Who watches besides the recorder.
         self.observers: list[Observer] = []
         #: What is done when the store is not at its place any more.
@@ -93,8 +96,9 @@ class Night:
         script: Sequence[tuple[float, Callable[[], None]]] = (),
         resources: dict[str, float] | None = None,
         ids: dict[str, tuple[str, ...]] | None = None,
+        brake: Policy | None = None,
     ) -> Result:
-        limits = limits or Limits(fixed(slots))
+        limits = limits or Limits(fixed(slots), brake=brake or Policy())
         self.executor = FakeExecutor(self.clock, slots=limits.bounds.usual, play=play)
         self.waiter = Watched(self.clock, self.executor, self.bell, self.stops, script)
         engine = Engine(
@@ -112,6 +116,7 @@ class Night:
             observer=Observers([self.recorder, *self.observers]),
             resources=resources or {name: float(len(each)) for name, each in (ids or {}).items()},
             ids=ids,
+            alarm=lambda words, hint: self.alarms.append((words, hint)),
             is_alive=lambda owner: owner not in self.dead,
             rescue=self.rescue,
         )

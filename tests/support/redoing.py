@@ -34,6 +34,10 @@ PICTURE = {
            AND (l.batch_id = 0 OR l.batch_id NOT IN (SELECT id FROM batches WHERE published_at IS NULL))
          GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 4, 5, 6""",
     "queues": "SELECT name, slots, rate, paused, round(paused_until, 1) FROM queues ORDER BY 1",
+    "storms": """
+        SELECT s.workflow, s.step, hex(a.digest), s.queue, s.fingerprint, s.error_class, s.error, s.failures,
+               round(s.first_at, 1), round(s.began_at, 1), s.probes, round(s.probe_at, 1)
+          FROM storms AS s LEFT JOIN actions AS a ON a.id = s.action_id ORDER BY 1, 3""",
     "edges": "SELECT * FROM edges ORDER BY 1, 2",
     "expansions": """
         SELECT e.task_id, hex(d.digest), e.generation, e.first_id, e.steps, e.open, e.moving, e.failed, e.warned,

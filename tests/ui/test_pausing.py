@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from overnight.core.storms import Storm, Subject
 from overnight.host.clock import SystemClock
 from overnight.store.contract import Queue
 from overnight.store.sqlite import SqliteStore
@@ -70,3 +71,19 @@ def _object(line: str) -> dict[str, Any]:
     import json
 
     return dict(json.loads(line))
+
+
+def test_a_storm_is_named_and_ended_like_a_pause(overnight: Call, place: Path) -> None:
+    storm = Storm(Subject(workflow="ingest", step="upload"), "net", "cause", None, "refused", 20, 1.0, 2.0, 0, 3.0)
+    overnight("add", "--", "true")
+    store = SqliteStore.open(place / ".overnight" / "queue.db")
+    store.set_storm(storm, now=2.0)
+    store.close()
+    [line] = [line for line in overnight("status").lines if "failed alike" in line]
+    assert line.startswith(
+        "20 tasks of workflow 'ingest' failed alike in a row, in step 'upload' (refused); the others"
+    )
+    assert line.endswith("one of them is tried next; 'overnight unpause ingest' lets all of them go on")
+    assert overnight("pause", "ingest").status == 4
+    assert overnight("unpause", "ingest").lines == ["workflow 'ingest': goes on, and 0 failures with it"]
+    assert "failed alike" not in overnight("status").out

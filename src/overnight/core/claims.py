@@ -51,6 +51,10 @@ class Claim(msgspec.Struct, frozen=True):
     pools: Mapping[str, float]
     in_hand: int = 0
     least: int | None = None
+    #: Actions of which no plain task is taken.
+    without: frozenset[int] = frozenset()
+    #: But for one of each of these, taken before all others: the last one where it says so, else the first.
+    probes: Mapping[int, bool] = {}
 
 
 class Claimed(msgspec.Struct, frozen=True):

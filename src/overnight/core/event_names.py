@@ -46,6 +46,10 @@ class EventName(StrEnum):
     LATE_RESULT_REFUSED = "late_result_refused"
     QUEUE_CHANGED = "queue_changed"
     CONTROL_ASKED = "control_asked"
+    #: So many tasks in a row have failed alike that the others wait; one of them has been tried in vain; they go on.
+    STORM_BEGAN = "storm_began"
+    STORM_PROBED = "storm_probed"
+    STORM_ENDED = "storm_ended"
     #: There is too little room on the machine: nothing starts, or fewer tasks at the same time.
     GATE_CLOSED = "gate_closed"
     GATE_OPENED = "gate_opened"

@@ -237,6 +237,17 @@ class ControlAsked(_Event, frozen=True, kw_only=True, gc=False, tag=EventName.CO
     argument: str = ""
 
 
+class OfStorm(_Event, frozen=True, kw_only=True, gc=False):
+    """Of so many tasks failing alike that the others wait; see `core.storm_events`."""
+
+    #: The workflow that stands still, and its step that fails; of plain tasks the hexadecimal digest of their action.
+    workflow: str = ""
+    step: str = ""
+    action: str = ""
+    queue: str = ""
+    fingerprint: str = ""
+
+
 class _OfGate(_Event, frozen=True, kw_only=True, gc=False):
     gate: Gate
     available_bytes: int
@@ -364,6 +375,7 @@ Event = (
     | FileRemoved
     | QueueChanged
     | ControlAsked
+    | OfStorm
     | GateClosed
     | GateOpened
     | SlotsChanged

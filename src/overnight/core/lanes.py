@@ -37,6 +37,7 @@ class LaneView(msgspec.Struct, frozen=True):
     cost: float
     weight: float = 0.0
     begun: int = 0
+    workflow: str = ""
 
 
 class QueueView(msgspec.Struct, frozen=True):
@@ -78,6 +79,7 @@ def openings(
     totals: Mapping[str, float],
     now: float,
     places: float = 0.0,
+    braked: Mapping[str, int] = {},
 ) -> Openings:
     """Decide which lanes are open.
 
@@ -89,6 +91,7 @@ def openings(
         totals: What this machine has of each named resource.
         now: POSIX seconds, for pauses that end by themselves.
         places: How many workflow tasks may be open at the same time.
+        braked: Workflows that fail for everybody, and how many of their tasks or steps may start all the same.
     """
     lanes = list(lanes)
     pools = _free(lanes, running, totals)
@@ -99,8 +102,11 @@ def openings(
         busy[lane.queue] += running.get(lane.id, 0)
     for view in queues.values():
         pools.update(_queue_pools(view, busy[view.name]))
+    pools.update({f"probe {workflow}": float(amount) for workflow, amount in braked.items()})
     going = () if _closed(queues.get(EVERY_QUEUE), now) else lanes
     takes = {lane.id: _takes(lane, pools) for lane in going if not _closed(queues.get(lane.queue), now)}
+    if braked:
+        takes = {lane.id: takes[lane.id] | _probe(lane, braked) for lane in going if lane.id in takes}
     return Openings({lane: need for lane, need in takes.items() if _covered(need, pools)}, pools)
 
 
@@ -141,6 +147,11 @@ def _takes(lane: LaneView, pools: Mapping[str, float]) -> dict[str, float]:
             takes[pool] = 1.0
     takes.update({f"resource {name}": amount for name, amount in lane.needs.items()})
     return takes
+
+
+def _probe(lane: LaneView, braked: Mapping[str, int]) -> dict[str, float]:
+    """What a task of a workflow that fails for everybody takes besides."""
+    return {f"probe {lane.workflow}": 1.0} if lane.workflow in braked else {}
 
 
 def _covered(takes: Mapping[str, float], pools: Mapping[str, float]) -> bool:

@@ -18,6 +18,7 @@ from overnight.core.errors import UsageError
 from overnight.core.gates import Thresholds
 from overnight.core.limit_settings import LIMIT_SETTINGS
 from overnight.core.setting import Origin, Placed, Setting, Source
+from overnight.core.storm_settings import STORM_SETTINGS
 from overnight.core.task import (
     DEFAULT_KILL_GRACE,
     DEFAULT_RETRIES,
@@ -276,6 +277,7 @@ SETTINGS = (
         environment="OVERNIGHT_KEEP_FINISHED",
         key="retention.finished",
     ),
+    *STORM_SETTINGS,
     Setting(
         name="restart_backoff",
         kind=kinds.BACKOFF,
@@ -374,6 +376,12 @@ class Settings(msgspec.Struct, frozen=True):
     heartbeat_every: float
     #: None: for ever.
     keep_finished: float | None
+    #: 0: never.
+    storm_after: int
+    storm_probe: float
+    storm_longest: float
+    #: Empty: none.
+    on_storm: tuple[str, ...]
     restart_backoff: Backoff
     max_crashes: int
     #: None: never.

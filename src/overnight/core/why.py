@@ -12,9 +12,11 @@ from enum import StrEnum
 
 import msgspec
 
+from overnight.core import storms
 from overnight.core.durations import format_duration, iso
 from overnight.core.lanes import QueueView, is_paused
 from overnight.core.states import ErrorClass, Reason, TaskState
+from overnight.core.storms import Storm
 from overnight.core.task import Action, Task
 
 #: Steps that are named.
@@ -67,6 +69,8 @@ class Around(msgspec.Struct, frozen=True):
     #: Settings of the task's queue, and of every queue.
     queue: QueueView | None = None
     every_queue: QueueView | None = None
+    #: So many tasks like this one have failed that it waits.
+    storm: Storm | None = None
     #: Starts a second that the queue allows.
     rate: float | None = None
     #: What there is of each resource, and what running tasks have of it.
@@ -135,6 +139,7 @@ def _gates(task: Task, around: Around) -> Iterator[Why]:
     """What holds it, the hardest first; the last one always does."""
     yield from _engine(around)
     yield from _queue(around)
+    yield from _storm(around)
     yield from _resources(task, around)
     if around.slots is not None and around.running >= around.slots:
         yield Why(f"waits for its turn: all {around.slots} slots are busy", ("overnight status --detailed",))
@@ -167,6 +172,15 @@ def _queue(around: Around) -> Iterator[Why]:
     if queue.slots is not None and around.running_in_queue >= queue.slots:
         most = f"queue {queue.name} runs {queue.slots} at a time, and {around.running_in_queue} are running"
         yield Why(f"waits for its turn: {most}", (f"overnight queue set {queue.name} --slots {queue.slots + 1}",))
+
+
+def _storm(around: Around) -> Iterator[Why]:
+    storm = around.storm
+    if storm is not None:
+        left = storm.probe_at - around.now
+        when = f"in {format_duration(left)}" if left > 0 else "next"
+        words = f"waits: {storms.sentence(storm)}, and one of them is tried {when}"
+        yield Why(words, (f"overnight unpause {storms.name(storm)}",))
 
 
 def _resources(task: Task, around: Around) -> Iterator[Why]:

@@ -32,6 +32,9 @@ class Agenda:
         self._clock = clock
         #: Attempts that have ended and are not settled in the store.
         self.settled: list[tuple[Running | None, Settlement]] = []
+        #: Whether there is a failure among them, and how many of them the brake has heard of.
+        self.failing = False
+        self.heeded = 0
         #: Ids of controls that have been done.
         self.obeyed: list[int] = []
         #: What the engine itself has to tell.
@@ -43,8 +46,16 @@ class Agenda:
         #: When time alone lets something be claimed: by the wall clock, and by the monotonic one.
         self.due_at: float | None = None
         self.allowed_at: float | None = None
+        #: The same of a storm, by the wall clock: when one of what fails for everybody is tried again.
+        self.probe_at: float | None = None
         #: Whether anybody else has changed the store since the goal was last told.
         self.stirred = False
+
+    def written(self) -> list[tuple[Running | None, Settlement]]:
+        """All that was laid down is in the store; returns what was settled."""
+        settled, self.settled = self.settled, []
+        self.failing, self.heeded, self.notes = False, 0, []
+        return settled
 
     def until_claim(self) -> float:
         """Seconds until time alone lets something be claimed; for ever when it would help nothing."""
@@ -53,6 +64,8 @@ class Agenda:
         waits = [math.inf]
         if self.due_at is not None:
             waits.append(self.due_at - self._clock.now())
+        if self.probe_at is not None:
+            waits.append(self.probe_at - self._clock.now())
         if self.allowed_at is not None:
             waits.append(self.allowed_at - self._clock.monotonic())
         return min(waits)
@@ -65,6 +78,8 @@ class Agenda:
                 self.settled.append(judged)
                 self.may_claim = True  # it may have freed a slot of a queue or a resource, or come back itself
                 settlement = judged[1]
+                if settlement.fingerprint:
+                    self.failing = True
                 if settlement.exit_code == EXIT_DONE_AND_STOP and settlement.state is TaskState.COMPLETED:
                     self.asks.append(Ask.HALT)
 

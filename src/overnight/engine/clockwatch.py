@@ -77,15 +77,17 @@ class Jumps:
             self._retention.put_off()
             self._untold += jump
 
-    def heed(self, *, fence: int) -> None:
-        """To be called before the store makes anything due by the present time.
+    def heed(self, *, fence: int) -> bool:
+        """To be called before the store makes anything due by the present time. Returns whether the clock has jumped.
 
         Raises:
             DiskFullError: There is no room to write it; it is told the next time.
         """
         self.notice()
-        if self._untold:
+        jumped = bool(self._untold)
+        if jumped:
             self._store.move_waits(self._untold, fence=fence, now=self._clock.now())
             self._untold = 0.0
             self._agenda.may_claim = True  # what waits for an instant may be due now
             self._journaling.expect()
+        return jumped

@@ -11,6 +11,7 @@ import msgspec
 from overnight.core.events import SlotsChanged, stamp
 from overnight.core.gates import Hold, Reading, Thresholds
 from overnight.core.slots import Bounds, Step, step
+from overnight.core.storms import Policy
 from overnight.engine.agenda import Agenda
 from overnight.engine.gates import Gates
 from overnight.engine.ports import Machine, Observer, Room
@@ -22,13 +23,14 @@ IDLE = 30.0
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What a person has set about how much runs, and how much is kept."""
+    """What a person has set about how much runs, how much is kept, and when failures stop what fails."""
 
     #: The executor is opened with `bounds.usual` slots.
     bounds: Bounds
     thresholds: Thresholds = Thresholds()
     #: Seconds for which a finished task is kept; None for ever.
     keep_finished: float | None = None
+    brake: Policy = Policy()
 
 
 class Conditions:

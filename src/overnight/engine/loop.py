@@ -17,10 +17,11 @@ import msgspec
 from overnight.core.error_rules import Rule
 from overnight.core.errors import DiskFullError, OvernightError, StoreBusyError, StoreDamagedError
 from overnight.core.states import TaskState
-from overnight.core.stopping import Mode, StoppedBy, Stopping
+from overnight.core.stopping import Ask, Mode, StoppedBy, Stopping
 from overnight.core.verdict import Settlement
 from overnight.engine.agenda import Agenda
 from overnight.engine.attempts import Attempts, Running
+from overnight.engine.brake import Alarm, Brake, silent
 from overnight.engine.clockwatch import Jumps
 from overnight.engine.conditions import Conditions, Limits
 from overnight.engine.goal import Goal
@@ -31,7 +32,7 @@ from overnight.engine.orders import OrderBook
 from overnight.engine.popped import IsAlive
 from overnight.engine.ports import Bell, Machine, Observer, Rescue, Room, StopSource, give_up
 from overnight.engine.quotas import Quotas
-from overnight.engine.recovery import as_settlement, recover
+from overnight.engine.recovery import as_revival, as_settlement, recover
 from overnight.engine.retention import Retention
 from overnight.engine.wishes import ASK_AGAIN, Wishes
 from overnight.executors.contract import Executor
@@ -90,6 +91,7 @@ class Engine:
         resources: What this machine has of each named resource.
         ids: Of those that are handed out by name.
         rules: What a person has said about failures.
+        alarm: Told when so many have failed alike that the others wait, and when they go on.
         is_alive: Whether the owner of a popped task, a process, still lives.
         rescue: What to do when the store's file is not at its place any more; raises when nothing helps.
         by: Who this engine is, for the events.
@@ -113,6 +115,7 @@ class Engine:
         resources: Mapping[str, float] | None = None,
         ids: Mapping[str, Sequence[str]] | None = None,
         rules: Sequence[Rule] = (),
+        alarm: Alarm = silent,
         is_alive: IsAlive = lambda _: True,
         rescue: Rescue = give_up,
         by: str = "engine",
@@ -133,6 +136,7 @@ class Engine:
         self._attempts = Attempts(executor, store, self._orders, rules)
         self._quotas = Quotas(store, self._orders, clock)
         self._agenda = Agenda(self._attempts, clock)
+        self._brake = Brake(store, self._orders, self._attempts, clock, limits.brake, alarm)
         self._wishes = Wishes(self._agenda, self._attempts, self._orders, store, clock, observer, self._run_out_of_room)
         self._conditions = Conditions(limits, machine, room, executor, self._agenda, clock, observer)
         self._retention = Retention(store, executor, clock, keep=limits.keep_finished)
@@ -185,8 +189,12 @@ class Engine:
         if self._wishes.stopping.mode is not Mode.RUN:
             return True
         counts = self._store.counts()
-        if self._agenda.may_claim or not (self._goal.reached(counts) or self._only_people_can_help(counts)):
+        if self._agenda.may_claim:
             return False
+        if not (self._goal.reached(counts) or self._only_people_can_help(counts)):
+            if self._only_storms_are_left():
+                self._wishes.stop_for([Ask.HALT])
+            return self._wishes.stopping.mode is not Mode.RUN
         with self._room_needed():
             return not self._news.give_back()  # whoever has died since the last look leaves us something to do
         return False
@@ -195,6 +203,10 @@ class Engine:
         """Whether all that is left waits for tasks that are held."""
         moving = counts.pending + counts.running - counts.popped
         return bool(counts.held) and not moving and self._agenda.due_at is None and self._goal.leaves_to_people()
+
+    def _only_storms_are_left(self) -> bool:
+        """Whether all that is left fails for everybody, and no further try would mend it."""
+        return self._agenda.due_at is None and self._brake.leaves_to_people() and self._goal.leaves_to_people()
 
     def _end(self) -> Result:
         why = self._wishes.stopping.by or StoppedBy.QUEUE_EMPTY
@@ -263,27 +275,35 @@ class Engine:
         return bool(self._agenda.settled or self._agenda.obeyed or self._agenda.notes) or self._can_claim()
 
     def _turn(self) -> None:
-        self._heed_failures()
+        began = self._heed_failures()
         rooms = self._attempts.rooms() if self._can_claim() else {}
         claim = self._claim(rooms) if rooms else None
         turn = self._commit(claim)
         if turn is None:
             return
-        settled, self._agenda.settled = self._agenda.settled, []
+        settled = self._agenda.written()
         if self._agenda.obeyed:
             self._agenda.obeyed = []
             self._orders.read(self._clock.monotonic())
-        self._agenda.notes = []
+        self._brake.claimed(turn.claimed)
         self._attempts.start(turn.claimed, rooms, moment=self._clock.monotonic())
         self._orders.spend(turn.claimed)
         self._orders.heed(turn, self._clock.monotonic())
         self._tell(settled, turn)
+        goes_on = self._let_go_on()
+        self._see_goal()
         self._heed_quotas(settled)
+        if began:
+            self._agenda.take_in(self._attempts.take_back())  # what was handed out ahead would fail alike
         self._learn(claim, turn)
+        self._agenda.may_claim = self._agenda.may_claim or goes_on
         self._stand_back()
 
-    def _heed_failures(self) -> None:
-        """Give up before anything more is claimed."""
+    def _heed_failures(self) -> bool:
+        """Brake or give up before anything more is claimed. Returns whether a storm has begun."""
+        began = False
+        with self._room_needed():
+            began = self._brake.heed(self._agenda)
         failing = [
             settlement.task_id
             for _, settlement in self._agenda.settled
@@ -291,6 +311,17 @@ class Engine:
         ]
         if failing and (ask := self._goal.given_up(failing)) is not None:
             self._wishes.stop_for([ask])
+        return began
+
+    def _let_go_on(self) -> bool:
+        """End the storms that have passed; whether there was one. What is revived is not at rest any more."""
+        ended = None
+        with self._room_needed():
+            ended = self._brake.end()
+        for task_id in ended or ():
+            self._goal.settled(task_id, TaskState.PENDING)
+            self._observer.settled(None, as_revival(task_id))
+        return ended is not None
 
     def _heed_quotas(self, settled: Settled) -> None:
         """What was handed out ahead would be told the same."""
@@ -305,12 +336,13 @@ class Engine:
             slots=self._attempts.slots(),
             now=self._clock.now(),
             moment=self._clock.monotonic(),
+            probing=self._brake.probing(),
         )
 
     def _commit(self, claim: Claim | None) -> Turn | None:
         """Write; None when the disk is full, and then everything stays as it is until there is room."""
         try:
-            self._jumps.heed(fence=self.fence)
+            self._heed_jumps()
             turn = self._store.turn(
                 fence=self.fence,
                 now=self._clock.now(),
@@ -327,6 +359,10 @@ class Engine:
             return None
         self._executor.ack()
         return turn
+
+    def _heed_jumps(self) -> None:
+        if self._jumps.heed(fence=self.fence):
+            self._orders.read(self._clock.monotonic())  # probes of storms were moved along
 
     @contextlib.contextmanager
     def _room_needed(self) -> Iterator[None]:
@@ -350,6 +386,8 @@ class Engine:
         for rested in turn.rested:
             self._goal.settled(rested.id, rested.state)
             self._observer.settled(None, as_settlement(rested))
+
+    def _see_goal(self) -> None:
         if self._wishes.stopping.mode is Mode.RUN and self._goal.met():
             self._wishes.become(Stopping(Mode.DRAIN, StoppedBy.QUEUE_EMPTY))
 
@@ -358,6 +396,7 @@ class Engine:
         dues = (turn.next_due, self._orders.unpaused_at(self._clock.now()))
         self._agenda.due_at = min((due for due in dues if due is not None), default=None)
         self._agenda.allowed_at = self._orders.allowed_at()
+        self._agenda.probe_at = self._brake.wakes_at(self._clock.now())
         if claim is not None:
             self._agenda.may_claim = bool(turn.claimed or turn.opened or turn.rested)
         self._journaling.expect()
@@ -385,8 +424,9 @@ class Engine:
         now, moment = self._clock.now(), self._clock.monotonic()
         self._agenda.take_in(self._attempts.unstick(now=now, moment=moment))
         with self._room_needed():
-            self._jumps.heed(fence=self.fence)
+            self._heed_jumps()
             self._news.give_back()
+            self._let_go_on()
             self._retention.step(fence=self.fence)
         self._news.look()
         if self._agenda.stirred:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from overnight.core.claims import Role
 from overnight.core.lanes import LaneView, QueueView, openings
 from overnight.core.pace import AHEAD, LAST_IN_A_SLOT, Allowance, Pace
 from overnight.core.resources import Pool, shares
+from overnight.core.storms import Storm
 from overnight.store.contract import Claim, Claimed, Control, Lane, Queue, Store, Turn
 
 #: Most tasks claimed in one turn.
@@ -47,6 +48,8 @@ class OrderBook:
         #: Workflow tasks that have been begun, by lane.
         self._begun: Counter[int] = Counter()
         self.controls: list[Control] = []
+        #: By what each has stopped.
+        self.storms: dict[tuple[str, int], Storm] = {}
         self.pace = Pace(ahead=ahead)
 
     def refresh(self, moment: float) -> bool:
@@ -69,6 +72,7 @@ class OrderBook:
         self._workflows = orders.workflows
         self._begun = Counter({lane.id: lane.running for lane in orders.lanes if lane.role is Role.WORKFLOW})
         self.controls = orders.controls
+        self.storms = {storm.subject.key: storm for storm in orders.storms}
         self.pace.forget(set(self._lanes))
         kept = self._allowances
         self._allowances = {
@@ -109,8 +113,26 @@ class OrderBook:
         """An attempt that had these is over."""
         self._pool.give_back(granted)
 
-    def claim(self, work: float, running: Mapping[int, int], *, slots: int, now: float, moment: float) -> Claim:
-        """What may be claimed now. `work`: seconds that the slots still take; `moment` is monotonic."""
+    def claim(
+        self,
+        work: float,
+        running: Mapping[int, int],
+        *,
+        slots: int,
+        now: float,
+        moment: float,
+        probing: Collection[int] = (),
+    ) -> Claim:
+        """What may be claimed now.
+
+        Args:
+            work: Seconds that the slots still take.
+            running: Attempts under way by lane.
+            slots: How many there are.
+            now: POSIX seconds.
+            moment: Monotonic seconds.
+            probing: Actions of attempts under way of which so many have failed that the others wait.
+        """
         opened = openings(
             self._lane_views(),
             {queue.name: self._view(queue, moment) for queue in self._queues},
@@ -119,6 +141,7 @@ class OrderBook:
             totals=self._resources,
             now=now,
             places=OPEN_A_SLOT * slots,
+            braked=self._braked(running, now) if self.storms else {},
         )
         return Claim(
             count=MOST_CLAIMED,
@@ -126,17 +149,39 @@ class OrderBook:
             pools=opened.pools,
             in_hand=sum(running.values()),
             least=LAST_IN_A_SLOT * slots,
+            without=frozenset(action_id for workflow, action_id in self.storms if not workflow),
+            probes=self._probes(now, probing) if self.storms else {},
         )
+
+    def _probes(self, now: float, probing: Collection[int]) -> dict[int, bool]:
+        """Actions of plain tasks of which one may be tried now, and whether it is the last one."""
+        return {
+            action_id: storm.probes % 2 == 1
+            for (workflow, action_id), storm in self.storms.items()
+            if not workflow and storm.probe_at <= now and action_id not in probing
+        }
+
+    def _braked(self, running: Mapping[int, int], now: float) -> dict[str, int]:
+        """Workflows in which only one may start, when its time has come and nothing of it runs; else none."""
+        busy = {lane.workflow for lane in self._lanes.values() if lane.role is Role.STEP and running.get(lane.id)}
+        return {
+            workflow: int(storm.probe_at <= now and workflow not in busy)
+            for (workflow, _), storm in self.storms.items()
+            if workflow
+        }
 
     def _lane_views(self) -> list[LaneView]:
         views = []
         shortest = self._shortest_steps()
         for lane in self._lanes.values():
             if lane.role is not Role.WORKFLOW:
-                views.append(LaneView(lane.id, lane.queue, shares(lane.needs, self._ids), self.cost(lane.id)))
+                workflow = lane.workflow if lane.role is Role.STEP else ""
+                takes = shares(lane.needs, self._ids)
+                views.append(LaneView(lane.id, lane.queue, takes, self.cost(lane.id), workflow=workflow))
             elif lane.workflow in self._workflows:
                 cost = shortest.get((lane.workflow, lane.queue), AHEAD)
-                views.append(LaneView(lane.id, lane.queue, {}, cost, cost / AHEAD, self._begun[lane.id]))
+                begun = self._begun[lane.id]
+                views.append(LaneView(lane.id, lane.queue, {}, cost, cost / AHEAD, begun, lane.workflow))
         return views
 
     def _shortest_steps(self) -> dict[tuple[str, str], float]:

@@ -75,6 +75,24 @@ def as_settlement(rested: Rested) -> Settlement:
     )
 
 
+def as_revival(task_id: int) -> Settlement:
+    """A task that had failed for good has a new generation, as observers are told of it."""
+    return Settlement(
+        task_id=task_id,
+        attempt=0,
+        state=TaskState.PENDING,
+        outcome=Outcome.FAILED,
+        failures=0,
+        deaths=0,
+        started_at=None,
+    )
+
+
+def is_revival(settlement: Settlement) -> bool:
+    """Whether observers are told that a failed task goes on; no attempt ends like that."""
+    return settlement.state is TaskState.PENDING and settlement.outcome is Outcome.FAILED
+
+
 _OUTCOMES = {
     TaskState.COMPLETED: Outcome.COMPLETED,
     TaskState.FAILED: Outcome.FAILED,

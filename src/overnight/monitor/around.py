@@ -14,7 +14,7 @@ from overnight.core.workflow.model import packed
 from overnight.core.workflow.plan import plan_of
 from overnight.core.workflow.records import Family
 from overnight.monitor.snapshot import EngineState, take
-from overnight.store.contract import Query, Queue, Store
+from overnight.store.contract import Query, Queue, Store, Storm
 
 _ENGINES = {
     EngineState.STOPPED: Engine.NONE,
@@ -51,6 +51,7 @@ def look(store: Store, home: Path, task: Task, totals: Mapping[str, float], *, n
         running_in_queue=sum(one.queue == task.queue for one in running),
         queue=_view(mine),
         every_queue=_view(queues[EVERY_QUEUE]) if EVERY_QUEUE in queues else None,
+        storm=_storm(store, task),
         rate=mine.rate,
         totals=totals,
         used=_used(running),
@@ -63,6 +64,12 @@ def look(store: Store, home: Path, task: Task, totals: Mapping[str, float], *, n
 
 def _view(queue: Queue) -> QueueView:
     return QueueView(queue.name, queue.slots, queue.paused, queue.paused_until)
+
+
+def _storm(store: Store, task: Task) -> Storm | None:
+    """What has stopped the likes of this task: its workflow, or its action."""
+    keys = ((task.workflow, 0), ("", task.action_id))
+    return next((storm for storm in store.storms() if storm.subject.key in keys), None)
 
 
 def _running(store: Store) -> list[Task]:

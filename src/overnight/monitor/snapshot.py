@@ -24,7 +24,7 @@ from overnight.host.lock import Owner, read_owner
 from overnight.host.processes import alive
 from overnight.monitor.heartbeats import Beat, last_beat
 from overnight.monitor.progress import Progress, reports
-from overnight.store.contract import Counts, Query, Store
+from overnight.store.contract import Counts, Query, Store, Storm
 
 #: Seconds without a heartbeat after which an engine that holds the lock is reported as hanging.
 SILENT_AFTER = 90.0
@@ -151,6 +151,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     seconds_left: float | None
     #: The last line of ``heartbeat.log``, whether its engine lives or not.
     heartbeat: Beat | None = None
+    #: What has failed for so many tasks that the others wait.
+    storms: list[Storm] = []
 
     @property
     def interrupted(self) -> int:
@@ -162,7 +164,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     def healthy(self) -> bool:
         """Whether nothing needs a person."""
         watch = self.engine.supervisor
-        return self.engine.state not in _TROUBLE and not self.engine.gates and (watch is None or watch.alive)
+        calm = not self.engine.gates and not self.storms
+        return self.engine.state not in _TROUBLE and calm and (watch is None or watch.alive)
 
 
 def take(store: Store, home: Path, *, now: float) -> Snapshot:
@@ -187,6 +190,7 @@ def take(store: Store, home: Path, *, now: float) -> Snapshot:
         rate_per_second=figures.rate_per_second if figures else None,
         seconds_left=figures.seconds_left if figures else None,
         heartbeat=last_beat(home / "heartbeat.log"),
+        storms=store.storms(),
     )
 
 

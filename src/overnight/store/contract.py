@@ -24,6 +24,7 @@ import msgspec
 from overnight.core.claims import Claim, Claimed, Lane, OpenAttempt, Opened, Rested, Turn
 from overnight.core.events import Event
 from overnight.core.states import TaskState
+from overnight.core.storms import Storm
 from overnight.core.task import Action, Attempt, NewTask, Task
 from overnight.core.verdict import Settlement
 from overnight.core.workflow.model import Workflow
@@ -51,6 +52,7 @@ __all__ = [
     "Selector",
     "Settlement",
     "Store",
+    "Storm",
     "Survey",
     "Turn",
     "Verb",
@@ -132,6 +134,7 @@ class Orders(msgspec.Struct, frozen=True):
     controls: list[Control]
     #: Names of the workflows by which tasks can be begun.
     workflows: frozenset[str] = frozenset()
+    storms: list[Storm] = []
 
 
 class Popped(msgspec.Struct, frozen=True):
@@ -402,6 +405,16 @@ class Store(Protocol):
         ones are looked at here.
         """
 
+    def set_storm(self, storm: Storm, *, now: float) -> None:
+        """Put a storm on record: one that has begun, or one that goes on after a probe. One for each subject's key."""
+
+    def end_storm(self, storm: Storm, *, now: float, by: str, revivals: int | None = None) -> list[int] | None:
+        """It is over: what failed for good in it is revived, and what waits for its time after failing in it need not.
+
+        Steps that failed are revived with their task. With `revivals` only tasks of a generation up to this number.
+        Returns the ids of the tasks that are revived; None when there was no such storm any more.
+        """
+
     def left_open(self) -> list[OpenAttempt]:
         """The attempts of engines that are on record and were not settled."""
 
@@ -445,6 +458,9 @@ class Store(Protocol):
 
     def queues(self) -> list[Queue]:
         """All queues that have settings or tasks."""
+
+    def storms(self) -> list[Storm]:
+        """The storms that there are."""
 
     def workflows(self) -> list[Defined]:
         """All workflows by which tasks can be begun now, by name."""

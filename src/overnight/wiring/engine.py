@@ -15,6 +15,7 @@ from overnight.core.errors import NotNowError, StoreDamagedError
 from overnight.core.gates import Reading, Thresholds
 from overnight.core.settings import Settings
 from overnight.core.slots import automatic, fixed
+from overnight.core.storms import Policy
 from overnight.core.supervision import Report
 from overnight.engine.company import Company
 from overnight.engine.conditions import Limits
@@ -44,6 +45,7 @@ from overnight.host.waiter import KernelWaiter
 from overnight.ops.swapping import keep_promise
 from overnight.store.contract import Queue, Store
 from overnight.wiring import clock, is_alive, open_store, who
+from overnight.wiring.alarms import Alarms
 from overnight.wiring.checkpoints import checkpointing, plan_of
 from overnight.wiring.mending import Told, make_whole, mend_needed, on_stderr, rescuer
 from overnight.wiring.queues import lay_down
@@ -112,13 +114,14 @@ def need_start(home: Home, settings: Settings) -> None:
 
 
 def limits_of(settings: Settings, cpus: int) -> Limits:
-    """What the settings say about how much runs, and how much is kept."""
+    """What the settings say about how much runs, how much is kept, and when failures stop what fails."""
     return Limits(
         bounds=fixed(settings.slots)
         if settings.slots
         else automatic(cpus, least=settings.slots_min, most=settings.slots_max),
         thresholds=Thresholds(settings.gate_disk, settings.gate_memory),
         keep_finished=settings.keep_finished,
+        brake=Policy(settings.storm_after, settings.storm_probe, settings.storm_longest),
     )
 
 
@@ -145,7 +148,7 @@ def run_engine(
         settings: As this call has them.
         configured: For queues and resources.
         supervisor: What our supervisor says of itself, for ``engine.json``.
-        told: What is said when somebody has taken the store away, and it is put back.
+        told: What is said when somebody has taken the store away, and it is put back, and of storms.
         jobs: The slots that were said at the start, for the same file: a restart keeps them.
         beside: What watches, where no supervisor keeps it going.
 
@@ -216,6 +219,7 @@ def _run_engine(
     observers += [Company(beside)] if beside is not None else []
     bell = Doorbell(home.doorbell)
     waiter = KernelWaiter()
+    alarms = Alarms(home.path, told, settings.on_storm)
     care = checkpointing(home, store, plan_of(settings))
     try:
         with SignalWatch() as signals, care:
@@ -235,6 +239,7 @@ def _run_engine(
                 resources={name: resource.amount for name, resource in configured.resources.items()},
                 ids={name: resource.ids for name, resource in configured.resources.items() if resource.ids},
                 rules=configured.rules,
+                alarm=alarms.tell,
                 is_alive=is_alive,
                 rescue=rescuer(home, store, told),
                 by=who(),
@@ -242,4 +247,5 @@ def _run_engine(
     finally:
         waiter.close()
         bell.close()
+        alarms.close()
         awake.let_go()

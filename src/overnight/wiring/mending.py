@@ -28,7 +28,8 @@ Told = Callable[[str, str], None]
 
 def on_stderr(words: str, hint: str) -> None:
     """As every error is told."""
-    sys.stderr.write(f"overnight: {printable(words)}\n  try: {printable(hint)}\n")
+    advice = f"  try: {printable(hint)}\n" if hint else ""
+    sys.stderr.write(f"overnight: {printable(words)}\n{advice}")
     sys.stderr.flush()
 
 

@@ -83,26 +83,44 @@ def act(
     database: Database, plans: Plans, verb: Verb, selector: Selector, *, now: float, by: str, restart: Sequence[str]
 ) -> Acted:
     """See `Store.act`."""
+    with database.write("act") as transaction:
+        acted = act_within(database, transaction, plans, verb, selector, now=now, by=by, restart=restart)
+    database.ease()
+    return acted
+
+
+def act_within(
+    database: Database,
+    transaction: Transaction,
+    plans: Plans,
+    verb: Verb,
+    selector: Selector,
+    *,
+    now: float,
+    by: str,
+    restart: Sequence[str] = (),
+) -> Acted:
+    """See `Store.act`. Inside a write."""
     by = events.printable(by)
     ids: list[int] = []
     changed = 0
-    with database.write("act") as transaction:
-        connection = database.connection
+    connection = database.connection
 
-        def ask_about(what: Verb, task_id: int) -> None:
-            leave(connection, transaction, what, task_id=task_id, argument="", now=now, by=by)
+    def ask_about(what: Verb, task_id: int) -> None:
+        leave(connection, transaction, what, task_id=task_id, argument="", now=now, by=by)
 
-        kin = Kin(connection, transaction, plans, ask_about, now=now, by=by)
-        for way in WAYS[verb]:
-            for piece in _choose(database, selector, way.source, way.only):
-                _step(connection, transaction, way, piece, now=now, by=by)
-                kin.done_to(verb, piece, way.target, restart)
-                changed += len(piece)
-                ids += [row[0] for row in piece[: max(0, IDS_TOLD - len(ids))]]
-        steps, asked = kin.do_to_steps(verb, _steps(connection, selector))
-        running, waited_for = _act_on_running(database, kin, verb, selector, ask_about, restart)
-        kin.finish()
-    database.ease()
+    kin = Kin(connection, transaction, plans, ask_about, now=now, by=by)
+    for way in WAYS[verb]:
+        for piece in _choose(database, selector, way.source, way.only):
+            _step(connection, transaction, way, piece, now=now, by=by)
+            kin.done_to(verb, piece, way.target, restart)
+            changed += len(piece)
+            ids += [row[0] for row in piece[: max(0, IDS_TOLD - len(ids))]]
+    steps, asked = kin.do_to_steps(verb, _steps(connection, selector))
+    running, waited_for = _act_on_running(database, kin, verb, selector, ask_about, restart)
+    kin.finish()
+    if verb is Verb.RETRY:
+        run(connection, "hurry_storms", (now,))
     changed += len(steps) + len(running)
     asked += waited_for
     return Acted(changed=changed, asked=len(asked), ids=(ids + steps + running + asked)[:IDS_TOLD])

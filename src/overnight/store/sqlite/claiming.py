@@ -9,7 +9,8 @@ from __future__ import annotations
 import heapq
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 
 import apsw
 
@@ -22,7 +23,7 @@ from overnight.core.step_events import StepStarted
 from overnight.store.contract import Claim, Claimed, Opened
 from overnight.store.sqlite.connection import Transaction
 from overnight.store.sqlite.lanes import Lanes
-from overnight.store.sqlite.statements import Row, insert_many, read_all, read_each, read_one, run, want_changes
+from overnight.store.sqlite.statements import Row, ids_of, insert_many, read_all, read_each, read_one, run, want_changes
 
 #: Waiting tasks that become due in one turn; the next turn takes the next.
 DUE_AT_ONCE = 10_000
@@ -57,7 +58,9 @@ def claim(
     """
     pools = dict(wanted.pools)
     open_lanes = _defined(connection, lanes, wanted.lanes)
-    rows = _share(_pick(connection, lanes, open_lanes, pools, wanted.count), open_lanes, pools, wanted)
+    rows = _pick_probes(connection, lanes, open_lanes, pools, wanted) if wanted.probes else []
+    picked = _pick(connection, lanes, open_lanes, pools, wanted.count - len(rows), wanted.without)
+    rows += _share(picked, open_lanes, pools, wanted)
     become_running(connection, transaction, rows)
     tasks = [row for row in rows if _is_workflow(lanes, row[3])]
     if not tasks:
@@ -94,6 +97,11 @@ def _defined(
 def _is_workflow(lanes: Lanes, lane_id: int) -> bool:
     lane = lanes.get(lane_id)
     return lane is not None and lane.role is Role.WORKFLOW
+
+
+def _is_step(lanes: Lanes, lane_id: int) -> bool:
+    lane = lanes.get(lane_id)
+    return lane is not None and lane.role is Role.STEP
 
 
 def record_starts(
@@ -146,19 +154,21 @@ def _pick(
     open_lanes: Mapping[int, Mapping[str, float]],
     pools: dict[str, float],
     count: int,
+    without: Collection[int] = (),
 ) -> list[Row]:
     """The tasks to claim, out of the pools: highest priority first, then the oldest, over all open lanes together."""
+    head = partial(_head, connection, lanes, without)
     wanted = {lane_id: _most(takes, pools, count) for lane_id, takes in open_lanes.items() if lanes.get(lane_id)}
     if len(wanted) == 1:
         ((lane_id, most),) = wanted.items()
-        rows = read_all(connection, "head_of_lane", (lane_id, most))
+        rows = list(head(lane_id, most))
         for pool, amount in open_lanes[lane_id].items():
             pools[pool] = pools.get(pool, 0.0) - amount * len(rows)
         return rows
     heads: list[_Head] = []
     for lane_id, most in wanted.items():
         if most > 0:
-            _push(heads, read_each(connection, "head_of_lane", (lane_id, most)))
+            _push(heads, head(lane_id, most))
     picked: list[Row] = []
     while heads and len(picked) < count:
         *_, row, rest = heapq.heappop(heads)
@@ -186,6 +196,34 @@ def _share(
         for pool, amount in open_lanes[row[3]].items():
             pools[pool] += amount
     return rows[:keep]
+
+
+def _head(
+    connection: apsw.Connection, lanes: Lanes, without: Collection[int], lane_id: int, most: int
+) -> Iterator[Row]:
+    """The head of a lane; of plain tasks without those of certain actions."""
+    if without and not _is_step(lanes, lane_id):
+        return read_each(connection, "head_of_lane_without", (lane_id, ids_of(without), most))
+    return read_each(connection, "head_of_lane", (lane_id, most))
+
+
+def _pick_probes(
+    connection: apsw.Connection,
+    lanes: Lanes,
+    open_lanes: Mapping[int, Mapping[str, float]],
+    pools: dict[str, float],
+    wanted: Claim,
+) -> list[Row]:
+    """One task of each action that probes, as far as there is one in an open lane and the pools last."""
+    rows: list[Row] = []
+    plain = [lane_id for lane_id in open_lanes if not _is_step(lanes, lane_id) and not _is_workflow(lanes, lane_id)]
+    for action_id, from_the_end in wanted.probes.items():
+        statement = "tail_of_lane_by_action" if from_the_end else "head_of_lane_by_action"
+        found = (read_all(connection, statement, (lane_id, ids_of([action_id]), 1)) for lane_id in plain)
+        row = next((some[0] for some in found if some), None)
+        if row is not None and _take(open_lanes[row[3]], pools):
+            rows.append(row)
+    return rows
 
 
 #: Minus priority, order key, id: the order. Then the row, and where its lane goes on.

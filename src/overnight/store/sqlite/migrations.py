@@ -15,7 +15,7 @@ from overnight.core.errors import HomeUnusableError, StoreDamagedError
 #: "Ovnt" as a number; the `file` command can show it.
 APPLICATION_ID = 0x4F766E74
 
-VERSION = 3
+VERSION = 4
 
 #: The statements that lead from version n - 1 to version n. Never changed once released.
 MIGRATIONS: dict[int, str] = {
@@ -80,6 +80,22 @@ CREATE TABLE expansions (
 ) STRICT;
 CREATE INDEX expansions_expiring ON expansions (expires_at) WHERE expires_at IS NOT NULL;
 CREATE INDEX expansions_open ON expansions (task_id) WHERE open > 0""",
+    # Storms of failures.
+    4: """CREATE TABLE storms (
+    workflow    TEXT NOT NULL,
+    action_id   INTEGER NOT NULL,
+    step        TEXT NOT NULL,
+    queue       TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    error_class TEXT,
+    error       TEXT NOT NULL,
+    failures    INTEGER NOT NULL CHECK (failures >= 1),
+    first_at    REAL NOT NULL,
+    began_at    REAL NOT NULL,
+    probes      INTEGER NOT NULL CHECK (probes >= 0),
+    probe_at    REAL NOT NULL,
+    PRIMARY KEY (workflow, action_id)
+) STRICT, WITHOUT ROWID""",
 }
 
 

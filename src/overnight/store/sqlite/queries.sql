@@ -272,6 +272,24 @@ SELECT id, attempt + 1, action_id, lane_id, input, failures, deaths, generation,
  WHERE lane_id = ? AND state = 'pending' AND action_id IN carray(?)
  ORDER BY priority DESC, order_key LIMIT ?;
 
+-- name: head_of_lane_without
+-- The same without certain actions, of which so many tasks have failed that the others wait.
+SELECT id, attempt + 1, action_id, lane_id, input, failures, deaths, generation, priority, order_key,
+       parent_id IS NOT NULL, failures = 0 AND deaths = 0 AND reason IS NULL AND error_class IS NULL AND error = ''
+                              AND fingerprint = '' AND result = x'', parent_id, step, given
+  FROM tasks INDEXED BY tasks_claim
+ WHERE lane_id = ? AND state = 'pending' AND action_id NOT IN carray(?)
+ ORDER BY priority DESC, order_key LIMIT ?;
+
+-- name: tail_of_lane_by_action
+-- The last of certain actions: the one that has least in common with those at the head.
+SELECT id, attempt + 1, action_id, lane_id, input, failures, deaths, generation, priority, order_key,
+       parent_id IS NOT NULL, failures = 0 AND deaths = 0 AND reason IS NULL AND error_class IS NULL AND error = ''
+                              AND fingerprint = '' AND result = x'', parent_id, step, given
+  FROM tasks INDEXED BY tasks_claim
+ WHERE lane_id = ? AND state = 'pending' AND action_id IN carray(?)
+ ORDER BY priority, order_key DESC LIMIT ?;
+
 -- name: claim
 UPDATE tasks SET state = 'running', attempt = attempt + 1 WHERE id IN carray(?) AND state = 'pending';
 
@@ -335,6 +353,44 @@ INSERT INTO counters (lane_id, is_step, state, n) VALUES (?1, ?2, ?3, ?4) ON CON
 -- Apart from `count_up`: the check that n is not negative looks at an upsert's row before it is merged.
 UPDATE counters SET n = n - ?4 WHERE lane_id = ?1 AND is_step = ?2 AND state = ?3;
 
+-- == storms ==
+
+-- name: storms
+SELECT workflow, step, action_id, queue, fingerprint, error_class, error, failures, first_at, began_at, probes, probe_at
+  FROM storms ORDER BY workflow, action_id;
+
+-- name: set_storm
+INSERT INTO storms (workflow, step, action_id, queue, fingerprint, error_class, error, failures, first_at, began_at,
+                    probes, probe_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+ON CONFLICT (workflow, action_id) DO UPDATE
+   SET step = ?2, queue = ?4, fingerprint = ?5, error_class = ?6, error = ?7, failures = ?8, first_at = ?9,
+       began_at = ?10, probes = ?11, probe_at = ?12;
+
+-- name: drop_storm
+DELETE FROM storms WHERE workflow = ? AND action_id = ? RETURNING 1;
+
+-- name: hurry_storms
+-- Somebody has had a look: the next probe need not wait.
+UPDATE storms SET probe_at = ?1 WHERE probe_at > ?1;
+
+-- name: move_storms
+-- As `move_waits`: a probe waits for a length of time.
+UPDATE storms SET began_at = began_at + ?1, probe_at = probe_at + ?1;
+
+-- name: digest_of_action
+SELECT digest FROM actions WHERE id = ?;
+
+-- name: of_storm
+-- What has failed for good in a storm and was not revived too often, and what waits for its time after failing in it.
+SELECT id, state FROM tasks INDEXED BY tasks_fingerprint
+ WHERE fingerprint = ?1 AND fingerprint <> ''
+   AND CASE WHEN ?2 <> '' THEN lane_id IN (SELECT id FROM lanes WHERE workflow = ?2)
+            ELSE action_id = ?3 AND parent_id IS NULL END
+   AND ((state = 'failed' AND finished_at >= ?4 AND generation <= ?5 AND parent_id IS NULL)
+        OR (state = 'waiting' AND not_before IS NOT NULL AND attempt > 0))
+ ORDER BY id;
+
 -- == pruning ==
 
 -- name: last_of_page
@@ -355,7 +411,8 @@ SELECT t.id, t.lane_id, 0, t.state, t.generation FROM tasks AS t
 
 -- name: spare_actions
 -- Never the newest: its number would be given again, to another action.
-SELECT id FROM actions WHERE id < (SELECT max(id) FROM actions) ORDER BY id;
+SELECT id FROM actions
+ WHERE id < (SELECT max(id) FROM actions) AND id NOT IN (SELECT action_id FROM storms) ORDER BY id;
 
 -- name: drop_actions
 -- What has been added since the tasks were looked at (those after ?2) may refer to one of them.

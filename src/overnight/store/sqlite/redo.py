@@ -9,6 +9,7 @@ import msgspec
 
 from overnight.core.action_records import action_from
 from overnight.core.states import ErrorClass, Outcome, Reason, TaskState
+from overnight.core.storms import Storm, Subject
 from overnight.core.task import Action, NewTask
 from overnight.core.verdict import Settlement
 
@@ -72,6 +73,11 @@ class Record(msgspec.Struct, frozen=True):
     name: str = ""
     source: str = ""
     digest: str = ""
+    # storms
+    first_at: datetime | None = None
+    began_at: datetime | None = None
+    probes: int = 0
+    probe_at: datetime | None = None
 
     @property
     def now(self) -> float:
@@ -106,6 +112,21 @@ class Record(msgspec.Struct, frozen=True):
             needs=dict(self.needs or {}),
             after=tuple(one for one in after if one < first_id),
             after_here=tuple(one - first_id for one in after if one >= first_id),
+        )
+
+    def storm(self, action_id: int) -> Storm:
+        """The storm that goes on."""
+        return Storm(
+            subject=Subject(self.workflow, self.step, action_id),
+            queue=self.queue,
+            fingerprint=self.fingerprint,
+            error_class=self.error_class,
+            error=self.error,
+            failures=self.failures,
+            first_at=_seconds(self.first_at) or 0.0,
+            began_at=_seconds(self.began_at) or 0.0,
+            probes=self.probes,
+            probe_at=_seconds(self.probe_at) or 0.0,
         )
 
     def settlement(self) -> Settlement:

@@ -25,7 +25,7 @@ from overnight.core.states import FINAL, TaskState
 from overnight.core.task import Action
 from overnight.core.verdict import Settlement
 from overnight.store.contract import Queue, Selector, Verb
-from overnight.store.sqlite import acting, adding, claiming, popping, redefining, turning
+from overnight.store.sqlite import acting, adding, claiming, popping, redefining, storming, turning
 from overnight.store.sqlite.advancing import Advance
 from overnight.store.sqlite.connection import Transaction
 from overnight.store.sqlite.expanding import Expander
@@ -87,6 +87,9 @@ class Replayer:
             "clock_jumped": self._move_waits,
             "workflow_defined": self._define,
             "processor_started": self._take_fence,
+            "storm_began": self._set_storms,
+            "storm_probed": self._set_storms,
+            "storm_ended": self._end_storms,
         }
 
     def replay(self, lines: Iterable[bytes]) -> Replayed:
@@ -408,10 +411,26 @@ class Replayer:
 
     # -- everything else ---------------------------------------------------------------------
 
+    def _set_storms(self, records: Sequence[Record]) -> None:
+        with self._database.write("replay"):
+            for record in records:
+                storming.put(self._connection, record.storm(self._action_id(record)))
+
+    def _end_storms(self, records: Sequence[Record]) -> None:
+        """Only that: what was revived with it has events of its own."""
+        with self._database.write("replay"):
+            for record in records:
+                run(self._connection, "drop_storm", (record.workflow, self._action_id(record)))
+
+    def _action_id(self, record: Record) -> int:
+        """The number that an action has here; 0 for a workflow."""
+        return int(read_one(self._connection, "action_id", (bytes.fromhex(record.action),))) if record.action else 0
+
     def _move_waits(self, records: Sequence[Record]) -> None:
         with self._database.write("replay"):
             for record in records:
                 run(self._connection, "move_waits", (record.seconds,))
+                run(self._connection, "move_storms", (record.seconds,))
 
     def _define(self, records: Sequence[Record]) -> None:
         with self._database.write("replay"):

@@ -1,4 +1,4 @@
--- The store of one home, version 3.
+-- The store of one home, version 4.
 --
 -- The states, reasons and outcomes repeat core/states.py; a test compares them. Instants are POSIX
 -- seconds. Inputs are bytes. Ids are handed out by meta.last_task_id and never used again.
@@ -230,6 +230,25 @@ CREATE TABLE queues (
     rate         REAL CHECK (rate > 0),
     paused       INTEGER NOT NULL DEFAULT 0 CHECK (paused IN (0, 1)),
     paused_until REAL
+) STRICT, WITHOUT ROWID;
+
+-- Workflows, and actions of plain tasks, of which so many tasks in a row have failed alike that the others wait.
+CREATE TABLE storms (
+    -- Empty for plain tasks.
+    workflow    TEXT NOT NULL,
+    -- 0 for a workflow.
+    action_id   INTEGER NOT NULL,
+    step        TEXT NOT NULL,
+    queue       TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    error_class TEXT,
+    error       TEXT NOT NULL,
+    failures    INTEGER NOT NULL CHECK (failures >= 1),
+    first_at    REAL NOT NULL,
+    began_at    REAL NOT NULL,
+    probes      INTEGER NOT NULL CHECK (probes >= 0),
+    probe_at    REAL NOT NULL,
+    PRIMARY KEY (workflow, action_id)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE controls (

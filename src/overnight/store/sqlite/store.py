@@ -32,6 +32,7 @@ from overnight.store.contract import (
     Queue,
     Selector,
     Settlement,
+    Storm,
     Survey,
     Turn,
     Verb,
@@ -46,6 +47,7 @@ from overnight.store.sqlite import (
     pruning,
     reading,
     redefining,
+    storming,
     turning,
 )
 from overnight.store.sqlite.connection import PATIENCE, Database, Hooks
@@ -229,6 +231,12 @@ class SqliteStore:
     def drop_actions(self, ids: Collection[int], *, after: int, fence: int) -> int:
         return pruning.drop_actions(self._database, ids, after=after, fence=fence)
 
+    def set_storm(self, storm: Storm, *, now: float) -> None:
+        storming.set_storm(self._database, storm, now=now)
+
+    def end_storm(self, storm: Storm, *, now: float, by: str, revivals: int | None = None) -> list[int] | None:
+        return storming.end_storm(self._database, self._plans, storm, now=now, by=by, revivals=revivals)
+
     def left_open(self) -> list[OpenAttempt]:
         return turning.left_open(self._database)
 
@@ -281,6 +289,10 @@ class SqliteStore:
     def queues(self) -> list[Queue]:
         with self._database.read() as connection:
             return reading.queues(connection)
+
+    def storms(self) -> list[Storm]:
+        with self._database.read() as connection:
+            return storming.storms(connection)
 
     def workflows(self) -> list[Defined]:
         return plans.workflows(self._database)

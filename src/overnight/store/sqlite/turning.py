@@ -14,7 +14,7 @@ import apsw
 from overnight.core import events
 from overnight.core.errors import StaleEngineError
 from overnight.store.contract import Claim, Claimed, Control, OpenAttempt, Opened, Orders, OutboxRow, Settlement, Turn
-from overnight.store.sqlite import claiming, settling
+from overnight.store.sqlite import claiming, settling, storming
 from overnight.store.sqlite.advancing import Advance
 from overnight.store.sqlite.connection import Database
 from overnight.store.sqlite.expanding import Expander
@@ -96,6 +96,7 @@ def move_waits(database: Database, seconds: float, *, fence: int, now: float) ->
         before = connection.total_changes()
         run(connection, "move_waits", (seconds,))
         moved = connection.total_changes() - before
+        run(connection, "move_storms", (seconds,))
         transaction.events.append(events.ClockJumped(at=events.stamp(now), seconds=round(seconds, 3), moved=moved))
     return moved
 
@@ -111,6 +112,7 @@ def orders(database: Database, lanes: Lanes) -> Orders:
             queues=queues(connection),
             controls=[Control(*row) for row in read_all(connection, "controls")],
             workflows=frozenset(row[0] for row in read_all(connection, "workflow_names")),
+            storms=storming.storms(connection),
         )
 
 

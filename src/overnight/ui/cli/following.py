@@ -19,6 +19,7 @@ from overnight.core.verdict import Settlement
 from overnight.engine.goal import AT_REST, TheseAtRest
 from overnight.engine.popped import give_back
 from overnight.engine.ports import Observer
+from overnight.engine.recovery import as_revival
 from overnight.host.home import Home
 from overnight.host.lock import read_owner
 from overnight.host.stop_file import StopFile
@@ -139,9 +140,17 @@ def _tell_news(tail: JournalTail, store: Store, goal: TheseAtRest, observer: Obs
         if event["event"] in ENDS and goal.is_open(task_id):
             _tell(store, goal, observer, task_id)
             told += 1
+        if event["event"] == "file_revived" and goal.includes(task_id) and not goal.is_open(task_id):
+            goal.settled(task_id, TaskState.PENDING)
+            observer.settled(None, as_revival(task_id))
+        if event["event"] == "storm_began":
+            printing.note(_STORM.format(event["failures"], printing.clean(event.get("error", ""))))
         if event["event"] == "processor_stopped" and event["why"] in MEANT:
             meant = StoppedBy(event["why"])
     return told, meant
+
+
+_STORM = "overnight: {:,} tasks in a row failed alike ({}); the others wait\n  try: 'overnight status' says for what"
 
 
 def _tell(store: Store, goal: TheseAtRest, observer: Observer, task_id: int) -> None:

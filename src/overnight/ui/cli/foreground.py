@@ -96,9 +96,16 @@ def work_with(home: Home, store: Store, goal: Goal, onlookers: Onlookers, manner
             settings=manner.settings,
             configured=manner.configured,
             beside=manner.beside,
+            told=lambda words, hint: onlookers.narrator.note(_in_parts(words, hint)),
         )
     finally:
         onlookers.narrator.finish()
+
+
+def _in_parts(words: str, hint: str) -> str:
+    """What has happened, and what to type where there is something."""
+    advice = f"\n  try: {printing.clean(hint)}" if hint else ""
+    return f"overnight: {printing.clean(words)}{advice}"
 
 
 def say_paused(store: Store) -> None:

@@ -21,6 +21,7 @@ from overnight.core.task import OutputRef
 from overnight.core.verdict import Settlement
 from overnight.engine.attempts import Running
 from overnight.engine.goal import AT_REST
+from overnight.engine.recovery import is_revival
 from overnight.executors.local.output import read
 from overnight.host.clock import Clock
 from overnight.store.contract import Counts, Store
@@ -99,6 +100,8 @@ class Narrator:
     def settled(self, running: Running | None, settlement: Settlement) -> None:
         if settlement.step:
             return self._step(running, settlement)
+        if is_revival(settlement):
+            return self._take_back()
         if settlement.state in AT_REST:
             self.tally[settlement.state] += 1
             self._since_tick += 1
@@ -114,6 +117,12 @@ class Narrator:
             self._tell_in_order()
         else:
             self._tell(running, settlement)
+        return self._progress()
+
+    def _take_back(self) -> None:
+        """A failure that was told goes on; one of an earlier run was never counted here."""
+        if self.tally[TaskState.FAILED]:
+            self.tally[TaskState.FAILED] -= 1
         return self._progress()
 
     def _step(self, running: Running | None, settlement: Settlement) -> None:

@@ -8,8 +8,10 @@ from typing import Any
 import click
 
 from overnight import wiring
+from overnight.core import storms
 from overnight.core.slots import Bounds
 from overnight.core.states import TaskState
+from overnight.core.storms import Storm
 from overnight.host.home import Home
 from overnight.monitor.heartbeats import Beat
 from overnight.monitor.snapshot import EngineState, RunningView, Snapshot, SupervisorView, take
@@ -66,6 +68,7 @@ def _shape(snapshot: Snapshot) -> dict[str, Any]:
         "steps": counts.steps,
         "interrupted": snapshot.interrupted,
         "removed": counts.removed,
+        "storms": [_storm_shape(storm) for storm in snapshot.storms],
         "rate_per_second": snapshot.rate_per_second,
         "seconds_left": snapshot.seconds_left,
         "heartbeat": None if snapshot.heartbeat is None else _beat_shape(snapshot.heartbeat),
@@ -120,9 +123,36 @@ def _supervisor_shape(watch: SupervisorView) -> dict[str, Any]:
     }
 
 
+def _storm_shape(storm: Storm) -> dict[str, Any]:
+    return {
+        "name": storms.name(storm),
+        "workflow": storm.subject.workflow or None,
+        "step": storm.subject.step or None,
+        "queue": storm.queue,
+        "cause": storm.fingerprint,
+        "error_class": storm.error_class,
+        "error": shapes.safe(storm.error),
+        "failures": storm.failures,
+        "probes": storm.probes,
+        "began_at": printing.iso(storm.began_at),
+        "probe_at": printing.iso(storm.probe_at),
+    }
+
+
+def _storm_lines(snapshot: Snapshot) -> list[str]:
+    """What stands still because it failed for so many, and what ends that."""
+    lines = []
+    for storm in snapshot.storms:
+        left = storm.probe_at - snapshot.at
+        when = f"in {printing.duration(left)}" if left > 0 else "next"
+        words = f"{storms.sentence(storm)}; the others wait, and one of them is tried {when}"
+        lines.append(f"{printing.clean(words)}; 'overnight unpause {storms.name(storm)}' lets all of them go on")
+    return lines
+
+
 def _lines(snapshot: Snapshot, session: Session, *, detailed: bool) -> list[str]:
-    lines = [_engine_line(snapshot), *_supervisor_lines(snapshot), _counts_line(snapshot), *_steps_lines(snapshot)]
-    lines += _interrupted_lines(snapshot)
+    lines = [_engine_line(snapshot), *_supervisor_lines(snapshot), *_storm_lines(snapshot)]
+    lines += [_counts_line(snapshot), *_steps_lines(snapshot), *_interrupted_lines(snapshot)]
     if snapshot.counts.unfinished and snapshot.engine.state not in (EngineState.STOPPED, EngineState.PAUSED):
         lines.append(_pace_line(snapshot))
     shown = snapshot.running if detailed else snapshot.running[:_FEW]
