@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+from pasting import pasted
 
 README = Path(__file__).parents[1] / "README.md"
 BLOCKS: list[tuple[str, str]] = re.findall(r"^```(\w+)\n(.*?)^```", README.read_text("utf-8"), re.DOTALL | re.MULTILINE)
 #: What is no program.
 DATA = {"toml"}
-
-
-def pasted(directory: Path, *argv: str) -> list[str]:
-    """What a program prints in this directory, by lines; `overnight` and `python` are those of this environment."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("OVERNIGHT_", "PYTHON"))}
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-    done = subprocess.run(
-        argv, cwd=directory, env=environment, capture_output=True, text=True, timeout=100, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr
-    return [*done.stdout.splitlines(), *done.stderr.splitlines()]
 
 
 def block(language: str) -> str:

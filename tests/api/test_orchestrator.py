@@ -217,7 +217,8 @@ def test_a_processor_has_one_for_its_workflow(here: Path) -> None:
 
     assert processor.orchestrator is processor.orchestrator
     outputs = processor.orchestrator.execute(here / "a")
-    assert any(isinstance(one, dict) and one.get("size_bytes") == 3 for one in outputs.values())
+    assert outputs.keys() == {"probe", "extract"}, "the steps of the workflow, in a home that has never heard of it"
+    assert outputs["probe"]["size_bytes"] == 3
     assert processor.orchestrator.get_progress().percentage == 100.0
     assert processor.queue.size() == 0
 

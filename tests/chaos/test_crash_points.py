@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from crashing_night import FULL, MEDIUM, SMALL, Night, new_task, violations
+from crashing_night import FULL, MEDIUM, SMALL, Night, forget_unacknowledged_outcomes, new_task, violations
 
 from overnight.core.endings import AttemptKey, Ended, Evidence, Lost
 from overnight.core.task import NewTask
@@ -139,17 +139,6 @@ def acknowledge_before_commit(patch: pytest.MonkeyPatch) -> None:
         return real(self, claim)
 
     patch.setattr(Engine, "_commit", commit)
-
-
-def forget_unacknowledged_outcomes(patch: pytest.MonkeyPatch) -> None:
-    """Nothing is kept of an outcome for the next engine."""
-    real = FakeWorld.end
-
-    def end(self: FakeWorld, outcome: Ended) -> None:
-        real(self, outcome)
-        self.forget([outcome.key])
-
-    patch.setattr(FakeWorld, "end", end)
 
 
 def believe_that_nothing_began(patch: pytest.MonkeyPatch) -> None:

@@ -14,9 +14,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from crashing_night import Night
+from crashing_night import Night, forget_unacknowledged_outcomes
 
-from overnight.core.endings import Ended, Ending
+from overnight.core.endings import Ending
 from overnight.core.states import TaskState
 from overnight.core.task import Action, ActionKind, NewTask
 from overnight.core.workflow.model import OnFailure, Step, Workflow
@@ -25,7 +25,7 @@ from overnight.monitor.books import audit
 from overnight.store.contract import Query, Rested
 from overnight.store.sqlite import SqliteStore
 from overnight.store.sqlite.advancing import Advance, End, Ready
-from overnight.testing import CrashPoints, Deed, FakeWorld, Line, Play
+from overnight.testing import CrashPoints, Deed, Line, Play
 from overnight.testing.ledger import of_task
 from overnight.testing.simulation import StuckError
 
@@ -133,17 +133,6 @@ def test_crash_after_crash_through_a_whole_night_loses_no_step() -> None:
 def test_no_crash_at_any_moment_runs_a_finished_step_again_or_loses_one(part: int) -> None:
     for moment in range(1 + part, moments() + 1, PARTS):
         one_night(moment)
-
-
-def forget_unacknowledged_outcomes(patch: pytest.MonkeyPatch) -> None:
-    """Nothing is kept of an outcome for the next engine, so finished steps run again."""
-    real = FakeWorld.end
-
-    def end(self: FakeWorld, outcome: Ended) -> None:
-        real(self, outcome)
-        self.forget([outcome.key])
-
-    patch.setattr(FakeWorld, "end", end)
 
 
 def tell_nobody_once(patch: pytest.MonkeyPatch) -> None:

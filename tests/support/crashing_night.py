@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from overnight.core.checkpoints import Cadence
 from overnight.core.endings import AttemptKey, Ended, Ending
 from overnight.core.states import Outcome, Reason, TaskState
@@ -329,3 +331,14 @@ def _failures(plan: Sequence[Play], lines: Sequence[Line]) -> int:
     ended = sum(line.deed is Deed.END for line in lines)
     plays = [plan[min(number, len(plan) - 1)] for number in range(ended)]
     return sum(play.ending in (Ending.RAISED, Ending.EXITED) and play.exit_code != 0 for play in plays)
+
+
+def forget_unacknowledged_outcomes(patch: pytest.MonkeyPatch) -> None:
+    """Nothing is kept of an outcome for the next engine."""
+    real = FakeWorld.end
+
+    def end(self: FakeWorld, outcome: Ended) -> None:
+        real(self, outcome)
+        self.forget([outcome.key])
+
+    patch.setattr(FakeWorld, "end", end)

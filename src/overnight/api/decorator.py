@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
 
-from overnight.api.access import HomePath
+from overnight.api.addable import Addable
 from overnight.api.arguments import ArgumentTypeError
-from overnight.api.options import AddManyOptions, AddOptions, Options, TaskOptions, read
-from overnight.api.overnight import Input, Overnight
+from overnight.api.options import Options, TaskOptions, read
 from overnight.core.durations import quoted
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class TaskFunction(Generic[P, R]):
+class TaskFunction(Addable, Generic[P, R]):
     """A function with the options under which it runs as a task. Made by `task`.
 
     Called, it is the function. `add` and `add_many` put it into a queue with an input; a worker then
@@ -34,18 +33,6 @@ class TaskFunction(Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<task {getattr(self._function, '__qualname__', self._function)}>"
-
-    def add(self, input: Input, *, home: HomePath = None, **options: Unpack[AddOptions]) -> int:  # noqa: A002 - the word of the house for it
-        """Put it into a queue with this input; `options` as for `Overnight.add`. Returns the task's number."""
-        with Overnight(home) as night:
-            return night.add(self, input, **options)
-
-    def add_many(
-        self, inputs: Iterable[Input], *, home: HomePath = None, **options: Unpack[AddManyOptions]
-    ) -> list[int]:
-        """Put it into a queue with each of these inputs; `options` as for `Overnight.add_many`."""
-        with Overnight(home) as night:
-            return night.add_many(self, inputs, **options)
 
 
 @overload

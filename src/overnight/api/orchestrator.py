@@ -34,12 +34,10 @@ from overnight.host import results
 from overnight.host.files import write_atomically
 from overnight.store.contract import Query, Selector, Store, Verb
 from overnight.wiring.configuration import read
-from overnight.wiring.files import BUILT_IN
+from overnight.wiring.workflows import lay_down
 
 #: The queue of executions, so that running one does not run whatever else is queued.
 QUEUE = "orchestrator"
-#: Who defines the workflows of the file.
-_SOURCE = "overnight.toml"
 _VERSION = 1
 _MOST_STEPS = 10_000
 _STDOUT = 1
@@ -171,19 +169,9 @@ class TaskOrchestrator:
         return store.add([new], now=wiring.clock.now(), by=wiring.who()).ids[0]
 
     def _action(self, store: Store) -> Action:
-        settings = self._access.settings()
-        configured = read(self._access.home).workflows
-        if self.workflow_id in configured:
-            store.define(list(configured.values()), source=_SOURCE, now=wiring.clock.now(), by=wiring.who())
-        known = {one.name for one in store.workflows()}
-        if self.workflow_id in known:
-            return actions.for_workflow(settings, self.workflow_id)
-        if self.workflow_id in BUILT_IN:
-            return actions.for_call(settings, BUILT_IN[self.workflow_id])
-        raise NotFoundError(
-            f"there is no workflow {quoted(self.workflow_id)}; nothing was started",
-            hint=f"one of {', '.join(map(repr, sorted(known | BUILT_IN.keys())))}, or define it in overnight.toml",
-        )
+        action = actions.for_workflow(self._access.settings(), self.workflow_id)
+        lay_down(store, action, read(self._access.home).workflows, done="nothing was started")
+        return action
 
     def _outputs(self) -> dict[str, Any]:
         task = self._task()

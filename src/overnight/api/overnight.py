@@ -15,6 +15,7 @@ import msgspec
 from overnight import wiring
 from overnight.api import actions, night
 from overnight.api.access import Access, HomePath
+from overnight.api.addable import Input
 from overnight.api.arguments import (
     ArgumentTypeError,
     ArgumentValueError,
@@ -43,8 +44,6 @@ from overnight.store.contract import Query, Store
 from overnight.wiring.adding import add_all, alone, chunks, this_process
 from overnight.wiring.workflows import all_known, lay_down
 
-#: An input: text, bytes or a path.
-Input = str | bytes | os.PathLike[str]
 #: What is done with an input: a function, the words of a command, or a workflow.
 Work = Callable[..., object] | Sequence[str | os.PathLike[str]] | Workflow
 #: One event of the journal, as a dictionary of its fields.

@@ -10,17 +10,15 @@ import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self, TypedDict, Unpack
 
-from overnight.api.access import HomePath
+from overnight.api.addable import Addable
 from overnight.api.arguments import ArgumentTypeError, ArgumentValueError
 from overnight.api.naming import Named, name_of
-from overnight.api.options import AddManyOptions, AddOptions, Options, TaskOptions, read
+from overnight.api.options import Options, TaskOptions, read
 from overnight.core.durations import quoted
 from overnight.core.workflow.faults import Fault
 from overnight.core.workflow.model import Workflow as Definition
 from overnight.core.workflow.reading import read as read_definition
 
-#: An input, as `Overnight.add` takes it.
-Input = Any
 #: What a step calls or runs.
 Work = Callable[..., object] | Sequence[str]
 #: A step, by its name or by the function that it calls.
@@ -163,7 +161,7 @@ def _decorated(work: object) -> dict[str, Any]:
     return found
 
 
-class Workflow:
+class Workflow(Addable):
     """A workflow of which tasks can be added. Made by `workflow`; or by `named`, for one that stands elsewhere.
 
     Attributes:
@@ -190,22 +188,6 @@ class Workflow:
     def named(cls, name: str) -> Self:
         """A workflow of ``overnight.toml``, or one that is built in, by its name."""
         return cls(name, None, options=Options())
-
-    def add(self, input: Input, *, home: HomePath = None, **options: Unpack[AddOptions]) -> int:  # noqa: A002 - the word of the house for it
-        """Put a task of it into a queue; `options` as for `Overnight.add`. Returns the task's number."""
-        from overnight.api.overnight import Overnight
-
-        with Overnight(home) as night:
-            return night.add(self, input, **options)
-
-    def add_many(
-        self, inputs: Iterable[Input], *, home: HomePath = None, **options: Unpack[AddManyOptions]
-    ) -> list[int]:
-        """Put a task of it for each input into a queue; `options` as for `Overnight.add_many`."""
-        from overnight.api.overnight import Overnight
-
-        with Overnight(home) as night:
-            return night.add_many(self, inputs, **options)
 
 
 Builder = Callable[[Flow], object]

@@ -42,9 +42,12 @@ class Quotas:
         Raises:
             DiskFullError: It could not be written; the next task that is told so asks again.
         """
+        told = [one for one in settled if one[1].error_class is ErrorClass.RATE_LIMITED]
+        if not told:  # nearly always, and this is the hot path
+            return False
         wanted: dict[str, float] = {}
-        for running, settlement in settled:
-            if running is None or settlement.error_class is not ErrorClass.RATE_LIMITED:
+        for running, settlement in told:
+            if running is None:
                 continue
             if settlement.outcome is Outcome.POSTPONED and settlement.not_before is not None:
                 queue, _ = self._orders.names(running.claimed.lane_id)

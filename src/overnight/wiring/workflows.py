@@ -22,13 +22,16 @@ class Named(NamedTuple):
     source: str
 
 
-def lay_down(store: Store, action: Action, workflows: Mapping[str, Workflow]) -> None:
+def lay_down(
+    store: Store, action: Action, workflows: Mapping[str, Workflow], *, done: str = "nothing was added"
+) -> None:
     """Make sure that the workflow of an action is defined where the task goes.
 
     Args:
         store: Where it goes.
         action: Of a workflow task; others need nothing.
         workflows: Those of ``overnight.toml``.
+        done: For the error: what has become of the task.
 
     Raises:
         NotFoundError: Nobody defines it.
@@ -46,7 +49,7 @@ def lay_down(store: Store, action: Action, workflows: Mapping[str, Workflow]) ->
     if any(one.name == action.call for one in ours):
         store.define(ours, source=built_in.SOURCE, now=now, by=by)
     elif action.call not in known:
-        raise unknown(action.call, known.keys() | workflows.keys() | built_in.WORKFLOWS.keys())
+        raise unknown(action.call, known.keys() | workflows.keys() | built_in.WORKFLOWS.keys(), done=done)
 
 
 def all_known(store: Store | None, workflows: Mapping[str, Workflow]) -> dict[str, Named]:
