@@ -27,6 +27,9 @@ from overnight.store.sqlite import SqliteStore
 
 TASKS = 100_000
 PAIRS = 7
+#: Enough for several checkpoints: the first of a new home waits until it costs no more than its share.
+LONG_TASKS = 400_000
+LONG_PAIRS = 3
 DONE_BEFORE = 50_000
 #: Bytes of each input that make a store of about 1 GB.
 LARGE_INPUT = 4_000
@@ -35,10 +38,11 @@ OFF = "[checkpoints]\ntasks = 0\ninterval = 0\n"
 
 
 class Drained(NamedTuple):
-    """A queue that was drained: functions a second, and seconds of CPU that all processes of it took."""
+    """A queue that was drained: functions a second, seconds of CPU that all processes of it took, checkpoints made."""
 
     rate: float
     cpu: float
+    made: int
 
 
 def cpu_of_children() -> float:
@@ -47,27 +51,32 @@ def cpu_of_children() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def drained(*, checkpoints: bool) -> Drained:
+def drained(tasks: int, *, checkpoints: bool) -> Drained:
     """Drain no-op functions; a whole process."""
     with directory() as cwd:
         (cwd / "job.py").write_text("def noop(name):\n    return None\n")
         if not checkpoints:
             (cwd / "overnight.toml").write_text(OFF)
-        listed = write_list(cwd / "list", TASKS)
+        listed = write_list(cwd / "list", tasks)
         seconds([*OVERNIGHT, "add", "--call", "job:noop", "-a", str(listed)], cwd)
         before = cpu_of_children()
         took = seconds([*OVERNIGHT, "run", "--quiet", "-j", "2"], cwd)
-        return Drained(TASKS / took, cpu_of_children() - before)
+        journal = (cwd / ".overnight").glob("events*.jsonl")
+        made = sum(path.read_bytes().count(b'"checkpoint_saved"') for path in journal)
+        return Drained(tasks / took, cpu_of_children() - before, made)
 
 
-def throughput() -> Row:
+def throughput(tasks: int, repeats: int) -> Row:
     """What default checkpoints cost."""
-    with_them, without = pairs(lambda: drained(checkpoints=True), lambda: drained(checkpoints=False), PAIRS)
+    with_them, without = pairs(
+        lambda: drained(tasks, checkpoints=True), lambda: drained(tasks, checkpoints=False), repeats
+    )
     losses = [1 - a.rate / b.rate for a, b in zip(with_them, without, strict=True)]
     loss = statistics.median(losses)
     more = statistics.median(a.cpu / b.cpu - 1 for a, b in zip(with_them, without, strict=True))
+    made = statistics.median(one.made for one in with_them)
     return Row(
-        f"no-op functions a second with default checkpoints, {TASKS:,} of them, {PAIRS} pairs",
+        f"no-op functions a second with default checkpoints, {tasks:,} of them, {repeats} pairs, {made:.0f} made",
         spread([one.rate for one in with_them]),
         f"without {spread([one.rate for one in without])}: loss {loss:.1%} ({min(losses):.1%} to {max(losses):.1%})"
         f" pair by pair; {more:.1%} more CPU",
@@ -188,7 +197,7 @@ def turns() -> Row:
 
 def measure() -> list[Row]:
     """The rows of the table."""
-    return [back_at_work(), throughput(), turns()]
+    return [back_at_work(), throughput(TASKS, PAIRS), throughput(LONG_TASKS, LONG_PAIRS), turns()]
 
 
 if __name__ == "__main__":

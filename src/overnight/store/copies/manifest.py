@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from overnight.store.sqlite.examining import BLOCK, zero_pages_of
+
 NAME = "manifest.json"
 #: The copy of the store beside it, and what people read about it.
 STORE = "queue.db"
@@ -19,9 +21,6 @@ SUMMARY = "summary.json"
 FORMAT = 1
 #: The reasons of copies that a person asked for.
 BY_HAND = ("asked", "forced")
-PAGE = 4096
-_BLOCK = 256 * PAGE
-_ZEROS = bytes(PAGE)
 #: More all-zero pages than this are not remembered: their number alone says that something is wrong.
 _MOST_ZEROS = 10_000
 
@@ -118,14 +117,9 @@ def digest(path: Path) -> Digest:
     size = 0
     zeros: list[int] = []
     with path.open("rb") as file:
-        while block := file.read(_BLOCK):
+        while block := file.read(BLOCK):
             hashed.update(block)
-            # Looking for one page of zeros in the block is far cheaper than comparing each page.
-            if _ZEROS in block and len(zeros) < _MOST_ZEROS:
-                zeros += _zero_pages(block, size)
+            if len(zeros) < _MOST_ZEROS:
+                zeros += zero_pages_of(block, size)
             size += len(block)
     return Digest(FileMark(hashed.hexdigest(), size), zeros)
-
-
-def _zero_pages(block: bytes, start: int) -> list[int]:
-    return [(start + at) // PAGE + 1 for at in range(0, len(block), PAGE) if block.startswith(_ZEROS, at)]

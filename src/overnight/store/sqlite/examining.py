@@ -25,7 +25,8 @@ from overnight.store.sqlite.copying import Facts, facts_of, open_copy
 MOST_TOLD = 5
 PAGE = 4096
 _ZEROS = bytes(PAGE)
-_BLOCK = 256 * PAGE
+#: Bytes that are read at once.
+BLOCK = 256 * PAGE
 #: Of a write-ahead log, and of each page in it.
 _LOG_HEADER, _FRAME_HEADER = 32, 24
 
@@ -92,13 +93,18 @@ def _zeros_in(path: Path) -> list[int]:
     found: list[int] = []
     at = 0
     with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            if _ZEROS in block:
-                found += [
-                    (at + place) // PAGE + 1 for place in range(0, len(block), PAGE) if block.startswith(_ZEROS, place)
-                ]
+        while block := file.read(BLOCK):
+            found += zero_pages_of(block, at)
             at += len(block)
     return found
+
+
+def zero_pages_of(block: bytes, at: int) -> list[int]:
+    """Numbers, from 1, of the pages in a block of a file that are all zeros. `at`: where the block begins, bytes."""
+    # Looking for one page of zeros in the block is far cheaper than comparing each page.
+    if _ZEROS not in block:
+        return []
+    return [(at + place) // PAGE + 1 for place in range(0, len(block), PAGE) if block.startswith(_ZEROS, place)]
 
 
 def _logged(log: Path) -> set[int]:
