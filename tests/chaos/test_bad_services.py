@@ -14,7 +14,7 @@ from overnight.core.states import ErrorClass, TaskState
 from overnight.core.task import Action
 from overnight.engine.brake import Brake
 from overnight.executors.contract import Spec
-from overnight.testing import Play, Simulation
+from overnight.testing import CrashPoints, Play, Simulation
 
 #: Memory, where there is such a file system: nothing here is about power cuts.
 FAST = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a directory of one's own is made in it
@@ -56,6 +56,37 @@ def test_twenty_thousand_tasks_and_a_bad_service(directory: Path, seed: int) -> 
     all_is_well(found)
     assert found.wasted < 0.01
     assert found.quotas >= 3
+
+
+def stormy(directory: Path, *crashes: int) -> Simulation:
+    """A small night through an outage, with engines that die at these moments."""
+    simulation = Simulation(directory, slots=2, points=CrashPoints(*crashes))
+    start = simulation.clock.now()
+
+    def play(_spec: Spec, _action: Action) -> Play:
+        if simulation.clock.now() < start + 150.0:
+            return Play(0.01, Ending.RAISED, error="connection refused", error_class=ErrorClass.TRANSIENT)
+        return Play(0.01)
+
+    simulation._play = play
+    simulation.queue(*(f"page {number}" for number in range(60)), retries=1)
+    told = simulation.run()
+    assert set(told.states.values()) == {TaskState.COMPLETED}, told
+    assert simulation.violations() == []
+    return simulation
+
+
+def test_an_engine_that_dies_around_a_storm_leaves_nobody_behind(directory: Path) -> None:
+    (directory / "whole").mkdir()
+    names = stormy(directory / "whole").points.names
+    chosen = [number for number, name in enumerate(names, start=1) if "storm" in name]
+    assert [names[number - 1] for number in chosen] == [
+        *["set_storm before_commit", "set_storm after_commit"] * 2,
+        *["end_storm before_commit", "end_storm after_commit"],
+    ]
+    for moment in {near for number in chosen for near in (number - 1, number)}:
+        (directory / str(moment)).mkdir()
+        assert stormy(directory / str(moment), moment).crashes == 1
 
 
 def mixed(directory: Path, tasks: int) -> tuple[Simulation, dict[TaskState, set[int]], list[int]]:

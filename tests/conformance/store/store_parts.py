@@ -8,13 +8,16 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from overnight.core.states import Outcome, Reason, TaskState
+from overnight.core.states import ErrorClass, Outcome, Reason, TaskState
+from overnight.core.storms import Storm, Subject
 from overnight.core.task import Action, ActionKind, NewTask
 from overnight.core.verdict import Settlement
 from overnight.store.contract import Claim, Claimed, Store, Turn
 from overnight.store.sqlite import SqliteStore
 
 NOON = 1_700_000_000.0
+#: Fingerprint of the failures of `storm`.
+CAUSE = "0123456789ab"
 ACTION = Action(kind=ActionKind.COMMAND, cwd=b"/data", argv=(b"process", b"{}"))
 
 
@@ -71,6 +74,23 @@ def settlement(claimed: Claimed, state: TaskState = TaskState.COMPLETED, **chang
         started_at=NOON,
         reason=reason,
         not_before=NOON + 100 if state is TaskState.WAITING else None,
+    )
+    return msgspec.structs.replace(plain, **changes)
+
+
+def storm(subject: Subject | None = None, **changes: Any) -> Storm:
+    """A storm over the first action that was added, which is to be probed in a minute."""
+    plain = Storm(
+        subject=subject or Subject(action_id=1),
+        queue="default",
+        fingerprint=CAUSE,
+        error_class=ErrorClass.TRANSIENT,
+        error="connection refused",
+        failures=20,
+        first_at=NOON,
+        began_at=NOON + 10,
+        probes=0,
+        probe_at=NOON + 70,
     )
     return msgspec.structs.replace(plain, **changes)
 

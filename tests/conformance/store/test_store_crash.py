@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from store_parts import NOON, Implementation, SmallEngine, settlement, task, tasks, told
+from store_parts import CAUSE, NOON, Implementation, SmallEngine, settlement, storm, task, tasks, told
 
 from overnight.core.errors import NotFoundError
 from overnight.core.states import TaskState
@@ -32,6 +32,8 @@ OPERATIONS = {
     "turn": "store.turn(fence=1, now=NOON, settlements=[settlement(left)], claim=claim)",
     "move_waits": "store.move_waits(60.0, fence=1, now=NOON)",
     "forget_finished": "store.forget_finished(before=NOON + 1, after=0, limit=9, fence=1, now=NOON, by='me')",
+    "set_storm": "store.set_storm(storm(probes=1), now=NOON)",
+    "end_storm": "store.end_storm(storm(), now=NOON, by='me')",
     "drained": "store.drained(10**6, seq=9)",
 }
 
@@ -81,10 +83,11 @@ def picture(store: Store) -> tuple[object, ...]:
 
 
 def prepare(implementation: Implementation, path: Path) -> tuple[object, ...]:
-    """A store with a bit of everything: fence 1, batch 1 open, one running, one popped, some pending, one failed."""
+    """A bit of everything: fence 1, batch 1 open, one running, one popped, some pending, one failed in a storm."""
     store = implementation.open(path, create=True)
     engine = SmallEngine(store)
-    engine.bring(TaskState.FAILED, "failed")
+    engine.turn(settlement(engine.one("failed"), TaskState.FAILED, fingerprint=CAUSE))
+    store.set_storm(storm(), now=NOON)
     engine.bring(TaskState.RUNNING, "running")
     store.add(tasks(3), now=NOON)
     store.pop("default", owner="4:5:b", now=NOON, by="me")

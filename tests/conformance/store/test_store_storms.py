@@ -5,30 +5,13 @@ from __future__ import annotations
 import msgspec
 import pytest
 from flow_parts import Player, step
-from store_parts import ACTION, NOON, SmallEngine, settlement, task, tasks, told
+from store_parts import ACTION, CAUSE, NOON, SmallEngine, settlement, storm, task, tasks, told
 
-from overnight.core.states import ErrorClass, TaskState
-from overnight.core.storms import Storm, Subject
+from overnight.core.states import TaskState
+from overnight.core.storms import Subject
 from overnight.store.contract import Claim, Selector, Store, Verb
 
 S = TaskState
-CAUSE = "0123456789ab"
-
-
-def storm(subject: Subject | None = None, **changes: object) -> Storm:
-    plain = Storm(
-        subject=subject or Subject(action_id=1),
-        queue="default",
-        fingerprint=CAUSE,
-        error_class=ErrorClass.TRANSIENT,
-        error="connection refused",
-        failures=20,
-        first_at=NOON,
-        began_at=NOON + 10,
-        probes=0,
-        probe_at=NOON + 70,
-    )
-    return msgspec.structs.replace(plain, **changes)
 
 
 def fail(engine: SmallEngine, name: str, *, at: float = NOON, state: TaskState = S.FAILED, **changes: object) -> int:
