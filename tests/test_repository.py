@@ -36,7 +36,8 @@ FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 def files() -> Iterator[Path]:
     """Every file that belongs to the repository."""
-    yield from (path for path in PROJECT.iterdir() if path.is_file())
+    # In a second work tree .git is a file, which names a path of the machine.
+    yield from (path for path in PROJECT.iterdir() if path.is_file() and path.name != ".git")
     for place in PLACES:
         for folder, folders, names in os.walk(PROJECT / place):
             folders[:] = [name for name in folders if name not in LEFT_BEHIND]

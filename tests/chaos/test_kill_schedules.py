@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from killing import COMMANDS, FUNCTIONS, Site, run_schedule, violations
+from killing import CARELESS, COMMANDS, FUNCTIONS, Site, run_schedule, violations
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="tasks look into /proc for their predecessors")
 
@@ -41,27 +41,6 @@ def test_a_night_of_random_kills_loses_nothing_doubles_nothing_and_leaves_nothin
 @pytest.mark.parametrize("seed", range(100, 140))
 def test_forty_nights_of_random_kills_lose_nothing_double_nothing_and_leave_nothing(site: Site, seed: int) -> None:
     try_schedule(site, seed, commands=70, functions=50)
-
-
-#: The program with every purge and sweep taken out, in the engine and in its keepers.
-CARELESS = """
-import sys
-from overnight.executors.local import executor, keeper_process, place, slot
-from overnight.executors.local.containment import Containment
-from overnight.ui.cli import main
-careful = place.keeper_argv
-def careless(where):
-    *words, boot, last = careful(where)
-    patch = "from overnight.executors.local import keeper as a, running_command as b; "
-    patch += "a.purge = b.purge = lambda *_, **__: set(); "
-    return [*words, boot.replace("from overnight.executors", patch + "from overnight.executors", 1), last]
-keeper_process.keeper_argv = careless
-for room in (executor, slot):
-    room.purge = lambda *_, **__: set()
-executor.sweep = lambda *_, **__: []
-Containment.end_left = lambda _: []
-main()
-"""
 
 
 @pytest.mark.parametrize("careful", [True, False])

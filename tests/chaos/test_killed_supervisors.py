@@ -6,21 +6,17 @@ What must hold is read from a ledger that the tasks write themselves, and from t
 from __future__ import annotations
 
 import itertools
-import os
 import random
-import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
-from killing import Site, violations
+from killing import WHO, Site, family, kill_at_once, violations
 from terminal import Terminal
 
 from overnight.host.processes import identity
-from overnight.testing import terminal as terminals
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="tasks look into /proc for their predecessors")
 
@@ -32,7 +28,6 @@ backoff = "50ms, x1, max 50ms"
 backoff = "50ms, x1, max 50ms"
 max_crashes = 1000
 """
-WHO = ("supervisor", "engine", "keeper")
 #: Every choice of who is killed at once.
 CHOICES = [choice for count in (1, 2, 3) for choice in itertools.combinations(WHO, count)]
 
@@ -45,30 +40,6 @@ def site(tmp_path: Path) -> Iterator[Site]:
     yield made
     (tmp_path / "go").touch()
     made.close()
-
-
-def family(terminal: terminals.Terminal) -> dict[str, list[int]]:
-    """The living processes of a home in the background, by what they are."""
-    owner = terminal.owner()
-    engine = owner.get("pid") if owner.get("pid") != owner.get("supervisor") else None
-    found = {"supervisor": [owner["supervisor"]] if owner else [], "engine": [engine] if engine else [], "keeper": []}
-    for pid in terminal.cookies():
-        try:
-            if psutil.Process(pid).environ().get("OVERNIGHT_ROLE") == "keeper":
-                found["keeper"].append(pid)
-        except psutil.Error:
-            continue
-    return {who: [pid for pid in pids if identity(pid) is not None] for who, pids in found.items()}
-
-
-def kill_at_once(pids: list[int]) -> None:
-    """All are stopped first, so that none sees another one die."""
-    for number in (signal.SIGSTOP, signal.SIGKILL):
-        for pid in pids:
-            try:
-                os.kill(pid, number)
-            except ProcessLookupError:
-                continue
 
 
 def task_processes(site: Site) -> list[int]:

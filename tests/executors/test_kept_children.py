@@ -17,7 +17,7 @@ from overnight.core.endings import AttemptKey, Ended, Ending
 from overnight.core.states import ErrorClass
 from overnight.host import cgroups, kept, namespaces
 from overnight.host.processes import identity, parent
-from overnight.host.purge import sweep
+from overnight.host.sweep import sweep
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it is refused")
 #: Leaves a daemon that has a session of its own and no parent; its number is in the file. It ends by itself.

@@ -10,11 +10,12 @@ import textwrap
 import time
 from pathlib import Path
 
+import hostile
 import pytest
 
-from overnight.host import purge
+from overnight.host import sweep as room
 from overnight.host.processes import Exit, Identity, alive, boot_id, children, identity
-from overnight.host.purge import sweep
+from overnight.host.sweep import sweep
 
 SUBREAPER = """
 import os, signal, sys, time
@@ -169,7 +170,7 @@ def test_a_process_that_was_left_on_purpose_is_left_alone_with_all_below_it() ->
             if not middle:
                 if not os.fork():
                     become_kept()
-                    spawn("sleep 60")
+                    spawn("exec sleep 60")
                 time.sleep(60)
                 os._exit(0)
             until(lambda: any(is_kept(pid) and children(pid) for pid in children(middle)))
@@ -206,6 +207,19 @@ def test_sweep_kills_who_carries_the_cookie_and_nobody_else(tmp_path: Path) -> N
         longer.kill()
 
 
+def test_sweep_catches_what_is_in_no_list_of_numbers(tmp_path: Path) -> None:
+    """It forks and exits all the time, and nobody is left whose child it could become."""
+    environ = {"PATH": os.environ["PATH"], "COOKIE": str(tmp_path)}
+    words = [sys.executable, "-S", hostile.__file__, "hopper", "hopper-1"]
+    with subprocess.Popen(words, cwd=tmp_path, env=environ) as main:
+        deadline = time.monotonic() + 30
+        while not (tmp_path / "hopper-1").exists():
+            assert time.monotonic() < deadline
+        assert sweep(f"COOKIE={tmp_path}".encode(), seconds=30) == []
+        assert main.wait() == -signal.SIGKILL
+    assert not hostile.is_there(str(tmp_path / "hopper-1"))
+
+
 def test_sweep_lets_those_finish_who_clean_up_by_themselves(tmp_path: Path) -> None:
     """Until the patience is over; then they are killed like the others."""
     with carrier(str(tmp_path), ROLE="keeper") as keeper:
@@ -220,7 +234,7 @@ def test_sweep_lets_those_finish_who_clean_up_by_themselves(tmp_path: Path) -> N
 
 def test_sweep_never_kills_itself_or_its_ancestors(tmp_path: Path) -> None:
     """An engine may have been started by a task of its own home."""
-    code = f"from overnight.host.purge import sweep; print(sweep(b'COOKIE={tmp_path}', seconds=5))"
+    code = f"from overnight.host.sweep import sweep; print(sweep(b'COOKIE={tmp_path}', seconds=5))"
     environ = {**os.environ, "COOKIE": str(tmp_path), "CODE": code, "PYTHON": sys.executable}
 
     done = subprocess.run(
@@ -282,14 +296,15 @@ def test_strangers_whose_environment_cannot_be_read_do_not_hold_up_a_sweep(monke
         now[0] += 1.0
         return b""
 
-    monkeypatch.setattr(purge, "monotonic", lambda: now[0])
-    monkeypatch.setattr(purge, "environment_in_time", slow)
-    monkeypatch.setattr(purge, "identity", lambda pid: Identity(pid, 1, "boot"))
-    monkeypatch.setattr(purge, "everybody", lambda: [10**7 + number for number in range(4)])
-    assert purge.sweep(b"COOKIE=x", seconds=10.0) == []
+    monkeypatch.setattr(room, "_chase", lambda *_: False)
+    monkeypatch.setattr(room, "monotonic", lambda: now[0])
+    monkeypatch.setattr(room, "environment_in_time", slow)
+    monkeypatch.setattr(room, "identity", lambda pid: Identity(pid, 1, "boot"))
+    monkeypatch.setattr(room, "everybody", lambda: [10**7 + number for number in range(4)])
+    assert sweep(b"COOKIE=x", seconds=10.0) == []
     assert len(asked) == 4  # once each, not in each round
 
     asked.clear()
-    monkeypatch.setattr(purge, "everybody", lambda: [10**7 + number for number in range(1000)])
-    assert purge.sweep(b"COOKIE=x", seconds=10.0) == []
+    monkeypatch.setattr(room, "everybody", lambda: [10**7 + number for number in range(1000)])
+    assert sweep(b"COOKIE=x", seconds=10.0) == []
     assert len(asked) <= 11

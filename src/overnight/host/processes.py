@@ -3,7 +3,7 @@
 A number alone does not name a process: numbers are given again. Within a life a descriptor (pidfd)
 names it; across lives the number, its start time and the boot of the machine do. Even these collide
 when a number comes round within one tick of 10 ms, so whoever kills across lives also compares the
-cookie in the environment (see `purge.sweep`).
+cookie in the environment (see `sweep`).
 
 On Linux everything comes from /proc and two system calls. Elsewhere psutil and kqueue stand in.
 """

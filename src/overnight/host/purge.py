@@ -1,11 +1,10 @@
-"""Leave nothing behind: `purge` ends everything below this process, `sweep` what an earlier life left.
+"""Leave nothing behind: `purge` ends everything below this process.
 
 A group or a session is easy to leave, so neither is trusted. Purge stands on the subreaper: whatever
 loses its parents becomes a child of ours, so when there is no child there is nothing below at all.
 It kills what it sees and looks again until it sees nothing, which also ends a process that forks
-faster than it can be named. Sweep stands on a cookie in the environment, for the one case in which
-all who could purge were killed at the same instant. Neither touches what was left running on purpose
-(see `kept`).
+faster than it can be named. What was left running on purpose is left alone (see `kept`). For what an
+earlier life has left there is `sweep`.
 
 Exit statuses are never stolen: only numbers seen as children and not in `keep` are reaped. A
 ``waitpid(-1)`` here once turned an exit status of 7 into a success.
@@ -20,20 +19,20 @@ import time
 from collections.abc import Collection
 
 from overnight.host.clock import SystemClock
-from overnight.host.kept import is_below_kept, is_kept
-from overnight.host.processes import LINUX, Identity, born, children, environment_in_time, everybody, identity, parent
+from overnight.host.kept import is_kept
+from overnight.host.processes import (
+    LINUX,
+    born,
+    children,
+    identity,
+    parent,
+)
 
 monotonic = SystemClock().monotonic
 #: Looks in a row that must find nothing: the list of children may miss one that moves.
 QUIET = 3
-#: Looks in a row that must find nothing after a sweep has killed somebody.
-QUIET_AFTER_KILL = 20
-
 #: Seconds between two looks: what is killed is gone at once, and what is stuck may be so for hours.
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.0002, 0.05
-
-#: Seconds after which an environment counts as one that cannot be read; it is a matter of microseconds.
-TOO_LONG = 0.5
 
 #: What could not be seen dead in the time that it was given, with its start, for numbers come again. It is still
 #: killed and waited for, by the way.
@@ -199,95 +198,3 @@ def _kill(pid: int) -> None:
     # Gone, or another user's: then it is reported as still there.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, signal.SIGKILL)
-
-
-def sweep(mark: bytes, *, seconds: float, patience: float = 0.0, patient_with: bytes = b"") -> list[int]:
-    """Kill every process whose environment has the line `mark`, and see it dead.
-
-    Ancestors and this process itself are left alone: we may have been started by a task of our own.
-
-    Args:
-        mark: ``NAME=value``, compared whole.
-        seconds: How long to try at most.
-        patience: Seconds in which those that also carry `patient_with` may end by themselves.
-        patient_with: ``NAME=value`` of those that clean up better than we can.
-
-    Returns:
-        The numbers of those that could not be seen dead in time.
-    """
-    start = monotonic()
-    mine = _ancestry()
-    #: Whose environment could not be read in time: who is stuck so would take the same time in each round.
-    unreadable: set[Identity | None] = set()
-    found: list[int] = []
-    quiet, needed = 0, QUIET
-    while quiet < needed:
-        before, found = found, _bearers(mark, mine, unreadable, until=start + seconds)
-        waited = monotonic() - start
-        if waited > seconds and (before or found or unreadable):
-            # A look that the time has cut off may have missed whom the last one saw.
-            return [pid for pid in sorted({*before, *found}) if identity(pid) is not None]
-        sparing = b"" if waited > patience else patient_with
-        # All of them: the first one may be one that never dies.
-        struck = [_strike_across_lives(pid, mark, sparing) for pid in found]
-        if any(struck):
-            needed = QUIET_AFTER_KILL
-        quiet = 0 if found else quiet + 1
-        time.sleep(0.001 if found else 0)
-    return []
-
-
-def _bearers(mark: bytes, mine: set[int], unreadable: set[Identity | None], *, until: float) -> list[int]:
-    """Everybody whose environment has the line, as far as it can be told until then."""
-    found = []
-    for pid in everybody():
-        began = monotonic()
-        if began > until:
-            break
-        if pid in mine or (unreadable and identity(pid) in unreadable):
-            continue
-        if _is_target(pid, mark):
-            found.append(pid)
-        elif monotonic() - began > TOO_LONG:
-            unreadable.add(identity(pid))
-    return found
-
-
-def _strike_across_lives(pid: int, mark: bytes, sparing: bytes) -> bool:
-    """Kill it if it still is what it was when it was found. Whether it was a target."""
-    if sparing and _carries(pid, sparing):
-        return False
-    if not LINUX:
-        if _is_target(pid, mark):
-            _kill(pid)
-        return True
-    try:
-        descriptor = os.pidfd_open(pid)
-    except OSError:
-        return True
-    try:
-        # From here on the descriptor means one process; look again whether it is the one.
-        if _is_target(pid, mark):
-            signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-    except OSError:
-        pass  # gone in between, or another user's: the next look tells
-    finally:
-        os.close(descriptor)
-    return True
-
-
-def _is_target(pid: int, mark: bytes) -> bool:
-    return _carries(pid, mark) and not is_below_kept(pid)
-
-
-def _carries(pid: int, line: bytes) -> bool:
-    return b"\0" + line + b"\0" in b"\0" + environment_in_time(pid) and identity(pid) is not None
-
-
-def _ancestry() -> set[int]:
-    line = {os.getpid()}
-    pid = os.getppid()
-    while pid > 0 and pid not in line:
-        line.add(pid)
-        pid = parent(pid)
-    return line

@@ -20,8 +20,8 @@ from overnight.host import doorbell
 from overnight.host.home import Home
 from overnight.host.lock import HomeLock, Owner, read_owner
 from overnight.host.processes import Identity, alive, send
-from overnight.host.purge import sweep
 from overnight.host.stop_file import StopFile
+from overnight.host.sweep import sweep
 from overnight.monitor.snapshot import read_engine_file
 
 #: Seconds between two looks at the lock.

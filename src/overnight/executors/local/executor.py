@@ -27,7 +27,8 @@ from overnight.executors.local.slot import Slot
 from overnight.executors.local.stuck import identify
 from overnight.host.clock import Clock
 from overnight.host.processes import set_subreaper
-from overnight.host.purge import purge, spare_strangers, sweep
+from overnight.host.purge import purge, spare_strangers
+from overnight.host.sweep import sweep
 
 #: Seconds for what an earlier engine left: its keepers may clean up for so long, and all must be dead after so long.
 PATIENCE = 6.0
