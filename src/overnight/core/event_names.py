@@ -26,6 +26,7 @@ class EventName(StrEnum):
     FILE_REVIVED = "file_revived"
     FILE_EDITED = "file_edited"
     FILE_REDEFINED = "file_redefined"
+    FILE_RESCHEDULED = "file_rescheduled"
     FILE_REMOVED = "file_removed"
     #: The same of the steps of a workflow: each of them is a task, and none of them is a file.
     STEP_STARTED = "step_started"

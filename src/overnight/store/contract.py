@@ -22,6 +22,7 @@ from typing import Protocol
 import msgspec
 
 from overnight.core.claims import Claim, Claimed, Lane, OpenAttempt, Opened, Rested, Turn
+from overnight.core.edits import Change, Left
 from overnight.core.events import Event
 from overnight.core.states import TaskState
 from overnight.core.task import Action, Attempt, NewTask, Task
@@ -37,6 +38,7 @@ __all__ = [
     "Control",
     "Counts",
     "Discrepancy",
+    "Edited",
     "Forgotten",
     "Known",
     "Lane",
@@ -222,6 +224,13 @@ class Acted(msgspec.Struct, frozen=True):
     ids: list[int]
 
 
+class Edited(msgspec.Struct, frozen=True):
+    """What `edit` did: how many tasks are another way now, and those named by their ids that were left, and why."""
+
+    changed: int
+    left: dict[int, Left]
+
+
 class Discrepancy(msgspec.Struct, frozen=True):
     """Something that does not balance. Always a bug or damage. `kind`: by which comparison it was found."""
 
@@ -292,6 +301,12 @@ class Store(Protocol):
 
         What is done to a workflow task reaches its steps, by the table in `core.workflow.cascades`; what is done to a
         step reaches those that wait for it. `restart`: names of steps from which a retry begins anew.
+        """
+
+    def edit(self, selector: Selector, change: Change, *, now: float, by: str, dry_run: bool = False) -> Edited:
+        """Change selected tasks that are still to run, by the rules of `core.edits`.
+
+        What is as it is to be already is no change. With `dry_run` all is found out and nothing is written.
         """
 
     def remove(self, selector: Selector, *, now: float, by: str) -> int:

@@ -25,7 +25,7 @@ from overnight.core.states import FINAL, TaskState
 from overnight.core.task import Action
 from overnight.core.verdict import Settlement
 from overnight.store.contract import Queue, Selector, Verb
-from overnight.store.sqlite import acting, adding, claiming, popping, redefining, turning
+from overnight.store.sqlite import acting, adding, claiming, editing, popping, redefining, turning
 from overnight.store.sqlite.advancing import Advance
 from overnight.store.sqlite.connection import Transaction
 from overnight.store.sqlite.expanding import Expander
@@ -82,6 +82,7 @@ class Replayer:
             "removed": self._remove,
             "edited": self._edit,
             "redefined": self._redefine,
+            "rescheduled": self._reschedule,
             "queue_changed": self._set_queues,
             "control_asked": self._ask,
             "clock_jumped": self._move_waits,
@@ -186,7 +187,13 @@ class Replayer:
 
     def _redefine(self, records: Sequence[Record]) -> None:
         tasks = {record.id or 0: record.task(self._action(record), 0) for record in records}
-        redefining.redefine(self._database, self._lanes, tasks, now=records[0].now, by=records[0].by)
+        redefining.redo(self._database, self._lanes, tasks, now=records[0].now, by=records[0].by)
+
+    def _reschedule(self, records: Sequence[Record]) -> None:
+        self._pass_time(records[0].now)
+        for record in records:
+            until = None if record.not_before is None else record.not_before.timestamp()
+            editing.reschedule(self._database, record.id or 0, until, now=record.now, by=record.by)
 
     # -- attempts ----------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from overnight.core.edits import Change
 from overnight.core.events import Event
 from overnight.core.states import TaskState
 from overnight.core.task import Action, Attempt, NewTask, Task
@@ -22,6 +23,7 @@ from overnight.store.contract import (
     Claim,
     Counts,
     Discrepancy,
+    Edited,
     Forgotten,
     Known,
     OpenAttempt,
@@ -41,6 +43,7 @@ from overnight.store.sqlite import (
     adding,
     books,
     copying,
+    editing,
     plans,
     popping,
     pruning,
@@ -142,6 +145,9 @@ class SqliteStore:
 
     def act(self, verb: Verb, selector: Selector, *, now: float, by: str, restart: Sequence[str] = ()) -> Acted:
         return acting.act(self._database, self._plans, verb, selector, now=now, by=by, restart=restart)
+
+    def edit(self, selector: Selector, change: Change, *, now: float, by: str, dry_run: bool = False) -> Edited:
+        return editing.edit(self._database, self._lanes, selector, change, now=now, by=by, dry_run=dry_run)
 
     def remove(self, selector: Selector, *, now: float, by: str) -> int:
         return acting.remove(self._database, self._lanes, self._plans, selector, now=now, by=by)
