@@ -14,7 +14,7 @@ from overnight.core import action_records, events, step_events
 from overnight.core.edit_events import FileRedefined, FileRescheduled
 from overnight.core.event_names import EventName
 from overnight.core.states import Outcome, Reason, TaskState
-from overnight.core.step_events import StepSkipped, StepStarted
+from overnight.core.step_events import StepFrozen, StepSkipped, StepStarted, StepThawed
 from overnight.core.task import Action, ActionKind, Backoff, NewTask
 
 S = TaskState
@@ -94,7 +94,7 @@ def test_the_name_of_an_end(outcome: Outcome, state: TaskState, reason: Reason |
 
 def test_every_event_has_a_public_name() -> None:
     kinds = [*typing.get_args(events.Event), *step_events.OF_ATTEMPT.values(), *step_events.OF_HAND.values()]
-    others = (StepStarted, StepSkipped, FileRedefined, FileRescheduled)
+    others = (StepStarted, StepSkipped, StepFrozen, StepThawed, FileRedefined, FileRescheduled)
     tags = {kind.__struct_config__.tag for kind in (*kinds, *others)}
     assert tags == set(EventName)
 

@@ -12,7 +12,7 @@ from overnight.core.states import TaskState
 from overnight.core.stopping import Ask
 from overnight.core.verdict import EXIT_DONE_AND_STOP, Settlement
 from overnight.engine.attempts import Attempts, Running
-from overnight.executors.contract import Event
+from overnight.executors.contract import Event, Froze
 from overnight.host.clock import Clock
 
 #: Notes kept while the store takes none.
@@ -36,6 +36,8 @@ class Agenda:
         self.obeyed: list[int] = []
         #: What the engine itself has to tell.
         self.notes: list[Note] = []
+        #: What stands still from now on, or goes on.
+        self.froze: list[Froze] = []
         #: Stops that tasks have asked for.
         self.asks: list[Ask] = []
         #: Whether a claim could find something, as far as is known.
@@ -61,7 +63,9 @@ class Agenda:
         """Have reports judged; late ones are dropped."""
         now = self._clock.now()
         for event in events:
-            if (judged := self._attempts.settle(event, now=now)) is not None:
+            if isinstance(event, Froze):
+                self.froze.append(event)
+            elif (judged := self._attempts.settle(event, now=now)) is not None:
                 self.settled.append(judged)
                 self.may_claim = True  # it may have freed a slot of a queue or a resource, or come back itself
                 settlement = judged[1]

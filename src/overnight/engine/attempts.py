@@ -26,7 +26,7 @@ ACTIONS_KEPT = 1024
 class Running:
     """One attempt that has been handed out."""
 
-    __slots__ = ("action", "claimed", "cost", "intent", "since", "slot")
+    __slots__ = ("action", "claimed", "cost", "frozen", "intent", "since", "slot")
 
     def __init__(self, claimed: Claimed, action: Action, slot: int, cost: float, since: float) -> None:
         self.claimed = claimed
@@ -38,6 +38,8 @@ class Running:
         self.since = since
         #: Why it was asked to end; None when it was not.
         self.intent: Intent | None = None
+        #: Since when it stands still, POSIX seconds; None while it does not.
+        self.frozen: float | None = None
 
     @property
     def key(self) -> AttemptKey:
@@ -136,7 +138,7 @@ class Attempts:
 
     # -- taking in ---------------------------------------------------------------------------
 
-    def settle(self, event: Event, *, now: float) -> tuple[Running, Settlement] | None:
+    def settle(self, event: Ended | Lost, *, now: float) -> tuple[Running, Settlement] | None:
         """Judge what was reported. None for a late word about an attempt that is not under way."""
         running = self._by_task.get(event.task_id)
         if running is None or running.claimed.attempt != event.attempt:
@@ -181,6 +183,12 @@ class Attempts:
                 elapsed = now - started if 0 <= now - started <= held else held
                 heads[running.slot] = (running, elapsed)  # a slot runs its attempts in their order
         return list(heads.values())
+
+    def stood_still(self, running: Running) -> list[Event]:
+        """It is frozen, for nobody knows how long: its slot gets nothing more, and what waits there goes back."""
+        self._loads[running.slot] += AHEAD - running.cost
+        running.cost = AHEAD
+        return [Lost(*key, Evidence.NEVER_STARTED) for key in self._executor.recall(running.slot)]
 
     # -- ending ------------------------------------------------------------------------------
 

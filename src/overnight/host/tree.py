@@ -33,7 +33,7 @@ def measure(root: int, leave: Collection[int] = (), *, exact_above: int | None =
     if not LINUX:
         return _measure_elsewhere(root, leave)
     cpu_ticks = resident = threads = 0
-    members = _below(root, leave)
+    members = below(root, leave)
     for pid in members:
         fields = stat_fields(pid)
         if fields is None:
@@ -47,7 +47,7 @@ def measure(root: int, leave: Collection[int] = (), *, exact_above: int | None =
     return Usage(cpu_ticks / _TICK + _of_the_reaped(root), resident, threads)
 
 
-def _below(root: int, leave: Collection[int]) -> list[int]:
+def below(root: int, leave: Collection[int]) -> list[int]:
     """Everything below a process, parents first."""
     members = [pid for pid in children(root) if pid not in leave]
     seen = set(members)
@@ -81,7 +81,7 @@ def _measure_elsewhere(root: int, leave: Collection[int]) -> Usage:
     import psutil
 
     cpu, resident, threads = _of_the_reaped(root), 0, 0
-    for pid in _below(root, leave):
+    for pid in below(root, leave):
         try:
             process = psutil.Process(pid)
             times = process.cpu_times()

@@ -471,6 +471,9 @@ SELECT state, lane_id, parent_id IS NOT NULL, attempt FROM tasks WHERE id = ?;
 -- name: drop_controls_of
 DELETE FROM controls WHERE task_id IN carray(?);
 
+-- name: drop_freezes_of
+DELETE FROM controls WHERE task_id IN carray(?) AND verb IN ('freeze', 'thaw');
+
 -- name: facts_last_task_id
 SELECT last_task_id FROM meta;
 

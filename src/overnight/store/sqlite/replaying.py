@@ -83,6 +83,8 @@ class Replayer:
             "edited": self._edit,
             "redefined": self._redefine,
             "rescheduled": self._reschedule,
+            "frozen": self._froze,
+            "thawed": self._froze,
             "queue_changed": self._set_queues,
             "control_asked": self._ask,
             "clock_jumped": self._move_waits,
@@ -386,6 +388,11 @@ class Replayer:
             if record.event == "step_revived":
                 steps.setdefault(record.parent, []).append(record.step)
         return steps
+
+    def _froze(self, records: Sequence[Record]) -> None:
+        """What was frozen then has ended by now; what was asked for was done."""
+        with self._database.write("replay"):
+            run(self._connection, "drop_freezes_of", (ids_of([record.id or 0 for record in records]),))
 
     def _states(self, ids: Iterable[int]) -> dict[int, TaskState]:
         found = {}
