@@ -78,6 +78,8 @@ class Around(msgspec.Struct, frozen=True):
     steps: Steps | None = None
     #: What it still waits for.
     before: tuple[Before, ...] = ()
+    #: Since when a running task stands still by a person's wish, POSIX seconds.
+    frozen_since: float | None = None
     #: Of a step: the state of the task that it is a step of.
     parent: TaskState | None = None
 
@@ -192,6 +194,10 @@ def _running(task: Task, action: Action, around: Around) -> Why:
     if around.engine is Engine.NONE:
         lost = f"was running ({which}) when the engine ended; the next engine sees that it is dead and runs it again"
         return Why(lost, ("overnight start", "overnight run"))
+    if around.frozen_since is not None:
+        since = f"since {format_duration(max(0.0, around.now - around.frozen_since))}"
+        still = f"is frozen by a person {since} ({which}); its slot stays taken, and its time limits stand still"
+        return Why(still, (f"overnight unpause {task.id}", f"overnight cancel {task.id}"))
     if task.started_at is None:
         return Why(f"was handed out ({which}) and is about to begin", ways)
     seconds = max(0.0, around.now - task.started_at)

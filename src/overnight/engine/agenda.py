@@ -37,7 +37,7 @@ class Agenda:
         #: What the engine itself has to tell.
         self.notes: list[Note] = []
         #: What stands still from now on, or goes on.
-        self.froze: list[Froze] = []
+        self.froze: list[tuple[Running, bool]] = []
         #: Stops that tasks have asked for.
         self.asks: list[Ask] = []
         #: Whether a claim could find something, as far as is known.
@@ -63,8 +63,10 @@ class Agenda:
         """Have reports judged; late ones are dropped."""
         now = self._clock.now()
         for event in events:
-            if isinstance(event, Froze):
-                self.froze.append(event)
+            if isinstance(event, Froze):  # with its attempt: the next event may be its end
+                running = self._attempts.get(event.task_id)
+                if running is not None and running.key == event.key:
+                    self.froze.append((running, event.frozen))
             elif (judged := self._attempts.settle(event, now=now)) is not None:
                 self.settled.append(judged)
                 self.may_claim = True  # it may have freed a slot of a queue or a resource, or come back itself

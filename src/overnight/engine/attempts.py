@@ -184,12 +184,6 @@ class Attempts:
                 heads[running.slot] = (running, elapsed)  # a slot runs its attempts in their order
         return list(heads.values())
 
-    def stood_still(self, running: Running) -> list[Event]:
-        """It is frozen, for nobody knows how long: its slot gets nothing more, and what waits there goes back."""
-        self._loads[running.slot] += AHEAD - running.cost
-        running.cost = AHEAD
-        return [Lost(*key, Evidence.NEVER_STARTED) for key in self._executor.recall(running.slot)]
-
     # -- ending ------------------------------------------------------------------------------
 
     def take_back(self) -> list[Event]:

@@ -102,18 +102,15 @@ class Freezing:
         """What workers have said; whether anything stands still or goes on that did not."""
         said, self._agenda.froze = self._agenda.froze, []
         changed = False
-        for one in said:
-            running = self._attempts.get(one.task_id)
-            if running is not None and running.key == one.key and (running.frozen is not None) is not one.frozen:
-                self._note(running, frozen=one.frozen)
+        for running, frozen in said:
+            if (running.frozen is not None) is not frozen:
+                self._note(running, frozen=frozen)
                 changed = True
         return changed
 
     def _note(self, running: Running, *, frozen: bool) -> None:
         now = self._clock.now()
         running.frozen = now if frozen else None
-        if frozen:
-            self._agenda.take_in(self._attempts.stood_still(running))
         claimed = running.claimed
         self._agenda.note(
             froze(

@@ -13,6 +13,7 @@ from overnight.core.why import Around, Before, Engine, Steps
 from overnight.core.workflow.model import packed
 from overnight.core.workflow.plan import plan_of
 from overnight.core.workflow.records import Family
+from overnight.monitor.frozen import Frozen
 from overnight.monitor.snapshot import EngineState, take
 from overnight.store.contract import Query, Queue, Store
 
@@ -57,6 +58,7 @@ def look(store: Store, home: Path, task: Task, totals: Mapping[str, float], *, n
         owner=owners.get(task.id, ""),
         steps=_steps(store, task),
         before=_before(store, task) if task.state is TaskState.WAITING and task.blockers else (),
+        frozen_since=Frozen(home).since(task) if task.state is TaskState.RUNNING else None,
         parent=None if task.parent_id is None else store.get(task.parent_id).state,
     )
 

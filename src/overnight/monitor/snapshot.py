@@ -22,6 +22,7 @@ from overnight.core.supervision import Report
 from overnight.core.task import Action, ActionKind, Task
 from overnight.host.lock import Owner, read_owner
 from overnight.host.processes import alive
+from overnight.monitor.frozen import Frozen
 from overnight.monitor.heartbeats import Beat, last_beat
 from overnight.monitor.progress import Progress, reports
 from overnight.store.contract import Counts, Query, Store
@@ -132,6 +133,8 @@ class RunningView(msgspec.Struct, frozen=True):
     steps: tuple[str, ...] = ()
     #: What it said last of how far it is; of a workflow task, that of one of its steps.
     report: Progress | None = None
+    #: Since when it stands still, POSIX seconds; None while it does not.
+    frozen_since: float | None = None
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -257,6 +260,7 @@ def _running(store: Store, home: Path, now: float) -> list[RunningView]:
     actions = store.actions({task.action_id for task in tasks})
     steps = _running_steps(store) if any(one.kind is ActionKind.WORKFLOW for one in actions.values()) else {}
     told = reports(home / "spool") if tasks else {}
+    frozen = Frozen(home)
     return [
         RunningView(
             task,
@@ -266,6 +270,7 @@ def _running(store: Store, home: Path, now: float) -> list[RunningView]:
             next(
                 (found for one in (task, *steps.get(task.id, ())) if (found := told.get((one.id, one.attempt)))), None
             ),
+            frozen.since(task),
         )
         for task in tasks
     ]

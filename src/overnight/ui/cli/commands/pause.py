@@ -1,63 +1,80 @@
-"""``pause`` and ``unpause``: let nothing more start, and let it go on."""
+"""``pause`` and ``unpause``: let nothing more start, let a running task stand still, and let it go on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import click
 
 from overnight import wiring
 from overnight.core.durations import iso
-from overnight.core.errors import NotFoundError
+from overnight.core.errors import NotFoundError, UsageError
 from overnight.core.lanes import EVERY_QUEUE
 from overnight.store.contract import Store
-from overnight.ui.cli import printing
+from overnight.ui.cli import freezing, printing
 from overnight.ui.cli.group import Verb
-from overnight.ui.cli.session import opened
+from overnight.ui.cli.session import Session, opened
 from overnight.ui.cli.values import Instant
 from overnight.wiring import queues
 
 
 @click.command(cls=Verb)
-@click.argument("names", nargs=-1, metavar="[QUEUE]...")
+@click.argument("names", nargs=-1, metavar="[QUEUE|ID]...")
 @click.option("--until", type=Instant(), help="Go on by itself then: 06:00, '2026-03-01 06:00'.")
-def pause(names: tuple[str, ...], *, until: float | None) -> None:
-    """Let nothing more start: of these queues, or of any.
+def pause(names: tuple[str, ...], *, until: float | None) -> int:
+    """Let nothing more start: of these queues, or of any. With the id of a running task, freeze that.
 
-    What runs may finish. A pause survives restarts; 'overnight unpause' ends it.
+    What runs may finish. A pause survives restarts; 'overnight unpause' ends it. A frozen task keeps its
+    slot, its memory and what it has done; its time limits stand still with it. It does not survive
+    its engine.
     """
-    with _changing(names) as store:
-        for name in names or (EVERY_QUEUE,):
-            queues.pause(store, name, until=until, now=wiring.clock.now(), by=wiring.who())
+    with _changing(names) as (session, ids, known):
+        if ids and until is not None:
+            raise UsageError(
+                "--until is for queues, and a task was named; nothing was changed",
+                hint=f"'overnight pause {ids[0]}' without it, and 'overnight unpause {ids[0]}' when it is time",
+            )
+        missed = freezing.ask(session, ids, freeze=True)
+        for name in known or (() if ids else (EVERY_QUEUE,)):
+            queues.pause(session.store, name, until=until, now=wiring.clock.now(), by=wiring.who())
             ends = f" until {iso(until)}" if until is not None else ""
             printing.say(f"{_what(name)}: paused{ends}; what runs may finish")
+    return 1 if missed else 0
 
 
 @click.command(cls=Verb)
-@click.argument("names", nargs=-1, metavar="[QUEUE]...")
-def unpause(names: tuple[str, ...]) -> None:
-    """Let these queues go on; without a name, all that is paused."""
-    with _changing(names) as store:
-        paused = names or [queue.name for queue in store.queues() if queue.paused]
-        gone_on = [name for name in paused if queues.unpause(store, name, now=wiring.clock.now(), by=wiring.who())]
+@click.argument("names", nargs=-1, metavar="[QUEUE|ID]...")
+def unpause(names: tuple[str, ...]) -> int:
+    """Let these queues and frozen tasks go on; without a name, all that is paused or frozen."""
+    with _changing(names) as (session, ids, known):
+        missed = freezing.ask(session, ids if names else freezing.frozen_ids(session), freeze=False)
+        paused = known if names else [queue.name for queue in session.store.queues() if queue.paused]
+        gone_on = [name for name in paused if _unpause(session.store, name)]
+        is_vain = not gone_on and not ids and (names or not freezing.frozen_ids(session))
     for name in gone_on:
         printing.say(f"{_what(name)}: goes on")
-    if not gone_on:
+    if is_vain:
         printing.note("overnight: nothing there was paused; nothing was changed")
+    return 1 if missed else 0
+
+
+def _unpause(store: Store, name: str) -> bool:
+    return queues.unpause(store, name, now=wiring.clock.now(), by=wiring.who())
 
 
 @contextmanager
-def _changing(names: tuple[str, ...]) -> Iterator[Store]:
-    """The store, in which all these queues exist; the engine is told at the end."""
+def _changing(words: Sequence[str]) -> Iterator[tuple[Session, list[int], list[str]]]:
+    """The store, the tasks and the queues that are named, all of which exist; the engine is told at the end."""
     with opened() as session:
+        ids, names = freezing.split(session.store, words)
         known = {queue.name for queue in session.store.queues()}
         for name in names:
             if name not in known:
                 raise NotFoundError(
                     f"there is no queue {name!r}; nothing was changed", hint="'overnight queue names' lists them"
                 )
-        yield session.store
+        yield session, ids, names
         session.ring()
 
 

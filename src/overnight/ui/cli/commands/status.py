@@ -80,6 +80,7 @@ def _shape(snapshot: Snapshot) -> dict[str, Any]:
                 "steps": view.steps,
                 "progress": view.report.progress if view.report else None,
                 "message": view.report.message if view.report else None,
+                "frozen_since": printing.iso(view.frozen_since),
             }
             for view in snapshot.running
         ],
@@ -213,7 +214,8 @@ def _pace_line(snapshot: Snapshot) -> str:
 
 def _running_row(view: RunningView) -> tuple[str, str, str]:
     since = "" if view.seconds is None else printing.duration(view.seconds)
-    words = [f"[{', '.join(view.steps)}]"] if view.steps else []
+    words = ["frozen"] if view.frozen_since is not None else []
+    words += [f"[{', '.join(view.steps)}]"] if view.steps else []
     if view.report is not None:
         words += [f"{view.report.progress:.0%}"] if view.report.progress is not None else []
         words += [view.report.message] if view.report.message else []
