@@ -20,6 +20,8 @@ import msgspec
 WORK = "work"
 #: The pool of workflow tasks that may be begun; one whose steps are tiny takes a part of a place.
 WORKFLOWS = "workflows"
+#: Workflow tasks that may be open for each slot: what has been begun is to be finished, but no slot may fall idle.
+OPEN_A_SLOT = 4
 #: A queue has a name; the settings under this one are about all of them, and only its pause means anything.
 EVERY_QUEUE = ""
 

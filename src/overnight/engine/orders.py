@@ -6,14 +6,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from overnight.core.claims import Role
-from overnight.core.lanes import LaneView, QueueView, openings
+from overnight.core.lanes import OPEN_A_SLOT, LaneView, QueueView, openings
 from overnight.core.pace import AHEAD, Allowance, Pace
 from overnight.store.contract import Claim, Claimed, Control, Lane, Queue, Store, Turn
 
 #: Most tasks claimed in one turn.
 MOST_CLAIMED = 1024
-#: Workflow tasks that may be open for each slot: what has been begun is to be finished, but no slot may fall idle.
-OPEN_A_SLOT = 4
 
 
 class OrderBook:
