@@ -55,6 +55,13 @@ class Left(StrEnum):
     NEEDS = "needs"
 
 
+class Edited(msgspec.Struct, frozen=True):
+    """How many tasks are another way now, and those named by their ids that were left, and why."""
+
+    changed: int
+    left: dict[int, Left]
+
+
 def refusal(state: TaskState, change: Change, *, is_step: bool, is_workflow: bool, is_begun: bool) -> Left | None:
     """Why this change cannot be made to such a task; None when it can."""
     if is_step:

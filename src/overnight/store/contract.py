@@ -21,9 +21,11 @@ from typing import Protocol
 
 import msgspec
 
+from overnight.core.answers import Acted, Added, Discrepancy, Forgotten, Known, OutboxRow, Survey
 from overnight.core.claims import Claim, Claimed, Lane, OpenAttempt, Opened, Rested, Turn
-from overnight.core.edits import Change, Left
+from overnight.core.edits import Change, Edited
 from overnight.core.events import Event
+from overnight.core.scores import Group
 from overnight.core.states import TaskState
 from overnight.core.task import Action, Attempt, NewTask, Task
 from overnight.core.verdict import Settlement
@@ -38,7 +40,6 @@ __all__ = [
     "Control",
     "Counts",
     "Discrepancy",
-    "Edited",
     "Forgotten",
     "Known",
     "Lane",
@@ -81,27 +82,6 @@ class Selector(msgspec.Struct, frozen=True):
     #: Fingerprint of the error.
     cause: str | None = None
     everything: bool = False
-
-
-class Added(msgspec.Struct, frozen=True):
-    """What `add` did: the new ids, in the order of the tasks given."""
-
-    ids: list[int]
-    #: With `unique`: the ids of equal tasks that were there already.
-    known: list[int] = []
-    #: The id of each task given, whether it is new or was there already.
-    at: list[int] = []
-
-
-class Known(msgspec.Struct, frozen=True):
-    """An existing task with the identity that was asked for."""
-
-    position: int
-    id: int
-    state: TaskState
-    stamp: str
-    #: Whether it is done in the very way that is asked for: options, priority, queue and needs.
-    is_as_asked: bool = True
 
 
 class Queue(msgspec.Struct, frozen=True):
@@ -189,55 +169,6 @@ class Query(msgspec.Struct, frozen=True):
     parent: int | None = None
     #: Steps, too; else only tasks that are none.
     steps: bool = False
-
-
-class Survey(msgspec.Struct, frozen=True):
-    """What one page of tasks refers to. `last` is the id of its last task; None when there are no more."""
-
-    actions: frozenset[int]
-    #: Segments in which outputs of their attempts lie.
-    segments: frozenset[str]
-    last: int | None
-
-
-class Forgotten(msgspec.Struct, frozen=True):
-    """How many tasks of one page were forgotten, and the id of its last task; None when there are no more."""
-
-    count: int
-    last: int | None
-
-
-class OutboxRow(msgspec.Struct, frozen=True):
-    """Events of one transaction: JSON lines without their numbers."""
-
-    id: int
-    count: int
-    lines: bytes
-
-
-class Acted(msgspec.Struct, frozen=True):
-    """What an action reached: tasks changed at once, and running ones for which the engine was asked."""
-
-    changed: int
-    asked: int
-    #: The ids touched, changed ones first; at most 10,000.
-    ids: list[int]
-
-
-class Edited(msgspec.Struct, frozen=True):
-    """What `edit` did: how many tasks are another way now, and those named by their ids that were left, and why."""
-
-    changed: int
-    left: dict[int, Left]
-
-
-class Discrepancy(msgspec.Struct, frozen=True):
-    """Something that does not balance. Always a bug or damage. `kind`: by which comparison it was found."""
-
-    what: str
-    expected: str
-    found: str
-    kind: str = ""
 
 
 class Store(Protocol):
@@ -451,6 +382,9 @@ class Store(Protocol):
 
     def attempts(self, task_id: int) -> list[Attempt]:
         """The ended attempts of a task, in order."""
+
+    def scored(self, newest: int) -> list[Group]:
+        """So many of the newest tasks and steps, counted by what `core.scores` asks for."""
 
     def actions(self, ids: Iterable[int]) -> dict[int, Action]:
         """Actions by id."""

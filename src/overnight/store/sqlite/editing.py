@@ -13,10 +13,10 @@ import msgspec
 from overnight.core import events
 from overnight.core.claims import Role
 from overnight.core.edit_events import FileRescheduled
-from overnight.core.edits import EDITABLE, Change, Left, refusal
+from overnight.core.edits import EDITABLE, Change, Edited, Left, refusal
 from overnight.core.states import Cause, TaskState, check
 from overnight.core.task import Action, NewTask
-from overnight.store.contract import Edited, Selector
+from overnight.store.contract import Selector
 from overnight.store.sqlite.acting import choose
 from overnight.store.sqlite.adding import EVENTS_A_ROW, Facts, Plan
 from overnight.store.sqlite.connection import Database, Transaction

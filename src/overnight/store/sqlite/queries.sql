@@ -418,6 +418,21 @@ SELECT task_id, number, outcome, started_at, finished_at, seconds, reason, error
 -- name: actions
 SELECT id, definition FROM actions WHERE id IN carray(?);
 
+-- name: scored
+-- The newest tasks, counted by what the scores ask for. Both tables are read from one number on.
+SELECT t.state, t.generation > 1, t.parent_id IS NOT NULL, coalesce(a.met, 0), count(*),
+       total(a.seconds), total(a.useful)
+  FROM tasks AS t
+  LEFT JOIN (SELECT task_id, sum(seconds) AS seconds,
+                    sum(CASE outcome WHEN 'completed' THEN seconds ELSE 0 END) AS useful,
+                    max(CASE WHEN outcome = 'failed' OR outcome = 'lost'
+                             THEN error_class IS NOT 'permanent' ELSE 0 END) AS met
+               FROM attempts WHERE task_id > ?1 GROUP BY task_id) AS a ON a.task_id = t.id
+ WHERE t.id > ?1
+   AND t.lane_id NOT IN (SELECT id FROM lanes WHERE batch_id <> 0 AND batch_id IN
+                            (SELECT id FROM batches WHERE published_at IS NULL))
+ GROUP BY 1, 2, 3, 4;
+
 -- name: queues
 SELECT name, slots, rate, paused, paused_until FROM queues ORDER BY name;
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from overnight.core.edits import Change
+from overnight.core.edits import Change, Edited
 from overnight.core.events import Event
+from overnight.core.scores import Group
 from overnight.core.states import TaskState
 from overnight.core.task import Action, Attempt, NewTask, Task
 from overnight.core.workflow.model import Workflow
@@ -23,7 +24,6 @@ from overnight.store.contract import (
     Claim,
     Counts,
     Discrepancy,
-    Edited,
     Forgotten,
     Known,
     OpenAttempt,
@@ -277,6 +277,9 @@ class SqliteStore:
 
     def attempts(self, task_id: int) -> list[Attempt]:
         return reading.attempts(self._database, task_id)
+
+    def scored(self, newest: int) -> list[Group]:
+        return reading.scored(self._database, newest)
 
     def actions(self, ids: Iterable[int]) -> dict[int, Action]:
         return reading.actions(self._database, ids)

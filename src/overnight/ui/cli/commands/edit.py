@@ -8,10 +8,10 @@ from typing import Any
 import click
 
 from overnight import wiring
-from overnight.core.edits import Change, spell_refusal
+from overnight.core.edits import Change, Edited, spell_refusal
 from overnight.core.errors import UsageError
 from overnight.core.task import LIMITS, MOST_PRIORITY, MOST_RETRIES, QUEUE_NAME, QUEUE_NAMES
-from overnight.store.contract import Edited, Selector
+from overnight.store.contract import Selector
 from overnight.ui.cli import printing
 from overnight.ui.cli.group import Verb
 from overnight.ui.cli.limit_options import LIMIT_OPTIONS
