@@ -201,6 +201,7 @@ CLOSED: dict[Held, dict[str, Any]] = {
     Held.ALL_PAUSED: {"every_queue": QueueView("", paused=True)},
     Held.ENGINE_PAUSED: {"engine": Engine.PAUSED, "engine_why": "the disk is full"},
     Held.QUEUE_PAUSED: {"queue": PAUSED},
+    Held.WORKFLOW_PAUSED: {"workflow": QueueView("workflow flow", paused=True)},
     Held.NOT_DEFINED: {"is_defined": False},
     Held.WORKFLOWS_OPEN: {"open_workflows": 4, "most_open": 4},
     Held.QUEUE_FULL: {"queue": QueueView("default", slots=1), "running_in_queue": 1},

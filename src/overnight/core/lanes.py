@@ -26,6 +26,25 @@ OPEN_A_SLOT = 4
 EVERY_QUEUE = ""
 
 
+#: Before the name of a workflow; no queue can be called so.
+_OF_WORKFLOW = "workflow "
+
+
+def switch_of(workflow: str) -> str:
+    """The name under which the settings stand that are about a workflow, in whatever queue its tasks are."""
+    return f"{_OF_WORKFLOW}{workflow}"
+
+
+def is_queue(name: str) -> bool:
+    """Whether settings under this name are those of a queue."""
+    return name != EVERY_QUEUE and not name.startswith(_OF_WORKFLOW)
+
+
+def switch_words(name: str) -> str:
+    """What settings under this name are about, for people."""
+    return "every queue" if name == EVERY_QUEUE else name if not is_queue(name) else f"queue {name}"
+
+
 class LaneView(msgspec.Struct, frozen=True):
     """What the decision needs to know of a lane. `cost`: expected seconds of one of its tasks.
 
@@ -39,6 +58,7 @@ class LaneView(msgspec.Struct, frozen=True):
     cost: float
     weight: float = 0.0
     begun: int = 0
+    workflow: str = ""
 
 
 class QueueView(msgspec.Struct, frozen=True):
@@ -102,7 +122,11 @@ def openings(
     for view in queues.values():
         pools.update(_queue_pools(view, busy[view.name]))
     going = () if _closed(queues.get(EVERY_QUEUE), now) else lanes
-    takes = {lane.id: _takes(lane, pools) for lane in going if not _closed(queues.get(lane.queue), now)}
+    takes = {
+        lane.id: _takes(lane, pools)
+        for lane in going
+        if not _closed(queues.get(lane.queue), now) and not _closed(queues.get(switch_of(lane.workflow)), now)
+    }
     return Openings({lane: need for lane, need in takes.items() if _covered(need, pools)}, pools)
 
 

@@ -45,6 +45,7 @@ class Held(StrEnum):
     ALL_PAUSED = "all_paused"
     ENGINE_PAUSED = "engine_paused"
     QUEUE_PAUSED = "queue_paused"
+    WORKFLOW_PAUSED = "workflow_paused"
     NOT_DEFINED = "not_defined"
     WORKFLOWS_OPEN = "workflows_open"
     QUEUE_FULL = "queue_full"
@@ -88,8 +89,9 @@ class Around(msgspec.Struct, frozen=True):
     #: Attempts under way, in all and in the task's queue.
     running: int = 0
     running_in_queue: int = 0
-    #: Settings of the task's queue, and of every queue.
+    #: Settings of the task's queue, of its workflow, and of every queue.
     queue: QueueView | None = None
+    workflow: QueueView | None = None
     every_queue: QueueView | None = None
     #: Of a workflow task: whether anybody has defined its workflow, how many of them are under way, and how many
     #: may be at least; None: not known.
@@ -166,7 +168,7 @@ def _pending(task: Task, action: Action, around: Around) -> Why:
 def _gates(task: Task, action: Action, around: Around) -> Iterator[Why]:
     """What holds it, the hardest first; the last one always does."""
     yield from _engine(around)
-    yield from _pause(around)
+    yield from _pause(task, action, around)
     if action.kind is ActionKind.WORKFLOW:  # slots, rates and resources are a matter of its steps
         yield from _workflow(task, action, around)
     else:
@@ -219,11 +221,15 @@ def _engine(around: Around) -> Iterator[Why]:
         yield Why(words, ("overnight status",), Held.ENGINE_PAUSED)
 
 
-def _pause(around: Around) -> Iterator[Why]:
+def _pause(task: Task, action: Action, around: Around) -> Iterator[Why]:
     queue = around.queue
     if queue is not None and is_paused(queue, around.now):
         words = f"waits: queue {queue.name} is paused{_until(queue)}"
         yield Why(words, (f"overnight unpause {queue.name}",), Held.QUEUE_PAUSED)
+    switch = around.workflow
+    if switch is not None and is_paused(switch, around.now):
+        words = f"waits: a person has paused {switch.name}{_until(switch)}"
+        yield Why(words, (f"overnight unpause -w {task.workflow or action.call}",), Held.WORKFLOW_PAUSED)
 
 
 def _queue(around: Around) -> Iterator[Why]:

@@ -103,10 +103,11 @@ class OrderBook:
         shortest = self._shortest_steps()
         for lane in self._lanes.values():
             if lane.role is not Role.WORKFLOW:
-                views.append(LaneView(lane.id, lane.queue, lane.needs, self.cost(lane.id)))
+                views.append(LaneView(lane.id, lane.queue, lane.needs, self.cost(lane.id), workflow=lane.workflow))
             elif lane.workflow in self._workflows:
                 cost = shortest.get((lane.workflow, lane.queue), AHEAD)
-                views.append(LaneView(lane.id, lane.queue, {}, cost, cost / AHEAD, self._begun[lane.id]))
+                begun = self._begun[lane.id]
+                views.append(LaneView(lane.id, lane.queue, {}, cost, cost / AHEAD, begun, lane.workflow))
         return views
 
     def _shortest_steps(self) -> dict[tuple[str, str], float]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from overnight.core.claims import Role
-from overnight.core.lanes import EVERY_QUEUE, OPEN_A_SLOT, QueueView
+from overnight.core.lanes import EVERY_QUEUE, OPEN_A_SLOT, QueueView, switch_of
 from overnight.core.states import FINAL, TaskState
 from overnight.core.task import ActionKind, Task
 from overnight.core.why import Around, Before, Engine, Steps
@@ -57,6 +57,7 @@ def look(store: Store, home: Path, task: Task, totals: Mapping[str, float], *, n
         running=len(running),
         running_in_queue=sum(one.queue == task.queue for one in running),
         queue=_view(mine),
+        workflow=_view(queues[switch]) if (switch := switch_of(task.workflow)) in queues else None,
         every_queue=_view(queues[EVERY_QUEUE]) if EVERY_QUEUE in queues else None,
         is_defined=not task.workflow or task.workflow in orders.workflows,
         open_workflows=sum(lane.running for lane in orders.lanes if lane.role is Role.WORKFLOW),

@@ -10,26 +10,27 @@ import click
 from overnight import wiring
 from overnight.core.durations import iso
 from overnight.core.errors import NotFoundError, UsageError
-from overnight.core.lanes import EVERY_QUEUE
+from overnight.core.lanes import EVERY_QUEUE, is_queue, switch_of, switch_words
 from overnight.store.contract import Store
 from overnight.ui.cli import freezing, printing
 from overnight.ui.cli.group import Verb
 from overnight.ui.cli.session import Session, opened
-from overnight.ui.cli.values import Instant
+from overnight.ui.cli.values import Instant, Offered
 from overnight.wiring import queues
 
 
 @click.command(cls=Verb)
 @click.argument("names", nargs=-1, metavar="[QUEUE|ID]...")
+@click.option("-w", "--workflow", "flows", multiple=True, type=Offered("workflows"), help="Tasks of this workflow.")
 @click.option("--until", type=Instant(), help="Go on by itself then: 06:00, '2026-03-01 06:00'.")
-def pause(names: tuple[str, ...], *, until: float | None) -> int:
-    """Let nothing more start: of these queues, or of any. With the id of a running task, freeze that.
+def pause(names: tuple[str, ...], *, flows: tuple[str, ...], until: float | None) -> int:
+    """Let nothing more start: of these queues or workflows, or of any. With the id of a running task, freeze that.
 
     What runs may finish. A pause survives restarts; 'overnight unpause' ends it. A frozen task keeps its
     slot, its memory and what it has done; its time limits stand still with it. It does not survive
     its engine.
     """
-    with _changing(names) as (session, ids, known):
+    with _changing(names, flows) as (session, ids, known):
         if ids and until is not None:
             raise UsageError(
                 "--until is for queues, and a task was named; nothing was changed",
@@ -39,21 +40,23 @@ def pause(names: tuple[str, ...], *, until: float | None) -> int:
         for name in known or (() if ids else (EVERY_QUEUE,)):
             queues.pause(session.store, name, until=until, now=wiring.clock.now(), by=wiring.who())
             ends = f" until {iso(until)}" if until is not None else ""
-            printing.say(f"{_what(name)}: paused{ends}; what runs may finish")
+            printing.say(f"{printing.clean(switch_words(name))}: paused{ends}; what runs may finish")
     return 1 if missed else 0
 
 
 @click.command(cls=Verb)
 @click.argument("names", nargs=-1, metavar="[QUEUE|ID]...")
-def unpause(names: tuple[str, ...]) -> int:
-    """Let these queues and frozen tasks go on; without a name, all that is paused or frozen."""
-    with _changing(names) as (session, ids, known):
+@click.option("-w", "--workflow", "flows", multiple=True, type=Offered("workflows"), help="Tasks of this workflow.")
+def unpause(names: tuple[str, ...], *, flows: tuple[str, ...]) -> int:
+    """Let these queues, workflows and frozen tasks go on; without a name, all that is paused or frozen."""
+    names = (*names, *flows)
+    with _changing(names[: len(names) - len(flows)], flows) as (session, ids, known):
         missed = freezing.ask(session, ids if names else freezing.frozen_ids(session), freeze=False)
         paused = known if names else [queue.name for queue in session.store.queues() if queue.paused]
         gone_on = [name for name in paused if _unpause(session.store, name)]
         is_vain = not gone_on and not ids and (names or not freezing.frozen_ids(session))
     for name in gone_on:
-        printing.say(f"{_what(name)}: goes on")
+        printing.say(f"{printing.clean(switch_words(name))}: goes on")
     if is_vain:
         printing.note("overnight: nothing there was paused; nothing was changed")
     return 1 if missed else 0
@@ -64,19 +67,21 @@ def _unpause(store: Store, name: str) -> bool:
 
 
 @contextmanager
-def _changing(words: Sequence[str]) -> Iterator[tuple[Session, list[int], list[str]]]:
+def _changing(words: Sequence[str], flows: Sequence[str]) -> Iterator[tuple[Session, list[int], list[str]]]:
     """The store, the tasks and the queues that are named, all of which exist; the engine is told at the end."""
     with opened() as session:
         ids, names = freezing.split(session.store, words)
-        known = {queue.name for queue in session.store.queues()}
+        known = {queue.name for queue in session.store.queues() if is_queue(queue.name)}
         for name in names:
             if name not in known:
                 raise NotFoundError(
                     f"there is no queue {name!r}; nothing was changed", hint="'overnight queue names' lists them"
                 )
-        yield session, ids, names
+        for name in flows:
+            if name not in (defined := {one.name for one in session.store.workflows()}):
+                raise NotFoundError(
+                    f"there is no workflow {name!r}; nothing was changed",
+                    hint=f"there are: {', '.join(sorted(defined))}" if defined else "'overnight workflow list'",
+                )
+        yield session, ids, [*names, *map(switch_of, flows)]
         session.ring()
-
-
-def _what(name: str) -> str:
-    return f"queue {printing.clean(name)}" if name else "every queue"

@@ -7,6 +7,7 @@ import msgspec
 
 from overnight import wiring
 from overnight.core.errors import UsageError
+from overnight.core.lanes import is_queue
 from overnight.core.states import TaskState
 from overnight.core.task import Task
 from overnight.core.why import Why, why
@@ -44,7 +45,7 @@ def why_(*, task_id: int | None, queue: str | None, as_json: bool) -> None:
 
 def _heads(session: Session, queue: str | None) -> list[Task]:
     """Who is next in this queue, or in each that has something to do."""
-    names = [queue] if queue else [one.name for one in session.store.queues()]
+    names = [queue] if queue else [one.name for one in session.store.queues() if is_queue(one.name)]
     return [task for name in names if (task := _first(session, name)) is not None]
 
 
