@@ -195,7 +195,9 @@ def test_one_that_is_killed_while_it_is_frozen_has_ended(bench: Bench) -> None:
 
 def test_nobody_is_told_of_what_has_ended_or_waits(bench: Bench) -> None:
     done = bench.run(bench.shell("true"))
-    first, second = bench.start(*(bench.spec(bench.shell("while [ ! -e enough ]; do sleep 0.01; done")),) * 2)
+    waits = bench.shell("while [ ! -e enough ]; do sleep 0.01; done")
+    first, second = bench.start(bench.spec(waits), bench.spec(waits))
+    bench.until_begun(first)
     bench.executor.freeze(done.key, frozen=True)
     bench.executor.freeze(second, frozen=True)
     bench.freeze(first)
@@ -203,6 +205,7 @@ def test_nobody_is_told_of_what_has_ended_or_waits(bench: Bench) -> None:
     bench.freeze(first, frozen=False)
     (bench.root / "enough").touch()
     bench.ended(first)
+    bench.ended(second)
 
 
 def test_nobody_beside_the_tree_is_stopped(bench: Bench) -> None:
