@@ -27,7 +27,7 @@ from overnight.engine import recovery
 from overnight.engine.attempts import Attempts
 from overnight.engine.loop import Engine
 from overnight.engine.wishes import Wishes
-from overnight.executors.contract import Event, Executor
+from overnight.executors.contract import Executor, Over
 from overnight.store.contract import Store, Turn
 from overnight.store.sqlite import SqliteStore
 from overnight.testing import CrashError, CrashPoints, FakeWorld, StuckError
@@ -115,7 +115,7 @@ def drop_the_fence(patch: pytest.MonkeyPatch) -> None:
     """A result counts for whatever attempt its task is at."""
     real_settle, real_turn = Attempts.settle, SqliteStore.turn
 
-    def settle(self: Attempts, event: Event, *, now: float) -> Any:
+    def settle(self: Attempts, event: Over, *, now: float) -> Any:
         running = self.get(event.task_id)
         if running is not None and isinstance(event, Ended):
             event = msgspec.structs.replace(event, attempt=running.claimed.attempt)
@@ -145,7 +145,7 @@ def believe_that_nothing_began(patch: pytest.MonkeyPatch) -> None:
     """A lost attempt that had begun is taken for one that had not."""
     real = FakeWorld.testimony
 
-    def testimony(self: FakeWorld, key: AttemptKey) -> Event:
+    def testimony(self: FakeWorld, key: AttemptKey) -> Over:
         found = real(self, key)
         return Lost(*key, Evidence.NEVER_STARTED) if isinstance(found, Lost) else found
 

@@ -1,6 +1,16 @@
 """Which lanes may run now."""
 
-from overnight.core.lanes import EVERY_QUEUE, WORK, LaneView, Openings, QueueView, openings
+from overnight.core.lanes import (
+    EVERY_QUEUE,
+    WORK,
+    LaneView,
+    Openings,
+    QueueView,
+    is_queue,
+    openings,
+    switch_of,
+    switch_words,
+)
 
 NOON = 1_000_000.0
 
@@ -67,3 +77,17 @@ def test_a_lane_whose_resource_is_in_use_or_unknown_is_closed() -> None:
 
 def test_without_room_nothing_is_open() -> None:
     assert openings([lane(1)], {}, work=0.0, running={}, totals={}, now=NOON).lanes == {}
+
+
+def test_the_switch_of_a_workflow_stops_its_lanes_in_every_queue() -> None:
+    lanes = [
+        LaneView(1, "a", {}, 0.1, workflow="flow"),
+        LaneView(2, "b", {}, 0.1, workflow="flow"),
+        LaneView(3, "a", {}, 0.1),
+    ]
+    switch = switch_of("flow")
+    paused = {switch: QueueView(switch, paused=True)}
+    assert set(openings(lanes, paused, work=1.0, running={}, totals={}, now=0.0).lanes) == {3}
+    assert not is_queue(switch)
+    assert is_queue("flow")
+    assert [switch_words(name) for name in ("", switch, "net")] == ["every queue", "workflow flow", "queue net"]

@@ -11,7 +11,9 @@ from overnight.core.lanes import QueueView
 from overnight.core.states import FAILED_REASONS, HELD_REASONS, ErrorClass, Reason, TaskState
 from overnight.core.storms import Storm, Subject
 from overnight.core.task import Action, ActionKind, Task
-from overnight.core.why import Around, Before, Engine, Steps, why
+from overnight.core.why import Around, Before, Engine, Held, Steps, why
+from overnight.monitor.around import ENGINES as ENGINE_STATES
+from overnight.monitor.snapshot import EngineState
 
 NOON = 1_800_000_000.0
 S = TaskState
@@ -55,7 +57,7 @@ QUEUE = QueueView("net", slots=2)
         ),
         (
             Around(NOON, queue=QueueView("net", paused=True, paused_until=NOON + 60)),
-            "waits: a person has paused queue net until 2027-01-15T08:01:00.000Z",
+            "waits: queue net is paused until 2027-01-15T08:01:00.000Z",
         ),
         (
             Around(NOON, queue=QUEUE, running_in_queue=2),
@@ -197,3 +199,84 @@ def test_what_is_stopped_because_its_likes_failed_says_so_and_names_the_way_out(
     words = "20 tasks of workflow 'ingest' failed alike in a row, in step 'upload' (refused)"
     assert answer.sentence == f"waits: {words}, and one of them is tried in 1 min 30 s"
     assert answer.commands == ("overnight unpause ingest",)
+
+
+PAUSED = QueueView("default", paused=True)
+#: What makes each gate hold.
+CLOSED: dict[Held, dict[str, Any]] = {
+    Held.NO_ENGINE: {"engine": Engine.NONE},
+    Held.ENGINE_SILENT: {"engine": Engine.SILENT},
+    Held.ENGINE_STARTING: {"engine": Engine.STARTING},
+    Held.ENGINE_RESTARTING: {"engine": Engine.RESTARTING, "engine_why": "signal 9"},
+    Held.ENGINE_STOPPING: {"engine": Engine.STOPPING},
+    Held.ALL_PAUSED: {"every_queue": QueueView("", paused=True)},
+    Held.ENGINE_PAUSED: {"engine": Engine.PAUSED, "engine_why": "the disk is full"},
+    Held.QUEUE_PAUSED: {"queue": PAUSED},
+    Held.WORKFLOW_PAUSED: {"workflow": QueueView("workflow flow", paused=True)},
+    Held.NOT_DEFINED: {"is_defined": False},
+    Held.WORKFLOWS_OPEN: {"open_workflows": 4, "most_open": 4},
+    Held.QUEUE_FULL: {"queue": QueueView("default", slots=1), "running_in_queue": 1},
+    Held.STORM: {"storm": Storm(Subject("flow", "a"), "net", "cause", None, "no", 20, 1.0, 2.0, 0, NOON + 90)},
+    Held.RESOURCE_MISSING: {"totals": {"gpu": 0.5}},
+    Held.RESOURCE_TAKEN: {"totals": {"gpu": 1.0}, "used": {"gpu": 1.0}},
+    Held.SLOTS_BUSY: {"slots": 1, "running": 1},
+    Held.QUEUE_RATE: {"rate": 1.0},
+    Held.NOTHING: {},
+}
+OF_WORKFLOWS = {Held.NOT_DEFINED, Held.WORKFLOWS_OPEN}
+OF_OTHERS = {Held.QUEUE_FULL, Held.STORM, Held.RESOURCE_MISSING, Held.RESOURCE_TAKEN, Held.SLOTS_BUSY, Held.QUEUE_RATE}
+ENOUGH = {"totals": {"gpu": 1.0}}
+
+
+def held_by(*gates: Held, kind: ActionKind, state: TaskState = S.PENDING) -> Held | None:
+    """What is said to keep a task, where these hold; what is said of the first counts."""
+    facts: dict[str, Any] = dict(ENOUGH)
+    for gate in reversed(gates):
+        facts |= CLOSED[gate]
+    waits = {"not_before": NOON - 1} if state is S.WAITING else {}
+    asked = task(state, needs={"gpu": 1.0}, **waits)
+    answer = why(asked, Action(kind, b"/", call="flow"), Around(NOON, **facts))
+    assert answer.sentence.startswith(("waits", "needs", "may start"))
+    assert answer.commands
+    return answer.held
+
+
+@pytest.mark.parametrize("state", [S.PENDING, S.WAITING])
+@pytest.mark.parametrize("gate", Held)
+def test_every_gate_is_named_and_says_what_to_type(gate: Held, state: TaskState) -> None:
+    assert set(CLOSED) == set(Held)
+    if gate not in OF_WORKFLOWS:
+        assert held_by(gate, kind=ActionKind.COMMAND, state=state) is gate
+    if gate not in OF_OTHERS:
+        assert held_by(gate, kind=ActionKind.WORKFLOW, state=state) is gate
+
+
+#: Two that cannot hold at the same time are told by the same facts.
+PAIRS = [pair for pair in itertools.combinations(Held, 2) if not CLOSED[pair[0]].keys() & CLOSED[pair[1]].keys()]
+
+
+@pytest.mark.parametrize(("first", "second"), PAIRS)
+def test_of_two_gates_the_harder_one_is_named(first: Held, second: Held) -> None:
+    """In the order of the list."""
+    for kind, others in ((ActionKind.COMMAND, OF_WORKFLOWS), (ActionKind.WORKFLOW, OF_OTHERS)):
+        if not {first, second} & others:
+            assert held_by(first, second, kind=kind) is first
+
+
+@pytest.mark.parametrize("state", S)
+def test_only_what_could_start_is_kept_by_a_gate(state: TaskState) -> None:
+    asked = task(state, attempt=1, not_before=None if state is not S.WAITING else NOON + 1)
+    could = state is S.PENDING
+    assert (why(asked, Action(ActionKind.COMMAND, b"/"), Around(NOON)).held is not None) is could
+
+
+def test_every_state_of_an_engine_is_known_here() -> None:
+    assert set(ENGINE_STATES) == set(EngineState)
+    assert set(ENGINE_STATES.values()) == set(Engine)
+
+
+def test_what_stands_still_says_so() -> None:
+    running = task(S.RUNNING, attempt=2, started_at=NOON - 90)
+    assert ask(running, Around(NOON, frozen_since=NOON - 60)) == (
+        "is frozen by a person since 1 min (attempt 2); its slot stays taken, and its time limits stand still"
+    )

@@ -10,12 +10,12 @@ import pytest
 from night import Night, task
 
 from overnight.core.endings import Ending
+from overnight.core.lanes import OPEN_A_SLOT
 from overnight.core.states import TaskState
 from overnight.core.stopping import StoppedBy
 from overnight.core.task import Action, ActionKind, NewTask
 from overnight.core.workflow.model import Step, Workflow
 from overnight.engine.goal import TheseAtRest
-from overnight.engine.orders import OPEN_A_SLOT
 from overnight.executors.contract import Spec
 from overnight.store.contract import Selector, Verb
 from overnight.store.sqlite import SqliteStore

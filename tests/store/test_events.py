@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 
 from overnight.core import action_records, events, step_events
-from overnight.core.edit_events import FileRedefined
+from overnight.core.edit_events import FileRedefined, FileRescheduled
 from overnight.core.event_names import EventName
 from overnight.core.states import Outcome, Reason, TaskState
-from overnight.core.step_events import StepSkipped, StepStarted
+from overnight.core.step_events import StepFrozen, StepSkipped, StepStarted, StepThawed
 from overnight.core.storm_events import StormBegan, StormEnded, StormProbed
 from overnight.core.task import Action, ActionKind, Backoff, NewTask
 
@@ -95,7 +95,8 @@ def test_the_name_of_an_end(outcome: Outcome, state: TaskState, reason: Reason |
 
 def test_every_event_has_a_public_name() -> None:
     kinds = [*typing.get_args(events.Event), *step_events.OF_ATTEMPT.values(), *step_events.OF_HAND.values()]
-    kinds += [StepStarted, StepSkipped, FileRedefined, StormBegan, StormProbed, StormEnded]
+    others = (StepStarted, StepSkipped, StepFrozen, StepThawed, FileRedefined, FileRescheduled)
+    kinds += [*others, StormBegan, StormProbed, StormEnded]
     kinds.remove(events.OfStorm)  # what those three have in common
     tags = {kind.__struct_config__.tag for kind in kinds}
     assert tags == set(EventName)

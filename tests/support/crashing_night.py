@@ -20,7 +20,7 @@ from overnight.core.task import Action, ActionKind, Attempt, NewTask, Task
 from overnight.core.workflow.model import OnFailure, Step, Workflow
 from overnight.engine.checkpointing import Checkpointing, Last
 from overnight.engine.ports import Observer
-from overnight.executors.contract import Event, Spec
+from overnight.executors.contract import Event, Over, Spec
 from overnight.store.contract import Query, Queue, Selector, Store, Verb
 from overnight.store.copies.copier import Answer, Done
 from overnight.store.copies.making import Order, make
@@ -141,7 +141,7 @@ class TellingExecutor(FakeExecutor):
         self._ghosts: list[Event] = []
         self._haunted_at = 0.0
 
-    def open(self, *, fence: int, left_open: Sequence[AttemptKey]) -> list[Event]:
+    def open(self, *, fence: int, left_open: Sequence[AttemptKey]) -> list[Over]:
         events = super().open(fence=fence, left_open=left_open)
         killed = {line.key for line in self._world.ledger if line.deed is Deed.KILLED}
         self._ghosts = [Ended(*key, Ending.RETURNED, self._clock.now(), 0.0) for key in sorted(killed)]

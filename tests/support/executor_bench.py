@@ -11,7 +11,7 @@ from typing import Any
 
 from overnight.core.endings import AttemptKey, Ended, Lost
 from overnight.core.task import Action, ActionKind
-from overnight.executors.contract import Event, Spec
+from overnight.executors.contract import Event, Froze, Over, Spec
 from overnight.executors.local import LocalExecutor
 from overnight.executors.local.output import read
 from overnight.host.clock import SystemClock
@@ -52,7 +52,7 @@ class Bench:
         self._ids = 0
         self.opened = False
 
-    def open(self, left_open: Sequence[AttemptKey] = ()) -> list[Event]:
+    def open(self, left_open: Sequence[AttemptKey] = ()) -> list[Over]:
         """Open it."""
         events = self.executor.open(fence=1, left_open=left_open)
         self.opened = True
@@ -117,11 +117,20 @@ class Bench:
             select.select([self.executor] if listen else [], [], [], 0.01)
             self.seen += self.executor.events() if listen else []
 
-    def event(self, key: AttemptKey) -> Event:
+    def event(self, key: AttemptKey) -> Over:
         """What becomes of an attempt."""
-        self.until(lambda: any(event.key == key for event in self.seen))
-        [found] = [event for event in self.seen if event.key == key]
+        self.until(lambda: self._over(key))
+        [found] = self._over(key)
         return found
+
+    def _over(self, key: AttemptKey) -> list[Over]:
+        return [event for event in self.seen if not isinstance(event, Froze) and event.key == key]
+
+    def freeze(self, key: AttemptKey, *, frozen: bool = True) -> None:
+        """Let an attempt stand still, or go on, and wait until its worker says so."""
+        before = len(self.seen)
+        self.executor.freeze(key, frozen=frozen)
+        self.until(lambda: Froze(*key, frozen) in self.seen[before:])
 
     def ended(self, key: AttemptKey) -> Ended:
         """How an attempt ends; it must not be lost."""

@@ -52,6 +52,18 @@ def test_why_nothing_runs_is_why_the_next_one_does_not(overnight: Call) -> None:
     assert overnight("why", "--queue", "empty").out == "queue empty: there is nothing to do\n"
 
 
+def test_why_nothing_runs_at_all_is_answered_for_each_queue_with_work(overnight: Call) -> None:
+    overnight("add", "-q", "net", "--", "true")
+    overnight("add", "-q", "gpu", "--at", "2100-01-01", "--", "true")
+    said = overnight("why", "--queue").lines
+    assert [line.split(" until ")[0] for line in said if line.startswith("task")] == [
+        "task 2 is not to start before its time and waits",
+        "task 1 waits for an engine, and none runs in this home",
+    ]
+    overnight("cancel", "--all")
+    assert overnight("why", "--queue").out == "there is nothing to do\n"
+
+
 def test_a_task_that_is_not_there_and_no_task_at_all(overnight: Call) -> None:
     overnight("add", "--", "true")
     assert overnight("why", "99").status == 4

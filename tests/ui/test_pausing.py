@@ -87,3 +87,41 @@ def test_a_storm_is_named_and_ended_like_a_pause(overnight: Call, place: Path) -
     assert overnight("pause", "ingest").status == 4
     assert overnight("unpause", "ingest").lines == ["workflow 'ingest': goes on, and 0 failures with it"]
     assert "failed alike" not in overnight("status").out
+
+
+FLOW = """
+[[workflow.flow.step]]
+id = "one"
+run = ["true"]
+"""
+
+
+def test_a_workflow_is_paused_in_whatever_queue_its_tasks_are(overnight: Call, place: Path) -> None:
+    (place / "overnight.toml").write_text(FLOW)
+    overnight("add", "-w", "flow", "a")
+    overnight("add", "-w", "flow", "-q", "net", "b")
+    overnight("add", "--", "true")
+    assert overnight("pause", "-w", "flow").out == "workflow flow: paused; what runs may finish\n"
+    said = overnight("run", "--quiet", "--", "true", ":::", "x")
+    assert "workflow flow is paused, and nothing of it starts" in said.err
+    assert [line.split()[0] for line in overnight("queue", "names").lines] == ["default", "net"]
+    assert [overnight("show", number, "--json").json["state"] for number in "12"] == ["pending", "pending"]
+    assert overnight("unpause", "-w", "flow").out == "workflow flow: goes on\n"
+    assert overnight("run", "--quiet").status == 0
+    assert overnight("status", "--json").json["counts"]["completed"] == 4
+    said = overnight("pause", "-w", "other")
+    assert (said.status, "nothing was changed" in said.err) == (4, True)
+
+
+def test_a_number_is_a_task_unless_a_queue_is_called_so(overnight: Call) -> None:
+    overnight("add", "--", "true")
+    said = overnight("pause", "1")
+    assert (said.status, said.out) == (1, "")
+    assert said.err.splitlines() == [
+        "overnight: task 1 is pending, and only what runs can be frozen; nothing was changed",
+        "  try: 'overnight hold 1' keeps it from starting",
+    ]
+    assert overnight("pause", "9").status == 4
+    assert overnight("pause", "1", "--until", "2100-01-01").status == 2
+    overnight("add", "-q", "1", "--", "true")
+    assert overnight("pause", "1").out == "queue 1: paused; what runs may finish\n"

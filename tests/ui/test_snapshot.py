@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -208,3 +209,15 @@ def begin_one(store: Store) -> None:
     fence = store.take_fence(now=NOON, by="engine")
     lanes = {lane.id: {"work": 1.0} for lane in store.orders().lanes}
     store.turn(fence=fence, now=NOON, claim=Claim(count=1, lanes=lanes, pools={"work": 1.0}))
+
+
+def test_the_scores_are_shown_with_their_counts(overnight: Callable[..., Any]) -> None:
+    assert "autonomy" not in overnight("add", "--", "true").out + overnight("status", "--detailed").out
+    overnight("run", "--quiet", "--retries", "0", "--", "sh", "-c", 'test "$1" != b', "sh", ":::", "a", "b", "c")
+    lines = overnight("status", "--detailed").lines
+    assert "autonomy: 0.750; 3 of 4 tasks completed without a person" in lines
+    assert "recovery rate: 0.000; 0 of 1 that met an error completed after it" in lines
+    found = overnight("status", "--detailed", "--json").json["scores"]
+    assert (found["autonomy"]["part"], found["autonomy"]["whole"], found["newest_tasks"]) == (3, 4, 10_000)
+    assert 0 < found["execution_efficiency"]["value"] <= 1
+    assert "scores" not in overnight("status", "--json").json

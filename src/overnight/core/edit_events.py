@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from overnight.core import events
 from overnight.core.event_names import EventName
+from overnight.core.states import TaskState
 
 
 class FileRedefined(events.FileEdited, frozen=True, kw_only=True, gc=False, tag=EventName.FILE_REDEFINED.value):
@@ -17,3 +20,11 @@ class FileRedefined(events.FileEdited, frozen=True, kw_only=True, gc=False, tag=
     workflow: str = ""
     priority: int = 0
     needs: dict[str, float] | None = None
+
+
+class FileRescheduled(events.FileEdited, frozen=True, kw_only=True, gc=False, tag=EventName.FILE_RESCHEDULED.value):
+    """It waits for another time, or for none any more. No `stamp` is said."""
+
+    #: What it is now.
+    state: TaskState
+    not_before: datetime | None = None

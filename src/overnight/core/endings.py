@@ -77,6 +77,18 @@ class Ended(msgspec.Struct, frozen=True, array_like=True):
         return AttemptKey(self.task_id, self.attempt)
 
 
+class Froze(msgspec.Struct, frozen=True, array_like=True):
+    """A running attempt stands still with all its processes, or goes on. No end: one `Ended` or `Lost` still comes."""
+
+    task_id: int
+    attempt: int
+    frozen: bool
+
+    @property
+    def key(self) -> AttemptKey:
+        return AttemptKey(self.task_id, self.attempt)
+
+
 class Evidence(StrEnum):
     """What is known about a lost attempt."""
 

@@ -26,7 +26,11 @@ class EventName(StrEnum):
     FILE_REVIVED = "file_revived"
     FILE_EDITED = "file_edited"
     FILE_REDEFINED = "file_redefined"
+    FILE_RESCHEDULED = "file_rescheduled"
     FILE_REMOVED = "file_removed"
+    #: A running task stands still by a person's wish, and goes on.
+    FILE_FROZEN = "file_frozen"
+    FILE_THAWED = "file_thawed"
     #: The same of the steps of a workflow: each of them is a task, and none of them is a file.
     STEP_STARTED = "step_started"
     STEP_COMPLETED = "step_completed"
@@ -40,6 +44,8 @@ class EventName(StrEnum):
     STEP_CANCELLED = "step_cancelled"
     STEP_INTERRUPTED = "step_interrupted"
     STEP_REVIVED = "step_revived"
+    STEP_FROZEN = "step_frozen"
+    STEP_THAWED = "step_thawed"
     #: By this definition tasks of the workflow are begun from now on.
     WORKFLOW_DEFINED = "workflow_defined"
     #: A result came for an attempt that was over; nothing was changed by it.

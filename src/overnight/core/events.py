@@ -199,6 +199,20 @@ class FileRevived(ByHand, frozen=True, kw_only=True, gc=False, tag=EventName.FIL
     """A person has given a finished task a new generation."""
 
 
+class FileFrozen(_Event, frozen=True, kw_only=True, gc=False, tag=EventName.FILE_FROZEN.value):
+    """A running task stands still: nothing of the attempt runs any more, and nothing of it has ended."""
+
+    id: int
+    attempt: int
+    by: str
+    parent: int = 0
+    step: str = ""
+
+
+class FileThawed(FileFrozen, frozen=True, kw_only=True, gc=False, tag=EventName.FILE_THAWED.value):
+    """A frozen attempt goes on."""
+
+
 class FileEdited(_Event, frozen=True, kw_only=True, gc=False, tag=EventName.FILE_EDITED.value):
     """The task is still to run, and its file is another one now than when it was added."""
 
@@ -371,6 +385,8 @@ Event = (
     | AttemptEvent
     | HandEvent
     | LateResultRefused
+    | FileFrozen
+    | FileThawed
     | FileEdited
     | FileRemoved
     | QueueChanged

@@ -20,8 +20,29 @@ import msgspec
 WORK = "work"
 #: The pool of workflow tasks that may be begun; one whose steps are tiny takes a part of a place.
 WORKFLOWS = "workflows"
+#: Workflow tasks that may be open for each slot: what has been begun is to be finished, but no slot may fall idle.
+OPEN_A_SLOT = 4
 #: A queue has a name; the settings under this one are about all of them, and only its pause means anything.
 EVERY_QUEUE = ""
+
+
+#: Before the name of a workflow; no queue can be called so.
+_OF_WORKFLOW = "workflow "
+
+
+def switch_of(workflow: str) -> str:
+    """The name under which the settings stand that are about a workflow, in whatever queue its tasks are."""
+    return f"{_OF_WORKFLOW}{workflow}"
+
+
+def is_queue(name: str) -> bool:
+    """Whether settings under this name are those of a queue."""
+    return name != EVERY_QUEUE and not name.startswith(_OF_WORKFLOW)
+
+
+def switch_words(name: str) -> str:
+    """What settings under this name are about, for people."""
+    return "every queue" if name == EVERY_QUEUE else name if not is_queue(name) else f"queue {name}"
 
 
 class LaneView(msgspec.Struct, frozen=True):
@@ -104,7 +125,11 @@ def openings(
         pools.update(_queue_pools(view, busy[view.name]))
     pools.update({f"probe {workflow}": float(amount) for workflow, amount in braked.items()})
     going = () if _closed(queues.get(EVERY_QUEUE), now) else lanes
-    takes = {lane.id: _takes(lane, pools) for lane in going if not _closed(queues.get(lane.queue), now)}
+    takes = {
+        lane.id: _takes(lane, pools)
+        for lane in going
+        if not _closed(queues.get(lane.queue), now) and not _closed(queues.get(switch_of(lane.workflow)), now)
+    }
     if braked:
         takes = {lane.id: takes[lane.id] | _probe(lane, braked) for lane in going if lane.id in takes}
     return Openings({lane: need for lane, need in takes.items() if _covered(need, pools)}, pools)

@@ -102,6 +102,11 @@ class Watch:
         self.due = moment + self._pause(usage, cost, moment)
         return None
 
+    def rested(self, seconds: float) -> None:
+        """It has been frozen for so long, and could give no sign of life."""
+        self._alive_at += seconds
+        self.due += seconds
+
     def is_runaway(self, usage: Usage) -> bool:
         """Whether a tree that was asked to end must not be waited for."""
         memory, processes = self._limits.memory_bytes, self._limits.processes

@@ -67,6 +67,14 @@ class StepRevived(events.FileRevived, frozen=True, kw_only=True, gc=False, tag=E
     """A finished step has a new generation."""
 
 
+class StepFrozen(events.FileFrozen, frozen=True, kw_only=True, gc=False, tag=EventName.STEP_FROZEN.value):
+    """A running step stands still."""
+
+
+class StepThawed(events.FileThawed, frozen=True, kw_only=True, gc=False, tag=EventName.STEP_THAWED.value):
+    """A frozen step goes on."""
+
+
 #: The record of a step for that of a file.
 OF_ATTEMPT: dict[type[events.AttemptEvent], type[events.AttemptEvent]] = {
     events.FileCompleted: StepCompleted,
@@ -90,6 +98,16 @@ _BY_STATE: dict[TaskState, tuple[type[events.AttemptEvent], Outcome]] = {
     TaskState.CANCELLED: (events.AttemptCancelled, Outcome.CANCELLED),
     TaskState.HELD: (events.AttemptHeld, Outcome.INTERRUPTED),
 }
+
+
+def froze(
+    *, frozen: bool, at: str, task_id: int, attempt: int, by: str, parent: int, step: str
+) -> events.FileFrozen | events.FileThawed:
+    """An attempt stands still, or goes on. `parent` 0: it is no step."""
+    kind: type[events.FileFrozen] = events.FileFrozen if frozen else events.FileThawed
+    if parent:
+        kind = StepFrozen if frozen else StepThawed
+    return kind(at=at, id=task_id, attempt=attempt, by=events.printable(by), parent=parent, step=step)
 
 
 def without_attempt(

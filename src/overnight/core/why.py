@@ -17,7 +17,7 @@ from overnight.core.durations import format_duration, iso
 from overnight.core.lanes import QueueView, is_paused
 from overnight.core.states import ErrorClass, Reason, TaskState
 from overnight.core.storms import Storm
-from overnight.core.task import Action, Task
+from overnight.core.task import Action, ActionKind, Task
 
 #: Steps that are named.
 _NAMED = 3
@@ -31,6 +31,32 @@ class Engine(StrEnum):
     PAUSED = "paused"
     STOPPING = "stopping"
     SILENT = "silent"
+    #: It is there and has not begun; it has crashed, and another one is about to be started.
+    STARTING = "starting"
+    RESTARTING = "restarting"
+
+
+class Held(StrEnum):
+    """What may keep a task from starting, in the order in which it is asked; a test walks all of them."""
+
+    NO_ENGINE = "no_engine"
+    ENGINE_SILENT = "engine_silent"
+    ENGINE_STARTING = "engine_starting"
+    ENGINE_RESTARTING = "engine_restarting"
+    ENGINE_STOPPING = "engine_stopping"
+    ALL_PAUSED = "all_paused"
+    ENGINE_PAUSED = "engine_paused"
+    QUEUE_PAUSED = "queue_paused"
+    WORKFLOW_PAUSED = "workflow_paused"
+    NOT_DEFINED = "not_defined"
+    WORKFLOWS_OPEN = "workflows_open"
+    QUEUE_FULL = "queue_full"
+    STORM = "storm"
+    RESOURCE_MISSING = "resource_missing"
+    RESOURCE_TAKEN = "resource_taken"
+    SLOTS_BUSY = "slots_busy"
+    QUEUE_RATE = "queue_rate"
+    NOTHING = "nothing"
 
 
 class Steps(msgspec.Struct, frozen=True):
@@ -66,11 +92,17 @@ class Around(msgspec.Struct, frozen=True):
     #: Attempts under way, in all and in the task's queue.
     running: int = 0
     running_in_queue: int = 0
-    #: Settings of the task's queue, and of every queue.
+    #: Settings of the task's queue, of its workflow, and of every queue.
     queue: QueueView | None = None
+    workflow: QueueView | None = None
     every_queue: QueueView | None = None
     #: So many tasks like this one have failed that it waits.
     storm: Storm | None = None
+    #: Of a workflow task: whether anybody has defined its workflow, how many of them are under way, and how many
+    #: may be at least; None: not known.
+    is_defined: bool = True
+    open_workflows: int = 0
+    most_open: int | None = None
     #: Starts a second that the queue allows.
     rate: float | None = None
     #: What there is of each resource, and what running tasks have of it.
@@ -82,6 +114,8 @@ class Around(msgspec.Struct, frozen=True):
     steps: Steps | None = None
     #: What it still waits for.
     before: tuple[Before, ...] = ()
+    #: Since when a running task stands still by a person's wish, POSIX seconds.
+    frozen_since: float | None = None
     #: Of a step: the state of the task that it is a step of.
     parent: TaskState | None = None
 
@@ -92,6 +126,8 @@ class Why(msgspec.Struct, frozen=True):
     sentence: str
     #: What to type to change it, the likeliest first.
     commands: tuple[str, ...] = ()
+    #: Of a task that could start: what keeps it.
+    held: Held | None = None
 
 
 def why(task: Task, action: Action, around: Around) -> Why:
@@ -108,14 +144,13 @@ def _waiting(task: Task, action: Action, around: Around) -> Why:
     if task.not_before <= around.now:
         return _pending(task, action, around)
     when = f"until {iso(task.not_before)}, {format_duration(task.not_before - around.now)} from now"
-    end = f"overnight cancel {task.id}"
-    now = (f"overnight retry {task.id}", end)
+    now = (f"overnight retry {task.id}", f"overnight cancel {task.id}")
     if task.failures:
         tries = f"attempt {task.failures + 1} of {action.retries + 1}"
         return Why(f"waits {when}, for {tries}; the one before failed: {_error(task)}", now)
     if task.attempt:
         return Why(f"has asked to be tried later and waits {when}", now)
-    return Why(f"is not to start before its time and waits {when}", (end,))
+    return Why(f"is not to start before its time and waits {when}", (f"overnight edit {task.id} --now", now[1]))
 
 
 def _blocked(task: Task, around: Around) -> Why:
@@ -131,47 +166,84 @@ def _blocked(task: Task, around: Around) -> Why:
     return Why(f"waits for {name}, which is {first.state}{more}", (f"overnight why {first.id}",))
 
 
-def _pending(task: Task, action: Action, around: Around) -> Why:  # noqa: ARG001 - every answer takes the same
-    return next(_gates(task, around))
+def _pending(task: Task, action: Action, around: Around) -> Why:
+    return next(_gates(task, action, around))
 
 
-def _gates(task: Task, around: Around) -> Iterator[Why]:
+def _gates(task: Task, action: Action, around: Around) -> Iterator[Why]:
     """What holds it, the hardest first; the last one always does."""
     yield from _engine(around)
+    yield from _pause(task, action, around)
+    if action.kind is ActionKind.WORKFLOW:  # slots, rates and resources are a matter of its steps
+        yield from _workflow(task, action, around)
+    else:
+        yield from _room(task, around)
+    yield Why("may start: the engine takes it with one of its next turns", ("overnight status",), Held.NOTHING)
+
+
+def _workflow(task: Task, action: Action, around: Around) -> Iterator[Why]:
+    if not around.is_defined:
+        words = f"waits: nobody has defined workflow {action.call!r} here"
+        yield Why(words, ("overnight workflow list", f"overnight cancel {task.id}"), Held.NOT_DEFINED)
+    if around.most_open is not None and around.open_workflows >= around.most_open:
+        words = f"waits for its turn: {around.open_workflows} workflow tasks are under way, and are finished first"
+        yield Why(words, ("overnight list --state running",), Held.WORKFLOWS_OPEN)
+
+
+def _room(task: Task, around: Around) -> Iterator[Why]:
     yield from _queue(around)
     yield from _storm(around)
     yield from _resources(task, around)
     if around.slots is not None and around.running >= around.slots:
-        yield Why(f"waits for its turn: all {around.slots} slots are busy", ("overnight status --detailed",))
+        busy = f"waits for its turn: all {around.slots} slots are busy"
+        yield Why(busy, ("overnight status --detailed",), Held.SLOTS_BUSY)
     if around.rate is not None:
         pace = f"queue {task.queue} starts at most {around.rate:g} a second"
-        yield Why(f"waits for its turn: {pace}", (f"overnight queue set {task.queue} --rate none",))
-    yield Why("may start: the engine takes it with one of its next turns", ("overnight status",))
+        yield Why(f"waits for its turn: {pace}", (f"overnight queue set {task.queue} --rate none",), Held.QUEUE_RATE)
 
 
 def _engine(around: Around) -> Iterator[Why]:
     if around.engine is Engine.NONE:
         gave_up = f" ({around.engine_why})" if around.engine_why else ""
-        yield Why(f"waits for an engine, and none runs in this home{gave_up}", ("overnight start", "overnight run"))
+        none = f"waits for an engine, and none runs in this home{gave_up}"
+        yield Why(none, ("overnight start", "overnight run"), Held.NO_ENGINE)
     if around.engine is Engine.SILENT:
-        yield Why("waits for the engine, which has not been heard of", ("overnight stop --now", "overnight start"))
+        silent = "waits for the engine, which has not been heard of"
+        yield Why(silent, ("overnight stop --now", "overnight start"), Held.ENGINE_SILENT)
+    if around.engine is Engine.STARTING:
+        yield Why("waits for the engine, which is starting", ("overnight status",), Held.ENGINE_STARTING)
+    if around.engine is Engine.RESTARTING:
+        crashed = f" ({around.engine_why})" if around.engine_why else ""
+        words = f"waits for the engine, which has crashed and is being started again{crashed}"
+        yield Why(words, ("overnight status --detailed", "overnight doctor"), Held.ENGINE_RESTARTING)
     if around.engine is Engine.STOPPING:
-        yield Why("waits: the engine is stopping and starts nothing more", ("overnight start",))
+        words = "waits: the engine is stopping and starts nothing more"
+        yield Why(words, ("overnight start",), Held.ENGINE_STOPPING)
     if around.every_queue is not None and is_paused(around.every_queue, around.now):
-        yield Why(f"waits: a person has paused every queue{_until(around.every_queue)}", ("overnight unpause",))
+        words = f"waits: a person has paused every queue{_until(around.every_queue)}"
+        yield Why(words, ("overnight unpause",), Held.ALL_PAUSED)
     if around.engine is Engine.PAUSED:
-        yield Why(f"waits: the engine starts nothing, because {around.engine_why}", ("overnight status",))
+        words = f"waits: the engine starts nothing, because {around.engine_why}"
+        yield Why(words, ("overnight status",), Held.ENGINE_PAUSED)
+
+
+def _pause(task: Task, action: Action, around: Around) -> Iterator[Why]:
+    queue = around.queue
+    if queue is not None and is_paused(queue, around.now):
+        words = f"waits: queue {queue.name} is paused{_until(queue)}"
+        yield Why(words, (f"overnight unpause {queue.name}",), Held.QUEUE_PAUSED)
+    switch = around.workflow
+    if switch is not None and is_paused(switch, around.now):
+        words = f"waits: a person has paused {switch.name}{_until(switch)}"
+        yield Why(words, (f"overnight unpause -w {task.workflow or action.call}",), Held.WORKFLOW_PAUSED)
 
 
 def _queue(around: Around) -> Iterator[Why]:
     queue = around.queue
-    if queue is None:
-        return
-    if is_paused(queue, around.now):
-        yield Why(f"waits: a person has paused queue {queue.name}{_until(queue)}", (f"overnight unpause {queue.name}",))
-    if queue.slots is not None and around.running_in_queue >= queue.slots:
+    if queue is not None and queue.slots is not None and around.running_in_queue >= queue.slots:
         most = f"queue {queue.name} runs {queue.slots} at a time, and {around.running_in_queue} are running"
-        yield Why(f"waits for its turn: {most}", (f"overnight queue set {queue.name} --slots {queue.slots + 1}",))
+        more = f"overnight queue set {queue.name} --slots {queue.slots + 1}"
+        yield Why(f"waits for its turn: {most}", (more,), Held.QUEUE_FULL)
 
 
 def _storm(around: Around) -> Iterator[Why]:
@@ -180,7 +252,7 @@ def _storm(around: Around) -> Iterator[Why]:
         left = storm.probe_at - around.now
         when = f"in {format_duration(left)}" if left > 0 else "next"
         words = f"waits: {storms.sentence(storm)}, and one of them is tried {when}"
-        yield Why(words, (f"overnight unpause {storms.name(storm)}",))
+        yield Why(words, (f"overnight unpause {storms.name(storm)}",), Held.STORM)
 
 
 def _resources(task: Task, around: Around) -> Iterator[Why]:
@@ -188,10 +260,11 @@ def _resources(task: Task, around: Around) -> Iterator[Why]:
         total, used = around.totals.get(name, 0.0), around.used.get(name, 0.0)
         if amount > total:
             there = f"needs {amount:g} of {name!r} and there is {total:g}, so it waits until that changes"
-            yield Why(there, (f"[resources] {name} = {amount:g} in overnight.toml", f"overnight cancel {task.id}"))
+            ways = (f"[resources] {name} = {amount:g} in overnight.toml", f"overnight edit {task.id} --needs-nothing")
+            yield Why(there, ways, Held.RESOURCE_MISSING)
         elif amount > total - used:
             taken = f"needs {amount:g} of {name!r}, and {used:g} of {total:g} is taken by running tasks"
-            yield Why(taken, ("overnight status --detailed",))
+            yield Why(taken, ("overnight status --detailed",), Held.RESOURCE_TAKEN)
 
 
 def _running(task: Task, action: Action, around: Around) -> Why:
@@ -206,6 +279,10 @@ def _running(task: Task, action: Action, around: Around) -> Why:
     if around.engine is Engine.NONE:
         lost = f"was running ({which}) when the engine ended; the next engine sees that it is dead and runs it again"
         return Why(lost, ("overnight start", "overnight run"))
+    if around.frozen_since is not None:
+        since = f"since {format_duration(max(0.0, around.now - around.frozen_since))}"
+        still = f"is frozen by a person {since} ({which}); its slot stays taken, and its time limits stand still"
+        return Why(still, (f"overnight unpause {task.id}", f"overnight cancel {task.id}"))
     if task.started_at is None:
         return Why(f"was handed out ({which}) and is about to begin", ways)
     seconds = max(0.0, around.now - task.started_at)

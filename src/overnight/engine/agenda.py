@@ -12,7 +12,7 @@ from overnight.core.states import TaskState
 from overnight.core.stopping import Ask
 from overnight.core.verdict import EXIT_DONE_AND_STOP, Settlement
 from overnight.engine.attempts import Attempts, Running
-from overnight.executors.contract import Event
+from overnight.executors.contract import Event, Froze
 from overnight.host.clock import Clock
 
 #: Notes kept while the store takes none.
@@ -39,6 +39,8 @@ class Agenda:
         self.obeyed: list[int] = []
         #: What the engine itself has to tell.
         self.notes: list[Note] = []
+        #: What stands still from now on, or goes on.
+        self.froze: list[tuple[Running, bool]] = []
         #: Stops that tasks have asked for.
         self.asks: list[Ask] = []
         #: Whether a claim could find something, as far as is known.
@@ -74,7 +76,11 @@ class Agenda:
         """Have reports judged; late ones are dropped."""
         now = self._clock.now()
         for event in events:
-            if (judged := self._attempts.settle(event, now=now)) is not None:
+            if isinstance(event, Froze):  # with its attempt: the next event may be its end
+                running = self._attempts.get(event.task_id)
+                if running is not None and running.key == event.key:
+                    self.froze.append((running, event.frozen))
+            elif (judged := self._attempts.settle(event, now=now)) is not None:
                 self.settled.append(judged)
                 self.may_claim = True  # it may have freed a slot of a queue or a resource, or come back itself
                 settlement = judged[1]

@@ -30,7 +30,7 @@ _NONE: Mapping[str, Sequence[str]] = {}
 class Running:
     """One attempt that has been handed out."""
 
-    __slots__ = ("action", "claimed", "cost", "granted", "intent", "since", "slot")
+    __slots__ = ("action", "claimed", "cost", "frozen", "granted", "intent", "since", "slot")
 
     def __init__(
         self,
@@ -52,6 +52,8 @@ class Running:
         self.granted = granted
         #: Why it was asked to end; None when it was not.
         self.intent: Intent | None = None
+        #: Since when it stands still, POSIX seconds; None while it does not.
+        self.frozen: float | None = None
 
     @property
     def key(self) -> AttemptKey:
@@ -152,7 +154,7 @@ class Attempts:
 
     # -- taking in ---------------------------------------------------------------------------
 
-    def settle(self, event: Event, *, now: float) -> tuple[Running, Settlement] | None:
+    def settle(self, event: Ended | Lost, *, now: float) -> tuple[Running, Settlement] | None:
         """Judge what was reported. None for a late word about an attempt that is not under way."""
         running = self._by_task.get(event.task_id)
         if running is None or running.claimed.attempt != event.attempt:

@@ -78,9 +78,9 @@ class InfoFile:
             self._still = ""
         if moved or running or self._state != "working" or moment - self._written_at >= QUIET:
             self._written_at = moment
-            self._write(counts, active=len({attempt.slot for attempt in running}))
+            self._write(counts, running)
 
-    def _write(self, counts: Counts, *, active: int) -> None:
+    def _write(self, counts: Counts, running: list[Running]) -> None:
         paused = self._state == "paused"  # then a rate would say what is not to be expected
         words = {
             **self._identity,
@@ -89,7 +89,12 @@ class InfoFile:
             "last_heartbeat": iso(self._clock.now()),
             "uptime_seconds": round(self._at - self._began_at, 3),
             "slots": self._slots,
-            "active": active,
+            "active": len({attempt.slot for attempt in running}),
+            "frozen": [
+                {"id": one.claimed.id, "attempt": one.claimed.attempt, "since": iso(one.frozen)}
+                for one in running
+                if one.frozen is not None
+            ],
             "gates": [
                 {"gate": hold.gate, "available_bytes": hold.available, "needed_bytes": hold.needed}
                 for hold in self._holds

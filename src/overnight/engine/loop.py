@@ -24,6 +24,7 @@ from overnight.engine.attempts import Attempts, Running
 from overnight.engine.brake import Alarm, Brake, silent
 from overnight.engine.clockwatch import Jumps
 from overnight.engine.conditions import Conditions, Limits
+from overnight.engine.freezing import Freezing
 from overnight.engine.goal import Goal
 from overnight.engine.journal import Journal
 from overnight.engine.journaling import Journaling
@@ -137,7 +138,10 @@ class Engine:
         self._quotas = Quotas(store, self._orders, clock)
         self._agenda = Agenda(self._attempts, clock)
         self._brake = Brake(store, self._orders, self._attempts, clock, limits.brake, alarm)
-        self._wishes = Wishes(self._agenda, self._attempts, self._orders, store, clock, observer, self._run_out_of_room)
+        self._freezing = Freezing(self._agenda, self._attempts, executor, clock)
+        self._wishes = Wishes(
+            self._agenda, self._attempts, self._orders, store, clock, observer, self._run_out_of_room, self._freezing
+        )
         self._conditions = Conditions(limits, machine, room, executor, self._agenda, clock, observer)
         self._retention = Retention(store, executor, clock, keep=limits.keep_finished)
         self._jumps = Jumps(clock, store, self._agenda, self._retention, self._journaling)
@@ -227,7 +231,13 @@ class Engine:
         if self._can_claim() or self._wishes.is_late():
             return 0.0
         moment = self._clock.monotonic()
-        wakes = [self._next_tick, *self._journaling.wakes(), self._wishes.ask_again_at, self._wishes.stopping.deadline]
+        wakes = [
+            self._next_tick,
+            *self._journaling.wakes(),
+            self._wishes.ask_again_at,
+            self._freezing.ask_again_at,
+            self._wishes.stopping.deadline,
+        ]
         patience = min(wake for wake in wakes if wake is not None) - moment
         return max(0.0, min(patience, self._agenda.until_claim()))
 
@@ -297,6 +307,9 @@ class Engine:
             self._agenda.take_in(self._attempts.take_back())  # what was handed out ahead would fail alike
         self._learn(claim, turn)
         self._agenda.may_claim = self._agenda.may_claim or goes_on
+        if self._wishes.something_froze:
+            self._wishes.something_froze = False
+            self._next_tick = 0.0  # whoever looks is told at once
         self._stand_back()
 
     def _heed_failures(self) -> bool:

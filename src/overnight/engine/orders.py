@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from overnight.core.claims import Role
-from overnight.core.lanes import LaneView, QueueView, openings
+from overnight.core.lanes import OPEN_A_SLOT, LaneView, QueueView, openings
 from overnight.core.pace import AHEAD, LAST_IN_A_SLOT, Allowance, Pace
 from overnight.core.resources import Pool, shares
 from overnight.core.storms import Storm
@@ -14,8 +14,6 @@ from overnight.store.contract import Claim, Claimed, Control, Lane, Queue, Store
 
 #: Most tasks claimed in one turn.
 MOST_CLAIMED = 1024
-#: Workflow tasks that may be open for each slot: what has been begun is to be finished, but no slot may fall idle.
-OPEN_A_SLOT = 4
 
 
 class OrderBook:
@@ -175,9 +173,8 @@ class OrderBook:
         shortest = self._shortest_steps()
         for lane in self._lanes.values():
             if lane.role is not Role.WORKFLOW:
-                workflow = lane.workflow if lane.role is Role.STEP else ""
                 takes = shares(lane.needs, self._ids)
-                views.append(LaneView(lane.id, lane.queue, takes, self.cost(lane.id), workflow=workflow))
+                views.append(LaneView(lane.id, lane.queue, takes, self.cost(lane.id), workflow=lane.workflow))
             elif lane.workflow in self._workflows:
                 cost = shortest.get((lane.workflow, lane.queue), AHEAD)
                 begun = self._begun[lane.id]

@@ -12,6 +12,7 @@ from overnight.core.errors import DiskFullError
 from overnight.core.stopping import Ask, Mode, Stopping, after, overdue
 from overnight.engine.agenda import Agenda
 from overnight.engine.attempts import Attempts
+from overnight.engine.freezing import FREEZES, Freezing
 from overnight.engine.orders import OrderBook
 from overnight.engine.ports import Observer
 from overnight.engine.recovery import INTENTS
@@ -35,6 +36,7 @@ class Wishes:
         clock: Wall clock for the store, monotonic for deadlines.
         observer: Told of stops.
         ran_out: Called when the store finds no room.
+        freezing: Who lets running tasks stand still.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Wishes:
         clock: Clock,
         observer: Observer,
         ran_out: Callable[[], None],
+        freezing: Freezing,
     ) -> None:
         self._agenda = agenda
         self._attempts = attempts
@@ -54,7 +57,10 @@ class Wishes:
         self._clock = clock
         self._observer = observer
         self._ran_out = ran_out
+        self._freezing = freezing
         self.stopping = Stopping()
+        #: Whether anything stands still or goes on of which observers have not been told.
+        self.something_froze = False
         #: Monotonic seconds at which attempts are asked to end once more.
         self.ask_again_at: float | None = None
 
@@ -71,6 +77,8 @@ class Wishes:
         before, self.stopping = self.stopping, stopping
         if stopping.mode > before.mode:
             self._agenda.take_in(self._attempts.take_back())
+            if stopping.mode is Mode.DRAIN:
+                self._freezing.thaw_all()
             if stopping.mode is Mode.NOW:
                 self._attempts.end_all(grace=STOP_GRACE)
                 self.ask_again_at = self._clock.monotonic() + ASK_AGAIN
@@ -81,6 +89,7 @@ class Wishes:
 
     def obey(self) -> None:
         """Do what is asked."""
+        self.something_froze = self._freezing.take_in() or self.something_froze
         moment = self._clock.monotonic()
         self.become(overdue(self.stopping, now=moment))
         asks, self._agenda.asks = self._agenda.asks, []
@@ -101,6 +110,8 @@ class Wishes:
         running = self._attempts.get(control.task_id)
         if running is None:
             self._obey_late(control, control.task_id)
+        elif control.verb in FREEZES and not self._freezing.overtaken(control, self._orders.controls):
+            self._freezing.obey(control, running, stopping=self.stopping.mode is not Mode.RUN)
         elif running.intent is None and control.verb in INTENTS:
             self._agenda.take_in(self._attempts.end(control.task_id, INTENTS[control.verb]))
             self.ask_again_at = self._clock.monotonic() + ASK_AGAIN
@@ -124,4 +135,5 @@ class Wishes:
                 self._ran_out()
                 return
             self._agenda.stirred = True
+        self._freezing.forget(control)
         self._agenda.obeyed.append(control.id)

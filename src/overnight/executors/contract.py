@@ -18,7 +18,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from overnight.core.endings import AttemptKey, Ended, Ending, Evidence, Lost
+from overnight.core.endings import AttemptKey, Ended, Ending, Evidence, Froze, Lost
 from overnight.core.resources import Granted
 from overnight.core.task import Action
 
@@ -29,13 +29,17 @@ __all__ = [
     "Event",
     "Evidence",
     "Executor",
+    "Froze",
     "Lost",
     "Offer",
+    "Over",
     "Spec",
 ]
 
 
-Event = Ended | Lost
+#: The last word about an attempt.
+Over = Ended | Lost
+Event = Over | Froze
 
 
 class Spec(msgspec.Struct, frozen=True, array_like=True):
@@ -68,7 +72,7 @@ class Offer(NamedTuple):
 class Executor(Protocol):
     """Runs attempts in slots, one at a time in each."""
 
-    def open(self, *, fence: int, left_open: Sequence[AttemptKey]) -> list[Event]:
+    def open(self, *, fence: int, left_open: Sequence[AttemptKey]) -> list[Over]:
         """Start the workers, and say what became of the attempts that an earlier engine left open.
 
         Every key of `left_open` is answered by exactly one event, and only after no process of it
@@ -95,6 +99,14 @@ class Executor(Protocol):
 
         Events tell what became of them; one that ends by itself in the meantime says so. A key that
         is not running here is ignored.
+        """
+
+    def freeze(self, key: AttemptKey, *, frozen: bool) -> None:
+        """Ask that this attempt stands still with its whole tree, or goes on; its time limits stand still with it.
+
+        A `Froze` tells when it does. There is none of an attempt that has not begun or has ended; one that is
+        asked about twice may be told of twice. What is frozen is ended like any other, and never outlives `close`,
+        this process or its worker.
         """
 
     def started(self, key: AttemptKey) -> float | None:

@@ -6,18 +6,24 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from overnight.core.lanes import EVERY_QUEUE, QueueView
+from overnight.core.claims import Role
+from overnight.core.lanes import EVERY_QUEUE, OPEN_A_SLOT, QueueView, switch_of
 from overnight.core.states import FINAL, TaskState
 from overnight.core.task import ActionKind, Task
 from overnight.core.why import Around, Before, Engine, Steps
 from overnight.core.workflow.model import packed
 from overnight.core.workflow.plan import plan_of
 from overnight.core.workflow.records import Family
+from overnight.monitor.frozen import Frozen
 from overnight.monitor.snapshot import EngineState, take
 from overnight.store.contract import Query, Queue, Store, Storm
 
-_ENGINES = {
+#: Each of them, so that a new one is not forgotten.
+ENGINES: Mapping[EngineState, Engine] = {
     EngineState.STOPPED: Engine.NONE,
+    EngineState.STARTING: Engine.STARTING,
+    EngineState.RESTARTING: Engine.RESTARTING,
+    EngineState.RUNNING: Engine.WORKING,
     EngineState.PAUSED: Engine.PAUSED,
     EngineState.STOPPING: Engine.STOPPING,
     EngineState.SILENT: Engine.SILENT,
@@ -41,23 +47,29 @@ def look(store: Store, home: Path, task: Task, totals: Mapping[str, float], *, n
     running = _running(store)
     queues = {queue.name: queue for queue in store.queues()}
     mine = queues.get(task.queue, Queue(task.queue))
+    orders = store.orders()
     owners = {one.task_id: one.owner for one in store.popped()} if task.state is TaskState.RUNNING else {}
     return Around(
         now=now,
-        engine=_ENGINES.get(picture.engine.state, Engine.WORKING),
+        engine=ENGINES[picture.engine.state],
         engine_why=picture.engine.why,
         slots=picture.engine.slots,
         running=len(running),
         running_in_queue=sum(one.queue == task.queue for one in running),
         queue=_view(mine),
+        workflow=_view(queues[switch]) if (switch := switch_of(task.workflow)) in queues else None,
         every_queue=_view(queues[EVERY_QUEUE]) if EVERY_QUEUE in queues else None,
         storm=_storm(store, task),
+        is_defined=not task.workflow or task.workflow in orders.workflows,
+        open_workflows=sum(lane.running for lane in orders.lanes if lane.role is Role.WORKFLOW),
+        most_open=None if picture.engine.slots is None else OPEN_A_SLOT * picture.engine.slots,
         rate=mine.rate,
         totals=totals,
         used=_used(running),
         owner=owners.get(task.id, ""),
         steps=_steps(store, task),
         before=_before(store, task) if task.state is TaskState.WAITING and task.blockers else (),
+        frozen_since=Frozen(home).since(task) if task.state is TaskState.RUNNING else None,
         parent=None if task.parent_id is None else store.get(task.parent_id).state,
     )
 

@@ -22,6 +22,7 @@ from overnight.core.supervision import Report
 from overnight.core.task import Action, ActionKind, Task
 from overnight.host.lock import Owner, read_owner
 from overnight.host.processes import alive
+from overnight.monitor.frozen import Frozen
 from overnight.monitor.heartbeats import Beat, last_beat
 from overnight.monitor.progress import Progress, reports
 from overnight.store.contract import Counts, Query, Store, Storm
@@ -136,6 +137,8 @@ class RunningView(msgspec.Struct, frozen=True):
     report: Progress | None = None
     #: It ran when its engine ended. Nobody works on it until the next one starts.
     interrupted: bool = False
+    #: Since when it stands still, POSIX seconds; None while it does not.
+    frozen_since: float | None = None
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -282,6 +285,7 @@ def _running(store: Store, home: Path, now: float, going_on: set[int] | None) ->
     actions = store.actions({task.action_id for task in tasks})
     steps = _running_steps(store) if any(one.kind is ActionKind.WORKFLOW for one in actions.values()) else {}
     told = reports(home / "spool") if tasks else {}
+    frozen = Frozen(home)
     return [
         RunningView(
             task,
@@ -292,6 +296,7 @@ def _running(store: Store, home: Path, now: float, going_on: set[int] | None) ->
                 (found for one in (task, *steps.get(task.id, ())) if (found := told.get((one.id, one.attempt)))), None
             ),
             interrupted=_is_idle(task, going_on),
+            frozen_since=frozen.since(task),
         )
         for task in tasks
     ]

@@ -21,8 +21,11 @@ from typing import Protocol
 
 import msgspec
 
+from overnight.core.answers import Acted, Added, Discrepancy, Forgotten, Known, OutboxRow, Survey
 from overnight.core.claims import Claim, Claimed, Lane, OpenAttempt, Opened, Rested, Turn
+from overnight.core.edits import Change, Edited
 from overnight.core.events import Event
+from overnight.core.scores import Group
 from overnight.core.states import TaskState
 from overnight.core.storms import Storm
 from overnight.core.task import Action, Attempt, NewTask, Task
@@ -81,27 +84,6 @@ class Selector(msgspec.Struct, frozen=True):
     #: Fingerprint of the error.
     cause: str | None = None
     everything: bool = False
-
-
-class Added(msgspec.Struct, frozen=True):
-    """What `add` did: the new ids, in the order of the tasks given."""
-
-    ids: list[int]
-    #: With `unique`: the ids of equal tasks that were there already.
-    known: list[int] = []
-    #: The id of each task given, whether it is new or was there already.
-    at: list[int] = []
-
-
-class Known(msgspec.Struct, frozen=True):
-    """An existing task with the identity that was asked for."""
-
-    position: int
-    id: int
-    state: TaskState
-    stamp: str
-    #: Whether it is done in the very way that is asked for: options, priority, queue and needs.
-    is_as_asked: bool = True
 
 
 class Queue(msgspec.Struct, frozen=True):
@@ -192,48 +174,6 @@ class Query(msgspec.Struct, frozen=True):
     steps: bool = False
 
 
-class Survey(msgspec.Struct, frozen=True):
-    """What one page of tasks refers to. `last` is the id of its last task; None when there are no more."""
-
-    actions: frozenset[int]
-    #: Segments in which outputs of their attempts lie.
-    segments: frozenset[str]
-    last: int | None
-
-
-class Forgotten(msgspec.Struct, frozen=True):
-    """How many tasks of one page were forgotten, and the id of its last task; None when there are no more."""
-
-    count: int
-    last: int | None
-
-
-class OutboxRow(msgspec.Struct, frozen=True):
-    """Events of one transaction: JSON lines without their numbers."""
-
-    id: int
-    count: int
-    lines: bytes
-
-
-class Acted(msgspec.Struct, frozen=True):
-    """What an action reached: tasks changed at once, and running ones for which the engine was asked."""
-
-    changed: int
-    asked: int
-    #: The ids touched, changed ones first; at most 10,000.
-    ids: list[int]
-
-
-class Discrepancy(msgspec.Struct, frozen=True):
-    """Something that does not balance. Always a bug or damage. `kind`: by which comparison it was found."""
-
-    what: str
-    expected: str
-    found: str
-    kind: str = ""
-
-
 class Store(Protocol):
     """The store of one home."""
 
@@ -295,6 +235,12 @@ class Store(Protocol):
 
         What is done to a workflow task reaches its steps, by the table in `core.workflow.cascades`; what is done to a
         step reaches those that wait for it. `restart`: names of steps from which a retry begins anew.
+        """
+
+    def edit(self, selector: Selector, change: Change, *, now: float, by: str, dry_run: bool = False) -> Edited:
+        """Change selected tasks that are still to run, by the rules of `core.edits`.
+
+        What is as it is to be already is no change. With `dry_run` all is found out and nothing is written.
         """
 
     def remove(self, selector: Selector, *, now: float, by: str) -> int:
@@ -452,6 +398,9 @@ class Store(Protocol):
 
     def attempts(self, task_id: int) -> list[Attempt]:
         """The ended attempts of a task, in order."""
+
+    def scored(self, newest: int) -> list[Group]:
+        """So many of the newest tasks and steps, counted by what `core.scores` asks for."""
 
     def actions(self, ids: Iterable[int]) -> dict[int, Action]:
         """Actions by id."""

@@ -19,7 +19,7 @@ import msgspec
 
 from overnight.core.endings import AttemptKey, Ending, Evidence, Lost
 from overnight.core.task import Action, ActionKind, NewTask
-from overnight.executors.contract import Event, Spec
+from overnight.executors.contract import Over, Spec
 from overnight.host.clock import SystemClock
 from overnight.store.copies.making import Order, make
 from overnight.store.copies.manifest import NAME as MANIFEST
@@ -143,7 +143,7 @@ def _crashes(place: Path, dice: random.Random) -> Iterator[Struck]:
 class _Forgetful(FakeWorld):
     """Takes what was killed for what never began."""
 
-    def testimony(self, key: AttemptKey) -> Event:
+    def testimony(self, key: AttemptKey) -> Over:
         found = super().testimony(key)
         return Lost(*key, Evidence.NEVER_STARTED) if isinstance(found, Lost) else found
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 
-from overnight.core.endings import AttemptKey, Ended, Ending, Evidence, Lost
+from overnight.core.endings import AttemptKey, Ended, Ending, Evidence, Froze, Lost
 from overnight.core.task import Action
-from overnight.executors.contract import Event, Offer, Spec
+from overnight.executors.contract import Event, Offer, Over, Spec
 from overnight.testing.clock import FakeClock
 from overnight.testing.world import FakeWorld, Play
 
@@ -38,6 +38,8 @@ class FakeExecutor:
         self._queues: dict[int, deque[tuple[Spec, Action]]] = {slot: deque() for slot in range(slots)}
         self._current: dict[int, tuple[Spec, Action, Play, float]] = {}
         self._leaving: set[int] = set()
+        #: Seconds that frozen attempts still have to run, by slot.
+        self._frozen: dict[int, float] = {}
         self._events: list[Event] = []
         #: Every attempt that has begun, in order: the ledger of a test.
         self.begun: list[AttemptKey] = []
@@ -47,7 +49,7 @@ class FakeExecutor:
         self.outputs: dict[str, float] = {}
         self.closed = False
 
-    def open(self, *, fence: int, left_open: Sequence[AttemptKey]) -> list[Event]:  # noqa: ARG002 - contract
+    def open(self, *, fence: int, left_open: Sequence[AttemptKey]) -> list[Over]:  # noqa: ARG002 - contract
         self._world.kill()
         events = [self._world.testimony(key) for key in left_open]
         self.unacknowledged += events
@@ -88,12 +90,22 @@ class FakeExecutor:
             if spec.key in keys:
                 self._end(slot, msgspec.structs.replace(play, ending=Ending.CANCELLED, dies=False))
 
+    def freeze(self, key: AttemptKey, *, frozen: bool) -> None:
+        for slot, (spec, action, play, ends_at) in list(self._current.items()):
+            if spec.key == key:
+                left = self._frozen.pop(slot, None)
+                if frozen:
+                    self._frozen[slot] = ends_at - self._clock.monotonic() if left is None else left
+                elif left is not None:
+                    self._current[slot] = (spec, action, play, self._clock.monotonic() + left)
+                self._events.append(Froze(*key, frozen))
+
     def started(self, key: AttemptKey) -> float | None:
         return self._world.began_at(key)
 
     def events(self) -> list[Event]:
         for slot, (_, _, play, ends_at) in list(self._current.items()):
-            if ends_at <= self._clock.monotonic():
+            if slot not in self._frozen and ends_at <= self._clock.monotonic():
                 self._end(slot, play)
         self._let_go()
         events, self._events = self._events, []
@@ -102,6 +114,7 @@ class FakeExecutor:
 
     def _end(self, slot: int, play: Play) -> None:
         spec, _, _, _ = self._current.pop(slot)
+        self._frozen.pop(slot, None)
         if play.dies or play.stuck:
             self._world.kill([spec.key])
             evidence = Evidence.STUCK if play.stuck else Evidence.STARTED
@@ -130,7 +143,8 @@ class FakeExecutor:
         """Monotonic moment at which the next attempt ends."""
         if self._events:
             return self._clock.monotonic()
-        return min((ends_at for *_, ends_at in self._current.values()), default=None)
+        running = (one for slot, one in self._current.items() if slot not in self._frozen)
+        return min((ends_at for *_, ends_at in running), default=None)
 
     def ack(self) -> None:
         self._world.forget(event.key for event in self.unacknowledged)

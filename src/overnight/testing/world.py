@@ -10,7 +10,7 @@ import msgspec
 
 from overnight.core.endings import AttemptKey, Ended, Ending, Evidence, Lost
 from overnight.core.states import ErrorClass
-from overnight.executors.contract import Event
+from overnight.executors.contract import Over
 from overnight.testing.clock import FakeClock
 
 
@@ -89,7 +89,7 @@ class FakeWorld:
         """When an attempt began, POSIX seconds; None when it has not."""
         return self._began_at.get(key)
 
-    def testimony(self, key: AttemptKey) -> Event:
+    def testimony(self, key: AttemptKey) -> Over:
         """What can be known of an attempt that an engine left open."""
         return self._kept.get(key) or Lost(*key, Evidence.STARTED if key in self._began_at else Evidence.NEVER_STARTED)
 

@@ -17,7 +17,7 @@ import msgspec
 
 from overnight.core.errors import DiskFullError
 from overnight.core.task import Action
-from overnight.executors.contract import AttemptKey, Event, Offer, Spec
+from overnight.executors.contract import AttemptKey, Event, Offer, Over, Spec
 from overnight.executors.local import output as stored_output
 from overnight.executors.local import recovery
 from overnight.executors.local.containment import RECORD, Containment, Isolation
@@ -98,7 +98,7 @@ class LocalExecutor:
         self._ringer.setblocking(False)
         self._selector.register(self._bell, selectors.EVENT_READ, self._on_bell)
 
-    def open(self, *, fence: int, left_open: Sequence[AttemptKey]) -> list[Event]:  # noqa: ARG002 - marks carry the attempt, which is a fence
+    def open(self, *, fence: int, left_open: Sequence[AttemptKey]) -> list[Over]:  # noqa: ARG002 - marks carry the attempt, which is a fence
         try:
             return self._open(left_open)
         except OSError as error:
@@ -110,7 +110,7 @@ class LocalExecutor:
                 hint="make room and try again; what was recorded before is safe",
             ) from error
 
-    def _open(self, left_open: Sequence[AttemptKey]) -> list[Event]:
+    def _open(self, left_open: Sequence[AttemptKey]) -> list[Over]:
         for directory in self._directories:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Whoever started us may have it ignored; then the kernel would keep no exit status for us.
@@ -126,7 +126,7 @@ class LocalExecutor:
         self.resize(self._wanted)
         return events
 
-    def _recover(self, left_open: Sequence[AttemptKey]) -> list[Event]:
+    def _recover(self, left_open: Sequence[AttemptKey]) -> list[Over]:
         """See everything of an earlier engine dead, and what became of its attempts."""
         cookie = f"OVERNIGHT_COOKIE={self._place.cookie}".encode()
         stuck = sweep(cookie, seconds=SWEEP, patience=PATIENCE, patient_with=b"OVERNIGHT_ROLE=keeper")
@@ -154,6 +154,10 @@ class LocalExecutor:
         for slot in [*self._slots.values(), *self._leaving.values()]:
             for key in keys:
                 slot.cancel(key, grace)
+
+    def freeze(self, key: AttemptKey, *, frozen: bool) -> None:
+        for slot in [*self._slots.values(), *self._leaving.values()]:
+            slot.freeze(key, frozen=frozen)
 
     def started(self, key: AttemptKey) -> float | None:
         for slot in [*self._slots.values(), *self._leaving.values()]:

@@ -39,7 +39,21 @@ from overnight.executors.local.running_command import RunningCommand, readable
 from overnight.executors.local.segments import Recording, Segments
 from overnight.executors.local.spool import Spool
 from overnight.executors.local.walls import Walls
-from overnight.executors.local.wire import Cancel, Close, GoOn, Line, Message, Ping, Report, Resume, Run, adopt, encode
+from overnight.executors.local.wire import (
+    Cancel,
+    Close,
+    Freeze,
+    GoOn,
+    HasFrozen,
+    Line,
+    Message,
+    Ping,
+    Report,
+    Resume,
+    Run,
+    adopt,
+    encode,
+)
 from overnight.host import namespaces
 from overnight.host.clock import SystemClock
 from overnight.host.processes import set_subreaper
@@ -216,6 +230,8 @@ class Keeper:
         message = self._control.receive()
         if isinstance(message, Cancel):
             self._cancel(message)
+        elif isinstance(message, Freeze):
+            self._freeze(message)
         elif isinstance(message, Close):
             self._close()
         elif isinstance(message, Resume):
@@ -238,6 +254,17 @@ class Keeper:
             self.runners.cancel(cancel)
         elif running is not None and running.key == (cancel.task_id, cancel.attempt):
             running.end(Ending.CANCELLED, cancel.grace, _clock.monotonic())
+
+    def _freeze(self, freeze: Freeze) -> None:
+        running = self._running
+        if freeze.ring == Ring.RUNNER:
+            done = self.runners.freeze(freeze)
+        elif running is not None and running.key == (freeze.task_id, freeze.attempt):
+            done = running.freeze(self) if freeze.frozen else running.thaw()
+        else:
+            return
+        if done:
+            self.tell(HasFrozen(freeze.task_id, freeze.attempt, freeze.frozen))
 
     def _close(self) -> None:
         self._closing = True

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from overnight.core.endings import AttemptKey, Ended, Ending, Evidence, Lost
-from overnight.executors.contract import Event
+from overnight.executors.contract import Over
 from overnight.executors.local.marks import Mark, State, open_slot, slots_in
 from overnight.executors.local.stuck import Stuck, words_about
 from overnight.executors.local.track import Key, outcomes
@@ -27,7 +27,7 @@ class _Recovered(msgspec.Struct):
     lost: list[Lost]
 
 
-def resolve(marks: Path, spool: Path, left_open: Sequence[AttemptKey]) -> list[Event]:
+def resolve(marks: Path, spool: Path, left_open: Sequence[AttemptKey]) -> list[Over]:
     """One event for each attempt. No process of that time is alive any more.
 
     A mark from before the machine was started again proves an end, and nothing else: a missing start
@@ -43,7 +43,7 @@ def resolve(marks: Path, spool: Path, left_open: Sequence[AttemptKey]) -> list[E
     ]
 
 
-def hold_the_stuck(marks: Path, events: Sequence[Event], stuck: Sequence[Stuck]) -> list[Event]:
+def hold_the_stuck(marks: Path, events: Sequence[Over], stuck: Sequence[Stuck]) -> list[Over]:
     """Say of which lost attempts processes of that time could not be seen dead."""
     if not stuck:
         return list(events)
@@ -69,7 +69,7 @@ def _slots(marks: Path) -> dict[Key, int]:
     return found
 
 
-def remember(spool: Path, events: Sequence[Event]) -> None:
+def remember(spool: Path, events: Sequence[Over]) -> None:
     """Keep what `resolve` found; then the spools of that time can go."""
     recovered = _Recovered(
         [event for event in events if isinstance(event, Ended)], [event for event in events if isinstance(event, Lost)]
@@ -93,12 +93,12 @@ def begun(marks: Path) -> list[Key]:
     return sorted(places)
 
 
-def _earlier(spool: Path) -> dict[Key, Event]:
+def _earlier(spool: Path) -> dict[Key, Over]:
     try:
         recovered = msgspec.msgpack.decode((spool / FILE).read_bytes(), type=_Recovered)
     except FileNotFoundError:
         return {}
-    events: list[Event] = [*recovered.ended, *recovered.lost]
+    events: list[Over] = [*recovered.ended, *recovered.lost]
     return {event.key: event for event in events}
 
 
@@ -113,7 +113,7 @@ def _places(marks: Path) -> tuple[dict[Key, Mark], bool]:
     return places, slots > 0 and boot == boot_id()
 
 
-def _from_mark(key: AttemptKey, mark: Mark | None, *, trusted: bool) -> Event:
+def _from_mark(key: AttemptKey, mark: Mark | None, *, trusted: bool) -> Over:
     if mark is None:
         return Lost(*key, Evidence.NEVER_STARTED if trusted else Evidence.STARTED)
     if mark.state == State.TRIVIAL:

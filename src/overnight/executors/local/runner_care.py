@@ -31,8 +31,9 @@ from overnight.executors.local.running_command import readable
 from overnight.executors.local.segments import Segments
 from overnight.executors.local.spool import Spool
 from overnight.executors.local.walls import Walls
-from overnight.executors.local.wire import Cancel, Line, Message, Run, RunnerGone, RunnerReport, encode, unpack
+from overnight.executors.local.wire import Cancel, Freeze, Line, Message, Run, RunnerGone, RunnerReport, encode, unpack
 from overnight.host.clock import SystemClock
+from overnight.host.freezing import Stillness
 from overnight.host.processes import Exit
 from overnight.host.purge import purge, strays
 
@@ -95,6 +96,9 @@ class RunnerCare:
         self._frame = b""
         self._status: int | None = None
         self._look_at = 0.0
+        #: While what runs is frozen, and since when, monotonic.
+        self._still: Stillness | None = None
+        self._frozen_at = 0.0
         self._closing = False
         #: When the next runner may start; None: now, or when the engine has said so.
         self._resume_at: float | None = None
@@ -192,7 +196,9 @@ class RunnerCare:
     # -- looking -----------------------------------------------------------------------------
 
     def due(self) -> float | None:
-        """When to look again, monotonic; None when there is no runner."""
+        """When to look again, monotonic; None when there is no runner, or it is frozen."""
+        if self._still is not None:
+            return None
         return self._look_at if self._pid else self._resume_at
 
     def look(self, moment: float) -> None:
@@ -224,6 +230,7 @@ class RunnerCare:
         if printed > self._max_output and self._watch.ending is None:
             moment = _clock.monotonic()
             self._watch.end(Ending.OUTPUT, mark, self._marks.position(), mark.grace, moment)
+            self._thaw()
             self._look_at = 0.0
 
     # -- ending ------------------------------------------------------------------------------
@@ -231,7 +238,34 @@ class RunnerCare:
     def cancel(self, cancel: Cancel) -> None:
         """End an attempt of the runner, if need be when it begins."""
         self._watch.cancel(cancel)
+        self._thaw()  # what cannot run cannot end itself well
         self._look_at = 0.0
+
+    def freeze(self, freeze: Freeze) -> bool:
+        """Let the attempt stand still with the runner, or go on. False when it is not the one that runs."""
+        if not freeze.frozen:
+            self._thaw()
+            return True
+        if not self._pid or self._status is not None or self._watch.ending is not None:
+            return False
+        if self._still is None:
+            self._still = Stillness(os.getpid(), self._desk.pids())
+            self._frozen_at = _clock.monotonic()
+        # Now it cannot end any more: was it still the one when it stopped?
+        mark = self._marks.read(Ring.RUNNER, freeze.position)
+        if mark.key == (freeze.task_id, freeze.attempt) and mark.state == State.STARTED:
+            self._look_at_marks(self._frozen_at)  # its time counts until here
+            if self._watch.ending is None:
+                return True
+        self._thaw()
+        return False
+
+    def _thaw(self) -> None:
+        if self._still is not None:
+            self._still.end()
+            self._still = None
+            self._watch.rested(_clock.monotonic() - self._frozen_at)
+            self._look_at = 0.0
 
     def _signal(self, number: int) -> None:
         if self._status is not None:
@@ -247,6 +281,7 @@ class RunnerCare:
         self._closing = True
         if not self._pid:
             return
+        self._thaw()
         moment = _clock.monotonic()
         position = self._marks.position()
         mark = self._marks.read(Ring.RUNNER, position)
@@ -264,6 +299,7 @@ class RunnerCare:
 
     def _on_exit(self) -> None:
         assert self._exit is not None  # noqa: S101 - watched only while there is one
+        self._thaw()  # it was killed while it was frozen
         self._desk.unwatch(self._exit.fileno())
         self._exit.close()
         self._exit = None

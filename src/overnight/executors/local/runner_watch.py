@@ -76,6 +76,8 @@ class RunnerWatch:
         self._cancels: dict[tuple[int, int], Cancel] = {}
         self._watch: Watch | None = None
         self._position = -1
+        #: Seconds that the attempt of the moment was frozen.
+        self._rested = 0.0
         self._lag_told = -1
         self.ending: BeingEnded | None = None
         #: Since when the runner should be dead and is not, monotonic.
@@ -85,6 +87,7 @@ class RunnerWatch:
         """A new runner, whose functions have these limits besides those in their marks."""
         self._limits = limits
         self._watch, self._position, self.ending, self.stuck_since = None, -1, None, None
+        self._rested = 0.0
 
     @property
     def peak(self) -> int | None:
@@ -98,7 +101,7 @@ class RunnerWatch:
         runs = mark.state == State.STARTED
         again = moment + (LOOK_WHILE_BUSY if runs or position != self._position else LOOK)
         if position != self._position:
-            self._position, self._watch = position, None
+            self._position, self._watch, self._rested = position, None, 0.0
         self._cancels = {key: cancel for key, cancel in self._cancels.items() if self._still_to_begin(cancel, moment)}
         if self._cancels:
             again = moment + LOOK_FOR_START
@@ -106,11 +109,17 @@ class RunnerWatch:
             again = min(again, self._judge(mark, moment))
         return self._press(self.ending, moment) if self.ending is not None else again
 
+    def rested(self, seconds: float) -> None:
+        """What runs has been frozen for so long: its limits stood still with it."""
+        self._rested += seconds
+        if self._watch is not None:
+            self._watch.rested(seconds)
+
     def _judge(self, mark: Mark, moment: float) -> float:
         if self._position != self._lag_told and moment - mark.start > LAGGING:
             self._lag_told = self._position
             self._witness.tell(Lag())
-        over = mark.start + mark.limit if mark.limit >= 0 else moment + LOOK
+        over = mark.start + mark.limit + self._rested if mark.limit >= 0 else moment + LOOK
         if mark.limit >= 0 and moment >= over:
             self.end(Ending.TIMEOUT, mark, self._position, mark.grace, moment)
             return moment
@@ -119,7 +128,7 @@ class RunnerWatch:
         return min(over, self._look_at_tree(mark, moment))
 
     def _look_at_tree(self, mark: Mark, moment: float) -> float:
-        watch = self._watch = self._watch or Watch(self._limits, mark.start)
+        watch = self._watch = self._watch or Watch(self._limits, mark.start + self._rested)
         if moment >= watch.due:
             usage = self._witness.measure(self._limits.memory_bytes)
             signs = (self._printed(), self._witness.signs())

@@ -7,6 +7,7 @@ grace as well, for the shell in front dies at once and the work behind it may ha
 
 from __future__ import annotations
 
+import os
 import signal
 from typing import Protocol
 
@@ -22,6 +23,7 @@ from overnight.executors.local.main_process import MAXRSS_UNIT, MainProcess
 from overnight.executors.local.pipes import Pipes
 from overnight.executors.local.segments import Recording
 from overnight.host.clock import SystemClock
+from overnight.host.freezing import Stillness
 from overnight.host.processes import peak_of_memory
 from overnight.host.purge import purge, strays
 
@@ -83,6 +85,11 @@ class RunningCommand:
         self._start = start
         #: When something must be done to it, monotonic; None: nothing is planned.
         self.due: float | None = None if template.first_due is None else start + template.first_due
+        #: While it is frozen, and since when, monotonic; seconds that it was so before.
+        self._still: Stillness | None = None
+        self._frozen_at = 0.0
+        self._due_then: float | None = None
+        self._rested = 0.0
         #: Made at the first look: most commands have ended by then.
         self._watch: Watch | None = None
         self._why: Ending | None = None
@@ -115,6 +122,28 @@ class RunningCommand:
         if self.recording.printed > self._template.max_output and self._why is None:
             self.end(Ending.OUTPUT, None, _monotonic())
 
+    def freeze(self, desk: Desk) -> bool:
+        """Let its whole tree stand still, and its limits with it. Whether it does: one that is ending does not."""
+        if self._still is None:
+            if self._why is not None or self.over or self.main.has_ended():
+                return False
+            self._frozen_at, self._due_then = _monotonic(), self.due
+            self._still = Stillness(os.getpid(), desk.others())
+            self.due = None
+        return True
+
+    def thaw(self) -> bool:
+        """Let it go on, if it is frozen."""
+        if self._still is not None:
+            self._still.end()
+            self._still = None
+            moment = _monotonic()
+            self._rested += moment - self._frozen_at
+            if self._watch is not None:
+                self._watch.rested(moment - self._frozen_at)
+            self.due = moment if self._due_then is not None else None
+        return True
+
     def end(self, why: Ending, grace: float | None, moment: float) -> None:
         """TERM now, KILL after `grace` seconds (None: as its action says). A second call only hurries."""
         kill_at = moment + (self._grace if grace is None else grace)
@@ -127,13 +156,17 @@ class RunningCommand:
         self._kill_at = self.due = kill_at
         if self._watch is not None:
             self.due = min(kill_at, moment + SHORTEST_PAUSE)
-        for number in (signal.SIGTERM, signal.SIGCONT):
-            self._signal(number)
+        self._signal(signal.SIGTERM)
+        if self._still is not None:  # they can answer only when they run, and the signal waits for them
+            due = self.due
+            self.thaw()
+            self.due = due
+        self._signal(signal.SIGCONT)
 
     def act(self, moment: float, desk: Desk) -> None:
         """What was due is due now: an end, or a look at its tree."""
         limit = self._template.limit
-        if self._why is None and 0 <= limit <= moment - self._start:
+        if self._why is None and 0 <= limit <= moment - self._start - self._rested:
             self.end(Ending.TIMEOUT, None, moment)
         elif self._why is None:
             self._look(moment, desk)
@@ -143,7 +176,7 @@ class RunningCommand:
             self._kill(moment)
 
     def _look(self, moment: float, desk: Desk) -> None:
-        watch = self._watch = self._watch or Watch(self._template.limits, self._start)
+        watch = self._watch = self._watch or Watch(self._template.limits, self._start + self._rested)
         usage = desk.measure(self._template.limits.memory_bytes)
         signs = (self.recording.printed, desk.signs())
         why = watch.look(usage, signs, moment=moment, cost=_monotonic() - moment)
@@ -151,7 +184,7 @@ class RunningCommand:
             self.end(why, None, moment)
         else:
             limit = self._template.limit
-            self.due = min(watch.due, self._start + limit) if limit >= 0 else watch.due
+            self.due = min(watch.due, self._start + self._rested + limit) if limit >= 0 else watch.due
 
     def _runs_away(self, desk: Desk) -> bool:
         """The grace is for cleaning up: whoever eats on in it has none."""
@@ -171,6 +204,7 @@ class RunningCommand:
 
     def main_ended(self, moment: float) -> None:
         """The main process has ended: take its status, from it alone."""
+        self.thaw()  # it was killed while it was frozen: what is left may answer
         end = self.main.take()
         self._code = end.code
         self._seconds = moment - self._start

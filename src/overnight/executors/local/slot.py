@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from overnight.core.endings import Ended, Ending, Evidence, Lost
+from overnight.core.endings import Ended, Ending, Evidence, Froze, Lost
 from overnight.core.resources import Granted
 from overnight.core.states import ErrorClass
 from overnight.core.task import Action, ActionKind
@@ -28,7 +28,9 @@ from overnight.executors.local.track import Key, Sender, Track
 from overnight.executors.local.wire import (
     Cancel,
     Close,
+    Freeze,
     GoOn,
+    HasFrozen,
     Lag,
     Line,
     Ping,
@@ -281,6 +283,8 @@ class Slot:
                     self._useful = True
                     self._pausing |= any(one.exit_code == EXIT_DONE_AND_STOP for one in message.ended)
                     self._tell(self._commands.told(message))
+                elif isinstance(message, HasFrozen):
+                    self._tell([Froze(message.task_id, message.attempt, message.frozen)])
                 elif isinstance(message, RunnerReport):
                     self._tell(self._calls.told_by_keeper(message.ended))
                 elif isinstance(message, RunnerGone):
@@ -382,6 +386,12 @@ class Slot:
                 if self.ready:
                     self._control.send(Cancel(*key, track.ring, track.outstanding[key][0], grace))
         self.feed()
+
+    def freeze(self, key: Key, *, frozen: bool) -> None:
+        """Ask that this attempt stands still, or goes on, if a worker has it."""
+        for track in self._tracks.values():
+            if key in track.outstanding and self.ready:
+                self._control.send(Freeze(*key, track.ring, track.outstanding[key][0], frozen))
 
     def _hurry(self, grace: float) -> None:
         """Somebody waits for the end of what runs: a keeper that is stopped must not make him wait for long."""

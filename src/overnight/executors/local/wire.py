@@ -109,7 +109,25 @@ class GoOn(msgspec.Struct, array_like=True, tag=10):
     """What a command asked for by its exit status has been heeded: whatever is left for the keeper may begin."""
 
 
-Message = Run | Cancel | Close | Resume | Report | RunnerReport | RunnerGone | Lag | Ping | GoOn
+class Freeze(msgspec.Struct, array_like=True, tag=11):
+    """Let this attempt stand still, or go on."""
+
+    task_id: int
+    attempt: int
+    ring: int
+    position: int
+    frozen: bool
+
+
+class HasFrozen(msgspec.Struct, array_like=True, tag=12):
+    """It does."""
+
+    task_id: int
+    attempt: int
+    frozen: bool
+
+
+Message = Run | Cancel | Close | Resume | Report | RunnerReport | RunnerGone | Lag | Ping | GoOn | Freeze | HasFrozen
 _decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
 encode = msgspec.msgpack.Encoder().encode
 

@@ -15,6 +15,7 @@ import msgspec
 
 from overnight.core.durations import iso
 from overnight.core.gates import Reading
+from overnight.core.lanes import is_queue
 from overnight.core.states import TaskState
 from overnight.core.task import Task, text
 from overnight.store.contract import Query, Store
@@ -104,7 +105,7 @@ def _queues(store: Store) -> dict[str, Any]:
     by_state = {state: store.tasks(Query(states=(state,), limit=LISTED)) for state in _UNFINISHED}
     return {
         "counts": _counts(store, None),
-        "queues": {queue.name: _counts(store, queue.name) for queue in store.queues()},
+        "queues": {queue.name: _counts(store, queue.name) for queue in store.queues() if is_queue(queue.name)},
         **{str(state): [_task(task) for task in tasks] for state, tasks in by_state.items()},
     }
 

@@ -111,7 +111,7 @@ def act_within(
 
     kin = Kin(connection, transaction, plans, ask_about, now=now, by=by)
     for way in WAYS[verb]:
-        for piece in _choose(database, selector, way.source, way.only):
+        for piece in choose(database, selector, way.source, way.only):
             _step(connection, transaction, way, piece, now=now, by=by)
             kin.done_to(verb, piece, way.target, restart)
             changed += len(piece)
@@ -139,7 +139,7 @@ def _act_on_running(
     asked: list[int] = []
     if verb is Verb.RELEASE:
         return changed, asked
-    for piece in _choose(database, selector, _S.RUNNING):
+    for piece in choose(database, selector, _S.RUNNING):
         ids = [row[0] for row in piece]
         begun = set(kin.with_steps(ids))
         for task_id in ids:
@@ -151,13 +151,18 @@ def _act_on_running(
     return changed, asked
 
 
-def _choose(database: Database, selector: Selector, state: TaskState, only: str = "TRUE") -> Iterator[list[Row]]:
-    """The selected tasks of one state, a piece at a time: id, lane id, 1 for a step, attempt, generation."""
+def choose(
+    database: Database, selector: Selector, state: TaskState, only: str = "TRUE", *, stay: bool = False
+) -> Iterator[list[Row]]:
+    """The selected tasks of one state, a piece at a time: id, lane id, 1 for a step, attempt, generation.
+
+    `stay`: the caller may leave them in the state that they are in.
+    """
     condition = selecting.of_selector(selector, state)
     if condition is None:
         return
     where, bindings = condition
-    order = "" if _in_lanes(selector, state) else "AND id > ? ORDER BY id"
+    order = "" if _in_lanes(selector, state) and not stay else "AND id > ? ORDER BY id"
     sql = f"""SELECT id, lane_id, parent_id IS NOT NULL, attempt, generation FROM tasks
         WHERE {where} AND {only} {order} LIMIT {PIECE}"""  # noqa: S608  # values are bound
     last = 0
@@ -251,7 +256,7 @@ def remove(database: Database, lanes: Lanes, plans: Plans, selector: Selector, *
     with database.write("remove") as transaction:
         advance = Advance(database.connection, transaction, plans, now=now, at=at)
         for state in REMOVABLE:
-            for piece in _choose(database, selector, state):
+            for piece in choose(database, selector, state):
                 if state is _S.HELD and advance.has_edges:  # what waits for it would wait for ever
                     advance.follow([End(row[0], 0, _S.CANCELLED, moved=False) for row in piece])
                 forget(database.connection, transaction, piece, state, at=at, by=by)

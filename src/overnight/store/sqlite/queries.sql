@@ -50,6 +50,35 @@ SELECT t.state, t.lane_id, t.action_id, t.priority
  WHERE t.id = ?1 AND t.parent_id IS NULL AND a.identity = ?2
    AND (t.state = 'waiting' OR t.state = 'pending' OR t.state = 'failed');
 
+-- name: to_edit
+-- As above, of what a person edits. What has been begun goes on as it was begun.
+SELECT t.state, t.lane_id, t.action_id, t.priority
+  FROM tasks AS t
+  JOIN actions AS a ON a.id = t.action_id
+ WHERE t.id = ?1 AND t.parent_id IS NULL AND a.identity = ?2
+   AND (t.state = 'waiting' OR t.state = 'pending' OR t.state = 'held');
+
+-- name: to_redo
+SELECT t.state, t.lane_id, t.action_id, t.priority
+  FROM tasks AS t
+  JOIN actions AS a ON a.id = t.action_id
+ WHERE t.id = ?1 AND t.parent_id IS NULL AND a.identity = ?2
+   AND (t.state = 'waiting' OR t.state = 'pending' OR t.state = 'held' OR t.state = 'failed');
+
+-- name: to_change
+-- All that decides whether a task can be edited, and what it is now.
+SELECT t.id, t.state, t.action_id, t.priority, t.not_before, t.blockers, t.later, l.queue, l.workflow, l.needs, l.role,
+       t.parent_id IS NOT NULL, EXISTS (SELECT 1 FROM expansions AS e WHERE e.task_id = t.id), t.lane_id, a.definition
+  FROM tasks AS t
+  JOIN lanes AS l ON l.id = t.lane_id
+  JOIN actions AS a ON a.id = t.action_id
+ WHERE t.id IN carray(?)
+   AND (l.batch_id = 0 OR l.batch_id NOT IN (SELECT id FROM batches WHERE published_at IS NULL))
+ ORDER BY t.id;
+
+-- name: reschedule
+UPDATE tasks SET state = ?2, not_before = ?3, later = ?4 WHERE id = ?1;
+
 -- name: redefine
 UPDATE tasks SET lane_id = ?2, action_id = ?3, priority = ?4 WHERE id = ?1;
 
@@ -449,6 +478,21 @@ SELECT task_id, number, outcome, started_at, finished_at, seconds, reason, error
 -- name: actions
 SELECT id, definition FROM actions WHERE id IN carray(?);
 
+-- name: scored
+-- The newest tasks, counted by what the scores ask for. Both tables are read from one number on.
+SELECT t.state, t.generation > 1, t.parent_id IS NOT NULL, coalesce(a.met, 0), count(*),
+       total(a.seconds), total(a.useful)
+  FROM tasks AS t
+  LEFT JOIN (SELECT task_id, sum(seconds) AS seconds,
+                    sum(CASE outcome WHEN 'completed' THEN seconds ELSE 0 END) AS useful,
+                    max(CASE WHEN outcome = 'failed' OR outcome = 'lost'
+                             THEN error_class IS NOT 'permanent' ELSE 0 END) AS met
+               FROM attempts WHERE task_id > ?1 GROUP BY task_id) AS a ON a.task_id = t.id
+ WHERE t.id > ?1
+   AND t.lane_id NOT IN (SELECT id FROM lanes WHERE batch_id <> 0 AND batch_id IN
+                            (SELECT id FROM batches WHERE published_at IS NULL))
+ GROUP BY 1, 2, 3, 4;
+
 -- name: queues
 SELECT name, slots, rate, paused, paused_until FROM queues ORDER BY name;
 
@@ -501,6 +545,9 @@ SELECT state, lane_id, parent_id IS NOT NULL, attempt FROM tasks WHERE id = ?;
 
 -- name: drop_controls_of
 DELETE FROM controls WHERE task_id IN carray(?);
+
+-- name: drop_freezes_of
+DELETE FROM controls WHERE task_id IN carray(?) AND verb IN ('freeze', 'thaw');
 
 -- name: facts_last_task_id
 SELECT last_task_id FROM meta;

@@ -18,6 +18,7 @@ from typing import Any
 import apsw
 
 from overnight.core.errors import NotFoundError
+from overnight.core.scores import Group
 from overnight.core.states import ErrorClass, Outcome, Reason, TaskState
 from overnight.core.task import Action, Attempt, OutputRef, Task
 from overnight.store.contract import Counts, Query, Queue
@@ -144,6 +145,14 @@ def actions(database: Database, ids: Iterable[int]) -> dict[int, Action]:
     """See `Store.actions`."""
     wanted = array("q", ids)
     return unpack(database.rows("actions", (apsw.carray(wanted),))) if wanted else {}
+
+
+def scored(database: Database, newest: int) -> list[Group]:
+    """See `Store.scored`."""
+    with database.read() as connection:
+        after = int(read_one(connection, "facts_last_task_id")) - newest
+        rows = read_each(connection, "scored", (after,))
+        return [Group(TaskState(row[0]), *map(bool, row[1:4]), *row[4:]) for row in rows]
 
 
 def queues(connection: apsw.Connection) -> list[Queue]:

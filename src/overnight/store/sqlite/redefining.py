@@ -18,20 +18,38 @@ from overnight.store.sqlite.connection import Database, Transaction
 from overnight.store.sqlite.lanes import Lanes
 from overnight.store.sqlite.statements import read_all, run
 
+#: Statements that find a task which may be written: when it is asked for once more, and when it is edited.
+TO_REDEFINE, TO_EDIT, TO_REDO = "to_redefine", "to_edit", "to_redo"
+
 
 def redefine(database: Database, lanes: Lanes, tasks: Mapping[int, NewTask], *, now: float, by: str) -> list[int]:
     """See `Store.redefine`."""
     plans = plans_of([task for task in tasks.values() if task.action.kind is not ActionKind.WORKFLOW])
     ids = [task_id for task_id, task in tasks.items() if task.action.kind is not ActionKind.WORKFLOW]
     with database.write("redefine") as transaction:
-        pen = _Pen(database, lanes, transaction, events.stamp(now), events.printable(by))
+        pen = Pen(database, lanes, transaction, events.stamp(now), events.printable(by), TO_REDEFINE)
         return [task_id for task_id, one in zip(ids, plans, strict=True) if pen.redefine(task_id, one)]
 
 
-class _Pen:
-    """Writes one after the other, each action and lane looked up once."""
+def redo(database: Database, lanes: Lanes, tasks: Mapping[int, NewTask], *, now: float, by: str) -> None:
+    """Do again what the journal tells, whoever has done it then: what could be changed then can be now."""
+    plans = plans_of(list(tasks.values()))
+    with database.write("redefine") as transaction:
+        pen = Pen(database, lanes, transaction, events.stamp(now), events.printable(by), TO_REDO)
+        for task_id, one in zip(tasks, plans, strict=True):
+            pen.redefine(task_id, one)
 
-    def __init__(self, database: Database, lanes: Lanes, transaction: Transaction, at: str, by: str) -> None:
+
+class Pen:
+    """Writes one after the other, each action and lane looked up once.
+
+    `statement` says which tasks may be written at all.
+    """
+
+    def __init__(
+        self, database: Database, lanes: Lanes, transaction: Transaction, at: str, by: str, statement: str
+    ) -> None:
+        self._statement = statement
         self._database = database
         self._lanes = lanes
         self._transaction = transaction
@@ -42,7 +60,7 @@ class _Pen:
     def redefine(self, task_id: int, one: Plan) -> bool:
         """Whether it is still to run, is this task, and was another way before."""
         digest, is_new = one.facts.digest, one.facts.digest not in self._actions
-        rows = read_all(self._database.connection, "to_redefine", (task_id, one.facts.identity))
+        rows = read_all(self._database.connection, self._statement, (task_id, one.facts.identity))
         if not rows:
             return False
         if is_new:

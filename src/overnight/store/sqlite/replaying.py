@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from itertools import groupby
 
 import apsw
 import msgspec
@@ -25,8 +24,9 @@ from overnight.core.states import FINAL, TaskState
 from overnight.core.task import Action
 from overnight.core.verdict import Settlement
 from overnight.store.contract import Queue, Selector, Verb
-from overnight.store.sqlite import acting, adding, claiming, popping, redefining, storming, turning
+from overnight.store.sqlite import acting, adding, claiming, editing, popping, redefining, storming, turning
 from overnight.store.sqlite.advancing import Advance
+from overnight.store.sqlite.batches import VERBS, batches, deed_of, runs
 from overnight.store.sqlite.connection import Transaction
 from overnight.store.sqlite.expanding import Expander
 from overnight.store.sqlite.lanes import Lanes
@@ -35,11 +35,6 @@ from overnight.store.sqlite.rebuilding import Rebuilt
 from overnight.store.sqlite.redo import Record, read
 from overnight.store.sqlite.statements import Row, ids_of, read_all, read_one, run
 
-#: Records done in one batch.
-BATCH = 5000
-_VERBS = {"cancelled": Verb.CANCEL, "held": Verb.HOLD, "released": Verb.RELEASE, "revived": Verb.RETRY}
-#: Events that tell of tasks; what follows is the deed.
-_OF_TASKS = ("file_", "step_")
 #: What a record raises that speaks of what is not there: lines before it are missing.
 _UNFIT = (apsw.ConstraintError, OvernightError, ArithmeticError, AssertionError, LookupError, TypeError, ValueError)
 
@@ -82,6 +77,9 @@ class Replayer:
             "removed": self._remove,
             "edited": self._edit,
             "redefined": self._redefine,
+            "rescheduled": self._reschedule,
+            "frozen": self._froze,
+            "thawed": self._froze,
             "queue_changed": self._set_queues,
             "control_asked": self._ask,
             "clock_jumped": self._move_waits,
@@ -95,7 +93,7 @@ class Replayer:
     def replay(self, lines: Iterable[bytes]) -> Replayed:
         """Do all of these again, in their order."""
         keep = int(read_one(self._connection, "last_outbox_id"))
-        for batch, following in _with_next(self._batches(lines)):
+        for batch, following in batches(self._records(lines)):
             self._following = following
             self._do(batch)
             self._result.done += len(batch)
@@ -106,7 +104,7 @@ class Replayer:
 
     def _do(self, batch: Sequence[Record]) -> None:
         """Do a batch, and one that does not fit record by record."""
-        deed, _ = _batch_of(batch[0])
+        deed, _ = deed_of(batch[0])
         if deed not in self._deeds:
             return
         try:
@@ -119,10 +117,6 @@ class Replayer:
                 return
             for record in batch:
                 self._do([record])
-
-    def _batches(self, lines: Iterable[bytes]) -> Iterator[list[Record]]:
-        for _, group in groupby(self._records(lines), key=_batch_of):
-            yield from _pieces(group)
 
     def _records(self, lines: Iterable[bytes]) -> Iterator[Record]:
         for line in lines:
@@ -141,12 +135,12 @@ class Replayer:
     def _add(self, records: Sequence[Record]) -> None:
         """Under the same numbers: each run of them is added as if the next number were its first."""
         last = int(read_one(self._connection, "facts_last_task_id"))
-        for run_of in _runs(records):
+        for run_of in runs(records):
             ids = [record.id or 0 for record in run_of]
             known = self._store.states(ids)
             fresh = [record for record in run_of if record.id not in known]
             last = max(last, ids[-1])
-            for piece in _runs(fresh):
+            for piece in runs(fresh):
                 self._add_run(piece)
         with self._database.write("replay"):
             run(self._connection, "set_last_task_id", (last,))
@@ -189,7 +183,13 @@ class Replayer:
 
     def _redefine(self, records: Sequence[Record]) -> None:
         tasks = {record.id or 0: record.task(self._action(record), 0) for record in records}
-        redefining.redefine(self._database, self._lanes, tasks, now=records[0].now, by=records[0].by)
+        redefining.redo(self._database, self._lanes, tasks, now=records[0].now, by=records[0].by)
+
+    def _reschedule(self, records: Sequence[Record]) -> None:
+        self._pass_time(records[0].now)
+        for record in records:
+            until = None if record.not_before is None else record.not_before.timestamp()
+            editing.reschedule(self._database, record.id or 0, until, now=record.now, by=record.by)
 
     # -- attempts ----------------------------------------------------------------------------
 
@@ -360,7 +360,7 @@ class Replayer:
         states = self._states(ids)
         left = tuple(record.id or 0 for record in records if _is_still(record, states.get(record.id or 0)))
         if left:
-            verb = _VERBS[records[0].event.partition("_")[2]]
+            verb = VERBS[records[0].event.partition("_")[2]]
             if verb is Verb.RELEASE and records[0].was != TaskState.HELD:
                 verb = Verb.RETRY  # a retry that waited, and was hurried
             steps = self._steps_again() if verb is Verb.RETRY else {}
@@ -382,6 +382,11 @@ class Replayer:
             if record.event == "step_revived":
                 steps.setdefault(record.parent, []).append(record.step)
         return steps
+
+    def _froze(self, records: Sequence[Record]) -> None:
+        """What was frozen then has ended by now; what was asked for was done."""
+        with self._database.write("replay"):
+            run(self._connection, "drop_freezes_of", (ids_of([record.id or 0 for record in records]),))
 
     def _states(self, ids: Iterable[int]) -> dict[int, TaskState]:
         found = {}
@@ -446,54 +451,7 @@ class Replayer:
             run(self._connection, "set_fence", (max(record.fence for record in records),))
 
 
-def _batch_of(record: Record) -> tuple[str, object]:
-    """What is done with a record, and what else must be equal for two of them to be done at once."""
-    kind, _, deed = record.event.partition("_")
-    if f"{kind}_" not in _OF_TASKS:
-        return record.event, None
-    if deed == "started":
-        if record.fence == popping.NO_ENGINE:
-            return "popped", None
-        return ("begun", None) if record.first_step else ("started", (record.at, record.fence))
-    if record.outcome is not None:
-        return "ended", record.at
-    if deed in _VERBS:
-        return "by_hand", (record.event, record.at, record.by, record.was)
-    return deed, (record.at, record.by)
-
-
-def _with_next(batches: Iterable[list[Record]]) -> Iterator[tuple[list[Record], Sequence[Record]]]:
-    """Each batch with the one after it."""
-    before: list[Record] | None = None
-    for batch in batches:
-        if before is not None:
-            yield before, batch
-        before = batch
-    if before is not None:
-        yield before, ()
-
-
 def _is_still(record: Record, state: TaskState | None) -> bool:
     """Whether a task is what it was when something was done to it; that time has passed makes no difference."""
     waiting = {TaskState.WAITING, TaskState.PENDING}
     return state == record.was or (record.was in waiting and state in waiting)
-
-
-def _pieces(records: Iterator[Record]) -> Iterator[list[Record]]:
-    """At most so many at a time, and none of one task twice."""
-    piece: list[Record] = []
-    ids: set[int | None] = set()
-    for record in records:
-        if len(piece) >= BATCH or (record.id is not None and record.id in ids):
-            yield piece
-            piece, ids = [], set()
-        piece.append(record)
-        ids.add(record.id)
-    if piece:
-        yield piece
-
-
-def _runs(records: Sequence[Record]) -> Iterator[list[Record]]:
-    """Records whose numbers follow each other."""
-    for _, pairs in groupby(enumerate(records), key=lambda pair: (pair[1].id or 0) - pair[0]):
-        yield [record for _, record in pairs]

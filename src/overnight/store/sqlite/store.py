@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from overnight.core.edits import Change, Edited
 from overnight.core.events import Event
+from overnight.core.scores import Group
 from overnight.core.states import TaskState
 from overnight.core.task import Action, Attempt, NewTask, Task
 from overnight.core.workflow.model import Workflow
@@ -42,6 +44,7 @@ from overnight.store.sqlite import (
     adding,
     books,
     copying,
+    editing,
     plans,
     popping,
     pruning,
@@ -144,6 +147,9 @@ class SqliteStore:
 
     def act(self, verb: Verb, selector: Selector, *, now: float, by: str, restart: Sequence[str] = ()) -> Acted:
         return acting.act(self._database, self._plans, verb, selector, now=now, by=by, restart=restart)
+
+    def edit(self, selector: Selector, change: Change, *, now: float, by: str, dry_run: bool = False) -> Edited:
+        return editing.edit(self._database, self._lanes, selector, change, now=now, by=by, dry_run=dry_run)
 
     def remove(self, selector: Selector, *, now: float, by: str) -> int:
         return acting.remove(self._database, self._lanes, self._plans, selector, now=now, by=by)
@@ -282,6 +288,9 @@ class SqliteStore:
 
     def attempts(self, task_id: int) -> list[Attempt]:
         return reading.attempts(self._database, task_id)
+
+    def scored(self, newest: int) -> list[Group]:
+        return reading.scored(self._database, newest)
 
     def actions(self, ids: Iterable[int]) -> dict[int, Action]:
         return reading.actions(self._database, ids)

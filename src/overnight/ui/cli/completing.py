@@ -14,6 +14,7 @@ from click.shell_completion import CompletionItem
 
 from overnight import wiring
 from overnight.core.errors import OvernightError
+from overnight.core.lanes import is_queue
 from overnight.store.contract import Query, Store
 from overnight.ui.cli import shapes
 from overnight.ui.cli.group import home_option, marked_words
@@ -63,7 +64,7 @@ def queues(ctx: click.Context, _param: click.Parameter, incomplete: str) -> Item
         CompletionItem(queue.name)
         for store in _store(ctx)
         for queue in store.queues()
-        if queue.name.startswith(incomplete)
+        if queue.name.startswith(incomplete) and is_queue(queue.name)
     ]
 
 

@@ -10,7 +10,7 @@ from overnight import wiring
 from overnight.core.configuration import Configuration
 from overnight.core.errors import AlreadyRunningError
 from overnight.core.halting import Halt
-from overnight.core.lanes import EVERY_QUEUE, is_paused
+from overnight.core.lanes import EVERY_QUEUE, is_paused, switch_words
 from overnight.core.settings import Settings
 from overnight.core.stopping import StoppedBy, Stopping
 from overnight.engine.goal import Endless, Goal, QueueEmpty, TheseAtRest
@@ -112,7 +112,8 @@ def say_paused(store: Store) -> None:
     """Name what a person has paused: nothing of it starts, however long somebody waits."""
     names = [queue.name for queue in store.queues() if is_paused(queue, wiring.clock.now())]
     if names:
-        what = "every queue" if EVERY_QUEUE in names else f"queue {printing.clean(', '.join(names))}"
+        all_of_it = switch_words(EVERY_QUEUE)
+        what = all_of_it if EVERY_QUEUE in names else printing.clean(", ".join(map(switch_words, names)))
         printing.note(f"overnight: {what} is paused, and nothing of it starts\n  try: 'overnight unpause'")
 
 

@@ -53,6 +53,7 @@ COMMANDS: dict[str, Entry] = {
     "unpause": Entry("overnight.ui.cli.commands.pause:unpause", "Let it go on."),
     "hold": Entry("overnight.ui.cli.commands.hold:hold", "Hold tasks back until they are released."),
     "release": Entry("overnight.ui.cli.commands.release:release", "Let held tasks go on."),
+    "edit": Entry("overnight.ui.cli.commands.edit:edit", "Change tasks that are still to run."),
     "clean": Entry("overnight.ui.cli.commands.clean:clean", "Forget finished tasks."),
     "execute": Entry("overnight.ui.cli.commands.execute:execute", "Work on a task list, unattended."),
     "queue": Entry("overnight.ui.cli.commands.queue:queue", "Look at queues and set their limits."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from overnight import wiring
@@ -10,7 +11,9 @@ from overnight.core.configuration import Configuration
 from overnight.core.errors import NotFoundError
 from overnight.core.settings import Settings, resolve
 from overnight.host.home import DIRECTORY, Home
+from overnight.ui.cli import printing
 from overnight.ui.cli.group import home_option, log_level
+from overnight.ui.cli.task_options import too_much
 from overnight.wiring.configuration import read
 
 
@@ -33,3 +36,12 @@ def home_in_use() -> Home:
     except NotFoundError:
         named = home_option() or os.environ.get("OVERNIGHT_HOME")
         return Home(Path(named) if named else Path.cwd() / DIRECTORY)
+
+
+def warn_of_needs(needs: Iterable[tuple[str, float]]) -> None:
+    """Whoever adds may do so before the machine is set up; but waiting for ever is not done in silence."""
+    _, configured = in_use()
+    there = {name: resource.amount for name, resource in configured.resources.items()}
+    if wanting := too_much(needs, there):
+        what, cure = wanting
+        printing.note(f"overnight: warning: {what}; it waits until that changes\n  try: {cure}, in overnight.toml")

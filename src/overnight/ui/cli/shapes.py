@@ -33,8 +33,8 @@ def safe(words: str) -> str:
     return words.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def task_shape(task: Task, action: Action | None) -> dict[str, Any]:
-    """A task as ``list --json`` shows it."""
+def task_shape(task: Task, action: Action | None, frozen_since: float | None = None) -> dict[str, Any]:
+    """A task as ``list --json`` shows it. `frozen_since`: POSIX seconds, of one that stands still."""
     return {
         "id": task.id,
         "title": safe(task.title),
@@ -53,6 +53,7 @@ def task_shape(task: Task, action: Action | None) -> dict[str, Any]:
         "not_before": printing.iso(task.not_before),
         "started_at": printing.iso(task.started_at),
         "finished_at": printing.iso(task.finished_at),
+        "frozen_since": printing.iso(frozen_since),
         "error_class": task.error_class,
         "error": safe(task.error) or None,
     }

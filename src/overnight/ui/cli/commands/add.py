@@ -18,7 +18,7 @@ from overnight.ui.cli.group import TaskVerb
 from overnight.ui.cli.session import made, say_where
 from overnight.ui.cli.shapes import line
 from overnight.ui.cli.source_options import Sources, source_options, want_sense
-from overnight.ui.cli.task_options import Request, Work, collect, task_options, too_much, warn
+from overnight.ui.cli.task_options import Request, Work, collect, task_options, warn
 from overnight.wiring.adding import Progress, add_all, alone, chunks, this_process
 from overnight.wiring.files import UNBOUND
 from overnight.wiring.workflows import lay_down
@@ -81,7 +81,7 @@ def put(request: Request, *, unique: bool = False, as_json: bool = False) -> Non
         printing.note("overnight: there were no inputs; nothing was added")
         return
     warn([work.action])
-    warn_of_needs(request)
+    _warn_of_needs(request)
     added = _add(work, unique=unique)
     report(added.ids, known=len(added.known), duplicates=work.duplicates, as_json=as_json)
 
@@ -99,7 +99,7 @@ def put_list(request: Request, sources: Sources, *, as_json: bool) -> None:
             printing.say(preview)
         return
     warn(work.actions)
-    warn_of_needs(work.request)
+    _warn_of_needs(work.request)
     with made() as session:
         boxes = Boxes(work) if sources.write_back else None
         with alone(session.home):
@@ -110,17 +110,11 @@ def put_list(request: Request, sources: Sources, *, as_json: bool) -> None:
     report(enlisted.added, known=known, duplicates=work.duplicates, as_json=as_json)
 
 
-def warn_of_needs(request: Request) -> None:
-    """Whoever adds may do so before the machine is set up; but waiting for ever is not done in silence."""
-    if not request.needs:
-        return
-    from overnight.ui.cli.settings import in_use
+def _warn_of_needs(request: Request) -> None:
+    if request.needs:
+        from overnight.ui.cli.settings import warn_of_needs
 
-    _, configured = in_use()
-    there = {name: resource.amount for name, resource in configured.resources.items()}
-    if wanting := too_much(request.needs, there):
-        what, cure = wanting
-        printing.note(f"overnight: warning: {what}; it waits until that changes\n  try: {cure}, in overnight.toml")
+        warn_of_needs(request.needs)
 
 
 def _add(work: Work, *, unique: bool) -> Added:

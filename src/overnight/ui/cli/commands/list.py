@@ -8,6 +8,7 @@ import click
 
 from overnight.core.states import TaskState
 from overnight.core.task import Action, Task
+from overnight.monitor.frozen import Frozen
 from overnight.store.contract import Query, Store
 from overnight.ui.cli import printing, shapes
 from overnight.ui.cli.group import Verb
@@ -51,11 +52,12 @@ def list_(
     query = Query(states=states, queue=queue, workflow=workflow, cause=cause, steps=steps, parent=parent)
     bound = limit if limit is not None else (_BOUND if printing.on_terminal() and not as_json else 0)
     with opened(readonly=True) as session:
+        frozen = Frozen(session.home.path)
         if as_json:
             for task, action in found(session.store, query, bound):
-                printing.say(shapes.line(shapes.task_shape(task, action)))
+                printing.say(shapes.line(shapes.task_shape(task, action, frozen.since(task))))
         else:
-            _print(list(found(session.store, query, bound + 1 if bound else 0)), bound)
+            _print(list(found(session.store, query, bound + 1 if bound else 0)), bound, frozen)
 
 
 def found(store: Store, query: Query, bound: int) -> Iterator[tuple[Task, Action | None]]:
@@ -75,9 +77,9 @@ def found(store: Store, query: Query, bound: int) -> Iterator[tuple[Task, Action
         left = None if left is None else left - size
 
 
-def _print(tasks: list[tuple[Task, Action | None]], bound: int) -> None:
+def _print(tasks: list[tuple[Task, Action | None]], bound: int, frozen: Frozen) -> None:
     shown = tasks[:bound] if bound else tasks
-    rows = [_row(task, action) for task, action in shown]
+    rows = [_row(task, action, is_frozen=frozen.since(task) is not None) for task, action in shown]
     for text_line in printing.table(rows, right=(0,), last=printing.width() if printing.on_terminal() else None):
         printing.say(text_line)
     if len(tasks) > len(shown):
@@ -86,8 +88,9 @@ def _print(tasks: list[tuple[Task, Action | None]], bound: int) -> None:
         printing.note("no tasks")
 
 
-def _row(task: Task, action: Action | None) -> tuple[str, str, str]:
+def _row(task: Task, action: Action | None, *, is_frozen: bool) -> tuple[str, str, str]:
     state = "skipped" if task.skipped else task.state.value + (f" ({task.reason})" if task.reason else "")
+    state += ", frozen" if is_frozen else ""
     error = f"  [{printing.clean(task.error)}]" if task.error else ""
     of = f"{task.parent_id} {printing.clean(task.step)}: " if task.parent_id is not None else ""
     return str(task.id), state, of + shapes.title(task, action) + error

@@ -10,7 +10,7 @@ import msgspec
 
 from overnight import wiring
 from overnight.core.errors import UsageError
-from overnight.core.lanes import EVERY_QUEUE
+from overnight.core.lanes import is_queue
 from overnight.core.states import TaskState
 from overnight.core.task import DEFAULT_QUEUE, QUEUE_NAME, QUEUE_NAMES
 from overnight.store.contract import Query, Queue, Store
@@ -138,7 +138,7 @@ def clear(*, yes: bool) -> int:
 
 def named(store: Store) -> list[Queue]:
     """The queues, without what is set for all of them."""
-    return [one for one in store.queues() if one.name != EVERY_QUEUE]
+    return [one for one in store.queues() if is_queue(one.name)]
 
 
 def queue_rows(store: Store) -> list[tuple[str, str, str, str, str]]:

@@ -12,6 +12,7 @@ from overnight.core.results import spilled
 from overnight.core.task import LIMITS, Action, ActionKind, Attempt, Task, text
 from overnight.host import results
 from overnight.host.home import Home
+from overnight.monitor.frozen import Frozen
 from overnight.ui.cli import printing, shapes
 from overnight.ui.cli.group import Verb
 from overnight.ui.cli.kinship import kin_of
@@ -30,10 +31,11 @@ def show(*, task_id: int, as_json: bool) -> None:
         action = session.store.actions({task.action_id}).get(task.action_id)
         attempts = session.store.attempts(task_id)
         kin = kin_of(session.store, task)
+        frozen = Frozen(session.home.path).since(task)
     if as_json:
-        printing.say(shapes.line(_shape(session.home, task, action, attempts) | kin.shape()))
+        printing.say(shapes.line(_shape(session.home, task, action, attempts, frozen) | kin.shape()))
         return
-    for name, value in _facts(session.home, task, action):
+    for name, value in _facts(session.home, task, action, frozen):
         if value:
             printing.say(f"{name + ':':<13}{printing.clean(value)}")
     for name, value in kin.facts():
@@ -50,10 +52,12 @@ def show(*, task_id: int, as_json: bool) -> None:
         printing.say(f"'overnight log {task_id}' prints what it printed")
 
 
-def _shape(home: Home, task: Task, action: Action | None, attempts: list[Attempt]) -> dict[str, Any]:
+def _shape(
+    home: Home, task: Task, action: Action | None, attempts: list[Attempt], frozen: float | None
+) -> dict[str, Any]:
     import msgspec
 
-    shape = shapes.task_shape(task, action)
+    shape = shapes.task_shape(task, action, frozen)
     shape["failures"], shape["deaths"], shape["generation"] = task.failures, task.deaths, task.generation
     shape["fingerprint"] = task.fingerprint or None
     shape["timeout"] = action.timeout if action else None
@@ -72,7 +76,7 @@ def _shape(home: Home, task: Task, action: Action | None, attempts: list[Attempt
     return shape
 
 
-def _facts(home: Home, task: Task, action: Action | None) -> list[tuple[str, str]]:
+def _facts(home: Home, task: Task, action: Action | None, frozen: float | None) -> list[tuple[str, str]]:
     """Everything worth a line, most important first. Empty values are left out by the caller."""
     facts = [
         ("task", f"{task.id}, {task.state}" + (f" ({task.reason})" if task.reason else "")),
@@ -101,6 +105,7 @@ def _facts(home: Home, task: Task, action: Action | None) -> list[tuple[str, str
         ("added", printing.clock(task.added_at)),
         ("not before", _clock(task.not_before)),
         ("started", _clock(task.started_at)),
+        ("frozen", "" if frozen is None else f"since {_clock(frozen)}"),
         ("finished", _clock(task.finished_at)),
         ("result", _result(home, task)),
     ]

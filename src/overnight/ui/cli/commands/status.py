@@ -9,6 +9,7 @@ import click
 
 from overnight import wiring
 from overnight.core import storms
+from overnight.core.scores import WINDOW, scores
 from overnight.core.slots import Bounds
 from overnight.core.states import TaskState
 from overnight.core.storms import Storm
@@ -38,7 +39,8 @@ def status(*, as_json: bool, form: str, detailed: bool, check: bool) -> int:
     with opened(readonly=True) as session:
         snapshot = take(session.store, session.home.path, now=wiring.clock.now())
         if as_json or form == "json":
-            printing.say(shapes.line(_shape(snapshot)))
+            more = {"scores": _scores_shape(session)} if detailed else {}
+            printing.say(shapes.line(_shape(snapshot) | more))
         else:
             for text_line in _lines(snapshot, session, detailed=detailed):
                 printing.say(text_line)
@@ -85,6 +87,7 @@ def _shape(snapshot: Snapshot) -> dict[str, Any]:
                 "steps": view.steps,
                 "progress": view.report.progress if view.report else None,
                 "message": view.report.message if view.report else None,
+                "frozen_since": printing.iso(view.frozen_since),
             }
             for view in snapshot.running
         ],
@@ -161,7 +164,8 @@ def _lines(snapshot: Snapshot, session: Session, *, detailed: bool) -> list[str]
     hidden = snapshot.counts.running - len(shown)
     if hidden > 0 and shown:
         lines.append(f"... and {hidden:,} more")
-    lines += ["", *_machine_lines(snapshot), *_queue_lines(session), *_containment_lines()] if detailed else []
+    if detailed:
+        lines += ["", *_machine_lines(snapshot), *_score_lines(session), *_queue_lines(session), *_containment_lines()]
     return lines + _advice(snapshot, session.home)
 
 
@@ -258,12 +262,38 @@ def _running_row(view: RunningView) -> tuple[str, str, str]:
     since = "" if view.seconds is None else printing.duration(view.seconds)
     if view.interrupted:
         since = "interrupted"
-    words = [f"[{', '.join(view.steps)}]"] if view.steps else []
+    words = ["frozen"] if view.frozen_since is not None else []
+    words += [f"[{', '.join(view.steps)}]"] if view.steps else []
     if view.report is not None:
         words += [f"{view.report.progress:.0%}"] if view.report.progress is not None else []
         words += [view.report.message] if view.report.message else []
     said = "  " + printing.clean(" ".join(words)) if words else ""
     return str(view.task.id), since, shapes.title(view.task, view.action) + said
+
+
+def _scores_shape(session: Session) -> dict[str, Any]:
+    """Each share with its counts (seconds for the last one); no value where there is nothing to be a share of."""
+    found = scores(session.store.scored(WINDOW))
+    shares = {"autonomy": found.autonomy, "recovery_rate": found.recovery, "execution_efficiency": found.efficiency}
+    return {name: {"value": one.value, "part": one.part, "whole": one.whole} for name, one in shares.items()} | {
+        "newest_tasks": WINDOW
+    }
+
+
+def _score_lines(session: Session) -> list[str]:
+    """How well it went without anybody."""
+    found = scores(session.store.scored(WINDOW))
+    lines = []
+    if found.autonomy.value is not None:
+        counts = f"{found.autonomy.part:,.0f} of {found.autonomy.whole:,.0f} tasks completed without a person"
+        lines.append(f"autonomy: {found.autonomy.value:.3f}; {counts}")
+    if found.recovery.value is not None:
+        counts = f"{found.recovery.part:,.0f} of {found.recovery.whole:,.0f} that met an error completed after it"
+        lines.append(f"recovery rate: {found.recovery.value:.3f}; {counts}")
+    if found.efficiency.value is not None:
+        useful, all_of_it = printing.duration(found.efficiency.part), printing.duration(found.efficiency.whole)
+        lines.append(f"execution efficiency: {found.efficiency.value:.3f}; {useful} of {all_of_it} led to a completion")
+    return [*lines, f"(of the newest {WINDOW:,} tasks)"] if lines else []
 
 
 def _queue_lines(session: Session) -> list[str]:

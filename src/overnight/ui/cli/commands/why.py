@@ -7,8 +7,9 @@ import msgspec
 
 from overnight import wiring
 from overnight.core.errors import UsageError
+from overnight.core.lanes import is_queue
 from overnight.core.states import TaskState
-from overnight.core.task import DEFAULT_QUEUE, Task
+from overnight.core.task import Task
 from overnight.core.why import Why, why
 from overnight.monitor.around import look
 from overnight.store.contract import Query
@@ -22,7 +23,7 @@ from overnight.ui.cli.values import TaskId
 @click.command("why", cls=Verb)
 @click.argument("task_id", type=TaskId(), metavar="[ID]", required=False)
 @click.option(
-    "-q", "--queue", is_flag=False, flag_value=DEFAULT_QUEUE, metavar="[NAME]", help="Why nothing of it runs."
+    "-q", "--queue", is_flag=False, flag_value="", metavar="[NAME]", help="Why nothing runs, in it or at all."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def why_(*, task_id: int | None, queue: str | None, as_json: bool) -> None:
@@ -32,13 +33,20 @@ def why_(*, task_id: int | None, queue: str | None, as_json: bool) -> None:
     _, configured = in_use()
     totals = {name: resource.amount for name, resource in configured.resources.items()}
     with opened(readonly=True) as session:
-        task = session.store.get(task_id) if task_id is not None else _first(session, queue or DEFAULT_QUEUE)
-        if task is None:
-            printing.say(f"queue {printing.clean(queue or DEFAULT_QUEUE)}: there is nothing to do")
-            return
-        around = look(session.store, session.home.path, task, totals, now=wiring.clock.now())
-        action = session.store.actions({task.action_id})[task.action_id]
-    _tell(task, why(task, action, around), as_json=as_json)
+        tasks = [session.store.get(task_id)] if task_id is not None else _heads(session, queue)
+        for task in tasks:
+            around = look(session.store, session.home.path, task, totals, now=wiring.clock.now())
+            action = session.store.actions({task.action_id})[task.action_id]
+            _tell(task, why(task, action, around), as_json=as_json)
+    if not tasks:
+        where = f"queue {printing.clean(queue)}: " if queue else ""
+        printing.note(f"{where}there is nothing to do") if as_json else printing.say(f"{where}there is nothing to do")
+
+
+def _heads(session: Session, queue: str | None) -> list[Task]:
+    """Who is next in this queue, or in each that has something to do."""
+    names = [queue] if queue else [one.name for one in session.store.queues() if is_queue(one.name)]
+    return [task for name in names if (task := _first(session, name)) is not None]
 
 
 def _first(session: Session, queue: str) -> Task | None:
@@ -46,7 +54,7 @@ def _first(session: Session, queue: str) -> Task | None:
     ahead = session.store.next_up(queue, now=wiring.clock.now())
     if ahead is not None:
         return ahead
-    for state in (TaskState.RUNNING, TaskState.WAITING):
+    for state in (TaskState.RUNNING, TaskState.WAITING, TaskState.HELD):
         found = session.store.tasks(Query(states=(state,), queue=queue, limit=1))
         if found:
             return found[0]
