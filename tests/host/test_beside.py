@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -97,7 +98,12 @@ def test_one_that_is_not_heard_of_for_too_long_is_killed_and_another_one_started
     assert beside.pid == who.pid
     os.kill(who.pid, signal.SIGSTOP)
     clock.at += FROZEN_AFTER + 1
-    beside.tend()
+
+    def is_gone() -> bool:
+        beside.tend()
+        return beside.pid != who.pid
+
+    until(is_gone)
     assert not alive(who)
     clock.at += FIRST_DELAY
     beside.tend()
@@ -122,6 +128,14 @@ def test_one_that_ends_is_started_again_later_and_later(clock: SteppedClock) -> 
         beside.tend()
         assert beside.pid is not None
     beside.end(20.0)
+
+
+def test_it_can_be_had_for_its_last_word_alone(clock: SteppedClock, tmp_path: Path) -> None:
+    says = f"import pathlib, sys; sys.stdin.read(); pathlib.Path({str(tmp_path / 'last')!r}).touch()"
+    beside = Beside([sys.executable, "-c", says], clock)
+    assert beside.once(20.0)
+    assert (tmp_path / "last").exists()
+    assert not Beside(["/nowhere/program"], clock).once(20.0)
 
 
 def test_it_is_not_started_before_its_time(clock: SteppedClock) -> None:

@@ -30,7 +30,7 @@ def journal(path: Path, *events: dict[str, object]) -> None:
 
 def ended(seq: int, **changes: object) -> dict[str, object]:
     plain = {"seq": seq, "event": "file_completed", "at": AT, "id": 1, "attempt": 1, "outcome": "completed"}
-    return plain | {"state": "completed", "seconds": 2.5} | changes
+    return plain | {"state": "completed", "started_at": AT, "seconds": 2.5} | changes
 
 
 def follower(path: Path, after: int = 0) -> Endings:
@@ -44,7 +44,7 @@ def test_only_what_ended_is_taken(tmp_path: Path) -> None:
         {"seq": 1, "event": "file_added", "at": AT, "id": 1, "input": '"outcome":'},
         {"seq": 2, "event": "file_started", "at": AT, "id": 1},
         ended(3, step="probe"),
-        ended(4, outcome="recalled", state="pending"),
+        ended(4, outcome="recalled", state="pending", started_at=None),
         {"seq": 5, "event": "late_result_refused", "at": AT, "id": 1, "attempt": 1, "outcome": "completed"},
         ended(6, id=100, outcome="failed", state="failed", error_class="unknown", fingerprint="f"),
     )
@@ -55,6 +55,23 @@ def test_only_what_ended_is_taken(tmp_path: Path) -> None:
     assert second.key == ("", "", "", "failed", "unknown", "f")
     assert follow.seq == 6
     assert follow.news().endings == []
+
+
+def test_what_ended_without_an_attempt_is_none(tmp_path: Path) -> None:
+    """A step that was skipped, a workflow task, and what failed because of others."""
+    path = tmp_path / "events.jsonl"
+    journal(path, ended(1, started_at=None, seconds=0.0), ended(2))
+    assert len(follower(path).news().endings) == 1
+
+
+def test_a_line_that_is_no_text_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    journal(path, ended(1, step="x"))
+    path.write_bytes(path.read_bytes().replace(b'"x"', b'"\xff"'))
+    journal(path, ended(2))
+    follow = follower(path)
+    assert len(follow.news().endings) == 1
+    assert follow.seq == 2
 
 
 def test_a_long_journal_comes_in_portions(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 from history_parts import NOON, ending
 
 from overnight.core.gauges import NAMES, RESOLUTIONS
+from overnight.core.tallies import MOST_FINGERPRINTS, OTHERS
+from overnight.monitor.history import keeping
 from overnight.monitor.history.asking import Past, Point
 from overnight.monitor.history.keeping import History
 
@@ -42,9 +45,9 @@ def test_a_look_stands_in_the_finest_series(history: History, path: Path) -> Non
 
 @pytest.mark.parametrize("span", [10, 60, 3600])
 def test_a_coarse_point_is_the_mean_and_the_ends_of_its_looks(history: History, path: Path, span: int) -> None:
-    """However finely those are rolled up in between, with gaps, and with a figure that is not always known."""
+    """However finely those are rolled up in between, and with a figure that is not always known."""
     start = NOON // 3600 * 3600
-    looks = [(start + n, float(n * 37 % 101)) for n in range(0, 7300, 7)]
+    looks = [(start + n, float(n * 37 % 101)) for n in range(0, 7300, 5)]
     for at, value in looks:
         history.sample({"load": value} | ({"cpu": value} if value > 50 else {}), now=at)
     found = {
@@ -62,6 +65,16 @@ def test_a_coarse_point_is_the_mean_and_the_ends_of_its_looks(history: History, 
         assert point.least <= point.mean <= point.most
 
 
+def test_a_time_in_which_was_looked_more_often_weighs_no_more(history: History, path: Path) -> None:
+    start = NOON // 3600 * 3600
+    for second in range(60):
+        history.sample({"cpu": 1.0}, now=start + second)
+    for minute in range(1, 61):
+        history.sample({"cpu": 0.0}, now=start + 60 * minute)
+    [hour] = series(path, "cpu", since=start, until=start + 3600, now=start + _age_that_needs(3600))
+    assert hour.mean == pytest.approx(1 / 60)
+
+
 def _age_that_needs(span: int) -> float:
     """An age at which nothing finer is kept any more."""
     finer = [one.kept for one in RESOLUTIONS if one.span < span]
@@ -76,7 +89,7 @@ def test_what_a_writer_that_was_killed_has_not_rolled_up_is_rolled_up_by_the_nex
     del first  # as if killed: nothing is told to be over
     with closing(History(path)) as second:
         second.sample({"load": 5.0}, now=start + 200)
-        second.catch_up()
+        second.catch_up(now=start + 300)
     found = series(path, "load", since=start, until=start + 180, now=start + _age_that_needs(60))
     assert [(point.at - start, point.mean) for point in found] == [(0, 29.5), (60, 79.5)]
 
@@ -143,6 +156,61 @@ def test_a_column_that_a_newer_version_has_is_added(path: Path) -> None:
 
 
 def test_it_is_seen_when_the_file_has_gone(history: History, path: Path) -> None:
-    assert history.is_in_its_place()
+    assert not history.is_lost()
     path.unlink()
-    assert not history.is_in_its_place()
+    assert history.is_lost()
+
+
+def test_damage_that_is_met_later_sets_it_aside(path: Path) -> None:
+    with closing(History(path)) as history:
+        history.tally([ending(outcome="failed", fingerprint=f"print {n} {'x' * 400}") for n in range(190)], seq=1)
+    with path.open("r+b") as file:
+        file.seek(4096 * 4)
+        file.write(b"\xa5" * (path.stat().st_size - 4096 * 4))
+    history = History(path)
+    with pytest.raises(apsw.CorruptError):
+        history.tally([ending(outcome="failed", fingerprint=f"print {n} {'x' * 400}") for n in range(190)], seq=2)
+    assert history.is_lost()
+    assert path.with_name("history.db.damaged").exists()
+    with closing(History(path)) as history:
+        history.tally([ending()], seq=3)
+
+
+def test_no_minute_tells_too_many_fingerprints_apart_however_they_come(history: History, path: Path) -> None:
+    for portion in range(4):
+        prints = [f"print {portion} {n}" for n in range(MOST_FINGERPRINTS // 2)]
+        history.tally([ending(outcome="failed", fingerprint=one) for one in prints], seq=portion)
+    with closing(Past(path)) as past:
+        found = {one.fingerprint: one.n for one in past.sums(since=NOON, until=NOON + 60)}
+    assert len(found) == MOST_FINGERPRINTS + 1
+    assert found[OTHERS] == MOST_FINGERPRINTS
+
+
+def test_many_rows_of_one_minute_are_forgotten_too(
+    history: History, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "_PORTION", 10)
+    history.tally([ending(outcome="failed", fingerprint=str(n)) for n in range(50)], seq=1)
+    history.tally([ending(NOON + 60, outcome="failed", fingerprint="x")], seq=2)
+    for _ in range(2):
+        history.forget(now=NOON + 50 * 86400)
+    with closing(apsw.Connection(str(path))) as connection:
+        assert connection.execute("SELECT count(*) FROM tallies WHERE span = 60").get == 0
+
+
+def test_what_a_wrong_clock_has_put_ahead_keeps_nothing_from_being_rolled_up(history: History, path: Path) -> None:
+    start = NOON // 3600 * 3600
+    history.sample({"load": 9.0}, now=start + 400 * 86400)
+    for n in range(100):
+        history.sample({"load": 1.0}, now=start + n)
+    history.catch_up(now=start + 100)
+    found = series(path, "load", since=start, until=start + 60, now=start + _age_that_needs(60))
+    assert [(point.at - start, point.mean) for point in found] == [(0, 1.0)]
+
+
+def test_a_home_whose_name_is_no_text_has_a_history_too(tmp_path: Path) -> None:
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    odd.mkdir()
+    with closing(History(odd / "history.db")) as history:
+        history.sample({"cpu": 0.5}, now=NOON)
+    assert len(series(odd / "history.db", "cpu", since=NOON, until=NOON + 1, now=NOON)) == 1

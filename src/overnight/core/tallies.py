@@ -51,12 +51,25 @@ class Tally:
         self.buckets[bisect_left(BUCKETS, seconds)] += 1
 
 
-def tallied(endings: Iterable[Ending], span: int) -> Mapping[tuple[int, Key], Tally]:
-    """All added up, by the beginning of the span (POSIX seconds, a multiple of `span`) and by key."""
+def beginning(at: float, span: int) -> int:
+    """Of the span that an instant lies in: POSIX seconds, a multiple of `span`."""
+    return int(at // span) * span
+
+
+def tallied(
+    endings: Iterable[Ending], span: int, fingerprints: Mapping[int, set[str]] | None = None
+) -> Mapping[tuple[int, Key], Tally]:
+    """All added up, by the beginning of the span and by key.
+
+    Args:
+        endings: What ended.
+        span: Seconds.
+        fingerprints: Those that are told apart already, by the beginning of the span; the empty one is not among them.
+    """
     found: dict[tuple[int, Key], Tally] = {}
-    prints: dict[int, set[str]] = {}
+    prints = {at: set(known) - {""} for at, known in (fingerprints or {}).items()}
     for one in endings:
-        at = int(one.at // span) * span
+        at = beginning(one.at, span)
         key = _bounded(one.key, prints.setdefault(at, set()))
         tally = found.get((at, key))
         if tally is None:

@@ -119,7 +119,7 @@ class Supervisor:
             purge()
             self._lock.release()
             if self._beside is not None:  # now its last word is about a home that nobody holds
-                self._beside.end(LAST_WORD)
+                _ = self._beside.end(LAST_WORD) or self._beside.once(LAST_WORD)
 
     def _take_home(self) -> bool:
         """Hold the home; False when somebody asks us to end before it is free."""

@@ -18,6 +18,8 @@ from overnight.host.purge import forget, spare
 FIRST_DELAY, LONGEST_DELAY = 1.0, 60.0
 #: Seconds between two of its bytes, and of silence after which it is killed.
 HEARD_EVERY, FROZEN_AFTER = 5.0, 60.0
+#: Seconds that a killed one has to be seen dead; one that is stuck in the kernel is not waited for.
+_STUCK = 1.0
 
 
 class Beside:
@@ -37,7 +39,7 @@ class Beside:
         self._child: subprocess.Popen[bytes] | None = None
         self._delay = FIRST_DELAY
         self._due = clock.monotonic() + after
-        self._heard = 0.0
+        self._began = self._heard = clock.monotonic()
 
     @property
     def pid(self) -> int | None:
@@ -66,18 +68,19 @@ class Beside:
             self._put_off()
             return
         spare(self._child.pid)
-        self._heard = self._clock.monotonic()
+        self._began = self._heard = self._clock.monotonic()
 
     def _look_after(self, child: subprocess.Popen[bytes]) -> None:
         if _has_said_something(child):
             self._heard = self._clock.monotonic()
         elif self._clock.monotonic() - self._heard > FROZEN_AFTER:
-            child.kill()
-            child.wait()
+            child.kill()  # and looked for later: one that is stuck in the kernel dies when it can
         if child.poll() is not None:
             self._bury()
 
     def _bury(self) -> None:
+        if self._clock.monotonic() - self._began > LONGEST_DELAY:
+            self._delay = FIRST_DELAY  # that was no failure to start
         if self._child is not None:
             forget(self._child.pid)
             for pipe in (self._child.stdin, self._child.stdout):
@@ -104,14 +107,25 @@ class Beside:
             return False
         if child.stdin is not None:
             child.stdin.close()
-        try:
-            by_itself = child.wait(seconds) == 0
-        except subprocess.TimeoutExpired:
-            by_itself = False
+        by_itself = _ended(child, seconds) == 0
+        if child.returncode is None:
             child.kill()
-            child.wait()
+            _ended(child, _STUCK)
         self._bury()
         return by_itself
+
+    def once(self, seconds: float) -> bool:
+        """Start it for its last word alone: whether it said it in time."""
+        self._start()
+        return self.end(seconds)
+
+
+def _ended(child: subprocess.Popen[bytes], seconds: float) -> int | None:
+    """Its exit status, or None when it goes on."""
+    try:
+        return child.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return None
 
 
 def _has_said_something(child: subprocess.Popen[bytes]) -> bool:

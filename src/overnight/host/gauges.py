@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import psutil
 
@@ -12,6 +12,7 @@ from overnight.host.resources import Machine
 
 _ROUTES = (Path("/proc/net/route"), Path("/proc/net/ipv6_route"))
 _UP = 0x1
+_ON_OTHERS = ("dm-", "md", "loop", "zram", "ram")
 _ANYWHERE = ("00000000", "0" * 32)
 
 
@@ -56,7 +57,10 @@ class MachineGauges:
         return {name: float(value) for name, value in told.items() if value is not None} | self._rates()
 
     def _rates(self) -> dict[str, float]:
-        moment, totals = self._clock.monotonic(), _totals()
+        try:
+            moment, totals = self._clock.monotonic(), _totals()
+        except (OSError, RuntimeError, NotImplementedError, ValueError):  # psutil, where the kernel does not tell
+            return {}
         before, self._before = self._before, (moment, totals)
         if before is None or moment <= before[0]:
             return {}
@@ -72,16 +76,25 @@ def _totals() -> _Totals:
     cpu = psutil.cpu_times()
     everything = sum(cpu) - getattr(cpu, "guest", 0.0) - getattr(cpu, "guest_nice", 0.0)  # user has these already
     idle = cpu.idle + getattr(cpu, "iowait", 0.0)
-    disk = psutil.disk_io_counters()
+    disk = _whole_disks()
     nets = [one for name, one in psutil.net_io_counters(pernic=True).items() if not name.startswith("lo")]
     return _Totals(
         busy=everything - idle,
         all=everything,
-        disk_read=disk.read_bytes if disk else 0.0,
-        disk_written=disk.write_bytes if disk else 0.0,
+        disk_read=sum(one.read_bytes for one in disk),
+        disk_written=sum(one.write_bytes for one in disk),
         network_received=sum(one.bytes_recv for one in nets),
         network_sent=sum(one.bytes_sent for one in nets),
     )
+
+
+def _whole_disks() -> list[Any]:
+    """Counters of disks, without what lies on others: partitions, volumes, arrays and loops would count twice."""
+    found = psutil.disk_io_counters(perdisk=True) or {}
+    blocks = Path("/sys/block")
+    if not blocks.is_dir():
+        return list(found.values())
+    return [one for name, one in found.items() if (blocks / name).exists() and not name.startswith(_ON_OTHERS)]
 
 
 def way_out(routes: tuple[Path, ...] = _ROUTES) -> bool | None:

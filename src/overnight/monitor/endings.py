@@ -29,6 +29,8 @@ class _Line(msgspec.Struct, frozen=True, gc=False):
     fingerprint: str = ""
     #: What its task is now.
     state: str = ""
+    #: Only an attempt has one: steps that are skipped and workflow tasks end without.
+    started_at: str | None = None
 
 
 class News(NamedTuple):
@@ -58,8 +60,11 @@ class Endings:
 
     def news(self) -> News:
         """The next portion. Attempts that never began are none; those of tasks that are gone have no workflow."""
-        lines = list(islice(self._tail.lines(), PORTION))
-        found = [line for raw in lines if (line := self._read(raw)) is not None]
+        seen, found = 0, []
+        for raw in islice(self._tail.lines(), PORTION):
+            seen += 1
+            if (line := self._read(raw)) is not None:
+                found.append(line)
         places = self._store.places({line.id for line in found})
         nowhere = ("", "")
         return News(
@@ -77,7 +82,7 @@ class Endings:
                 )
                 for line in found
             ],
-            len(lines) == PORTION,
+            seen == PORTION,
         )
 
     def _read(self, raw: bytes) -> _Line | None:
@@ -86,6 +91,6 @@ class Endings:
             return None
         try:
             line = self._decode(raw)
-        except msgspec.DecodeError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             return None
-        return line if line.state and line.outcome not in (None, "recalled") else None
+        return line if line.state and line.started_at else None

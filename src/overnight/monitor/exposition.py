@@ -15,6 +15,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from overnight.core.gauges import Figures
+from overnight.core.states import TaskState
 from overnight.core.tallies import BUCKETS
 from overnight.core.version import VERSION
 from overnight.monitor.history.totals import Total
@@ -79,11 +80,10 @@ class Exposition(Collector):
             yield _plain("checkpoint_age_seconds", "Age of the newest checkpoint.", self._checkpoint_age)
 
     def _tasks(self) -> Metric:
-        states = ("waiting", "pending", "running", "completed", "failed", "cancelled", "held")
         values = [
-            ((queue, state), float(getattr(counts, state)))
+            ((queue, state.value), float(getattr(counts, state)))
             for queue, counts in sorted(self._queues.items())
-            for state in states
+            for state in TaskState
         ]
         return _labelled("tasks", "Tasks in each state; steps of workflows are none.", ("queue", "state"), values)
 

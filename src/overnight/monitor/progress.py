@@ -43,7 +43,7 @@ def _lines(path: Path) -> Iterator[Progress]:
     for line in _tail(path).splitlines():
         try:
             report = _decoder.decode(line)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             continue  # a task may write what it likes, and the first line may have lost its beginning
         if report.task and (report.progress is None or 0 <= report.progress <= 1):
             yield msgspec.structs.replace(report, message=report.message[:_MESSAGE])

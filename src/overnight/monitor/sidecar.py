@@ -7,13 +7,11 @@ deleted database heals as soon as there is room.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-import apsw
-
-from overnight.core.errors import OvernightError
 from overnight.core.gauges import Figures
 from overnight.host.clock import Clock
 from overnight.host.files import write_atomically
@@ -21,17 +19,17 @@ from overnight.monitor.endings import Endings
 from overnight.monitor.history.keeping import History
 from overnight.monitor.history.totals import mean_seconds
 from overnight.monitor.snapshot import EngineState, Snapshot
-from overnight.monitor.status_file import StatusFile, describe
+from overnight.monitor.status_file import describe, write
 from overnight.monitor.tail import JournalTail
 from overnight.store.contract import Store
 
-#: Seconds between two looks at whether anything has changed, while an engine is there.
-LOOK_EVERY = 0.1
 #: Seconds between two samples: while something runs, and while nothing does.
 BUSY, IDLE = 1.0, 60.0
 #: Seconds between two portions of the journal, and until a duty that failed is tried again.
 READ_EVERY, AGAIN_AFTER = 0.5, 5.0
 FORGET_EVERY = 600.0
+#: Seconds by which the wall clock may stray meanwhile.
+_JUMP = 60.0
 #: Seconds between two texts for Prometheus.
 EXPOSE_EVERY = 15.0
 _MOVING = frozenset({EngineState.STARTING, EngineState.STOPPING, EngineState.RESTARTING})
@@ -59,31 +57,41 @@ class Duty:
         self._act = act
         self._clock = clock
         self._told = told
-        self._due = clock.monotonic()
+        self._done_at = -math.inf
         self._trouble = ""
 
-    def do(self, every: float, *, now: bool = False) -> None:
-        """Do it if its time has come, and then again in `every` seconds."""
+    def do(self, every: float, *, now: bool = False) -> bool:
+        """Do it if that is so many seconds ago, or at once; one that failed is not tried again so soon.
+
+        Returns:
+            Whether there is no trouble with it.
+        """
         moment = self._clock.monotonic()
-        if moment < self._due and (not now or self._trouble):
-            return
-        trouble = self._try()
-        self._due = moment + (AGAIN_AFTER if trouble else every)
-        if bool(trouble) != bool(self._trouble):
-            self._told(f"{self._name}: {trouble}; the work goes on" if trouble else f"{self._name} is written again")
-        self._trouble = trouble
+        wait = AGAIN_AFTER if self._trouble else every
+        if moment - self._done_at >= wait or (now and not self._trouble):
+            self._done_at = moment
+            self._note(self._try())
+        return not self._trouble
+
+    def put_off(self) -> None:
+        """It is not to be done before its time has passed once."""
+        self._done_at = self._clock.monotonic()
 
     def hurry(self) -> None:
-        """Its time has come."""
-        if not self._trouble:
-            self._due = self._clock.monotonic()
+        """It is to be done at the next occasion, whatever came of it before."""
+        self._done_at = -math.inf
 
     def _try(self) -> str:
         try:
             self._act()
-        except (OSError, apsw.Error, OvernightError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, a duty fails by itself
             return str(error) or type(error).__name__
         return ""
+
+    def _note(self, trouble: str) -> None:
+        if bool(trouble) != bool(self._trouble):
+            self._told(f"{self._name}: {trouble}; the work goes on" if trouble else f"{self._name} is written again")
+        self._trouble = trouble
 
 
 class Sidecar:
@@ -118,39 +126,51 @@ class Sidecar:
         self._machine: Figures = {}
         self._picture: Snapshot | None = None
         self._token: int | None = None
-        self._status_file = StatusFile(home / "monitor.json")
+        self._has_changed = True
+        self._wall, self._steady = clock.now(), clock.monotonic()
+        self._sure_since = self._steady
+        self._change = Duty("queue.db", self._look_for_change, clock, told)
         self._status = Duty("monitor.json", self._write_status, clock, told)
         self._sample = Duty("history.db (samples)", self._take_sample, clock, told)
         self._tally = Duty("history.db (attempts)", self._read_journal, clock, told)
         self._expose = Duty("metrics.prom", self._write_metrics, clock, told)
         self._forget = Duty("history.db (what is old)", self._let_go, clock, told)
+        self._expose.put_off()  # its library takes a while to come
+        self._forget.put_off()
 
     def round(self) -> None:
         """Everything that is due. Costs next to nothing while nothing has changed."""
-        self._sample.do(BUSY if self._is_busy else IDLE)
-        token = self._store.change_token()
-        self._status.do(BUSY if self._is_busy else IDLE, now=token != self._token)
-        self._token = token
+        pace = BUSY if self._is_busy else IDLE
+        self._change.do(0.0)
+        self._status.do(pace, now=self._has_changed)
+        self._sample.do(pace)
         self._tally.do(READ_EVERY)
         self._expose.do(EXPOSE_EVERY)
         self._forget.do(FORGET_EVERY)
 
-    def finish(self) -> None:
-        """The last state."""
-        for duty in (self._tally, self._sample, self._status, self._expose):
+    def finish(self) -> bool:
+        """The last state; whether it was written. First of all, and again with what became of the last attempts."""
+        for duty in (self._status, self._tally, self._sample, self._expose):
             duty.hurry()
             duty.do(IDLE)
+        self._status.hurry()
+        written = self._status.do(IDLE)
         if self._history is not None:
             self._history.close()
+        return written
 
     @property
     def _is_busy(self) -> bool:
         picture = self._picture
         return picture is not None and (picture.counts.running > 0 or picture.engine.state in _MOVING)
 
+    def _look_for_change(self) -> None:
+        token, before = self._store.change_token(), self._token
+        self._token, self._has_changed = token, token != before
+
     def _write_status(self) -> None:
         self._picture = self._look()
-        self._status_file.write(describe(self._picture, self._machine, self._mean()))
+        write(self._home / "monitor.json", describe(self._picture, self._machine, self._mean()))
 
     def _mean(self) -> float | None:
         mean = mean_seconds(self._history.totals()) if self._history is not None else None
@@ -166,37 +186,42 @@ class Sidecar:
         if self._endings is None:
             self._endings = Endings(JournalTail(self._home / "events.jsonl", after=history.journal_seq), self._store)
         before = self._endings.seq
-        news = self._endings.news()
-        if self._endings.seq == before:
-            return
         try:
-            history.tally(news.endings, seq=self._endings.seq)
+            news = self._endings.news()
+            if self._endings.seq != before:
+                history.tally(news.endings, seq=self._endings.seq)
         except BaseException:
-            self._endings = None  # from what was written on
+            self._endings = None  # once more, from what was written on
             raise
         if news.more:
             self._tally.hurry()
 
     def _write_metrics(self) -> None:
-        from overnight.monitor.exposition import exposition  # 60 ms: nothing for the first moment of a night
+        from overnight.monitor.exposition import exposition  # 60 ms: nothing for a run that is over soon
 
         history, picture = self._kept(), self._picture or self._look()
         told = exposition(self._store, self._home, picture, totals=history.totals(), machine=self._machine)
         write_atomically(self._home / "metrics.prom", told.text(), durable=False)
 
     def _let_go(self) -> None:
+        """Forget what is old, by a clock that has not jumped for as long as we wait in between."""
+        wall, steady = self._clock.now(), self._clock.monotonic()
+        if abs((wall - self._wall) - (steady - self._steady)) > _JUMP:
+            self._sure_since = steady
+        self._wall, self._steady = wall, steady
         history = self._kept()
-        history.catch_up()
-        history.forget(now=self._clock.now())
+        history.catch_up(now=wall)
+        if steady - self._sure_since >= FORGET_EVERY:
+            history.forget(now=wall)
 
     def _kept(self) -> History:
-        """The history, opened when it is not, and begun anew when it is gone."""
-        if self._history is not None and not self._history.is_in_its_place():
+        """The history, opened when it is not, and begun anew when it is gone or damaged."""
+        if self._history is not None and self._history.is_lost():
             self._history.close()
             self._history = self._endings = None
         if self._history is None:
             self._history = History(self._home / "history.db")
-            self._history.catch_up()
+            self._history.catch_up(now=self._clock.now())
         return self._history
 
 

@@ -10,6 +10,7 @@ import msgspec
 from overnight.core.errors import NotFoundError
 from overnight.core.events import instant, printable
 from overnight.core.gauges import Figures
+from overnight.core.states import TaskState
 from overnight.host.files import write_atomically
 from overnight.monitor.snapshot import EngineState, RunningView, Snapshot
 from overnight.store.contract import Counts
@@ -25,7 +26,7 @@ class MonitoringStatus(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     #: ``running``, ``paused``, ``stopping``, ``starting``, ``restarting``, ``silent`` (it hangs), ``stopped``, or
-    #: ``completed``: stopped, with nothing left to do.
+    #: ``completed``: stopped, with nothing left to do and nothing that waits for a person.
     status: str
     #: The one that runs longest: its title, or its input.
     current_file: str | None = None
@@ -108,7 +109,7 @@ def describe(picture: Snapshot, machine: Figures, mean_seconds: float | None) ->
         error_rate_percent=round(100 * counts.failed / done, 3) if done else 0.0,
         pid=engine.pid,
         why=printable(engine.why),
-        counts={state: getattr(counts, state) for state in _STATES},
+        counts={state.value: getattr(counts, state) for state in TaskState},
         steps=counts.steps,
         rate_per_second=picture.rate_per_second,
         seconds_left=picture.seconds_left,
@@ -119,12 +120,9 @@ def describe(picture: Snapshot, machine: Figures, mean_seconds: float | None) ->
     )
 
 
-_STATES = ("waiting", "pending", "running", "completed", "failed", "cancelled", "held")
-
-
 def _status(state: EngineState, counts: Counts) -> str:
     """An engine that is not there because nothing is left has completed."""
-    if state is EngineState.STOPPED and counts.total and not counts.unfinished:
+    if state is EngineState.STOPPED and counts.total and not counts.unfinished and not counts.held:
         return "completed"
     return state.value
 
@@ -137,20 +135,10 @@ def _name(view: RunningView) -> str:
     return printable(view.task.title or view.task.input.decode("utf-8", "replace"))
 
 
-class StatusFile:
-    """Writes it.
+def write(path: Path, status: MonitoringStatus) -> None:
+    """Replace what is there; never synced: after a power cut it is of no use.
 
-    Args:
-        path: ``monitor.json``.
+    Raises:
+        OSError: It could not be written; what was there still is.
     """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def write(self, status: MonitoringStatus) -> None:
-        """Replace what is there; never synced: after a power cut it is of no use.
-
-        Raises:
-            OSError: It could not be written; what was there still is.
-        """
-        write_atomically(self._path, msgspec.json.encode(status) + b"\n", durable=False)
+    write_atomically(path, msgspec.json.encode(status) + b"\n", durable=False)

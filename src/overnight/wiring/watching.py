@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import signal
 import sys
 import time
 from contextlib import closing
@@ -13,19 +14,21 @@ from pathlib import Path
 from overnight.core.durations import iso
 from overnight.core.errors import AlreadyRunningError, OvernightError
 from overnight.core.settings import Settings
-from overnight.engine.voice import open_log
 from overnight.host.beside import HEARD_EVERY, Beside, say_something
+from overnight.host.files import append
 from overnight.host.home import Home
 from overnight.host.interpreter import python_for
 from overnight.host.lock import HomeLock, about_me, read_owner
 from overnight.wiring import clock, open_store
 
 #: Seconds that a run in the foreground lasts at least before a process is worth it, and that its end may take.
-WORTH, LAST_WORD = 0.3, 2.0
+WORTH, LAST_WORD = 1.0, 2.0
 #: How much less than the work it may have of a CPU.
 _NICE = 5
 #: Seconds between two looks, and until a store that cannot be opened is tried again.
 _LOOK_EVERY, _AGAIN_AFTER = 0.1, 1.0
+#: It ends when its parent does and nobody else: not with the rest of a group that is being ended.
+_DEAF_TO = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def command(home: Home) -> list[bytes]:
@@ -40,24 +43,29 @@ def beside(home: Home, settings: Settings) -> Beside | None:
 
 def see_off(home: Home, beside: Beside) -> None:
     """Have the last state written when nobody holds the home any more; by ourselves if nobody else does."""
-    if not beside.end(LAST_WORD):
-        with contextlib.suppress(OSError, OvernightError):
+    with contextlib.suppress(Exception):  # the result of the run is what counts
+        if not beside.end(LAST_WORD):
             write_now(home)
 
 
 def write_now(home: Home) -> None:
-    """Write ``monitor.json`` once.
+    """Write ``monitor.json`` once, with the last figures that stand there.
 
     Raises:
         OSError: It could not be written.
         OvernightError: There is nothing to tell, or the store cannot be read.
     """
     from overnight.monitor.snapshot import take
-    from overnight.monitor.status_file import StatusFile, describe
+    from overnight.monitor.status_file import MonitoringStatus, describe, write
 
+    try:
+        before = MonitoringStatus.read(home.path)
+    except OvernightError:
+        before = None
     with closing(open_store(home, readonly=True)) as store:
         picture = take(store, home.path, now=clock.now())
-    StatusFile(home.monitor_json).write(describe(picture, {}, None))
+    machine, mean = (before.machine, before.avg_file_duration_seconds) if before else ({}, None)
+    write(home.monitor_json, describe(picture, machine, mean))
 
 
 def main() -> None:
@@ -65,19 +73,27 @@ def main() -> None:
     home = Home(Path(sys.argv[-1]))
     os.nice(_NICE)
     os.umask(0o077)
-    with contextlib.suppress(OSError):  # a full disk: then nobody hears of us
-        log = open_log(home)
-        os.dup2(log, sys.stderr.fileno())
-        os.close(log)
+    for number in _DEAF_TO:
+        signal.signal(number, signal.SIG_IGN)
     lock = HomeLock(home.path / "monitor.lock")
     parent = _Parent()
     if not _ours(lock, home, parent):
-        return
+        sys.exit(1)  # somebody else watches, and not for our parent
     try:
-        while not _watch(home, parent):
-            pass
+        _sweep_up(home)
+        watched = _watch(home, parent)
+        while watched is None:
+            watched = _watch(home, parent)
     finally:
         lock.release()
+    sys.exit(0 if watched else 1)
+
+
+def _sweep_up(home: Home) -> None:
+    """Remove what one that was killed has begun to write."""
+    for name in (home.monitor_json.name, "metrics.prom"):
+        for path in home.path.glob(f".{name}.*.tmp"):
+            path.unlink(missing_ok=True)
 
 
 class _Parent:
@@ -108,8 +124,8 @@ def _ours(lock: HomeLock, home: Home, parent: _Parent) -> bool:
             return True
 
 
-def _watch(home: Home, parent: _Parent) -> bool:
-    """Watch one store file; True at the end, False when another one has taken its place."""
+def _watch(home: Home, parent: _Parent) -> bool | None:
+    """Watch one store file; None when another one has taken its place, else whether the last state was written."""
     from overnight.host.gauges import MachineGauges
     from overnight.host.resources import Machine
     from overnight.monitor.sidecar import Sidecar
@@ -119,27 +135,34 @@ def _watch(home: Home, parent: _Parent) -> bool:
     try:
         store = open_store(home, readonly=True)
     except OvernightError:
-        return parent.wait(_AGAIN_AFTER)
+        return False if parent.wait(_AGAIN_AFTER) else None
     with closing(store):
-        file = _file(home)
+        file, chief = _file(home), _chief(home)
         sidecar = Sidecar(
             home.path,
             store,
             look=lambda: take(store, home.path, now=clock.now()),
             gauges=MachineGauges(Machine(home.path), clock),
             clock=clock,
-            told=_tell,
+            told=lambda words: _tell(home, words),
         )
-        over = False
-        heard = clock.monotonic()
+        heard, over = clock.monotonic(), False
         while not over and _file(home) == file:
             sidecar.round()
             if clock.monotonic() - heard >= HEARD_EVERY:
                 heard = clock.monotonic()
                 say_something()
-            over = parent.wait(_LOOK_EVERY) and read_owner(home.lock) is None
-        sidecar.finish()
-    return over
+            chief = chief or _chief(home)
+            # Once our parent has gone another one may hold the home, and has somebody else beside it.
+            over = parent.wait(_LOOK_EVERY) and _chief(home) != chief
+        written = sidecar.finish()
+    return written if over else None
+
+
+def _chief(home: Home) -> tuple[int, int | None] | None:
+    """Who holds the home: the same for all engines of one supervisor."""
+    owner = read_owner(home.lock)
+    return None if owner is None else owner.chief
 
 
 def _file(home: Home) -> tuple[int, int] | None:
@@ -151,5 +174,7 @@ def _file(home: Home) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _tell(words: str) -> None:
-    print(f"{iso(clock.now())} monitor: {words}", file=sys.stderr, flush=True)  # noqa: T201 - the log
+def _tell(home: Home, words: str) -> None:
+    """A line in the log of the home, which may be set aside at any time; none on a full disk."""
+    with contextlib.suppress(OSError):
+        append(home.log, f"{iso(clock.now())} monitor: {words}\n".encode(), durable=False)

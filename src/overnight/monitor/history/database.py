@@ -15,6 +15,7 @@ from typing import Any
 import apsw
 
 from overnight.core.gauges import NAMES
+from overnight.store.sqlite.connection import named
 
 #: Of the file; another one is set aside.
 APPLICATION, VERSION = 0x4F4E4849, 1
@@ -45,10 +46,14 @@ class Database:
             _set_aside(path)
             self._connection = _opened(path, readonly=False)
         self._inode = _inode(path)
+        self._is_damaged = False
 
-    def is_in_its_place(self) -> bool:
-        """Whether this still is the file of that name: it may have been deleted, or replaced."""
-        return _inode(self.path) == self._inode
+    def is_lost(self) -> bool:
+        """Whether another file has its name, or none; one that was found damaged is set aside and lost, too."""
+        if self._is_damaged and _inode(self.path) == self._inode:
+            self.close()
+            _set_aside(self.path)
+        return self._is_damaged or _inode(self.path) != self._inode
 
     @contextmanager
     def write(self) -> Iterator[apsw.Connection]:
@@ -57,8 +62,12 @@ class Database:
         Raises:
             apsw.Error: Nothing was written.
         """
-        with self._connection:
-            yield self._connection
+        try:
+            with self._connection:
+                yield self._connection
+        except _DAMAGED:
+            self._is_damaged = True
+            raise
 
     def read(self, sql: str, bindings: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
         """All rows."""
@@ -71,7 +80,8 @@ class Database:
 
 def _opened(path: Path, *, readonly: bool) -> apsw.Connection:
     flags = apsw.SQLITE_OPEN_READONLY if readonly else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
-    connection = apsw.Connection(str(path), flags=flags)
+    name, uri = named(path)
+    connection = apsw.Connection(name, flags=flags | uri)
     try:
         connection.set_busy_timeout(int(_PATIENCE * 1000))
         if not readonly:

@@ -9,7 +9,7 @@ from pathlib import Path
 import apsw
 
 from overnight.core.gauges import NAMES, RESOLUTIONS, Figures, Resolution
-from overnight.core.tallies import Ending, tallied
+from overnight.core.tallies import OTHERS, Ending, beginning, tallied
 from overnight.monitor.history.database import Database
 from overnight.monitor.history.totals import Total, add_totals, totals_in
 
@@ -28,7 +28,7 @@ _MOST = ", ".join(f"{name}_max" for name in NAMES)
 _ROLL_UP = (
     f"INSERT OR REPLACE INTO samples (span, at, n, {_COLUMNS}, {_LEAST}, {_MOST})"  # noqa: S608 - names of ours
     " SELECT ?1, ?2, sum(n), "
-    + ", ".join(f"sum({name} * n) / sum(iif({name} IS NULL, 0, n))" for name in NAMES)
+    + ", ".join(f"avg({name})" for name in NAMES)
     + ", "
     + ", ".join(f"min(coalesce({name}_min, {name}))" for name in NAMES)
     + ", "
@@ -58,9 +58,9 @@ class History:
         #: The beginning of the row that is being filled, by span.
         self._filling: dict[int, int] = {}
 
-    def is_in_its_place(self) -> bool:
-        """Whether this still is the file of that name."""
-        return self._database.is_in_its_place()
+    def is_lost(self) -> bool:
+        """Whether another file has its name, or none, or whether it was found damaged: then one is begun anew."""
+        return self._database.is_lost()
 
     @property
     def journal_seq(self) -> int:
@@ -89,11 +89,11 @@ class History:
                 if before != begun:
                     connection.execute(_ROLL_UP, (coarser.span, before, finer.span))
 
-    def catch_up(self) -> None:
-        """Roll up what an earlier writer did not come to."""
+    def catch_up(self, *, now: float) -> None:
+        """Roll up what an earlier writer did not come to, but for what a wrong clock has put behind `now`."""
         with self._database.write() as connection:
             for finer, coarser in pairwise(RESOLUTIONS):
-                for begun in _not_rolled_up(connection, finer.span, coarser.span):
+                for begun in _not_rolled_up(connection, finer.span, coarser.span, now):
                     connection.execute(_ROLL_UP, (coarser.span, begun, finer.span))
 
     def tally(self, endings: Sequence[Ending], *, seq: int) -> None:
@@ -105,7 +105,8 @@ class History:
         """
         with self._database.write() as connection:
             for span, _ in TALLIES:
-                for (at, key), tally in tallied(endings, span).items():
+                known = _fingerprints(connection, endings, span)
+                for (at, key), tally in tallied(endings, span, known).items():
                     connection.execute(_TALLY, (span, at, *key, tally.n, tally.seconds, tally.longest))
             add_totals(connection, endings)
             connection.execute("INSERT OR REPLACE INTO facts (name, value) VALUES ('journal_seq', ?)", (seq,))
@@ -122,10 +123,17 @@ class History:
         self._database.close()
 
 
-def _not_rolled_up(connection: apsw.Connection, finer: int, coarser: int) -> list[int]:
+def _fingerprints(connection: apsw.Connection, endings: Sequence[Ending], span: int) -> dict[int, set[str]]:
+    """Those that are told apart already, by the beginning of the span."""
+    spans = {beginning(one.at, span) for one in endings if one.key.fingerprint}
+    sql = "SELECT DISTINCT fingerprint FROM tallies WHERE span = ? AND at = ? AND fingerprint <> ?"
+    return {at: {row[0] for row in connection.execute(sql, (span, at, OTHERS))} for at in spans}
+
+
+def _not_rolled_up(connection: apsw.Connection, finer: int, coarser: int, now: float) -> list[int]:
     """Beginnings of whole coarse spans that have fine rows and no row of their own."""
-    newest = connection.execute("SELECT max(at) FROM samples WHERE span < ?", (coarser,)).get
-    last = connection.execute("SELECT max(at) FROM samples WHERE span = ?", (coarser,)).get
+    newest = connection.execute("SELECT max(at) FROM samples WHERE span < ? AND at <= ?", (coarser, now)).get
+    last = connection.execute("SELECT max(at) FROM samples WHERE span = ? AND at <= ?", (coarser, now)).get
     if newest is None:
         return []
     rows = connection.execute(
@@ -136,9 +144,9 @@ def _not_rolled_up(connection: apsw.Connection, finer: int, coarser: int) -> lis
 
 
 def _forget(connection: apsw.Connection, table: str, span: int, before: float) -> None:
-    border = connection.execute(
-        f"SELECT at FROM {table} WHERE span = ? AND at < ? ORDER BY at LIMIT 1 OFFSET ?",  # noqa: S608 - tables of ours
+    rows = connection.execute(
+        f"SELECT at FROM {table} WHERE span = ? AND at < ? ORDER BY at LIMIT ?",  # noqa: S608 - tables of ours
         (span, int(before), _PORTION),
-    ).get
-    upto = int(before) if border is None else border
-    connection.execute(f"DELETE FROM {table} WHERE span = ? AND at < ?", (span, upto))  # noqa: S608 - the same
+    ).fetchall()
+    if rows:  # a whole beginning at least, however many rows it has
+        connection.execute(f"DELETE FROM {table} WHERE span = ? AND at <= ?", (span, rows[-1][0]))  # noqa: S608

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from overnight.core.durations import format_duration
 from overnight.core.findings import Finding
@@ -16,19 +17,26 @@ _LATE = 180.0
 
 def _run(scene: Scene) -> Iterator[Finding]:
     home = scene.home
-    if home is None or not scene.settings.monitor or read_owner(home.lock) is None:
+    owner = None if home is None else read_owner(home.lock)
+    if home is None or owner is None or not scene.settings.monitor:
         return
-    try:
-        age = max(0.0, scene.clock.now() - home.monitor_json.stat().st_mtime)
-    except FileNotFoundError:
-        yield ok(_ID, "monitor.json is not written yet")
-        return
+    written = _written(home.monitor_json)
+    # A new engine has some time to begin with, whatever was written before it.
+    age = max(0.0, scene.clock.now() - max(written, owner.started_at or 0.0))
     if age < _LATE:
         yield ok(_ID, f"monitor.json was written {format_duration(age)} ago", value=age, unit="seconds")
         return
     words = f"monitor.json was not written for {format_duration(age)}; the work goes on, and nothing is drawn"
     log = by_hand("monitor-log", "See what it says", f"tail {home.log}")
     yield warn(_ID, words, log, value=age, unit="seconds")
+
+
+def _written(path: Path) -> float:
+    """POSIX seconds; 0 when it never was."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 CHECK = Check(_ID, "what watches", _run)
