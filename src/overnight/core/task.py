@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 from enum import StrEnum
+from functools import cache
 
 import msgspec
 
@@ -133,10 +134,19 @@ class Action(msgspec.Struct, frozen=True, omit_defaults=True):
         return hashlib.blake2b(parts, digest_size=16).digest()
 
     def digest(self) -> bytes:
-        """16 bytes over everything: equal for equal actions only."""
-        # msgspec sorts only names that are text, and those of an environment are bytes.
-        ordered = msgspec.structs.replace(self, env=dict(sorted(self.env.items())))
+        """16 bytes over everything: equal for equal actions, and for no others."""
+        # msgspec leaves out the very objects that are the defaults, and not their equals.
+        plain = {name: default for name, default in _defaults() if getattr(self, name) == default}
+        # It sorts only names that are text, and those of an environment are bytes.
+        ordered = msgspec.structs.replace(self, **(plain | {"env": dict(sorted(self.env.items()))}))
         return hashlib.blake2b(msgspec.msgpack.encode(ordered), digest_size=16).digest()
+
+
+@cache
+def _defaults() -> list[tuple[str, object]]:
+    """Fields of an action that have a default, and that."""
+    fields = msgspec.structs.fields(Action)
+    return [(field.name, field.default) for field in fields if field.default is not msgspec.NODEFAULT]
 
 
 def task_identity(action_identity: bytes, input_bytes: bytes) -> int:
