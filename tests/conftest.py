@@ -11,8 +11,8 @@ os.environ.update(ROOM)
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Half as many again as there are CPUs: many tests wait for real time limits, and others can have the CPU then."""
-    return (os.cpu_count() or 1) * 3 // 2
+    """Twice as many as there are CPUs: many tests wait for real time limits, and others can have the CPU then."""
+    return (os.cpu_count() or 1) * 2
 
 
 # A shell that runs us in the background has both ignored, and so would every program that a test presses Ctrl-C for.

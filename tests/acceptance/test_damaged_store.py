@@ -95,6 +95,7 @@ def test_damage_met_while_the_engine_works_is_mended_by_the_next_one(terminal: T
     terminal.run("add", *inputs, "--", "sh", "-c", f"{NOTE}; sleep 0.05")
     terminal.run("start", "-j", "2")
     until(lambda: len(ledger(terminal)) >= 40)
+    terminal.run("checkpoint", "save")  # the first one by itself may take its time
     overwrite_a_third(store_of(terminal))
     until(lambda: "checkpoint_restored" in [event["event"] for event in journal(terminal)])
     terminal.run("wait")

@@ -424,7 +424,7 @@ def test_status_counts_every_state_and_says_what_to_type_next(overnight: Call) -
     assert (shape["counts"]["failed"], shape["counts"]["completed"], shape["counts"]["total"]) == (1, 1, 3)
     assert [one["id"] for one in shape["running"]] == [3]
     text = overnight("status").out
-    assert "3 tasks: 1 running, 1 completed, 1 failed" in text
+    assert "3 tasks: 1 completed, 1 failed, 1 interrupted" in text
     assert "overnight retry-failed" in text
     assert overnight("status", "--format", "json").json["counts"] == shape["counts"]
 
