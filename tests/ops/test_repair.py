@@ -228,6 +228,25 @@ def test_what_the_journal_has_not_yet_is_taken_from_the_damaged_store(place: Pla
     assert [event["id"] for event in events if event["event"] == "file_added"] == [1, 2, 3]
 
 
+@pytest.mark.parametrize("more", [0, 2])
+def test_what_only_the_checkpoint_has_for_the_journal_is_written_there(place: Place, more: int) -> None:
+    """It was made between a COMMIT and the line about it, and the store has nothing to tell any more."""
+    place.add("a")
+    place.journal()
+    place.add("b", "c")
+    place.work()
+    place.checkpoint()
+    place.add(*"de"[:more])
+    place.close()
+    place.home.store.unlink()
+    mended(place.home)
+    place.reopen()
+    assert place.states() == {"a": S.COMPLETED, "b": S.PENDING, "c": S.PENDING}
+    kinds = [event["event"] for event in told(place.home)]
+    assert kinds.count("file_added") == 3
+    assert kinds.count("file_completed") == 1
+
+
 def test_a_store_whose_log_has_vanished_is_older_than_its_journal(place: Place) -> None:
     place.add("a", "b")
     place.close()

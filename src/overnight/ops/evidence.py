@@ -6,7 +6,8 @@ store says exactly what he cannot know.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -33,6 +34,27 @@ class Account(msgspec.Struct):
     #: Given in a time that was undone, and not to be given again.
     fence: int = 0
     last_task_id: int = 0
+
+
+class Waiting(NamedTuple):
+    """Transactions whose events wait for the journal, and the number of the event before the first of them."""
+
+    number: int
+    rows: Sequence[OutboxRow]
+
+    @property
+    def end(self) -> int:
+        """Number of the last event."""
+        return self.number + sum(row.count for row in self.rows)
+
+    def beyond(self, last: int) -> Waiting:
+        """Those that are not in a journal which ends with this number."""
+        number = self.number
+        for at, row in enumerate(self.rows):
+            if number + row.count > last:
+                return Waiting(number, self.rows[at:])
+            number += row.count
+        return Waiting(number, [])
 
 
 class Evidence:
@@ -91,16 +113,23 @@ class Evidence:
                 yield seq, b'{"seq":%d,%b\n' % (seq, line[1:])
 
     def _end_of_rows(self) -> int:
-        return (self._salvaged.drained or 0) + sum(row.count for row in self._salvaged.rows)
+        return Waiting(self._salvaged.drained or 0, self._salvaged.rows).end
 
-    def unwritten(self, account: Account) -> tuple[int, list[OutboxRow]]:
-        """What was read and is not in the journal, by transactions, and the number before the first of them."""
-        number, rows = self._salvaged.drained or 0, self._salvaged.rows
-        for at, row in enumerate(rows):
-            if number + row.count > self.written:
-                return number, rows[at:]
-            number += row.count
-        return max(account.last, self.written, number), []
+    def unwritten(self, account: Account, copy: Waiting) -> Waiting:
+        """What is known and not in the journal, by transactions: out of the damaged store, or else of the copy.
+
+        Args:
+            account: What was read.
+            copy: What the copy that is rebuilt has for the journal. It may be newer than what was written there.
+        """
+        salvaged = Waiting(self._salvaged.drained or 0, self._salvaged.rows)
+        told, own = salvaged.beyond(self.written), copy.beyond(self.written)
+        if not own.rows or (told.rows and told.number <= own.number):
+            return told if told.rows else Waiting(max(account.last, self.written, told.number), [])
+        rest = salvaged.beyond(own.end)
+        if not rest.rows:
+            return own
+        return Waiting(own.number, [*own.rows, *rest.rows]) if rest.number == own.end else told
 
 
 def _note(record: Record | None, account: Account) -> None:

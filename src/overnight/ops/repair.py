@@ -24,7 +24,7 @@ from overnight.core.errors import DiskFullError, NotFoundError, OvernightError, 
 from overnight.executors.local.recovery import begun
 from overnight.host.home import Home, has_store, past
 from overnight.monitor.tail import last_seq
-from overnight.ops.evidence import SAFE_DISTANCE, Account, Evidence
+from overnight.ops.evidence import SAFE_DISTANCE, Account, Evidence, Waiting
 from overnight.ops.swapping import making_ready, next_aside, swap
 from overnight.store.copies.manifest import STORE
 from overnight.store.copies.shelf import Entry, Shelf, newest_first, troubles
@@ -33,6 +33,9 @@ from overnight.store.sqlite.examining import inspect
 from overnight.store.sqlite.rebuilding import Rebuilt, give_over, rebuilding
 from overnight.store.sqlite.replaying import Replayed, Replayer
 from overnight.store.sqlite.salvaging import Salvaged, salvaging
+
+#: Transactions that wait for the journal; a copy is made beside an engine that writes them at once.
+_MOST_ROWS = 1_000_000
 
 
 class Mended(msgspec.Struct, kw_only=True):
@@ -178,7 +181,7 @@ class _Building:
             self._tell(rebuilt)
 
     def _go_on(self, rebuilt: Rebuilt, account: Account) -> None:
-        number, rows = self._evidence.unwritten(account)
+        number, rows = self._evidence.unwritten(account, _waiting(rebuilt))
         highest = max(self._salvaged.last_task_id, account.last_task_id)
         if not self._evidence.is_whole:
             highest = max(highest, rebuilt.facts().last_task_id) + SAFE_DISTANCE
@@ -218,6 +221,11 @@ class _Building:
             by=events.printable(self._by),
         )
         rebuilt.store.note([*failed, restored])
+
+
+def _waiting(rebuilt: Rebuilt) -> Waiting:
+    """What a copy has for the journal."""
+    return Waiting(rebuilt.store.journal_seq(), rebuilt.store.outbox(_MOST_ROWS))
 
 
 def _lost(account: Account, replayed: Replayed) -> list[str]:
