@@ -20,7 +20,7 @@ from overnight.core.verdict import Settlement
 from overnight.engine.journal import Journal
 from overnight.host.lock import HomeLock
 from overnight.monitor.history.asking import Past
-from overnight.monitor.sidecar import AGAIN_AFTER, BUSY, FORGET_EVERY, Gauges, Sidecar
+from overnight.monitor.sidecar import AGAIN_AFTER, BUSY, EXPOSE_EVERY, FORGET_EVERY, Gauges, Sidecar
 from overnight.monitor.snapshot import take
 from overnight.monitor.status_file import MonitoringStatus
 from overnight.store.contract import Claim, Selector, Store, Verb
@@ -197,9 +197,10 @@ def test_what_became_of_attempts_is_added_up_once_whoever_dies(
     assert (status.avg_file_duration_seconds, status.error_rate_percent) == (2.0, 25.0)
 
 
-def test_metrics_are_what_prometheus_reads(sidecar: Sidecar, store: Store, tmp_path: Path) -> None:
+def test_metrics_are_what_prometheus_reads(sidecar: Sidecar, store: Store, tmp_path: Path, clock: HandClock) -> None:
     add(store, 3)
-    sidecar.finish()
+    clock.at += EXPOSE_EVERY
+    sidecar.round()
     text = (tmp_path / "metrics.prom").read_text()
     found = {
         (sample.name, *sorted(sample.labels.values())): sample.value
@@ -209,7 +210,7 @@ def test_metrics_are_what_prometheus_reads(sidecar: Sidecar, store: Store, tmp_p
     assert found["overnight_tasks", "default", "pending"] == 3
     assert found["overnight_engine_up",] == 0
     assert found["overnight_machine_cpu_ratio",] == 0.25
-    assert found["overnight_oldest_waiting_seconds", "default"] == 0
+    assert found["overnight_oldest_waiting_seconds", "default"] == EXPOSE_EVERY
 
 
 def test_it_looks_more_often_as_soon_as_there_is_work(

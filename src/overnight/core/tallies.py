@@ -50,6 +50,13 @@ class Tally:
         self.longest = max(self.longest, seconds)
         self.buckets[bisect_left(BUCKETS, seconds)] += 1
 
+    def merge(self, other: Tally) -> None:
+        """All of another one, too."""
+        self.n += other.n
+        self.seconds += other.seconds
+        self.longest = max(self.longest, other.longest)
+        self.buckets = [one + more for one, more in zip(self.buckets, other.buckets, strict=True)]
+
 
 def beginning(at: float, span: int) -> int:
     """Of the span that an instant lies in: POSIX seconds, a multiple of `span`."""

@@ -27,6 +27,8 @@ from overnight.store.contract import Store
 BUSY, IDLE = 1.0, 60.0
 #: Seconds between two portions of the journal, and until a duty that failed is tried again.
 READ_EVERY, AGAIN_AFTER = 0.5, 5.0
+#: Of the time, so much is spent on the journal while something runs; the rest of it is read afterwards.
+SHARE = 0.05
 FORGET_EVERY = 600.0
 #: Seconds by which the wall clock may stray meanwhile.
 _JUMP = 60.0
@@ -127,12 +129,15 @@ class Sidecar:
         self._picture: Snapshot | None = None
         self._token: int | None = None
         self._has_changed = True
+        #: Seconds until the next portion of the journal; whether the last one was all that there was.
+        self._read_again, self._is_up_to_date = READ_EVERY, True
         self._wall, self._steady = clock.now(), clock.monotonic()
         self._sure_since = self._steady
         self._change = Duty("queue.db", self._look_for_change, clock, told)
         self._status = Duty("monitor.json", self._write_status, clock, told)
         self._sample = Duty("history.db (samples)", self._take_sample, clock, told)
         self._tally = Duty("history.db (attempts)", self._read_journal, clock, told)
+        self._is_exposed = False
         self._expose = Duty("metrics.prom", self._write_metrics, clock, told)
         self._forget = Duty("history.db (what is old)", self._let_go, clock, told)
         self._expose.put_off()  # its library takes a while to come
@@ -144,16 +149,21 @@ class Sidecar:
         self._change.do(0.0)
         self._status.do(pace, now=self._has_changed)
         self._sample.do(pace)
-        self._tally.do(READ_EVERY)
+        self._tally.do(self._read_again)
         self._expose.do(EXPOSE_EVERY)
         self._forget.do(FORGET_EVERY)
 
     def finish(self) -> bool:
-        """The last state; whether it was written. First of all, and again with what became of the last attempts."""
-        for duty in (self._status, self._tally, self._sample, self._expose):
-            duty.hurry()
-            duty.do(IDLE)
+        """The last state; whether it was written. What somebody waits for comes first, and is not much."""
         self._status.hurry()
+        self._status.do(IDLE)
+        if self._is_up_to_date:  # else the next one goes on where this one has stopped
+            self._tally.hurry()
+            self._tally.do(IDLE)
+            self._status.hurry()
+        if self._is_exposed:
+            self._expose.hurry()
+            self._expose.do(IDLE)
         written = self._status.do(IDLE)
         if self._history is not None:
             self._history.close()
@@ -186,6 +196,7 @@ class Sidecar:
         if self._endings is None:
             self._endings = Endings(JournalTail(self._home / "events.jsonl", after=history.journal_seq), self._store)
         before = self._endings.seq
+        began = self._clock.monotonic()
         try:
             news = self._endings.news()
             if self._endings.seq != before:
@@ -193,8 +204,9 @@ class Sidecar:
         except BaseException:
             self._endings = None  # once more, from what was written on
             raise
-        if news.more:
-            self._tally.hurry()
+        self._is_up_to_date = not news.more
+        took = self._clock.monotonic() - began
+        self._read_again = max(READ_EVERY, took / SHARE) if self._is_busy or not news.more else 0.0
 
     def _write_metrics(self) -> None:
         from overnight.monitor.exposition import exposition  # 60 ms: nothing for a run that is over soon
@@ -202,6 +214,7 @@ class Sidecar:
         history, picture = self._kept(), self._picture or self._look()
         told = exposition(self._store, self._home, picture, totals=history.totals(), machine=self._machine)
         write_atomically(self._home / "metrics.prom", told.text(), durable=False)
+        self._is_exposed = True
 
     def _let_go(self) -> None:
         """Forget what is old, by a clock that has not jumped for as long as we wait in between."""

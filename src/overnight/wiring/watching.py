@@ -19,12 +19,11 @@ from overnight.host.files import append
 from overnight.host.home import Home
 from overnight.host.interpreter import python_for
 from overnight.host.lock import HomeLock, about_me, read_owner
+from overnight.host.priority import give_way
 from overnight.wiring import clock, open_store
 
 #: Seconds that a run in the foreground lasts at least before a process is worth it, and that its end may take.
 WORTH, LAST_WORD = 1.0, 2.0
-#: How much less than the work it may have of a CPU.
-_NICE = 5
 #: Seconds between two looks, and until a store that cannot be opened is tried again.
 _LOOK_EVERY, _AGAIN_AFTER = 0.1, 1.0
 #: It ends when its parent does and nobody else: not with the rest of a group that is being ended.
@@ -71,7 +70,7 @@ def write_now(home: Home) -> None:
 def main() -> None:
     """Be the sidecar of the home that the last argument names, until its engine and our parent are gone."""
     home = Home(Path(sys.argv[-1]))
-    os.nice(_NICE)
+    give_way()
     os.umask(0o077)
     for number in _DEAF_TO:
         signal.signal(number, signal.SIG_IGN)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
 import apsw
 
 from overnight.core.gauges import NAMES, RESOLUTIONS, Figures, Resolution
-from overnight.core.tallies import OTHERS, Ending, beginning, tallied
+from overnight.core.tallies import OTHERS, Ending, Key, Tally, beginning, tallied
 from overnight.monitor.history.database import Database
 from overnight.monitor.history.totals import Total, add_totals, totals_in
 
@@ -104,11 +104,12 @@ class History:
             seq: The last event that was looked at for it: written with them, so that none counts twice.
         """
         with self._database.write() as connection:
+            known = _fingerprints(connection, endings, TALLIES[0].span)
+            tallies = tallied(endings, TALLIES[0].span, known)
             for span, _ in TALLIES:
-                known = _fingerprints(connection, endings, span)
-                for (at, key), tally in tallied(endings, span, known).items():
+                for (at, key), tally in _coarser(tallies, span).items():
                     connection.execute(_TALLY, (span, at, *key, tally.n, tally.seconds, tally.longest))
-            add_totals(connection, endings)
+            add_totals(connection, tallies)
             connection.execute("INSERT OR REPLACE INTO facts (name, value) VALUES ('journal_seq', ?)", (seq,))
 
     def forget(self, *, now: float) -> None:
@@ -121,6 +122,14 @@ class History:
     def close(self) -> None:
         """Leave it whole."""
         self._database.close()
+
+
+def _coarser(tallies: Mapping[tuple[int, Key], Tally], span: int) -> Mapping[tuple[int, Key], Tally]:
+    """The same over longer spans."""
+    found: dict[tuple[int, Key], Tally] = {}
+    for (at, key), tally in tallies.items():
+        found.setdefault((beginning(at, span), key), Tally()).merge(tally)
+    return found
 
 
 def _fingerprints(connection: apsw.Connection, endings: Sequence[Ending], span: int) -> dict[int, set[str]]:

@@ -8,7 +8,7 @@ from typing import Any
 import apsw
 import msgspec
 
-from overnight.core.tallies import BUCKETS, Ending, Key, Tally
+from overnight.core.tallies import BUCKETS, Key, Tally
 from overnight.monitor.history.database import Database, typed
 
 
@@ -37,21 +37,13 @@ def mean_seconds(totals: Sequence[Total]) -> float | None:
     return sum(one.seconds for one in ended) / n if n else None
 
 
-def add_totals(connection: apsw.Connection, endings: Sequence[Ending]) -> None:
+def add_totals(connection: apsw.Connection, tallies: Mapping[tuple[int, Key], Tally]) -> None:
     """Add attempts that have ended. Inside a transaction."""
-    for short, tally in _by_short(endings).items():
-        _add(connection, short, tally)
-
-
-def _by_short(endings: Sequence[Ending]) -> Mapping[tuple[str, str, str], Tally]:
     found: dict[tuple[str, str, str], Tally] = {}
-    for _, key, seconds in endings:
-        found.setdefault(_short(key), Tally()).add(seconds)
-    return found
-
-
-def _short(key: Key) -> tuple[str, str, str]:
-    return key.queue, key.workflow, key.outcome
+    for (_, key), tally in tallies.items():
+        found.setdefault((key.queue, key.workflow, key.outcome), Tally()).merge(tally)
+    for short, total in found.items():
+        _add(connection, short, total)
 
 
 def _add(connection: apsw.Connection, short: tuple[str, str, str], tally: Tally) -> None:
