@@ -66,7 +66,8 @@ def seen_after() -> list[float]:
 
 def run(cwd: Path, *words: str) -> None:
     """Run a command to its end."""
-    subprocess.run([*OVERNIGHT, *words], cwd=cwd, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    nothing = subprocess.DEVNULL
+    subprocess.run([*OVERNIGHT, *words], cwd=cwd, check=True, stdin=nothing, stdout=nothing, stderr=nothing)
 
 
 def total(cwd: Path) -> int:
