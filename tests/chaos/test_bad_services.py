@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from bad_service import SLOTS, Figures, night
 
+from overnight.core import verdict
 from overnight.core.endings import Ending
 from overnight.core.states import ErrorClass, TaskState
 from overnight.core.task import Action
@@ -107,6 +109,15 @@ def mixed(directory: Path, tasks: int) -> tuple[Simulation, dict[TaskState, set[
     return simulation, states, [spec.task_id for spec in simulation.began]
 
 
+def tries(began: list[int]) -> dict[str, set[int]]:
+    """How often tasks of each kind began, of the first 600."""
+    times = Counter(one for one in began if one <= 600)
+    return {
+        "poison": {count for one, count in times.items() if one % 100 == 0},
+        "typo": {count for one, count in times.items() if one % 50 == 1},
+    }
+
+
 @pytest.mark.parametrize("tasks", [600, pytest.param(20_000, marks=pytest.mark.prove)])
 def test_poison_typos_and_good_ones_each_get_what_they_deserve(directory: Path, tasks: int) -> None:
     simulation, states, began = mixed(directory, tasks)
@@ -114,6 +125,13 @@ def test_poison_typos_and_good_ones_each_get_what_they_deserve(directory: Path, 
     assert states[TaskState.HELD] == {one for one in ids if one % 100 == 0}
     assert states[TaskState.FAILED] == {one for one in ids if one % 50 == 1}
     assert states[TaskState.COMPLETED] == set(ids) - states[TaskState.HELD] - states[TaskState.FAILED]
-    tries = {one: began.count(one) for one in states[TaskState.HELD] | states[TaskState.FAILED] if one <= 600}
-    assert all(times == (3 if one % 100 == 0 else 1) for one, times in tries.items())
+    assert tries(began) == {"poison": {3}, "typo": {1}}
     assert simulation.violations() == []
+
+
+def test_without_the_two_rules_they_are_tried_again_and_again(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control: nobody counts deaths up to three, and a typo is a failure like any other."""
+    monkeypatch.setattr(verdict, "POISON_DEATHS", 6)
+    monkeypatch.setattr(verdict, "classify", lambda _: ErrorClass.UNKNOWN)
+    _, _, began = mixed(directory, 600)
+    assert tries(began) == {"poison": {6}, "typo": {4}}

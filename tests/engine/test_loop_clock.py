@@ -40,17 +40,31 @@ class Tries:
         return [later - earlier - self._seconds for earlier, later in itertools.pairwise(began)]
 
 
+def waits_around(night: Night, jump: float, at: float) -> list[list[float]]:
+    """Seconds that each of 20 tasks waits before its retries, when the clock jumps by `jump` at a moment."""
+    ids = night.add(*(task(str(number)) for number in range(20)))
+    tries = Tries(night)
+    night.run(tries, slots=20, script=[(at, lambda: night.clock.step_wall(jump)), (60.0, night.give_up)])
+    return [tries.waits(task_id) for task_id in ids]
+
+
 @pytest.mark.parametrize("jump", JUMPS)
 @pytest.mark.parametrize("at", [0.05, 1.0, 3.7, 9.99])
 def test_a_retry_waits_as_long_as_it_should_wherever_the_clock_jumps(night: Night, jump: float, at: float) -> None:
     """Not a storm of all retries at once, and not a day late: the waits are 2, 4 and 8 seconds."""
-    ids = night.add(*(task(str(number)) for number in range(20)))
-    tries = Tries(night)
-    night.run(tries, slots=20, script=[(at, lambda: night.clock.step_wall(jump)), (60.0, night.give_up)])
-    for task_id in ids:
-        assert tries.waits(task_id) == [pytest.approx(wait, abs=0.5) for wait in (2, 4, 8)]
+    for waits in waits_around(night, jump, at):
+        assert waits == [pytest.approx(wait, abs=0.5) for wait in (2, 4, 8)]
     assert night.clock.monotonic() < 1030
     assert audit(night.store, night.directory / "events.jsonl") == []
+
+
+@pytest.mark.parametrize(("jump", "expected"), [(DAY, [1.0, 4.0, 8.0]), (-DAY, [])])
+def test_waits_that_stay_on_the_wall_clock_are_a_storm_or_never_over(
+    night: Night, monkeypatch: pytest.MonkeyPatch, jump: float, expected: list[float]
+) -> None:
+    """The control: nobody watches the clock, so all retries come at once, or none before the night is given up."""
+    monkeypatch.setattr(ClockWatch, "jumped", lambda _: 0.0)
+    assert waits_around(night, jump, 1.0) == [pytest.approx(expected, abs=0.5)] * 20
 
 
 def test_a_clock_that_jumps_again_and_again_moves_nothing(night: Night) -> None:

@@ -10,30 +10,59 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from executor_bench import Bench
+from executor_bench import Bench, bench_without
 
 from overnight.core.endings import Ending
 from overnight.core.resources import told
 from overnight.core.states import ErrorClass
 
 EVERY_BYTE = bytes(range(1, 256))
+#: What the controls take out of a keeper: half of what the kernel says of an end, and bytes that are no text.
+ONLY_THE_SIGNAL = "import os; os.waitstatus_to_exitcode = lambda status: -(status & 0x7F)"
+ONLY_THE_STATUS = "import os; os.waitstatus_to_exitcode = lambda status: status >> 8"
+ONLY_TEXT = """
+from overnight.executors.local import command
+whole = command.expand
+command.expand = lambda *words, **named: [word.decode(errors="replace").encode() for word in whole(*words, **named)]
+"""
+
+
+def exit_codes(bench: Bench) -> list[int | None]:
+    """What is told of commands that end with each of the 256."""
+    action = bench.shell('exit "$1"')
+    keys = bench.start(*(bench.spec(action, str(code)) for code in range(256)))
+    first = [bench.ended(key).exit_code for key in keys[:100]]
+    bench.executor.ack()  # 99 asks for a stop: nothing begins until that has been heeded
+    return first + [bench.ended(key).exit_code for key in keys[100:]]
+
+
+def end_by(bench: Bench, number: int) -> tuple[Ending, int | None, int | None]:
+    """What is told of a command that a signal has ended: how, by which signal, with which status."""
+    ended = bench.run(bench.shell('kill -"$1" $$'), str(number))
+    return ended.ending, ended.signal, ended.exit_code
+
+
+def printed(bench: Bench, name: bytes) -> bytes:
+    """An input as a command gets it."""
+    return bench.printed(bench.run(bench.command("printf", "%s", "{}"), name))[1]
 
 
 def test_every_exit_code_is_told_as_it_was(bench: Bench) -> None:
-    action = bench.shell('exit "$1"')
-    keys = bench.start(*(bench.spec(action, str(code)) for code in range(256)))
-
-    assert [bench.ended(key).exit_code for key in keys[:100]] == list(range(100))
-    bench.executor.ack()  # 99 asks for a stop: nothing begins until that has been heeded
-    assert [bench.ended(key).exit_code for key in keys[100:]] == list(range(100, 256))
+    assert exit_codes(bench) == list(range(256))
 
 
 @pytest.mark.parametrize("number", sorted(set(range(1, 32)) - {17, 18, 19, 20, 21, 22, 23, 28}))
 def test_every_signal_that_ends_a_process_is_told_as_it_was(bench: Bench, number: int) -> None:
     """The others (CHLD, CONT, STOP, TSTP, TTIN, TTOU, URG, WINCH) end nobody."""
-    ended = bench.run(bench.shell('kill -"$1" $$'), str(number))
+    assert end_by(bench, number) == (Ending.SIGNALLED, number, None)
 
-    assert (ended.ending, ended.signal, ended.exit_code) == (Ending.SIGNALLED, number, None)
+
+def test_half_of_what_the_kernel_says_of_an_end_is_a_success(tmp_path: Path) -> None:
+    """The control of both."""
+    with bench_without(tmp_path / "signal", ONLY_THE_SIGNAL) as bench:
+        assert exit_codes(bench) == [0] * 256
+    with bench_without(tmp_path / "status", ONLY_THE_STATUS) as bench:
+        assert end_by(bench, signal.SIGSEGV) == (Ending.EXITED, None, 0)
 
 
 def test_signals_that_the_keeper_ignores_are_at_their_defaults_in_a_command(bench: Bench) -> None:
@@ -44,9 +73,13 @@ def test_signals_that_the_keeper_ignores_are_at_their_defaults_in_a_command(benc
 
 
 def test_a_name_with_every_byte_arrives_as_it_is(bench: Bench) -> None:
-    ended = bench.run(bench.command("printf", "%s", "{}"), EVERY_BYTE)
+    assert printed(bench, EVERY_BYTE) == EVERY_BYTE
 
-    assert bench.printed(ended)[1] == EVERY_BYTE
+
+def test_a_name_that_has_been_text_on_the_way_is_another_name(tmp_path: Path) -> None:
+    """The control."""
+    with bench_without(tmp_path, ONLY_TEXT) as bench:
+        assert printed(bench, EVERY_BYTE) not in (b"", EVERY_BYTE)
 
 
 def test_an_input_is_the_first_argument_of_a_script(bench: Bench) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from executor_bench import Bench
+from executor_bench import Bench, bench_without
 
 from overnight.core.endings import Ended, Ending
 from overnight.core.limits import FIRST_LOOK
@@ -25,6 +25,16 @@ from overnight.host.processes import identity
 
 MB = 1_000_000
 KINDS = pytest.mark.parametrize("kind", ["command", "function"])
+#: What the control takes out of a keeper.
+NO_LIMITS = """
+from overnight.core.limits import Limits
+from overnight.executors.local.command import Template
+make = Template.__init__
+def unlimited(self, *words):
+    make(self, *words)
+    self.limits, self.max_output = Limits(), float("inf")
+Template.__init__ = unlimited
+"""
 #: The deeds of a task, by name; `sys.argv` or the input chooses. Each leaves its number in a file.
 DEEDS = """
 import os, signal, socket, subprocess, sys, time
@@ -263,6 +273,20 @@ def test_too_many_processes_end_the_tree(bench: Bench, kind: str) -> None:
 
     assert ended.ending is Ending.PROCESSES
     the_next_one_works(bench)
+
+
+@pytest.mark.parametrize(
+    ("deed", "limits"),
+    [
+        ("eat_together", {"memory": 200 * MB}),
+        ("flood", {"max_output": 3 * MB, "keep_output": 1000}),
+        ("multiply", {"processes": 20}),
+    ],
+)
+def test_without_its_limits_a_tree_takes_what_it_wants(tmp_path: Path, deed: str, limits: dict[str, Any]) -> None:
+    """The control: the same deeds go on until their time is over."""
+    with bench_without(tmp_path, NO_LIMITS) as bench:
+        assert run(bench, "command", deed, timeout=1.0, **limits).ending is Ending.TIMEOUT
 
 
 def test_a_bomb_is_ended_before_it_fills_the_machine(bench: Bench) -> None:

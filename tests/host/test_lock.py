@@ -3,6 +3,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -44,12 +45,12 @@ def descriptors() -> set[str]:
 class Starter:
     """A process that tries for the lock when told, and stays until it is told again."""
 
+    source = HOLDER
+
     def __init__(self, path: Path) -> None:
+        words = f"import sys; sys.path[:] = {sys.path!r}\n" + textwrap.dedent(self.source)
         self.process = subprocess.Popen(
-            [sys.executable, "-S", "-c", f"import sys; sys.path[:] = {sys.path!r}\n" + textwrap.dedent(HOLDER), path],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
+            [sys.executable, "-S", "-c", words, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
     @property
@@ -70,15 +71,50 @@ class Starter:
         self.process.communicate()
 
 
+#: The lock that it is not: whoever finds no living process of the number in the file writes its own.
+NUMBER = """
+    import json, os, sys
+    from pathlib import Path
+    from overnight.host.processes import identity
+    path = Path(sys.argv[1])
+    written = json.loads(path.read_text())
+    holder = identity(written["pid"])
+    free = holder is None or (CAREFUL and holder.ticks != written.get("start"))
+    print("looked", flush=True)
+    sys.stdin.readline()
+    if free:
+        me = identity(os.getpid())
+        path.write_text(json.dumps({"pid": me.pid, "start": me.ticks}))
+    print("won" if free else "lost", flush=True)
+    sys.stdin.readline()
+"""
+
+
+class Looking(Starter):
+    """Has looked at the number in the file before the next one looks; it writes its own when told."""
+
+    source = NUMBER.replace("CAREFUL", "True")
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        assert self.result() == "looked"
+
+
+class LookingAtTheNumberAlone(Looking):
+    """Takes any process of that number for the holder."""
+
+    source = NUMBER.replace("CAREFUL", "False")
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "lock"
 
 
-def race(path: Path, count: int) -> None:
+def race(path: Path, count: int, kind: type[Starter] = Starter) -> None:
     """Many start at once, on top of what an earlier holder left, while somebody watches the status all the time."""
     path.write_text('{"pid": 1, "started_at": 5.0}')
-    starters = [Starter(path) for _ in range(count)]
+    starters = [kind(path) for _ in range(count)]
     try:
         for starter in starters:
             starter.go()
@@ -101,6 +137,13 @@ def test_one_of_many_concurrent_starts_wins_whatever_an_earlier_one_left(path: P
 @pytest.mark.parametrize("_round", range(20))
 def test_one_of_100_concurrent_starts_wins(path: Path, _round: int) -> None:
     race(path, 100)
+
+
+@pytest.mark.parametrize(("kind", "results"), [(Looking, ["won"] * 3), (LookingAtTheNumberAlone, ["lost"] * 3)])
+def test_a_number_in_a_file_lets_all_win_or_none(path: Path, kind: type[Starter], results: list[str]) -> None:
+    """The control: all look before one writes; a stale number that lives again as another process blocks for ever."""
+    with pytest.raises(AssertionError, match=re.escape(f"assert {results} == ")):
+        race(path, 3, kind)
 
 
 def test_a_killed_holder_frees_the_lock_and_is_nobody_from_then_on(path: Path) -> None:

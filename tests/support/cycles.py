@@ -1,14 +1,18 @@
 """Engines one after the other in one process; prints what the process holds after each.
 
-python cycles.py COUNT
+python cycles.py COUNT [careless]
+
+`careless` leaves one of everything behind in each cycle: the control.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -18,7 +22,24 @@ from overnight.core.configuration import Configuration
 from overnight.core.settings import resolve
 from overnight.engine.goal import QueueEmpty
 from overnight.engine.observers import Observers
+from overnight.host.home import Home
 from overnight.wiring.engine import holding, run_engine
+
+
+def careless(home: Home) -> Callable[[], None]:
+    """What leaves one of everything behind; all of it ends with this process."""
+    until_the_end = os.pipe()
+    never = threading.Event()
+    left: list[object] = []
+
+    def leave() -> None:
+        left.append(os.open(os.devnull, os.O_RDONLY))
+        threading.Thread(target=never.wait, daemon=True).start()
+        left.append(subprocess.Popen(["cat"], stdin=until_the_end[0]))
+        Path(home.path, f"left-{len(left)}").touch()
+        left.append(bytearray(b"x") * (1024 * 1024))
+
+    return leave
 
 
 def main() -> None:
@@ -26,11 +47,13 @@ def main() -> None:
     settings = resolve(flags={"slots": 1}, environ={}, configured={})
     home = wiring.make_home()
     me = psutil.Process()
+    leave = careless(home) if "careless" in sys.argv else lambda: None
     for _ in range(int(sys.argv[1])):
         with holding(home) as store:
             run_engine(
                 home, store, goal=QueueEmpty(), observer=Observers([]), settings=settings, configured=Configuration()
             )
+        leave()
         figures = {
             "descriptors": len(os.listdir("/proc/self/fd")),  # noqa: PTH208 - /proc
             "threads": threading.active_count(),

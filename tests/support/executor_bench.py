@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 import select
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from overnight.core.endings import AttemptKey, Ended, Lost
 from overnight.core.task import Action, ActionKind
 from overnight.executors.contract import Event, Froze, Over, Spec
-from overnight.executors.local import LocalExecutor
+from overnight.executors.local import LocalExecutor, keeper_process
 from overnight.executors.local.output import read
+from overnight.executors.local.place import Place, keeper_argv
 from overnight.host.clock import SystemClock
 from overnight.host.processes import children, environment, identity
 
@@ -190,6 +194,21 @@ class Bench:
         mark = f"OVERNIGHT_COOKIE={self.cookie}\0".encode()
         everybody = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
         return [pid for pid in everybody if mark in environment(pid) and identity(pid) is not None]
+
+
+@contextmanager
+def bench_without(root: Path, words: str) -> Iterator[Bench]:
+    """An open bench whose keepers first run these words of Python, which take one of their protections out."""
+    boot = "from overnight.executors.local.keeper "
+
+    def careless(place: Place) -> list[str]:
+        return [word.replace(boot, f"\n{words}\n{boot}", 1) for word in keeper_argv(place)]
+
+    root.mkdir(exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch, closing(Bench(root)) as bench:
+        patch.setattr(keeper_process, "keeper_argv", careless)
+        bench.open()
+        yield bench
 
 
 def ledger(path: str) -> str:

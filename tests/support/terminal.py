@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from small_machine import ROOM
@@ -16,7 +17,7 @@ PROGRAM = ("-m", "overnight")
 
 
 class Terminal(terminal.Terminal):
-    """With room on a small machine."""
+    """With room on a small machine. `program`: what is run instead of the installed program."""
 
-    def __init__(self, cwd: Path) -> None:
-        super().__init__(cwd, PROGRAM, ROOM)
+    def __init__(self, cwd: Path, program: Sequence[str] = PROGRAM) -> None:
+        super().__init__(cwd, program, ROOM)
