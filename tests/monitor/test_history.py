@@ -171,6 +171,7 @@ def test_damage_that_is_met_later_sets_it_aside(path: Path) -> None:
     with pytest.raises(apsw.CorruptError):
         history.tally([ending(outcome="failed", fingerprint=f"print {n} {'x' * 400}") for n in range(190)], seq=2)
     assert history.is_lost()
+    history.close()
     assert path.with_name("history.db.damaged").exists()
     with closing(History(path)) as history:
         history.tally([ending()], seq=3)

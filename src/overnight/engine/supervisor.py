@@ -27,7 +27,7 @@ from overnight.core.supervision import GiveUp, Life, Policy, Refused, Report, Re
 from overnight.engine.stops import ASKS
 from overnight.engine.voice import Voice
 from overnight.engine.watched import Watched
-from overnight.host.beside import Beside
+from overnight.host.beside import LAST_WORD, Beside
 from overnight.host.clock import Clock, SystemClock
 from overnight.host.home import Home
 from overnight.host.lock import HomeLock, about_me, read_owner
@@ -44,8 +44,6 @@ STOP_PATIENCE = 15.0
 LOOK_EVERY, TRY_EVERY = 1.0, 0.1
 #: Seconds that a supervisor sleeps at most.
 LONGEST_SLEEP = 60.0
-#: Seconds that the sidecar has for its last word.
-LAST_WORD = 2.0
 _WORK_LEFT = 7
 
 

@@ -18,6 +18,8 @@ from overnight.host.purge import forget, spare
 FIRST_DELAY, LONGEST_DELAY = 1.0, 60.0
 #: Seconds between two of its bytes, and of silence after which it is killed.
 HEARD_EVERY, FROZEN_AFTER = 5.0, 60.0
+#: Seconds that it has for its last word, when it is told to end.
+LAST_WORD = 2.0
 #: Seconds that a killed one has to be seen dead; one that is stuck in the kernel is not waited for.
 _STUCK = 1.0
 

@@ -99,6 +99,15 @@ def last_line(descriptor: int) -> tuple[bytes, int]:
         window *= 8
 
 
+def file_at(path: Path) -> tuple[int, int] | None:
+    """Which file has this name, by device and inode; None when none can be seen."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def sync_file(path: Path) -> None:
     """Return when what was written to a file, by whomever, is on disk."""
     with _opened(path, os.O_RDWR | os.O_CLOEXEC) as descriptor:

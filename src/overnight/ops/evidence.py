@@ -69,6 +69,8 @@ class Evidence:
         self._home = home
         self._past = past(home)
         self._salvaged = salvaged
+        #: What the damaged store had for the journal.
+        self._told = Waiting(salvaged.drained or 0, salvaged.rows)
         #: The last event in the journal.
         self.written = last_seq(home.journal)
 
@@ -76,7 +78,7 @@ class Evidence:
     def is_whole(self) -> bool:
         """Whether the outbox was read to its end and goes on where the journal ends."""
         drained = self._salvaged.drained
-        return self._salvaged.whole and drained is not None and self._end_of_rows() >= self.written >= drained
+        return self._salvaged.whole and drained is not None and self._told.end >= self.written >= drained
 
     def counts(self, position: int) -> bool:
         """Whether a copy with this as its last event is of a time that was not undone."""
@@ -106,14 +108,11 @@ class Evidence:
         return True
 
     def _salvaged_lines(self) -> Iterator[tuple[int, bytes]]:
-        seq = self._salvaged.drained or 0
-        for row in self._salvaged.rows:
+        seq = self._told.number
+        for row in self._told.rows:
             for line in row.lines.splitlines():
                 seq += 1
                 yield seq, b'{"seq":%d,%b\n' % (seq, line[1:])
-
-    def _end_of_rows(self) -> int:
-        return Waiting(self._salvaged.drained or 0, self._salvaged.rows).end
 
     def unwritten(self, account: Account, copy: Waiting) -> Waiting:
         """What is known and not in the journal, by transactions: out of the damaged store, or else of the copy.
@@ -122,11 +121,10 @@ class Evidence:
             account: What was read.
             copy: What the copy that is rebuilt has for the journal. It may be newer than what was written there.
         """
-        salvaged = Waiting(self._salvaged.drained or 0, self._salvaged.rows)
-        told, own = salvaged.beyond(self.written), copy.beyond(self.written)
+        told, own = self._told.beyond(self.written), copy.beyond(self.written)
         if not own.rows or (told.rows and told.number <= own.number):
             return told if told.rows else Waiting(max(account.last, self.written, told.number), [])
-        rest = salvaged.beyond(own.end)
+        rest = self._told.beyond(own.end)
         if not rest.rows:
             return own
         return Waiting(own.number, [*own.rows, *rest.rows]) if rest.number == own.end else told

@@ -14,16 +14,16 @@ from pathlib import Path
 from overnight.core.durations import iso
 from overnight.core.errors import AlreadyRunningError, OvernightError
 from overnight.core.settings import Settings
-from overnight.host.beside import HEARD_EVERY, Beside, say_something
-from overnight.host.files import append
+from overnight.host.beside import HEARD_EVERY, LAST_WORD, Beside, say_something
+from overnight.host.files import append, file_at
 from overnight.host.home import Home
 from overnight.host.interpreter import python_for
 from overnight.host.lock import HomeLock, about_me, read_owner
 from overnight.host.priority import give_way
 from overnight.wiring import clock, open_store
 
-#: Seconds that a run in the foreground lasts at least before a process is worth it, and that its end may take.
-WORTH, LAST_WORD = 1.0, 2.0
+#: Seconds that a run in the foreground lasts at least before a process is worth it.
+WORTH = 1.0
 #: Seconds between two looks, and until a store that cannot be opened is tried again.
 _LOOK_EVERY, _AGAIN_AFTER = 0.1, 1.0
 #: It ends when its parent does and nobody else: not with the rest of a group that is being ended.
@@ -136,7 +136,7 @@ def _watch(home: Home, parent: _Parent) -> bool | None:
     except OvernightError:
         return False if parent.wait(_AGAIN_AFTER) else None
     with closing(store):
-        file, chief = _file(home), _chief(home)
+        file, chief = file_at(home.store), _chief(home)
         sidecar = Sidecar(
             home.path,
             store,
@@ -146,7 +146,7 @@ def _watch(home: Home, parent: _Parent) -> bool | None:
             told=lambda words: _tell(home, words),
         )
         heard, over = clock.monotonic(), False
-        while not over and _file(home) == file:
+        while not over and file_at(home.store) == file:
             sidecar.round()
             if clock.monotonic() - heard >= HEARD_EVERY:
                 heard = clock.monotonic()
@@ -162,15 +162,6 @@ def _chief(home: Home) -> tuple[int, int | None] | None:
     """Who holds the home: the same for all engines of one supervisor."""
     owner = read_owner(home.lock)
     return None if owner is None else owner.chief
-
-
-def _file(home: Home) -> tuple[int, int] | None:
-    """Which file the store is."""
-    try:
-        found = home.store.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def _tell(home: Home, words: str) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import apsw
 
 from overnight.core.gauges import NAMES
+from overnight.host.files import file_at
 from overnight.store.sqlite.connection import named
 
 #: Of the file; another one is set aside.
@@ -45,15 +46,12 @@ class Database:
                 raise
             _set_aside(path)
             self._connection = _opened(path, readonly=False)
-        self._inode = _inode(path)
+        self._file = file_at(path)
         self._is_damaged = False
 
     def is_lost(self) -> bool:
-        """Whether another file has its name, or none; one that was found damaged is set aside and lost, too."""
-        if self._is_damaged and _inode(self.path) == self._inode:
-            self.close()
-            _set_aside(self.path)
-        return self._is_damaged or _inode(self.path) != self._inode
+        """Whether another file has its name, or none, or whether it was found damaged."""
+        return self._is_damaged or file_at(self.path) != self._file
 
     @contextmanager
     def write(self) -> Iterator[apsw.Connection]:
@@ -74,8 +72,10 @@ class Database:
         return list(self._connection.execute(sql, bindings))
 
     def close(self) -> None:
-        """Leave it whole, without files beside it."""
+        """Leave it whole, without files beside it; one that was found damaged is set aside."""
         self._connection.close()
+        if self._is_damaged and file_at(self.path) == self._file:
+            _set_aside(self.path)
 
 
 def _opened(path: Path, *, readonly: bool) -> apsw.Connection:
@@ -113,14 +113,6 @@ def _set_aside(path: Path) -> None:
         file = path.with_name(path.name + part)
         if file.exists():
             file.replace(path.with_name(f"{path.name}.damaged{part}"))
-
-
-def _inode(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def typed(rows: list[tuple[object, ...]]) -> list[tuple[Any, ...]]:
