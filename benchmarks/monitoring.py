@@ -44,7 +44,7 @@ def rate(to: str) -> float:
 
 
 def seen_after() -> list[float]:
-    """Seconds from the COMMIT of an added task to a monitor.json that counts it, of a home in the background."""
+    """Seconds from the end of `add` to a monitor.json that counts it, of a home in the background."""
     with directory() as cwd, switched("true"):
         run(cwd, "add", "--", "true")
         run(cwd, "start")

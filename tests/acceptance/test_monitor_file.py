@@ -12,9 +12,13 @@ from small_machine import ROOM
 from terminal import PROGRAM
 
 import overnight
+from overnight.host.beside import Beside
+from overnight.host.clock import SystemClock
+from overnight.host.home import Home
 from overnight.host.lock import read_owner
 from overnight.host.processes import alive
 from overnight.testing.terminal import PATIENCE, Terminal
+from overnight.wiring import watching
 
 #: Runs until a file named go is there, and no longer than a minute.
 WAITS = "i=0; until [ -e go ] || [ $i = 1200 ]; do sleep 0.05; i=$((i+1)); done"
@@ -118,3 +122,11 @@ def test_who_wants_none_gets_none(terminal: Terminal) -> None:
     )
     quiet.run("run", "--", "true", ":::", "a")
     assert not (terminal.cwd / ".overnight" / "monitor.json").exists()
+
+
+def test_its_last_word_can_be_had_when_nobody_holds_the_home(terminal: Terminal) -> None:
+    """It has never seen a holder, and ends all the same."""
+    terminal.run("add", "--", "true", ":::", "x")
+    beside = Beside(watching.command(Home(terminal.cwd / ".overnight")), SystemClock())
+    assert beside.once(PATIENCE)
+    assert says(terminal, status="stopped", files_in_queue=1)

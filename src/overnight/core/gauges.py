@@ -55,8 +55,8 @@ _DAY = 86400.0
 #: From fine to coarse; each is made from the one before.
 RESOLUTIONS = (Resolution(1, _DAY), Resolution(10, 3 * _DAY), Resolution(60, 40 * _DAY), Resolution(3600, 800 * _DAY))
 
-#: Points that a chart is drawn with at most, and the least that it should have.
-MOST_POINTS, FEW_POINTS = 2000, 100
+#: Points that a chart is drawn with at most.
+MOST_POINTS = 2000
 
 
 def span_for(seconds: float, age: float) -> int:

@@ -77,7 +77,7 @@ class MonitoringStatus(msgspec.Struct, frozen=True, kw_only=True):
         path = (inside if inside.is_dir() else directory) / "monitor.json"
         try:
             return msgspec.json.decode(path.read_bytes(), type=cls)
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
             raise NotFoundError(
                 f"{path} tells nothing ({error}); no task was touched",
                 hint="it is written while an engine works: 'overnight run' or 'overnight start'",

@@ -40,7 +40,7 @@ class JournalTail:
         for line in self.lines():
             try:
                 yield msgspec.json.decode(line)
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, UnicodeDecodeError):
                 continue  # damaged: what it told is looked up in the store
 
     def lines(self) -> Iterator[bytes]:

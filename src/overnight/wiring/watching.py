@@ -153,7 +153,7 @@ def _watch(home: Home, parent: _Parent) -> bool | None:
                 say_something()
             chief = chief or _chief(home)
             # Once our parent has gone another one may hold the home, and has somebody else beside it.
-            over = parent.wait(_LOOK_EVERY) and _chief(home) != chief
+            over = parent.wait(_LOOK_EVERY) and ((holder := _chief(home)) is None or holder != chief)
         written = sidecar.finish()
     return written if over else None
 

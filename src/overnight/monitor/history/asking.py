@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,7 +39,7 @@ class Sum(msgspec.Struct, frozen=True):
 
 
 class Past:
-    """``history.db``, to look at. Made by `look`.
+    """``history.db``, to look at.
 
     Raises:
         apsw.Error: It is not there, or cannot be read.
@@ -88,8 +87,3 @@ class Past:
     def close(self) -> None:
         """Let go of it."""
         self._database.close()
-
-
-def look(path: Path) -> closing[Past]:
-    """The history, for a ``with``."""
-    return closing(Past(path))
