@@ -188,6 +188,7 @@ def _workflow(task: Task, action: Action, around: Around) -> Iterator[Why]:
     if around.most_open is not None and around.open_workflows >= around.most_open:
         words = f"waits for its turn: {around.open_workflows} workflow tasks are under way, and are finished first"
         yield Why(words, ("overnight list --state running",), Held.WORKFLOWS_OPEN)
+    yield from _storm(around)
 
 
 def _room(task: Task, around: Around) -> Iterator[Why]:
