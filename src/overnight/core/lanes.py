@@ -124,11 +124,12 @@ def openings(
     for view in queues.values():
         pools.update(_queue_pools(view, busy[view.name]))
     pools.update({f"probe {workflow}": float(amount) for workflow, amount in braked.items()})
-    going = () if _closed(queues.get(EVERY_QUEUE), now) else lanes
+    closed = {name for name, view in queues.items() if is_paused(view, now)}
+    going = () if EVERY_QUEUE in closed else lanes
     takes = {
         lane.id: _takes(lane, pools)
         for lane in going
-        if not _closed(queues.get(lane.queue), now) and not _closed(queues.get(switch_of(lane.workflow)), now)
+        if not closed or (lane.queue not in closed and switch_of(lane.workflow) not in closed)
     }
     if braked:
         takes = {lane.id: takes[lane.id] | _probe(lane, braked) for lane in going if lane.id in takes}
@@ -138,10 +139,6 @@ def openings(
 def is_paused(queue: Pausable, now: float) -> bool:
     """Whether nothing of this queue may start at `now`."""
     return queue.paused and (queue.paused_until is None or now < queue.paused_until)
-
-
-def _closed(queue: QueueView | None, now: float) -> bool:
-    return queue is not None and is_paused(queue, now)
 
 
 def _free(lanes: Iterable[LaneView], running: Mapping[int, int], totals: Mapping[str, float]) -> dict[str, float]:

@@ -23,7 +23,7 @@ from overnight.store.contract import Control
 FREEZES = {"freeze": True, "thaw": False}
 #: Who thaws when the engine stops, in the event of it.
 BY_STOP = "stop"
-#: Seconds after which an attempt that had not begun is asked again.
+#: Seconds after which an attempt that had not begun is asked again, whatever it is asked.
 ASK_AGAIN = 0.05
 
 
@@ -58,12 +58,12 @@ class Freezing:
         """Pass on what is asked, until it is so."""
         frozen = FREEZES[control.verb]
         if running.intent is not None or (frozen and stopping):
-            self._done(control)  # it is ending, or is to finish
+            self.done(control)  # it is ending, or is to finish
             return
         # What was sent and is not answered may still come true.
         is_so = (running.frozen is not None) is frozen and self._sent.get(running.key, frozen) is frozen
         if is_so:
-            self._done(control)
+            self.done(control)
             return
         moment = self._clock.monotonic()
         if moment >= self._asked.get(control.id, moment - ASK_AGAIN) + ASK_AGAIN:
@@ -74,7 +74,7 @@ class Freezing:
         """Whether a person has changed his mind about the same task since; then it is done with."""
         later = any(one.id > control.id and one.task_id == control.task_id and one.verb in FREEZES for one in controls)
         if later:
-            self._done(control)
+            self.done(control)
         return later
 
     def _send(self, running: Running, by: str, *, frozen: bool) -> None:
@@ -84,12 +84,9 @@ class Freezing:
         self._by[running.claimed.id] = by
         self._executor.freeze(running.key, frozen=frozen)
 
-    def _done(self, control: Control) -> None:
+    def done(self, control: Control) -> None:
+        """It was obeyed, or there is nothing left that it could be about."""
         self._agenda.obeyed.append(control.id)
-        self._asked.pop(control.id, None)
-
-    def forget(self, control: Control) -> None:
-        """There is nothing left that it could be about."""
         self._asked.pop(control.id, None)
 
     def thaw_all(self) -> None:

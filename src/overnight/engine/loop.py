@@ -24,7 +24,7 @@ from overnight.engine.attempts import Attempts, Running
 from overnight.engine.brake import Alarm, Brake, silent
 from overnight.engine.clockwatch import Jumps
 from overnight.engine.conditions import Conditions, Limits
-from overnight.engine.freezing import Freezing
+from overnight.engine.freezing import ASK_AGAIN, Freezing
 from overnight.engine.goal import Goal
 from overnight.engine.journal import Journal
 from overnight.engine.journaling import Journaling
@@ -35,7 +35,7 @@ from overnight.engine.ports import Bell, Machine, Observer, Rescue, Room, StopSo
 from overnight.engine.quotas import Quotas
 from overnight.engine.recovery import as_revival, as_settlement, recover
 from overnight.engine.retention import Retention
-from overnight.engine.wishes import ASK_AGAIN, Wishes
+from overnight.engine.wishes import Wishes
 from overnight.executors.contract import Executor
 from overnight.host.clock import Clock
 from overnight.host.waiter import Waiter

@@ -12,7 +12,7 @@ from overnight.core.errors import DiskFullError
 from overnight.core.stopping import Ask, Mode, Stopping, after, overdue
 from overnight.engine.agenda import Agenda
 from overnight.engine.attempts import Attempts
-from overnight.engine.freezing import FREEZES, Freezing
+from overnight.engine.freezing import ASK_AGAIN, FREEZES, Freezing
 from overnight.engine.orders import OrderBook
 from overnight.engine.ports import Observer
 from overnight.engine.recovery import INTENTS
@@ -21,8 +21,6 @@ from overnight.store.contract import Control, Selector, Store, Verb
 
 #: Seconds between TERM and KILL when the engine stops at once.
 STOP_GRACE = 5.0
-#: Seconds after which an attempt that had not begun is asked again to end.
-ASK_AGAIN = 0.05
 
 
 class Wishes:
@@ -135,5 +133,4 @@ class Wishes:
                 self._ran_out()
                 return
             self._agenda.stirred = True
-        self._freezing.forget(control)
-        self._agenda.obeyed.append(control.id)
+        self._freezing.done(control)
