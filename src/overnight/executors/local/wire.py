@@ -39,6 +39,8 @@ LARGEST = 144 * 1024
 #: Never the first byte of msgpack: the message is elsewhere.
 _ASIDE = b"\xc1"
 _ONE_DESCRIPTOR = socket.CMSG_SPACE(4)
+#: As a plain number: with the flag itself the comparison costs as much as the call.
+_CUT_SHORT = int(socket.MSG_CTRUNC)
 #: Bytes before each message of a stream, which say how long it is.
 _HEAD = 4
 
@@ -198,7 +200,7 @@ class Line:
             size, aside, flags = 0, [], 0
         if not size:
             raise EOFError
-        if flags & socket.MSG_CTRUNC:
+        if flags & _CUT_SHORT:
             raise OSError(errno.EMFILE, "a large message came and there is no descriptor left to read it")
         return _content(int.from_bytes(aside[0][2], sys.byteorder)) if aside else bytes(self._view[:size])
 
