@@ -32,6 +32,7 @@ def all_is_well(found: Figures) -> None:
     assert found.violations == []
     assert found.completed == found.tasks, found
     assert found.too_early == 0, found
+    assert found.answers["quota"] <= SLOTS * found.quotas, found  # those who were calling when the first was told
     assert found.resumed < 1.0, found
     assert found.quotas >= 1, found
 

@@ -216,11 +216,15 @@ def test_an_engine_in_the_background_waits_for_somebody_to_mend_it(night: Night)
     assert night.store.counts().completed == 100
 
 
-def test_a_workflow_stands_still_when_one_of_its_steps_fails_for_everybody(night: Night) -> None:
+def add_flows(night: Night) -> list[int]:
     steps = (Step(id="probe", run=("probe",)), Step(id="upload", run=("upload",), needs=("probe",), retries=0))
     night.store.define([Workflow(name="flow", steps=steps)], source="test", now=night.clock.now(), by="me")
     flow = Action(ActionKind.WORKFLOW, b"/", call="flow")
-    flows = night.add(*(NewTask(flow, b"%d" % number, workflow="flow") for number in range(200)))
+    return night.add(*(NewTask(flow, b"%d" % number, workflow="flow") for number in range(200)))
+
+
+def test_a_workflow_stands_still_when_one_of_its_steps_fails_for_everybody(night: Night) -> None:
+    flows = add_flows(night)
     plain = night.add(*(task(str(number)) for number in range(50)))
     calls: list[float] = []
     down = service(night, down_for=10 * MINUTE, calls=calls)
@@ -234,6 +238,31 @@ def test_a_workflow_stands_still_when_one_of_its_steps_fails_for_everybody(night
     assert (began["workflow"], began["step"], "action" in began) == ("flow", "upload", False)
     assert night.told("storm_ended")[0]["revived"] == 20
     assert night.alarms[0][0].startswith("20 tasks of workflow 'flow' failed alike in a row, in step 'upload' (conn")
+
+
+def test_plain_tasks_that_carry_the_name_of_a_workflow_are_none_of_its_storm(night: Night) -> None:
+    """They neither wait for it nor are its probe, however urgent they are."""
+    flows = add_flows(night)
+    added: list[int] = []
+    calls: list[float] = []
+    down = service(night, down_for=10 * MINUTE, calls=calls)
+
+    def more() -> None:
+        with somebody_else(night) as store:
+            urgent = [task(str(number), workflow="flow", priority=5) for number in range(50)]
+            added.extend(store.add(urgent, now=night.clock.now()).ids)
+        night.bell.ring()
+
+    def play(spec: Spec, action: Action) -> Play:
+        return down(spec, action) if spec.step == "upload" else Play(0.01)
+
+    night.run(play, script=[(30.0, more), (59.0, more)])
+
+    named = [night.store.get(one) for one in added]
+    assert len(named) == 100
+    assert max((one.finished_at or 0.0) - one.added_at for one in named) < 1.0
+    assert {night.state(one) for one in flows} == {TaskState.COMPLETED}
+    assert [round(call / MINUTE) for call in calls if 30 < call < 10 * MINUTE] == [1, 3, 7]
 
 
 def test_retries_are_not_used_up_in_a_storm(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:

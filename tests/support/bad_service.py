@@ -12,11 +12,12 @@ from pathlib import Path
 
 import msgspec
 
-from overnight.core.endings import Ending
+from overnight.core.endings import AttemptKey, Ending
 from overnight.core.states import ErrorClass, TaskState
 from overnight.core.task import Action
 from overnight.executors.contract import Spec
 from overnight.testing import Play, Simulation
+from overnight.testing.world import Deed
 
 MINUTE = 60.0
 #: For how long it is gone.
@@ -53,10 +54,11 @@ class Service:
         self._seed = seed
         self._start = simulation.clock.now()
         self._served: dict[int, int] = {}
-        #: Until when it serves no more, and from when on the caller knows.
-        self._told: tuple[float, float] = (0.0, 0.0)
+        #: Until when it serves no more, and the call that was the first to be answered so.
+        self._told: tuple[float, AttemptKey] | None = None
         self.calls: list[Call] = []
-        #: Calls that came when it was known that it is too early.
+        #: Calls that came when it was known that it is too early, be it in the same moment. One that has begun before
+        #: the first such answer was there cannot be avoided and is none: nobody could have known.
         self.too_early = 0
         #: Seconds from the end of each such time to the next call.
         self.resumed: list[float] = []
@@ -70,12 +72,18 @@ class Service:
         return play
 
     def _heed_quota(self, now: float) -> None:
-        opens, known = self._told
+        if self._told is None:
+            return
+        opens, first = self._told
         if now < opens:
-            self.too_early += now > known
-        elif opens:
+            self.too_early += self._is_known(first)
+        else:
             self.resumed.append(now - opens)
-            self._told = (0.0, 0.0)
+            self._told = None
+
+    def _is_known(self, first: AttemptKey) -> bool:
+        """Whether this call has ended, so that its answer is there. By order, and not by sums of floats."""
+        return any(line.deed is Deed.END and line.key == first for line in reversed(self._simulation.world.ledger))
 
     def _answer(self, spec: Spec, now: float) -> tuple[str, Play]:
         if self._gone_at <= now < self._gone_at + GONE_FOR:
@@ -83,7 +91,7 @@ class Service:
         window = int(now // WINDOW)
         if self._served.get(window, 0) >= self._quota:
             opens = (window + 1) * WINDOW
-            self._told = self._told if self._told[0] else (opens, now + A_CALL)
+            self._told = self._told or (opens, spec.key)
             answer = _raised("HTTP 429", ErrorClass.RATE_LIMITED)
             return "quota", msgspec.structs.replace(answer, retry_at=self._start + opens)
         self._served[window] = self._served.get(window, 0) + 1

@@ -16,6 +16,8 @@ from typing import Protocol
 
 import msgspec
 
+from overnight.core.claims import Role
+
 #: The pool of expected work that the slots still take, in seconds.
 WORK = "work"
 #: The pool of workflow tasks that may be begun; one whose steps are tiny takes a part of a place.
@@ -59,6 +61,7 @@ class LaneView(msgspec.Struct, frozen=True):
     weight: float = 0.0
     begun: int = 0
     workflow: str = ""
+    role: Role = Role.PLAIN
 
 
 class QueueView(msgspec.Struct, frozen=True):
@@ -162,7 +165,7 @@ def _queue_pools(queue: QueueView, busy: int) -> dict[str, float]:
 
 def _takes(lane: LaneView, pools: Mapping[str, float]) -> dict[str, float]:
     takes = {WORK: lane.cost}
-    if lane.weight:
+    if lane.role is Role.WORKFLOW:
         return takes | {WORKFLOWS: lane.weight}  # slots, rate and resources are a matter of its steps
     for pool in (f"slots {lane.queue}", f"rate {lane.queue}"):
         if pool in pools:
@@ -172,8 +175,11 @@ def _takes(lane: LaneView, pools: Mapping[str, float]) -> dict[str, float]:
 
 
 def _probe(lane: LaneView, braked: Mapping[str, int]) -> dict[str, float]:
-    """What a task of a workflow that fails for everybody takes besides."""
-    return {f"probe {lane.workflow}": 1.0} if lane.workflow in braked else {}
+    """What a task of a workflow that fails for everybody, or a step of one, takes besides.
+
+    A plain task that carries the name of a workflow fails by itself: it does not wait for the others, nor try for them.
+    """
+    return {f"probe {lane.workflow}": 1.0} if lane.workflow in braked and lane.role is not Role.PLAIN else {}
 
 
 def _covered(takes: Mapping[str, float], pools: Mapping[str, float]) -> bool:

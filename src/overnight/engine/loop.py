@@ -285,6 +285,7 @@ class Engine:
         return bool(self._agenda.settled or self._agenda.obeyed or self._agenda.notes) or self._can_claim()
 
     def _turn(self) -> None:
+        self._heed_quotas()
         began = self._heed_failures()
         rooms = self._attempts.rooms() if self._can_claim() else {}
         claim = self._claim(rooms) if rooms else None
@@ -302,7 +303,6 @@ class Engine:
         self._tell(settled, turn)
         goes_on = self._let_go_on()
         self._see_goal()
-        self._heed_quotas(settled)
         if began:
             self._agenda.take_in(self._attempts.take_back())  # what was handed out ahead would fail alike
         self._learn(claim, turn)
@@ -336,10 +336,10 @@ class Engine:
             self._observer.settled(None, as_revival(task_id))
         return ended is not None
 
-    def _heed_quotas(self, settled: Settled) -> None:
-        """What was handed out ahead would be told the same."""
+    def _heed_quotas(self) -> None:
+        """Hold queues before anything more is claimed; what was handed out ahead would be told the same."""
         with self._room_needed():
-            if self._quotas.heed(settled):
+            if self._quotas.heed(self._agenda.settled):
                 self._agenda.take_in(self._attempts.take_back())
 
     def _claim(self, rooms: Mapping[int, float]) -> Claim:

@@ -174,11 +174,12 @@ class OrderBook:
         for lane in self._lanes.values():
             if lane.role is not Role.WORKFLOW:
                 takes = shares(lane.needs, self._ids)
-                views.append(LaneView(lane.id, lane.queue, takes, self.cost(lane.id), workflow=lane.workflow))
+                cost = self.cost(lane.id)
+                views.append(LaneView(lane.id, lane.queue, takes, cost, workflow=lane.workflow, role=lane.role))
             elif lane.workflow in self._workflows:
                 cost = shortest.get((lane.workflow, lane.queue), AHEAD)
                 begun = self._begun[lane.id]
-                views.append(LaneView(lane.id, lane.queue, {}, cost, cost / AHEAD, begun, lane.workflow))
+                views.append(LaneView(lane.id, lane.queue, {}, cost, cost / AHEAD, begun, lane.workflow, lane.role))
         return views
 
     def _shortest_steps(self) -> dict[tuple[str, str], float]:

@@ -79,9 +79,11 @@ def _view(queue: Queue) -> QueueView:
 
 
 def _storm(store: Store, task: Task) -> Storm | None:
-    """What has stopped the likes of this task: its workflow, or its action."""
-    keys = ((task.workflow, 0), ("", task.action_id))
-    return next((storm for storm in store.storms() if storm.subject.key in keys), None)
+    """What has stopped the likes of this task: of a workflow task or a step its workflow, else its action."""
+    kind = store.actions({task.action_id})[task.action_id].kind
+    is_plain = task.parent_id is None and kind is not ActionKind.WORKFLOW
+    key = ("", task.action_id) if is_plain else (task.workflow, 0)
+    return next((storm for storm in store.storms() if storm.subject.key == key), None)
 
 
 def _running(store: Store) -> list[Task]:

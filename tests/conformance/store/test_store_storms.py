@@ -82,6 +82,16 @@ def test_the_step_of_a_storm_goes_on_with_its_task(store: Store) -> None:
     assert (store.get(1).state, player.states()) == (S.PENDING, {"a": "waiting"})
 
 
+def test_a_plain_task_that_carries_its_name_is_none_of_its_failures(store: Store, engine: SmallEngine) -> None:
+    store.add([task("named", workflow="flow")], now=NOON)
+    (claimed,) = engine.claim()
+    engine.turn(settlement(claimed, S.FAILED, fingerprint=CAUSE), now=NOON + 1)
+    one = storm(Subject(workflow="flow", step="a"))
+    store.set_storm(one, now=NOON)
+    assert store.end_storm(one, now=NOON + 2, by="me") == []
+    assert store.get(claimed.id).state is S.FAILED
+
+
 def test_a_retry_by_a_person_hurries_the_next_probe(store: Store, engine: SmallEngine) -> None:
     mine = fail(engine, "mine")
     store.set_storm(storm(), now=NOON)

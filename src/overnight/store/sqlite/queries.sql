@@ -414,7 +414,7 @@ SELECT digest FROM actions WHERE id = ?;
 -- What has failed for good in a storm and was not revived too often, and what waits for its time after failing in it.
 SELECT id, state FROM tasks INDEXED BY tasks_fingerprint
  WHERE fingerprint = ?1 AND fingerprint <> ''
-   AND CASE WHEN ?2 <> '' THEN lane_id IN (SELECT id FROM lanes WHERE workflow = ?2)
+   AND CASE WHEN ?2 <> '' THEN lane_id IN (SELECT id FROM lanes WHERE workflow = ?2 AND role <> 'plain')
             ELSE action_id = ?3 AND parent_id IS NULL END
    AND ((state = 'failed' AND finished_at >= ?4 AND generation <= ?5 AND parent_id IS NULL)
         OR (state = 'waiting' AND not_before IS NOT NULL AND attempt > 0))
