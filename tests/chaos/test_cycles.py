@@ -16,7 +16,7 @@ import pytest
 
 SCRIPT = Path(__file__).parents[1] / "support" / "cycles.py"
 #: Windows by which memory is judged.
-WINDOWS = 9
+WINDOWS = 15
 
 
 def figures(directory: Path, count: int, *words: str) -> list[dict[str, int]]:
