@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import adding
+import checkpointing
 import commands
 import containment
 import damage
@@ -40,6 +41,7 @@ PARTS = {
     "slow_disk": slow_disk.measure,
     "workflows": workflows.measure,
     "damage": damage.measure,
+    "checkpointing": checkpointing.measure,
     "monitoring": monitoring.measure,
 }
 

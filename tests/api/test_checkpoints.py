@@ -168,6 +168,48 @@ def test_the_newest_that_is_whole_is_taken(here: Path) -> None:
     assert processor.queue.size() == 1
 
 
+def test_what_was_set_aside_can_be_gone_back_to(here: Path) -> None:
+    """No summary lies beside it, so it is read out of the store; nobody knows the processor of then."""
+    processor = AutonomousProcessor(handler=record)
+    processor.queue.add("a")
+    processor.save_checkpoint()
+    processor.queue.add_many(["b", "c"])
+    processor.run()
+    processor.queue.add("d")
+    processor.restore_from_checkpoint()
+    assert processor.queue.size() == 1
+    (aside,) = (here / ".overnight/aside").iterdir()
+    status = processor.state.status
+
+    for path in (aside, Path("aside/elsewhere/queue.db")):
+        if not path.exists():
+            path.parent.parent.mkdir()
+            aside.rename(path.parent)
+        restored = processor.restore_from_checkpoint(str(path))
+        assert restored.files_processed_since_start == 3
+        assert [task["file_path"] for task in restored.queue_snapshot["pending"]] == ["d"]
+        assert restored.processor_state == {}
+        assert processor.state.status == status
+        assert {task.input: str(task.state) for task in Overnight().list()} == {
+            "a": "completed",
+            "b": "completed",
+            "c": "completed",
+            "d": "pending",
+        }
+    assert audited(here) == []
+    assert not list((here / ".overnight").glob(".ready-*"))
+
+
+def test_one_whose_summary_is_damaged_is_refused_as_any_other(here: Path) -> None:
+    processor = AutonomousProcessor(handler=record)
+    processor.queue.add("a")
+    processor.save_checkpoint()
+    (name,) = kept(here)
+    (here / ".overnight/checkpoints" / name / "summary.json").write_text("{}")
+    with pytest.raises(StoreDamagedError, match="is not whole"):
+        processor.restore_from_checkpoint(name)
+
+
 def test_where_there_is_none_nothing_is_changed(here: Path) -> None:
     processor = AutonomousProcessor(handler=record)
     processor.queue.add("a")

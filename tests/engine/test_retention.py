@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 from array import array
+from typing import Any
 
 import pytest
 from night import Night, action, task
 
 from overnight.core.endings import Ended
+from overnight.core.errors import DiskFullError
 from overnight.core.slots import fixed
 from overnight.core.states import TaskState
 from overnight.core.task import NewTask, OutputRef
@@ -123,6 +125,25 @@ def test_a_clock_that_is_wrong_for_a_while_makes_nothing_old(printing: Night) ->
     night.run(limits=Limits(fixed(2), keep_finished=7 * DAY), goal=Never(), script=script)
     assert night.state(task_id) is TaskState.COMPLETED
     assert night.executor.outputs
+
+
+def test_a_round_that_finds_no_room_is_made_up_for_soon(printing: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not an hour later: on a busy night that would be hundreds of actions more."""
+    night = printing
+    night.add(task("x"))
+    store, full = night.store, iter([True])
+    real = store.forget_finished
+
+    def forget_finished(**words: Any) -> object:
+        if night.clock.monotonic() > first + HOUR / 2 and next(full, False):
+            raise DiskFullError("full")
+        return real(**words)
+
+    first = night.clock.monotonic() + retention.FIRST
+    monkeypatch.setattr(store, "forget_finished", forget_finished)
+    night.run(goal=Never(), script=[(1.2 * HOUR, night.give_up)], limits=KEEP)
+    assert next(full, None) is None, "a round has found no room"
+    assert night.store.counts().removed == 1
 
 
 def test_nothing_is_forgotten_unless_somebody_said_for_how_long_it_is_kept(night: Night) -> None:

@@ -1,12 +1,17 @@
 """Engines one after the other in one process; prints what the process holds after each.
 
-python cycles.py COUNT [careless]
+python cycles.py COUNT [careless | leaking BYTES]
 
-`careless` leaves one of everything behind in each cycle: the control.
+`careless` leaves one of everything behind in each cycle, `leaking` so much memory and nothing else: the controls.
+Memory is what is left of it when the garbage is collected and the allocator has given back what is free: what
+an allocator keeps for later goes up and down by a megabyte, and says nothing. Run with PYTHONMALLOC=malloc, so that
+there is only one.
 """
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import json
 import os
 import subprocess
@@ -42,12 +47,27 @@ def careless(home: Home) -> Callable[[], None]:
     return leave
 
 
+def leaking(size: int) -> Callable[[], None]:
+    """What leaves so many bytes behind, of which every page is used."""
+    left: list[bytes] = []
+    return lambda: left.append(os.urandom(size))
+
+
+def held() -> int:
+    """Bytes of memory that this process holds and uses."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it
+    if trim is not None:
+        trim(0)
+    return int(psutil.Process().memory_info().rss)
+
+
 def main() -> None:
     """Start and stop so many."""
     settings = resolve(flags={"slots": 1}, environ={}, configured={})
     home = wiring.make_home()
     me = psutil.Process()
-    leave = careless(home) if "careless" in sys.argv else lambda: None
+    leave = careless(home) if "careless" in sys.argv else leaking(int(sys.argv[-1]) if "leaking" in sys.argv else 0)
     for _ in range(int(sys.argv[1])):
         with holding(home) as store:
             run_engine(
@@ -59,7 +79,7 @@ def main() -> None:
             "threads": threading.active_count(),
             "children": len(me.children(recursive=True)),
             "files": len([path for path in Path(home.path).rglob("*") if "checkpoints" not in path.parts]),
-            "memory": me.memory_info().rss,
+            "memory": held(),
         }
         print(json.dumps(figures), flush=True)  # noqa: T201 - a program of its own
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from overnight import wiring
 from overnight.api.access import Access
@@ -18,8 +15,7 @@ from overnight.host.lock import HomeLock, about_me
 from overnight.ops import rollback
 from overnight.ops.swapping import keep_promise
 from overnight.store.copies.making import Made, make, saved
-from overnight.store.copies.manifest import SUMMARY
-from overnight.store.copies.summary import Checkpoint
+from overnight.store.copies.summary import Checkpoint, read_summary
 from overnight.wiring.checkpoints import order, plan_of, shelves
 
 
@@ -43,11 +39,7 @@ def save(access: Access, *, state: dict[str, Any], processed: int) -> Checkpoint
     made = _made(access, state, processed)
     access.store.note([saved(made, at=wiring.clock.now(), by=wiring.who())])
     access.ring()
-    return _summary(access.home.checkpoints / made.name)
-
-
-def _summary(folder: Path) -> Checkpoint:
-    return msgspec.json.decode((folder / SUMMARY).read_bytes(), type=Checkpoint)
+    return read_summary(access.home.checkpoints / made.name)
 
 
 def _made(access: Access, state: dict[str, Any], processed: int) -> Made:
@@ -67,7 +59,7 @@ def restore(access: Access, name: str) -> Checkpoint:
 
     Args:
         access: The home.
-        name: Which; ``latest`` for the newest that is whole.
+        name: Which; ``latest`` for the newest that is whole. Or the path of one, or of a store that was set aside.
 
     Raises:
         AlreadyRunningError: An engine works in the home.
@@ -84,7 +76,7 @@ def restore(access: Access, name: str) -> Checkpoint:
     try:
         with _held(access):
             source, passed_over = rollback.find(name, home, shelves(home, plan_of(access.settings())))
-            summary = _summary(source.store.parent)
+            summary = rollback.summary(home, source)
             access.close()
             rollback.roll_back(home, source, now=wiring.clock.now(), by=wiring.who(), passed_over=passed_over)
     except OSError as error:

@@ -285,7 +285,8 @@ class AutonomousProcessor:
         that runs at most once and has begun since is held for you to decide.
 
         Args:
-            name: Which one; ``latest`` is the newest that is whole.
+            name: Which one; ``latest`` is the newest that is whole. The path of a store that was set aside does, too;
+                with that nobody has kept `state`, which stays as it is.
 
         Raises:
             AlreadyRunningError: An engine works in this home; stop it first.

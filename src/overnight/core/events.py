@@ -48,7 +48,7 @@ def instant(seconds: float | None) -> datetime | None:
 def stamp(now: float) -> str:
     """The ``at`` of an event: ISO 8601, UTC, milliseconds."""
     moment = instant(now) or _LATEST
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return f"{moment.isoformat(timespec='milliseconds')[:23]}Z"
 
 
 def printable(words: str) -> str:

@@ -101,6 +101,13 @@ class Attempts:
         }
         return {slot: room for slot, room in rooms.items() if room > 0}
 
+    def has_room(self) -> bool:
+        """Whether any slot takes more work: what `rooms` would tell, asked several times a round."""
+        return any(
+            batch_room(self._loads.get(offer.slot, 0.0), self._held[offer.slot]) > 0
+            for offer in self._executor.offers()
+        )
+
     def slots(self) -> int:
         """How many there are."""
         return len(self._executor.offers())
@@ -149,7 +156,8 @@ class Attempts:
         if len(self._actions) + len(wanted) > ACTIONS_KEPT:
             in_use = {running.claimed.action_id for running in self._by_task.values()}
             self._actions = {key: action for key, action in self._actions.items() if key in in_use}
-        if missing := wanted - self._actions.keys():
+        # Not by subtracting the keys: that goes through all that are kept.
+        if missing := {action_id for action_id in wanted if action_id not in self._actions}:
             self._actions.update(self._store.actions(missing))
 
     # -- taking in ---------------------------------------------------------------------------

@@ -10,7 +10,7 @@ the marks: it may be killed between any two lines.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -69,6 +69,24 @@ class Result(msgspec.Struct, frozen=True):
     def left(self) -> int:
         """What is not finished and nobody works on."""
         return self.counts.unfinished - self.elsewhere
+
+
+class _RoomNeeded:
+    """A block that is tried again when there is room on the disk. Some ten a turn: no generator."""
+
+    __slots__ = ("_run_out",)
+
+    def __init__(self, run_out: Callable[[], None]) -> None:
+        self._run_out = run_out
+
+    def __enter__(self) -> None:
+        """Nothing."""
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
+        if isinstance(error, DiskFullError):
+            self._run_out()
+            return True
+        return False
 
 
 class Engine:
@@ -146,6 +164,7 @@ class Engine:
         self._retention = Retention(store, executor, clock, keep=limits.keep_finished)
         self._jumps = Jumps(clock, store, self._agenda, self._retention, self._journaling)
         self._news = News(store, self._orders, self._agenda, self._journaling, clock, is_alive)
+        self._room_needed = _RoomNeeded(self._run_out_of_room)
         self._producer_waits = False
         self._next_tick = 0.0
         self.fence = 0
@@ -199,7 +218,7 @@ class Engine:
             if self._only_storms_are_left():
                 self._wishes.stop_for([Ask.HALT])
             return self._wishes.stopping.mode is not Mode.RUN
-        with self._room_needed():
+        with self._room_needed:
             return not self._news.give_back()  # whoever has died since the last look leaves us something to do
         return False
 
@@ -278,7 +297,7 @@ class Engine:
             self._agenda.may_claim
             and not self._conditions.closed
             and self._wishes.stopping.mode is Mode.RUN
-            and bool(self._attempts.rooms())
+            and self._attempts.has_room()
         )
 
     def _anything_to_write(self) -> bool:
@@ -315,7 +334,7 @@ class Engine:
     def _heed_failures(self) -> bool:
         """Brake or give up before anything more is claimed. Returns whether a storm has begun."""
         began = False
-        with self._room_needed():
+        with self._room_needed:
             began = self._brake.heed(self._agenda)
         failing = [
             settlement.task_id
@@ -329,7 +348,7 @@ class Engine:
     def _let_go_on(self) -> bool:
         """End the storms that have passed; whether there was one. What is revived is not at rest any more."""
         ended = None
-        with self._room_needed():
+        with self._room_needed:
             ended = self._brake.end()
         for task_id in ended or ():
             self._goal.settled(task_id, TaskState.PENDING)
@@ -338,7 +357,7 @@ class Engine:
 
     def _heed_quotas(self) -> None:
         """Hold queues before anything more is claimed; what was handed out ahead would be told the same."""
-        with self._room_needed():
+        with self._room_needed:
             if self._quotas.heed(self._agenda.settled):
                 self._agenda.take_in(self._attempts.take_back())
 
@@ -376,14 +395,6 @@ class Engine:
     def _heed_jumps(self) -> None:
         if self._jumps.heed(fence=self.fence):
             self._orders.read(self._clock.monotonic())  # probes of storms were moved along
-
-    @contextlib.contextmanager
-    def _room_needed(self) -> Iterator[None]:
-        """Something that is tried again when there is room on the disk."""
-        try:
-            yield
-        except DiskFullError:
-            self._run_out_of_room()
 
     def _run_out_of_room(self) -> None:
         self._conditions.ran_out()
@@ -424,7 +435,7 @@ class Engine:
 
     def _tick(self) -> None:
         moment = self._clock.monotonic()
-        with self._room_needed():
+        with self._room_needed:
             self._journaling.keep()
             self._store.tidy()
         if moment >= self._next_tick:
@@ -436,7 +447,7 @@ class Engine:
         self._wishes.stop_for(self._stops.look())
         now, moment = self._clock.now(), self._clock.monotonic()
         self._agenda.take_in(self._attempts.unstick(now=now, moment=moment))
-        with self._room_needed():
+        with self._room_needed:
             self._heed_jumps()
             self._news.give_back()
             self._let_go_on()

@@ -66,7 +66,8 @@ class OrderBook:
         """Read the orders anew."""
         orders = self._store.orders()
         self._lanes = {lane.id: lane for lane in orders.lanes}
-        self._queues = orders.queues
+        # One that nothing was set for says nothing, and names of queues become ever more.
+        self._queues = [queue for queue in orders.queues if queue != Queue(name=queue.name)]
         self._workflows = orders.workflows
         self._begun = Counter({lane.id: lane.running for lane in orders.lanes if lane.role is Role.WORKFLOW})
         self.controls = orders.controls

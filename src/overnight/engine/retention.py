@@ -11,6 +11,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
 
+from overnight.core.errors import DiskFullError
 from overnight.executors.contract import Executor
 from overnight.host.clock import Clock
 from overnight.store.contract import Store
@@ -18,6 +19,8 @@ from overnight.store.contract import Store
 #: Seconds after the beginning of the engine, and between two rounds.
 FIRST = 5.0
 EVERY = 3600.0
+#: Seconds after a round that was given up for want of room.
+SOON = 60.0
 #: Tasks in a page: some 3 ms.
 PAGE = 2000
 #: Actions that are worth a round by themselves.
@@ -55,13 +58,17 @@ class Retention:
         """Look at one page, when a round is on or due.
 
         Raises:
-            DiskFullError: There is no room to write; the round is given up.
+            DiskFullError: There is no room to write; the round is given up, and the next one comes `SOON`.
         """
         moment = self._clock.monotonic()
         if moment >= self._next:
             self._next = moment + EVERY
             self._round = self._go(fence)
-        next(self._round, None)
+        try:
+            next(self._round, None)
+        except DiskFullError:
+            self._next = moment + SOON
+            raise
 
     def _go(self, fence: int) -> Iterator[None]:
         if self._keep is not None:

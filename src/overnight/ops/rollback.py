@@ -23,6 +23,7 @@ from overnight.core.errors import NotFoundError, OvernightError, StoreDamagedErr
 from overnight.core.states import FINAL, TaskState
 from overnight.core.task import Task
 from overnight.core.verdict import Standing, judge_lost
+from overnight.core.version import VERSION
 from overnight.engine.journal import Journal
 from overnight.host.home import Home, past
 from overnight.monitor.segments import lines_after
@@ -30,8 +31,9 @@ from overnight.monitor.tail import last_seq
 from overnight.ops.evidence import SAFE_DISTANCE
 from overnight.ops.swapping import making_ready, swap
 from overnight.store.contract import Selector, Store, Verb
-from overnight.store.copies.manifest import STORE, digest
+from overnight.store.copies.manifest import STORE, Manifest, digest
 from overnight.store.copies.shelf import LATEST, Entry, Shelf, newest_whole, troubles
+from overnight.store.copies.summary import Checkpoint, read_summary, summarise
 from overnight.store.sqlite import SqliteStore
 from overnight.store.sqlite.copying import copy_file, facts
 from overnight.store.sqlite.examining import examine
@@ -160,6 +162,43 @@ def _unusable(name: str, why: str) -> StoreDamagedError:
     return StoreDamagedError(
         f"checkpoint {name} is not whole: {why}; nothing was changed",
         hint="'--from-checkpoint latest' takes the newest one that is",
+    )
+
+
+def summary(home: Home, source: Source) -> Checkpoint:
+    """What a source holds, for people. A store that was set aside has no summary beside it: it is read out of a copy.
+
+    Raises:
+        StoreDamagedError: It is not whole.
+        OSError: It cannot be read, or there is no room for the copy.
+    """
+    if source.entry is not None:
+        check(source, deep=False)
+        return read_summary(source.entry.path)
+    with making_ready(home) as ready:
+        copy = ready / STORE
+        _fetch(source, copy)
+        with rebuilding(copy):  # it may be of an older schema
+            pass
+        return summarise(copy, _as_manifest(home, source, copy), state={}, processed=None, machine=None)
+
+
+def _as_manifest(home: Home, source: Source, copy: Path) -> Manifest:
+    """What would stand in the manifest that a store which was set aside has not."""
+    known = facts(copy)
+    return Manifest(
+        name=source.name,
+        home=home.id,
+        made_at=source.store.stat().st_mtime,
+        took_seconds=0.0,
+        reason="set aside",
+        position=known.position,
+        epoch=past(home).epoch,
+        fence=known.fence,
+        last_task_id=known.last_task_id,
+        schema=known.schema,
+        program=VERSION,
+        files={},
     )
 
 

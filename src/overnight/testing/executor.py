@@ -38,6 +38,8 @@ class FakeExecutor:
         self._queues: dict[int, deque[tuple[Spec, Action]]] = {slot: deque() for slot in range(slots)}
         self._current: dict[int, tuple[Spec, Action, Play, float]] = {}
         self._leaving: set[int] = set()
+        #: What was last offered; None when something has changed since.
+        self._offers: list[Offer] | None = None
         #: Seconds that frozen attempts still have to run, by slot.
         self._frozen: dict[int, float] = {}
         self._events: list[Event] = []
@@ -59,13 +61,16 @@ class FakeExecutor:
         return -1
 
     def offers(self) -> list[Offer]:
-        return [
-            Offer(slot, len(queue) + (slot in self._current))
-            for slot, queue in self._queues.items()
-            if slot not in self._leaving
-        ]
+        if self._offers is None:
+            self._offers = [
+                Offer(slot, len(queue) + (slot in self._current))
+                for slot, queue in self._queues.items()
+                if slot not in self._leaving
+            ]
+        return self._offers
 
     def submit(self, slot: int, batch: Sequence[Spec], actions: Mapping[int, Action]) -> None:
+        self._offers = None
         self._queues[slot].extend((spec, actions[spec.action_id]) for spec in batch)
         self._begin(slot)
 
@@ -79,6 +84,7 @@ class FakeExecutor:
         self._current[slot] = (spec, action, play, self._clock.monotonic() + play.seconds)
 
     def recall(self, slot: int | None = None) -> list[AttemptKey]:
+        self._offers = None
         slots = self._queues if slot is None else [slot]
         recalled = [spec.key for number in slots for spec, _ in self._queues[number]]
         for number in slots:
@@ -104,15 +110,18 @@ class FakeExecutor:
         return self._world.began_at(key)
 
     def events(self) -> list[Event]:
-        for slot, (_, _, play, ends_at) in list(self._current.items()):
-            if slot not in self._frozen and ends_at <= self._clock.monotonic():
+        moment = self._clock.monotonic()
+        for slot, play in [(slot, one[2]) for slot, one in self._current.items() if one[3] <= moment]:
+            if slot not in self._frozen:
                 self._end(slot, play)
-        self._let_go()
+        if self._leaving:
+            self._let_go()
         events, self._events = self._events, []
         self.unacknowledged += events
         return events
 
     def _end(self, slot: int, play: Play) -> None:
+        self._offers = None
         spec, _, _, _ = self._current.pop(slot)
         self._frozen.pop(slot, None)
         if play.dies or play.stuck:
@@ -143,8 +152,11 @@ class FakeExecutor:
         """Monotonic moment at which the next attempt ends."""
         if self._events:
             return self._clock.monotonic()
-        running = (one for slot, one in self._current.items() if slot not in self._frozen)
-        return min((ends_at for *_, ends_at in running), default=None)
+        if not self._current:
+            return None
+        if not self._frozen:
+            return min([one[3] for one in self._current.values()])
+        return min((one[3] for slot, one in self._current.items() if slot not in self._frozen), default=None)
 
     def ack(self) -> None:
         self._world.forget(event.key for event in self.unacknowledged)
@@ -164,6 +176,7 @@ class FakeExecutor:
         self._let_go()
 
     def _let_go(self) -> None:
+        self._offers = None
         for slot in [slot for slot in self._leaving if slot not in self._current and not self._queues[slot]]:
             self._leaving.discard(slot)
             del self._queues[slot]

@@ -131,13 +131,15 @@ class FakeWaiter:
         moment = self._clock.monotonic()
         while self._script and self._script[0][0] <= moment:
             self._script.popleft()[1]()
+        ready: list[Source] = []
+        if self._bell.words and self._bell in sources:
+            ready.append(self._bell)
+        if self._stops.signals and self._stops in sources:
+            ready.append(self._stops)
         next_at = self._executor.next_at()
-        states: list[tuple[Source, bool]] = [
-            (self._bell, bool(self._bell.words)),
-            (self._stops, bool(self._stops.signals)),
-            (self._executor, next_at is not None and next_at <= moment),
-        ]
-        return [source for source, is_ready in states if is_ready and source in sources]
+        if next_at is not None and next_at <= moment and self._executor in sources:
+            ready.append(self._executor)
+        return ready
 
     def _pass(self, sources: Sequence[Source], seconds: float) -> None:
         moment = self._clock.monotonic()

@@ -122,6 +122,22 @@ class Transaction:
         self.moved.clear()
 
 
+class _Understood:
+    """See `Database.understood`. A broken constraint is a bug and stays as it is. A dozen a turn: no generator."""
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        """Nothing."""
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, _MACHINE):
+            raise meaning(error, self._path) from error
+
+
 class Database:
     """A connection to one store file, for one thread.
 
@@ -147,6 +163,7 @@ class Database:
         patience: float = PATIENCE,
     ) -> None:
         self.path = path
+        self._understood = _Understood(path)
         self._patience = patience
         self._hooks = hooks
         self._on_wait = on_wait
@@ -286,13 +303,9 @@ class Database:
             finally:
                 self._undo()
 
-    @contextmanager
-    def understood(self) -> Iterator[None]:
-        """Say in our words what SQLite says of the machine; a broken constraint is a bug and stays as it is."""
-        try:
-            yield
-        except _MACHINE as error:
-            raise meaning(error, self.path) from error
+    def understood(self) -> _Understood:
+        """A block in which what SQLite says of the machine is said in our words."""
+        return self._understood
 
     def rows(self, name: str, bindings: Sequence[Any] = ()) -> list[Row]:
         """All rows of a named statement, outside of a write."""
