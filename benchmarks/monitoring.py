@@ -95,7 +95,7 @@ def night(path: Path) -> tuple[float, list[float]]:
             past.series(name, since=start, until=until, now=until)
             found.append(time.perf_counter() - began)
         began = time.perf_counter()
-        past.sums(since=start, until=until)
+        past.sums(since=start, until=until, now=until)
         found.append(time.perf_counter() - began)
     return path.stat().st_size / 1e6, found
 

@@ -113,8 +113,8 @@ def test_attempts_are_added_up_once_by_minute_and_for_good(history: History, pat
     assert history.journal_seq == 12
     with closing(Past(path)) as past:
         done, failed = past.totals()
-        most, other = past.sums(since=NOON - 60, until=NOON + 60)
-        assert past.sums(since=NOON + 120, until=NOON + 240) == []
+        most, other = past.sums(since=NOON - 60, until=NOON + 60, now=NOON + 60)
+        assert past.sums(since=NOON + 120, until=NOON + 240, now=NOON + 240) == []
     assert (done.outcome, done.n, done.seconds, sum(done.buckets)) == ("completed", 3, 12.0, 3)
     assert (failed.outcome, failed.n) == ("failed", 1)
     assert (most.n, most.seconds, most.longest, most.first) == (3, 12.0, 6.0, int(NOON // 60 * 60))
@@ -177,12 +177,41 @@ def test_damage_that_is_met_later_sets_it_aside(path: Path) -> None:
         history.tally([ending()], seq=3)
 
 
+def test_damage_that_is_met_by_reading_sets_it_aside_too(path: Path) -> None:
+    with closing(History(path)) as history:
+        history.tally([ending(workflow=f"flow {n} {'x' * 400}") for n in range(190)], seq=1)
+    with path.open("r+b") as file:
+        file.seek(4096 * 4)
+        file.write(b"\xa5" * (path.stat().st_size - 4096 * 4))
+    history = History(path)
+    with pytest.raises(apsw.CorruptError):
+        history.totals()
+    assert history.is_lost()
+    history.close()
+    assert path.with_name("history.db.damaged").exists()
+
+
+def test_a_short_period_long_ago_is_read_as_coarsely_as_it_is_kept(history: History, path: Path) -> None:
+    later = NOON + 50 * 86400
+    history.tally([ending()], seq=1)
+    history.forget(now=later)
+    with closing(Past(path)) as past:
+        [found] = past.sums(since=NOON, until=NOON + 60, now=later)
+    assert found.n == 1
+
+
+def test_the_mean_is_of_what_came_to_an_end_of_its_own(history: History) -> None:
+    assert history.mean_seconds() is None
+    history.tally([ending(seconds=2), ending(seconds=4, outcome="failed"), ending(seconds=90, outcome="lost")], seq=1)
+    assert history.mean_seconds() == 3.0
+
+
 def test_no_minute_tells_too_many_fingerprints_apart_however_they_come(history: History, path: Path) -> None:
     for portion in range(4):
         prints = [f"print {portion} {n}" for n in range(MOST_FINGERPRINTS // 2)]
         history.tally([ending(outcome="failed", fingerprint=one) for one in prints], seq=portion)
     with closing(Past(path)) as past:
-        found = {one.fingerprint: one.n for one in past.sums(since=NOON, until=NOON + 60)}
+        found = {one.fingerprint: one.n for one in past.sums(since=NOON, until=NOON + 60, now=NOON)}
     assert len(found) == MOST_FINGERPRINTS + 1
     assert found[OTHERS] == MOST_FINGERPRINTS
 

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
+import apsw
 import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -19,6 +20,7 @@ from overnight.core.task import Action, ActionKind, NewTask
 from overnight.core.verdict import Settlement
 from overnight.engine.journal import Journal
 from overnight.host.lock import HomeLock
+from overnight.monitor import snapshot
 from overnight.monitor.history.asking import Past
 from overnight.monitor.sidecar import AGAIN_AFTER, BUSY, EXPOSE_EVERY, FORGET_EVERY, Gauges, Sidecar
 from overnight.monitor.snapshot import take
@@ -166,6 +168,28 @@ def test_a_history_that_was_deleted_is_begun_anew(sidecar: Sidecar, tmp_path: Pa
         assert len(past.series("cpu", since=NOON, until=NOON + 99, now=NOON + 99)) == 1
 
 
+def test_a_damaged_history_is_no_trouble_of_the_other_files(
+    sidecar: Sidecar, store: Store, tmp_path: Path, clock: HandClock, told: list[str]
+) -> None:
+    """It is set aside, and begun anew out of the journal."""
+    add(store, 3)
+    work(store, tmp_path)
+    sidecar.round()
+    path = tmp_path / "history.db"
+    with closing(apsw.Connection(str(path))) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    path.write_bytes(path.read_bytes()[:4096] + b"\xa5" * (path.stat().st_size - 4096))
+    for _ in range(6):
+        add(store, 1)
+        clock.at += EXPOSE_EVERY
+        sidecar.round()
+    assert MonitoringStatus.read(tmp_path).avg_file_duration_seconds == 2.0
+    assert not [words for words in told if words.startswith("monitor.json")]
+    assert (tmp_path / "history.db.damaged").exists()
+    with closing(Past(path)) as past:
+        assert [one.n for one in past.totals()] == [3]
+
+
 def test_the_last_state_is_written_at_the_end(sidecar: Sidecar, tmp_path: Path, clock: HandClock) -> None:
     lock = HomeLock(tmp_path / "lock")
     lock.acquire({"pid": os.getpid()})
@@ -270,6 +294,19 @@ def test_a_clock_that_jumps_makes_nothing_old(tmp_path: Path, watched: Store, cl
     sidecar.round()
     with closing(Past(tmp_path / "history.db")) as past:
         assert past.series("cpu", since=NOON - 9, until=NOON + 9, now=NOON + 9)
+
+
+def test_the_current_file_is_the_one_that_runs_longest_of_however_many(
+    sidecar: Sidecar, store: Store, tmp_path: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot, "MOST_RUNNING", 2)
+    add(store, 4)
+    for _ in range(4):
+        assert store.pop("default", owner="1:1:x", now=clock.now(), by="me") is not None
+        clock.at += 1
+    sidecar.round()
+    status = MonitoringStatus.read(tmp_path)
+    assert (status.current_file, status.counts["running"]) == ("0", 4)
 
 
 def test_what_is_held_is_not_completed(sidecar: Sidecar, store: Store, tmp_path: Path) -> None:

@@ -17,7 +17,6 @@ from overnight.host.clock import Clock
 from overnight.host.files import write_atomically
 from overnight.monitor.endings import Endings
 from overnight.monitor.history.keeping import History
-from overnight.monitor.history.totals import mean_seconds
 from overnight.monitor.snapshot import EngineState, Snapshot
 from overnight.monitor.status_file import describe, write
 from overnight.monitor.tail import JournalTail
@@ -126,6 +125,7 @@ class Sidecar:
         self._history: History | None = None
         self._endings: Endings | None = None
         self._machine: Figures = {}
+        self._mean: float | None = None
         self._picture: Snapshot | None = None
         self._token: int | None = None
         self._has_changed = True
@@ -180,11 +180,7 @@ class Sidecar:
 
     def _write_status(self) -> None:
         self._picture = self._look()
-        write(self._home / "monitor.json", describe(self._picture, self._machine, self._mean()))
-
-    def _mean(self) -> float | None:
-        mean = mean_seconds(self._history.totals()) if self._history is not None else None
-        return None if mean is None else round(mean, 6)
+        write(self._home / "monitor.json", describe(self._picture, self._machine, self._mean))
 
     def _take_sample(self) -> None:
         self._machine = self._gauges.look()
@@ -195,18 +191,25 @@ class Sidecar:
         history = self._kept()
         if self._endings is None:
             self._endings = Endings(JournalTail(self._home / "events.jsonl", after=history.journal_seq), self._store)
+            self._note_mean(history)
         before = self._endings.seq
         began = self._clock.monotonic()
         try:
             news = self._endings.news()
             if self._endings.seq != before:
                 history.tally(news.endings, seq=self._endings.seq)
+                self._note_mean(history)
         except BaseException:
             self._endings = None  # once more, from what was written on
             raise
         self._is_up_to_date = not news.more
         took = self._clock.monotonic() - began
         self._read_again = max(READ_EVERY, took / SHARE) if self._is_busy or not news.more else 0.0
+
+    def _note_mean(self, history: History) -> None:
+        """For ``monitor.json``, which so needs nothing of a history that may be damaged."""
+        mean = history.mean_seconds()
+        self._mean = None if mean is None else round(mean, 6)
 
     def _write_metrics(self) -> None:
         from overnight.monitor.exposition import exposition  # 60 ms: nothing for a run that is over soon

@@ -42,7 +42,7 @@ class MonitoringStatus(msgspec.Struct, frozen=True, kw_only=True):
     current_file_started: datetime | None = None
     #: In the queue, or running.
     estimated_remaining_files: int = 0
-    #: Of attempts since the history began; None before the first.
+    #: Of all attempts that completed or failed since the history began; None before the first.
     avg_file_duration_seconds: float | None = None
     #: Of what was processed, 0 to 100.
     error_rate_percent: float = 0.0

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from overnight.core.gauges import NAMES, span_for
+from overnight.core.tallies import beginning, tally_span
 from overnight.monitor.history.database import Database, typed
 from overnight.monitor.history.totals import Total, totals_in
 
@@ -74,13 +75,19 @@ class Past:
         """Everything since the history began."""
         return totals_in(self._database)
 
-    def sums(self, *, since: float, until: float) -> list[Sum]:
-        """What became of attempts between two instants, the most first."""
-        span = 60 if until - since < 7 * 86400 else 3600
+    def sums(self, *, since: float, until: float, now: float) -> list[Sum]:
+        """What became of attempts between two instants, the most first.
+
+        Args:
+            since: POSIX seconds; counted from the beginning of the minute or hour that it lies in.
+            until: POSIX seconds.
+            now: POSIX seconds: what is kept how finely depends on its age.
+        """
+        span = tally_span(until - since, now - since)
         rows = self._database.read(
             "SELECT workflow, step, outcome, error_class, fingerprint, sum(n), sum(seconds), max(longest), min(at),"
             " max(at) FROM tallies WHERE span = ? AND at >= ? AND at < ? GROUP BY 1, 2, 3, 4, 5 ORDER BY 6 DESC",
-            (span, int(since // span) * span, int(until)),
+            (span, beginning(since, span), until),
         )
         return [Sum(*row) for row in typed(rows)]
 

@@ -60,16 +60,26 @@ class Database:
         Raises:
             apsw.Error: Nothing was written.
         """
+        with self._watched(), self._connection:
+            yield self._connection
+
+    def read(self, sql: str, bindings: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
+        """All rows.
+
+        Raises:
+            apsw.Error: They could not be read.
+        """
+        with self._watched():
+            return list(self._connection.execute(sql, bindings))
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Damage that is met is remembered: the file is set aside when it is closed."""
         try:
-            with self._connection:
-                yield self._connection
+            yield
         except _DAMAGED:
             self._is_damaged = True
             raise
-
-    def read(self, sql: str, bindings: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
-        """All rows."""
-        return list(self._connection.execute(sql, bindings))
 
     def close(self) -> None:
         """Leave it whole, without files beside it; one that was found damaged is set aside."""
