@@ -12,6 +12,7 @@ import apsw
 import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from small_disk import fill, small_disk
 
 from overnight.core.errors import StoreBusyError
 from overnight.core.gauges import NAMES
@@ -158,7 +159,9 @@ def test_what_cannot_be_written_is_told_once_and_heals(
     assert all("written again" in words for words in told)
 
 
-def test_a_history_that_was_deleted_is_begun_anew(sidecar: Sidecar, tmp_path: Path, clock: HandClock) -> None:
+def test_a_history_that_was_deleted_is_begun_anew(
+    sidecar: Sidecar, tmp_path: Path, clock: HandClock, told: list[str]
+) -> None:
     sidecar.round()
     for name in ("history.db", "history.db-wal", "history.db-shm"):
         (tmp_path / name).unlink()
@@ -166,6 +169,43 @@ def test_a_history_that_was_deleted_is_begun_anew(sidecar: Sidecar, tmp_path: Pa
     sidecar.round()
     with closing(Past(tmp_path / "history.db")) as past:
         assert len(past.series("cpu", since=NOON, until=NOON + 99, now=NOON + 99)) == 1
+    assert told == ["history.db is gone or damaged; another one is begun, and the work goes on"]
+
+
+def test_a_history_that_was_damaged_before_is_begun_anew_and_told_of(
+    sidecar: Sidecar, tmp_path: Path, clock: HandClock, told: list[str]
+) -> None:
+    (tmp_path / "history.db").write_bytes(b"no database")
+    for _ in range(3):
+        sidecar.round()
+        clock.at += BUSY
+    assert told == ["history.db was damaged and lies aside; another one is begun, and the work goes on"]
+
+
+def test_a_disk_that_is_really_full_is_told_once_for_each_file_and_heals(
+    tmp_path: Path, store: Store, watched: Store, clock: HandClock, told: list[str]
+) -> None:
+    """With the store on another one, so that the work goes on meanwhile."""
+    with small_disk(tmp_path / "disk", size_bytes=2_000_000) as home:
+        sidecar = made(home, watched, clock, told)
+        sidecar.round()
+        filler = fill(home)
+        add(store, 3)
+        work(store, tmp_path)
+        for _ in range(200):
+            clock.at += EXPOSE_EVERY
+            sidecar.round()
+        files = [words.partition(":")[0] for words in told]
+        assert {"monitor.json", "metrics.prom", "history.db (samples)"} <= set(files)
+        assert len(files) == len(set(files))
+        told.clear()
+        filler.unlink()
+        for _ in range(3):
+            clock.at += EXPOSE_EVERY
+            sidecar.round()
+        assert sorted(told) == sorted(f"{name} is written again" for name in files)
+        assert MonitoringStatus.read(home).files_processed == 3
+        sidecar.finish()
 
 
 def test_a_damaged_history_is_no_trouble_of_the_other_files(

@@ -122,6 +122,7 @@ class Sidecar:
         self._look = look
         self._gauges = gauges
         self._clock = clock
+        self._told = told
         self._history: History | None = None
         self._endings: Endings | None = None
         self._machine: Figures = {}
@@ -235,8 +236,11 @@ class Sidecar:
         if self._history is not None and self._history.is_lost():
             self._history.close()
             self._history = self._endings = None
+            self._told("history.db is gone or damaged; another one is begun, and the work goes on")
         if self._history is None:
             self._history = History(self._home / "history.db")
+            if self._history.is_anew:
+                self._told("history.db was damaged and lies aside; another one is begun, and the work goes on")
             self._history.catch_up(now=self._clock.now())
         return self._history
 

@@ -39,6 +39,8 @@ class Database:
 
     def __init__(self, path: Path, *, readonly: bool = False) -> None:
         self.path = path
+        #: What was there could not be read, lies aside, and this one is empty.
+        self.is_anew = False
         try:
             self._connection = _opened(path, readonly=readonly)
         except _DAMAGED:
@@ -46,6 +48,7 @@ class Database:
                 raise
             _set_aside(path)
             self._connection = _opened(path, readonly=False)
+            self.is_anew = True
         self._file = file_at(path)
         self._is_damaged = False
 

@@ -61,6 +61,11 @@ class History:
         return self._database.is_lost()
 
     @property
+    def is_anew(self) -> bool:
+        """Whether what was there was damaged when this one was opened, and lies aside."""
+        return self._database.is_anew
+
+    @property
     def journal_seq(self) -> int:
         """The last event that the tallies know of; 0 for none."""
         found = self._database.read("SELECT value FROM facts WHERE name = 'journal_seq'")
