@@ -54,6 +54,9 @@ class StillMachine:
     def look(self) -> Mapping[str, float]:
         return {"cpu": 0.25, "disk_free": 7e9}
 
+    def resident(self, pid: int) -> float | None:
+        return float(pid)
+
 
 @pytest.fixture
 def clock() -> HandClock:
@@ -122,7 +125,7 @@ def test_what_has_changed_is_written_at_the_next_look(sidecar: Sidecar, store: S
     sidecar.round()
     status = MonitoringStatus.read(tmp_path)
     assert (status.status, status.files_in_queue, status.estimated_remaining_files) == ("stopped", 3, 3)
-    assert status.machine == {"cpu": 0.25, "disk_free": 7e9}
+    assert status.machine == {"cpu": 0.25, "disk_free": 7e9, "monitor_memory": float(os.getpid())}
 
 
 def test_while_nothing_changes_nothing_is_written(

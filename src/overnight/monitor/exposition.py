@@ -15,6 +15,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from overnight.core.gauges import GAUGES, Figures
+from overnight.core.monitor.memory import memory_bound
 from overnight.core.states import TaskState
 from overnight.core.tallies import BUCKETS
 from overnight.core.version import VERSION
@@ -30,6 +31,7 @@ _MACHINE = {
     "load": "load1",
     "network_up": "network_up",
 }
+_HELP = {gauge.name: gauge.help for gauge in GAUGES}
 
 
 class Exposition(Collector):
@@ -121,11 +123,15 @@ class Exposition(Collector):
             yield _plain("slots", "Attempts that may run at the same time.", engine.slots)
         if engine.active is not None:
             yield _plain("workers_active", "Workers that have something to do.", engine.active)
+        if engine.pid is not None and "engine_memory" in self._machine:
+            yield _plain("engine_memory_bytes", _HELP["engine_memory"], self._machine["engine_memory"])
+            bound = memory_bound(self._picture.counts.unfinished)
+            yield _plain("engine_memory_bound_bytes", "What it may have with so many tasks to do.", bound)
 
     def _of_machine(self) -> Iterator[Metric]:
-        for gauge in GAUGES:
-            if gauge.name in _MACHINE and gauge.name in self._machine:
-                yield _plain(f"machine_{_MACHINE[gauge.name]}", gauge.help, self._machine[gauge.name])
+        for name, shown in _MACHINE.items():
+            if name in self._machine:
+                yield _plain(f"machine_{shown}", _HELP[name], self._machine[name])
 
 
 def _plain(name: str, words: str, value: float) -> Metric:

@@ -8,11 +8,12 @@ deleted database heals as soon as there is room.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from overnight.core.gauges import Figures
+from overnight.core.gauges import IDLE_EVERY, Figures
 from overnight.host.clock import Clock
 from overnight.host.files import write_atomically
 from overnight.monitor.endings import Endings
@@ -23,7 +24,7 @@ from overnight.monitor.tail import JournalTail
 from overnight.store.contract import Store
 
 #: Seconds between two samples: while something runs, and while nothing does.
-BUSY, IDLE = 1.0, 60.0
+BUSY, IDLE = 1.0, IDLE_EVERY
 #: Seconds between two portions of the journal, and until a duty that failed is tried again.
 READ_EVERY, AGAIN_AFTER = 0.5, 5.0
 #: Of the time, so much is spent on the journal while something runs; the rest of it is read afterwards.
@@ -41,6 +42,9 @@ class Gauges(Protocol):
 
     def look(self) -> Mapping[str, float]:
         """By the names of `core.gauges`."""
+
+    def resident(self, pid: int) -> float | None:
+        """Resident memory of a process, bytes; None when it has gone."""
 
 
 class Duty:
@@ -184,9 +188,15 @@ class Sidecar:
         write(self._home / "monitor.json", describe(self._picture, self._machine, self._mean))
 
     def _take_sample(self) -> None:
-        self._machine = self._gauges.look()
         picture = self._picture or self._look()
+        self._machine = {**self._gauges.look(), **self._memory(picture)}
         self._kept().sample({**self._machine, **_of(picture)}, now=self._clock.now())
+
+    def _memory(self, picture: Snapshot) -> dict[str, float]:
+        """Of the engine, and of this process."""
+        pids = {"engine_memory": picture.engine.pid, "monitor_memory": os.getpid()}
+        told = {name: None if pid is None else self._gauges.resident(pid) for name, pid in pids.items()}
+        return {name: size for name, size in told.items() if size is not None}
 
     def _read_journal(self) -> None:
         history = self._kept()

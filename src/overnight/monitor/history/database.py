@@ -39,6 +39,7 @@ class Database:
 
     def __init__(self, path: Path, *, readonly: bool = False) -> None:
         self.path = path
+        self._readonly = readonly
         #: What was there could not be read, lies aside, and this one is empty.
         self.is_anew = False
         try:
@@ -77,11 +78,11 @@ class Database:
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
-        """Damage that is met is remembered: the file is set aside when it is closed."""
+        """Damage that is met is remembered: its writer sets the file aside when it is closed."""
         try:
             yield
         except _DAMAGED:
-            self._is_damaged = True
+            self._is_damaged = not self._readonly
             raise
 
     def close(self) -> None:
