@@ -15,6 +15,7 @@ from measuring import OVERNIGHT, Row, directory, pairs, percentile, spread
 
 from overnight import MonitoringStatus
 from overnight.core.gauges import NAMES
+from overnight.core.monitor.comparison import Period
 from overnight.core.tallies import Ending, Key
 from overnight.monitor.history.asking import Past
 from overnight.monitor.history.keeping import History
@@ -95,7 +96,7 @@ def night(path: Path) -> tuple[float, list[float]]:
             past.series(name, since=start, until=until, now=until)
             found.append(time.perf_counter() - began)
         began = time.perf_counter()
-        past.sums(since=start, until=until)
+        past.sums(Period(start, until), now=until)
         found.append(time.perf_counter() - began)
     return path.stat().st_size / 1e6, found
 

@@ -72,6 +72,8 @@ def test_it_follows_the_work_whatever_becomes_of_who_writes_it(terminal: Termina
     assert run.wait(PATIENCE) == 0
     assert says(terminal, status="completed", files_processed=2, current_file=None)
     assert sidecar(terminal) is None
+    log = (terminal.cwd / ".overnight" / "engine.log").read_text()
+    assert log.count(f"monitor: the one before (process {first}) has ended without a word") == 1
 
 
 def test_a_run_does_not_wait_for_a_frozen_one(terminal: Terminal, until: Until) -> None:
@@ -87,6 +89,34 @@ def test_a_run_does_not_wait_for_a_frozen_one(terminal: Terminal, until: Until) 
     assert run.wait(PATIENCE) == 0
     assert says(terminal, status="completed", files_processed=1)
     assert not alive(who)
+
+
+def test_it_ends_with_its_parent_and_not_by_a_signal_that_is_meant_for_others(terminal: Terminal, until: Until) -> None:
+    terminal.run("add", "--shell", "--", WAITS, ":::", "x")
+    run = terminal.start("run")
+    until(lambda: says(terminal, status="running"))
+    first = sidecar(terminal)
+    assert first is not None
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        os.kill(first, number)
+    terminal.run("add", "--", "true", ":::", "y")
+    until(lambda: says(terminal, files_processed=1))
+    assert sidecar(terminal) == first
+    (terminal.cwd / "go").touch()
+    assert run.wait(PATIENCE) == 0
+    assert sidecar(terminal) is None
+
+
+def test_what_a_killed_one_had_begun_to_write_is_swept_up(terminal: Terminal) -> None:
+    terminal.run("add", "--", "true", ":::", "x")
+    home = Home(terminal.cwd / ".overnight")
+    begun = [home.path / f".{name}.0123456789ab.tmp" for name in ("monitor.json", "metrics.prom")]
+    others = [home.path / ".home.json.0123456789ab.tmp", home.path / ".monitor.json.tmp"]
+    for path in (*begun, *others):
+        path.touch()
+    assert Beside(watching.command(home), SystemClock()).once(PATIENCE)
+    assert not any(path.exists() for path in begun)
+    assert all(path.exists() for path in others)
 
 
 def test_the_last_state_is_right_when_the_engine_is_killed(terminal: Terminal, until: Until) -> None:

@@ -13,6 +13,7 @@ from overnight.core.durations import (
     iso,
     parse_duration,
     parse_instant,
+    parse_past,
     parse_rate,
     parse_size,
     parse_slots,
@@ -150,6 +151,31 @@ def test_what_is_no_rate_is_told_what_is(words: str) -> None:
 )
 def test_moments_are_read_as_clocks_will_show_them(words: str, now: str, then: str) -> None:
     assert parse_instant(words, now=berlin(now), zone=BERLIN) == berlin(then)
+
+
+@pytest.mark.parametrize(
+    ("words", "now", "then"),
+    [
+        ("now", "2026-11-20T05:59:59", "2026-11-20T05:59:59"),
+        ("2h", "2026-11-20T05:00", "2026-11-20T03:00"),
+        ("06:00", "2026-11-20T05:59:59", "2026-11-19T06:00"),
+        ("06:00", "2026-11-20T06:00:00", "2026-11-20T06:00"),
+        ("2026-03-01 06:00", "2026-11-20T00:00", "2026-03-01T06:00"),
+        ("02:30", "2026-03-29T04:00", "2026-03-29T03:30"),
+        ("1d", "2026-10-25T12:00", "2026-10-24T13:00"),
+    ],
+)
+def test_moments_that_are_over_are_read_as_clocks_have_shown_them(words: str, now: str, then: str) -> None:
+    assert parse_past(words, now=berlin(now), zone=BERLIN) == berlin(then)
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [("tomorrow", "is no time"), ("2099-01-01", "is still to come"), ("+2h", "is still to come")],
+)
+def test_what_is_not_over_is_refused(words: str, what: str) -> None:
+    with pytest.raises(ValueError, match=what + r"; write 2h \(ago\), 06:00 \(the last one\), .* or now"):
+        parse_past(words, now=1.0, zone=UTC)
 
 
 def test_a_time_that_comes_twice_is_met_twice() -> None:

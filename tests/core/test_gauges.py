@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overnight.core.gauges import MOST_POINTS, NAMES, RESOLUTIONS, span_for
+from overnight.core.gauges import MOST_POINTS, NAMES, RESOLUTIONS, mean_spans, span_for
 
 HOUR, DAY = 3600.0, 86400.0
 
@@ -35,3 +35,10 @@ def test_no_chart_has_too_many_points_unless_nothing_coarser_is_kept(seconds: fl
 
 def test_each_is_named_once() -> None:
     assert len(set(NAMES)) == len(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("days", "spans"), [(0.5, [60, 10, 1]), (2, [60, 10]), (10, [60]), (50, [3600]), (9000, [3600])]
+)
+def test_means_are_of_minutes_as_long_as_there_are(days: float, spans: list[int]) -> None:
+    assert mean_spans(days * 86400) == spans

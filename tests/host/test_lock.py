@@ -377,3 +377,20 @@ def test_a_refused_start_leaves_no_descriptor(path: Path) -> None:
             HomeLock(path).acquire(ME)
         read_owner(path)
         assert descriptors() == before
+
+
+def test_who_was_killed_while_holding_it_is_known_to_the_next_one(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    first = HomeLock(path)
+    first.acquire(ME)
+    assert first.left_by is None
+    first.release()
+    second = HomeLock(path)
+    second.acquire(ME)
+    assert second.left_by is None
+    os.close(second.fileno())  # as the kernel does it for one that is killed
+    third = HomeLock(path)
+    third.acquire(ME)
+    assert third.left_by is not None
+    assert third.left_by.pid == os.getpid()
+    third.release()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,12 @@ def test_rates_come_with_the_second_look(tmp_path: Path) -> None:
     assert {"disk_read", "disk_written", "network_received", "network_sent"} <= second.keys() - first.keys()
     assert all(value >= 0 for value in second.values())
     assert second.get("cpu", 0) <= 1
+
+
+def test_the_memory_of_a_process_is_told_while_it_is_there(tmp_path: Path) -> None:
+    gauges = MachineGauges(Machine(tmp_path), SystemClock())
+    assert (gauges.resident(os.getpid()) or 0) > 1_000_000
+    assert gauges.resident(2**22 + 1) is None
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 from history_parts import NOON, ending
 
 from overnight.core.gauges import NAMES, RESOLUTIONS
+from overnight.core.monitor.comparison import Period
 from overnight.core.tallies import MOST_FINGERPRINTS, OTHERS
 from overnight.monitor.history import keeping
 from overnight.monitor.history.asking import Past, Point
@@ -113,8 +114,8 @@ def test_attempts_are_added_up_once_by_minute_and_for_good(history: History, pat
     assert history.journal_seq == 12
     with closing(Past(path)) as past:
         done, failed = past.totals()
-        most, other = past.sums(since=NOON - 60, until=NOON + 60)
-        assert past.sums(since=NOON + 120, until=NOON + 240) == []
+        most, other = past.sums(Period(NOON - 60, NOON + 60), now=NOON + 60)
+        assert past.sums(Period(NOON + 120, NOON + 240), now=NOON + 240) == []
     assert (done.outcome, done.n, done.seconds, sum(done.buckets)) == ("completed", 3, 12.0, 3)
     assert (failed.outcome, failed.n) == ("failed", 1)
     assert (most.n, most.seconds, most.longest, most.first) == (3, 12.0, 6.0, int(NOON // 60 * 60))
@@ -177,12 +178,41 @@ def test_damage_that_is_met_later_sets_it_aside(path: Path) -> None:
         history.tally([ending()], seq=3)
 
 
+def test_damage_that_is_met_by_reading_sets_it_aside_too(path: Path) -> None:
+    with closing(History(path)) as history:
+        history.tally([ending(workflow=f"flow {n} {'x' * 400}") for n in range(190)], seq=1)
+    with path.open("r+b") as file:
+        file.seek(4096 * 4)
+        file.write(b"\xa5" * (path.stat().st_size - 4096 * 4))
+    history = History(path)
+    with pytest.raises(apsw.CorruptError):
+        history.totals()
+    assert history.is_lost()
+    history.close()
+    assert path.with_name("history.db.damaged").exists()
+
+
+def test_a_short_period_long_ago_is_read_as_coarsely_as_it_is_kept(history: History, path: Path) -> None:
+    later = NOON + 50 * 86400
+    history.tally([ending()], seq=1)
+    history.forget(now=later)
+    with closing(Past(path)) as past:
+        [found] = past.sums(Period(NOON, NOON + 60), now=later)
+    assert found.n == 1
+
+
+def test_the_mean_is_of_what_came_to_an_end_of_its_own(history: History) -> None:
+    assert history.mean_seconds() is None
+    history.tally([ending(seconds=2), ending(seconds=4, outcome="failed"), ending(seconds=90, outcome="lost")], seq=1)
+    assert history.mean_seconds() == 3.0
+
+
 def test_no_minute_tells_too_many_fingerprints_apart_however_they_come(history: History, path: Path) -> None:
     for portion in range(4):
         prints = [f"print {portion} {n}" for n in range(MOST_FINGERPRINTS // 2)]
         history.tally([ending(outcome="failed", fingerprint=one) for one in prints], seq=portion)
     with closing(Past(path)) as past:
-        found = {one.fingerprint: one.n for one in past.sums(since=NOON, until=NOON + 60)}
+        found = {one.fingerprint: one.n for one in past.sums(Period(NOON, NOON + 60), now=NOON)}
     assert len(found) == MOST_FINGERPRINTS + 1
     assert found[OTHERS] == MOST_FINGERPRINTS
 
@@ -215,3 +245,36 @@ def test_a_home_whose_name_is_no_text_has_a_history_too(tmp_path: Path) -> None:
     with closing(History(odd / "history.db")) as history:
         history.sample({"cpu": 0.5}, now=NOON)
     assert len(series(odd / "history.db", "cpu", since=NOON, until=NOON + 1, now=NOON)) == 1
+
+
+def test_a_mean_is_of_the_time_and_not_of_how_often_was_looked(history: History, path: Path) -> None:
+    start = NOON // 3600 * 3600
+    for second in range(60):
+        history.sample({"cpu": 1.0}, now=start + second)
+    for minute in range(1, 61):
+        history.sample({"cpu": 0.0, "load": 3.0}, now=start + 60 * minute)
+    with closing(Past(path)) as past:
+        found = past.figures(Period(start, start + 3600), now=start + 3700)
+    assert found["cpu"].mean == pytest.approx(1 / 60)
+    assert (found["cpu"].least, found["cpu"].most) == (0.0, 1.0)
+    assert found["load"] == (3.0, 3.0, 3.0)
+    assert "rate" not in found
+
+
+@pytest.mark.parametrize("days_later", [0, 2, 30])
+def test_when_there_was_no_network_is_kept(history: History, path: Path, days_later: int) -> None:
+    start = NOON // 3600 * 3600
+    for minute in range(120):
+        history.sample({"network_up": float(not 30 <= minute < 40)}, now=start + 60 * minute)
+    later = start + 7300 + days_later * 86400
+    with closing(Past(path)) as past:
+        [found] = past.network_outages(Period(start, start + 7200), now=later)
+    assert abs(found.since - (start + 1800)) <= 60
+    assert abs(found.until - (start + 2340)) <= 60
+
+
+def test_figures_of_a_run_that_was_over_soon_are_told_too(history: History, path: Path) -> None:
+    history.sample({"cpu": 0.5}, now=NOON)
+    with closing(Past(path)) as past:
+        assert past.figures(Period(NOON - 86400 / 2, NOON + 5), now=NOON + 5)["cpu"].mean == 0.5
+        assert past.figures(Period(NOON - 60, NOON), now=NOON) == {}

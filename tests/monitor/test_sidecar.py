@@ -8,9 +8,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
+import apsw
 import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from small_disk import fill, small_disk
 
 from overnight.core.errors import StoreBusyError
 from overnight.core.gauges import NAMES
@@ -19,6 +21,7 @@ from overnight.core.task import Action, ActionKind, NewTask
 from overnight.core.verdict import Settlement
 from overnight.engine.journal import Journal
 from overnight.host.lock import HomeLock
+from overnight.monitor import snapshot
 from overnight.monitor.history.asking import Past
 from overnight.monitor.sidecar import AGAIN_AFTER, BUSY, EXPOSE_EVERY, FORGET_EVERY, Gauges, Sidecar
 from overnight.monitor.snapshot import take
@@ -50,6 +53,9 @@ class StillMachine:
 
     def look(self) -> Mapping[str, float]:
         return {"cpu": 0.25, "disk_free": 7e9}
+
+    def resident(self, pid: int) -> float | None:
+        return float(pid)
 
 
 @pytest.fixture
@@ -119,7 +125,7 @@ def test_what_has_changed_is_written_at_the_next_look(sidecar: Sidecar, store: S
     sidecar.round()
     status = MonitoringStatus.read(tmp_path)
     assert (status.status, status.files_in_queue, status.estimated_remaining_files) == ("stopped", 3, 3)
-    assert status.machine == {"cpu": 0.25, "disk_free": 7e9}
+    assert status.machine == {"cpu": 0.25, "disk_free": 7e9, "monitor_memory": float(os.getpid())}
 
 
 def test_while_nothing_changes_nothing_is_written(
@@ -156,7 +162,9 @@ def test_what_cannot_be_written_is_told_once_and_heals(
     assert all("written again" in words for words in told)
 
 
-def test_a_history_that_was_deleted_is_begun_anew(sidecar: Sidecar, tmp_path: Path, clock: HandClock) -> None:
+def test_a_history_that_was_deleted_is_begun_anew(
+    sidecar: Sidecar, tmp_path: Path, clock: HandClock, told: list[str]
+) -> None:
     sidecar.round()
     for name in ("history.db", "history.db-wal", "history.db-shm"):
         (tmp_path / name).unlink()
@@ -164,6 +172,65 @@ def test_a_history_that_was_deleted_is_begun_anew(sidecar: Sidecar, tmp_path: Pa
     sidecar.round()
     with closing(Past(tmp_path / "history.db")) as past:
         assert len(past.series("cpu", since=NOON, until=NOON + 99, now=NOON + 99)) == 1
+    assert told == ["history.db is gone or damaged; another one is begun, and the work goes on"]
+
+
+def test_a_history_that_was_damaged_before_is_begun_anew_and_told_of(
+    sidecar: Sidecar, tmp_path: Path, clock: HandClock, told: list[str]
+) -> None:
+    (tmp_path / "history.db").write_bytes(b"no database")
+    for _ in range(3):
+        sidecar.round()
+        clock.at += BUSY
+    assert told == ["history.db was damaged and lies aside; another one is begun, and the work goes on"]
+
+
+def test_a_disk_that_is_really_full_is_told_once_for_each_file_and_heals(
+    tmp_path: Path, store: Store, watched: Store, clock: HandClock, told: list[str]
+) -> None:
+    """With the store on another one, so that the work goes on meanwhile."""
+    with small_disk(tmp_path / "disk", size_bytes=2_000_000) as home:
+        sidecar = made(home, watched, clock, told)
+        sidecar.round()
+        filler = fill(home)
+        add(store, 3)
+        work(store, tmp_path)
+        for _ in range(200):
+            clock.at += EXPOSE_EVERY
+            sidecar.round()
+        files = [words.partition(":")[0] for words in told]
+        assert {"monitor.json", "metrics.prom", "history.db (samples)"} <= set(files)
+        assert len(files) == len(set(files))
+        told.clear()
+        filler.unlink()
+        for _ in range(3):
+            clock.at += EXPOSE_EVERY
+            sidecar.round()
+        assert sorted(told) == sorted(f"{name} is written again" for name in files)
+        assert MonitoringStatus.read(home).files_processed == 3
+        sidecar.finish()
+
+
+def test_a_damaged_history_is_no_trouble_of_the_other_files(
+    sidecar: Sidecar, store: Store, tmp_path: Path, clock: HandClock, told: list[str]
+) -> None:
+    """It is set aside, and begun anew out of the journal."""
+    add(store, 3)
+    work(store, tmp_path)
+    sidecar.round()
+    path = tmp_path / "history.db"
+    with closing(apsw.Connection(str(path))) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    path.write_bytes(path.read_bytes()[:4096] + b"\xa5" * (path.stat().st_size - 4096))
+    for _ in range(6):
+        add(store, 1)
+        clock.at += EXPOSE_EVERY
+        sidecar.round()
+    assert MonitoringStatus.read(tmp_path).avg_file_duration_seconds == 2.0
+    assert not [words for words in told if words.startswith("monitor.json")]
+    assert (tmp_path / "history.db.damaged").exists()
+    with closing(Past(path)) as past:
+        assert [one.n for one in past.totals()] == [3]
 
 
 def test_the_last_state_is_written_at_the_end(sidecar: Sidecar, tmp_path: Path, clock: HandClock) -> None:
@@ -270,6 +337,19 @@ def test_a_clock_that_jumps_makes_nothing_old(tmp_path: Path, watched: Store, cl
     sidecar.round()
     with closing(Past(tmp_path / "history.db")) as past:
         assert past.series("cpu", since=NOON - 9, until=NOON + 9, now=NOON + 9)
+
+
+def test_the_current_file_is_the_one_that_runs_longest_of_however_many(
+    sidecar: Sidecar, store: Store, tmp_path: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot, "MOST_RUNNING", 2)
+    add(store, 4)
+    for _ in range(4):
+        assert store.pop("default", owner="1:1:x", now=clock.now(), by="me") is not None
+        clock.at += 1
+    sidecar.round()
+    status = MonitoringStatus.read(tmp_path)
+    assert (status.current_file, status.counts["running"]) == ("0", 4)
 
 
 def test_what_is_held_is_not_completed(sidecar: Sidecar, store: Store, tmp_path: Path) -> None:

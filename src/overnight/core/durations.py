@@ -6,6 +6,7 @@ functions are the way in and out. Every refusal says what would have been accept
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
@@ -32,6 +33,7 @@ _LONGEST_QUOTE = 60
 DURATIONS = "30, 30s, 5m, 2h, 1d, 1h30m or 500ms"
 SIZES = "500MB, 2GB or 64MiB"
 INSTANTS = "06:00 (the next one), '2026-03-01 06:00', 2026-03-01T06:00:00Z or +2h"
+PASTS = "2h (ago), 06:00 (the last one), '2026-03-01 06:00', 2026-03-01T06:00:00Z or now"
 RATES = "10/s, 30/m or 100/h"
 SLOTS = "4, 50% (of the CPUs), +1 or -1 (more or fewer than CPUs) or auto"
 
@@ -187,6 +189,43 @@ def parse_instant(words: str, *, now: float, zone: tzinfo) -> float:
         return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp()
     except (ValueError, OverflowError):
         raise ValueError(f"{quoted(words)} is no time; write {INSTANTS}") from None
+
+
+def parse_past(words: str, *, now: float, zone: tzinfo) -> float:
+    """POSIX seconds of a moment that is over.
+
+    Args:
+        words: A duration (so long ago), ``now``, a time of day (the last moment at which clocks showed it), a date
+            with or without a time, or ISO 8601.
+        now: The present, POSIX seconds.
+        zone: What is meant where nothing is said, and whose clocks show the time of day.
+
+    Raises:
+        ValueError: It is none, or still to come.
+    """
+    stripped = words.strip()
+    if stripped == "now":
+        return now
+    try:
+        clock = _CLOCK.fullmatch(stripped)
+        if clock is not None:
+            hours, minutes, seconds = (int(part or 0) for part in clock.groups())
+            return _last(time(hours, minutes, seconds), now=now, zone=zone)
+        with contextlib.suppress(ValueError):
+            return now - parse_duration(stripped)
+        moment = parse_instant(stripped, now=now, zone=zone)
+    except (ValueError, OverflowError):
+        raise ValueError(f"{quoted(words)} is no time; write {PASTS}") from None
+    if moment > now:
+        raise ValueError(f"{quoted(words)} is still to come; write {PASTS}")
+    return moment
+
+
+def _last(clock: time, *, now: float, zone: tzinfo) -> float:
+    """The last moment at which clocks of `zone` showed `clock`; see `_next`."""
+    today = datetime.fromtimestamp(now, zone).date()
+    days = [today - timedelta(days=back) for back in (0, 1, 2)]
+    return max(moment for day in days for moment in _moments(day, clock, zone) if moment <= now)
 
 
 def _next(clock: time, *, now: float, zone: tzinfo) -> float:

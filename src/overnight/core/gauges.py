@@ -35,6 +35,8 @@ GAUGES = (
     Gauge("held", "count", "Tasks that wait for a person."),
     Gauge("slots", "count", "Attempts that may run at the same time."),
     Gauge("active", "count", "Workers that have something to do."),
+    Gauge("engine_memory", "bytes", "Resident memory of the engine."),
+    Gauge("monitor_memory", "bytes", "Resident memory of the process that watches."),
     Gauge("rate", "1/s", "Tasks finished a second, as the engine expects it to go on."),
 )
 
@@ -55,6 +57,10 @@ _DAY = 86400.0
 #: From fine to coarse; each is made from the one before.
 RESOLUTIONS = (Resolution(1, _DAY), Resolution(10, 3 * _DAY), Resolution(60, 40 * _DAY), Resolution(3600, 800 * _DAY))
 
+#: Seconds between two looks while nothing runs.
+IDLE_EVERY = 60.0
+#: The span of which means are made, as long as it is kept.
+_MEANS = 60
 #: Points that a chart is drawn with at most.
 MOST_POINTS = 2000
 
@@ -63,3 +69,13 @@ def span_for(seconds: float, age: float) -> int:
     """The span in which a chart over so many seconds is read, when its beginning lies `age` seconds back."""
     kept = [one for one in RESOLUTIONS if one.kept >= age] or [RESOLUTIONS[-1]]
     return next((one.span for one in kept if seconds / one.span <= MOST_POINTS), kept[-1].span)
+
+
+def mean_spans(age: float) -> list[int]:
+    """The spans in which a mean is read of a time that began `age` seconds back: the best one, and what else there is.
+
+    Looks are as many a minute as there was to do, so minutes come first: each weighs the same. What has not lasted
+    for a minute is in the finer ones alone.
+    """
+    kept = [one.span for one in RESOLUTIONS if one.kept >= age] or [RESOLUTIONS[-1].span]
+    return sorted((span for span in kept if span <= _MEANS), reverse=True) or kept[:1]

@@ -6,8 +6,13 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from overnight.core.gauges import Resolution
+
 #: Upper ends of the classes into which durations are sorted, seconds; the last one has none.
 BUCKETS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0)
+#: Spans in which they are kept, and for how long; a period longer than the second number is read in the longer one.
+TALLIES = (Resolution(60, 40 * 86400.0), Resolution(3600, 800 * 86400.0))
+_LONG = 7 * 86400.0
 #: Fingerprints that are told apart within one span of time; what follows is one.
 MOST_FINGERPRINTS = 200
 #: The fingerprint of all that are too many to be told apart.
@@ -63,6 +68,12 @@ def beginning(at: float, span: int) -> int:
     return int(at // span) * span
 
 
+def tally_span(seconds: float, age: float) -> int:
+    """The span in which a period of so many seconds is read, when its beginning lies `age` seconds back."""
+    finer, coarser = TALLIES
+    return coarser.span if seconds >= _LONG or age >= finer.kept else finer.span
+
+
 def tallied(
     endings: Iterable[Ending], span: int, fingerprints: Mapping[int, set[str]] | None = None
 ) -> Mapping[tuple[int, Key], Tally]:
@@ -71,10 +82,10 @@ def tallied(
     Args:
         endings: What ended.
         span: Seconds.
-        fingerprints: Those that are told apart already, by the beginning of the span; the empty one is not among them.
+        fingerprints: Those that are told apart already, by the beginning of the span; never the empty one.
     """
     found: dict[tuple[int, Key], Tally] = {}
-    prints = {at: set(known) - {""} for at, known in (fingerprints or {}).items()}
+    prints = {at: set(known) for at, known in (fingerprints or {}).items()}
     for one in endings:
         at = beginning(one.at, span)
         key = _bounded(one.key, prints.setdefault(at, set()))

@@ -56,6 +56,13 @@ class MachineGauges:
         }
         return {name: float(value) for name, value in told.items() if value is not None} | self._rates()
 
+    def resident(self, pid: int) -> float | None:
+        """Resident memory of a process, bytes; None when it has gone or may not be asked."""
+        try:
+            return float(psutil.Process(pid).memory_info().rss)
+        except (psutil.Error, OSError):
+            return None
+
     def _rates(self) -> dict[str, float]:
         try:
             moment, totals = self._clock.monotonic(), _totals()

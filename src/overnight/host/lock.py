@@ -92,6 +92,8 @@ class HomeLock:
         self._descriptor: int | None = None
         #: Our parent holds it as well.
         self._shared = False
+        #: Who held it before and has not given it back: it was killed. Set by `acquire`.
+        self.left_by: Owner | None = None
 
     def acquire(self, info: Mapping[str, object]) -> None:
         """Take the lock and write `info` inside, with the names of `Owner` and any others.
@@ -113,6 +115,7 @@ class HomeLock:
             descriptor = _open(self._path)
             try:
                 if _try(descriptor, fcntl.LOCK_EX) and _is_at(self._path, descriptor):
+                    self.left_by = _read(descriptor) if os.fstat(descriptor).st_size else None
                     _write(descriptor, info)
                     self._descriptor, descriptor = descriptor, -1
                     return

@@ -14,7 +14,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from overnight.core.gauges import Figures
+from overnight.core.gauges import GAUGES, Figures
+from overnight.core.monitor.memory import memory_bound
 from overnight.core.states import TaskState
 from overnight.core.tallies import BUCKETS
 from overnight.core.version import VERSION
@@ -22,14 +23,15 @@ from overnight.monitor.history.totals import Total
 from overnight.monitor.snapshot import EngineState, Snapshot
 from overnight.store.contract import Counts, Store
 
-#: Of the machine: name in the history, name here, what it is.
-_MACHINE = (
-    ("cpu", "cpu_ratio", "Share of all CPUs that was busy."),
-    ("memory_available", "memory_available_bytes", "Memory that can be had without swapping."),
-    ("disk_free", "disk_free_bytes", "Room on the disk of the home."),
-    ("load", "load1", "Load average of one minute."),
-    ("network_up", "network_up", "1 when there is a default route."),
-)
+#: Of the machine: name in the history to the name here.
+_MACHINE = {
+    "cpu": "cpu_ratio",
+    "memory_available": "memory_available_bytes",
+    "disk_free": "disk_free_bytes",
+    "load": "load1",
+    "network_up": "network_up",
+}
+_HELP = {gauge.name: gauge.help for gauge in GAUGES}
 
 
 class Exposition(Collector):
@@ -121,11 +123,15 @@ class Exposition(Collector):
             yield _plain("slots", "Attempts that may run at the same time.", engine.slots)
         if engine.active is not None:
             yield _plain("workers_active", "Workers that have something to do.", engine.active)
+        if engine.pid is not None and "engine_memory" in self._machine:
+            yield _plain("engine_memory_bytes", _HELP["engine_memory"], self._machine["engine_memory"])
+            bound = memory_bound(self._picture.counts.unfinished)
+            yield _plain("engine_memory_bound_bytes", "What it may have with so many tasks to do.", bound)
 
     def _of_machine(self) -> Iterator[Metric]:
-        for name, shown, words in _MACHINE:
+        for name, shown in _MACHINE.items():
             if name in self._machine:
-                yield _plain(f"machine_{shown}", words, self._machine[name])
+                yield _plain(f"machine_{shown}", _HELP[name], self._machine[name])
 
 
 def _plain(name: str, words: str, value: float) -> Metric:

@@ -8,23 +8,23 @@ deleted database heals as soon as there is room.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from overnight.core.gauges import Figures
+from overnight.core.gauges import IDLE_EVERY, Figures
 from overnight.host.clock import Clock
 from overnight.host.files import write_atomically
 from overnight.monitor.endings import Endings
 from overnight.monitor.history.keeping import History
-from overnight.monitor.history.totals import mean_seconds
 from overnight.monitor.snapshot import EngineState, Snapshot
 from overnight.monitor.status_file import describe, write
 from overnight.monitor.tail import JournalTail
 from overnight.store.contract import Store
 
 #: Seconds between two samples: while something runs, and while nothing does.
-BUSY, IDLE = 1.0, 60.0
+BUSY, IDLE = 1.0, IDLE_EVERY
 #: Seconds between two portions of the journal, and until a duty that failed is tried again.
 READ_EVERY, AGAIN_AFTER = 0.5, 5.0
 #: Of the time, so much is spent on the journal while something runs; the rest of it is read afterwards.
@@ -42,6 +42,9 @@ class Gauges(Protocol):
 
     def look(self) -> Mapping[str, float]:
         """By the names of `core.gauges`."""
+
+    def resident(self, pid: int) -> float | None:
+        """Resident memory of a process, bytes; None when it has gone."""
 
 
 class Duty:
@@ -123,9 +126,11 @@ class Sidecar:
         self._look = look
         self._gauges = gauges
         self._clock = clock
+        self._told = told
         self._history: History | None = None
         self._endings: Endings | None = None
         self._machine: Figures = {}
+        self._mean: float | None = None
         self._picture: Snapshot | None = None
         self._token: int | None = None
         self._has_changed = True
@@ -180,33 +185,42 @@ class Sidecar:
 
     def _write_status(self) -> None:
         self._picture = self._look()
-        write(self._home / "monitor.json", describe(self._picture, self._machine, self._mean()))
-
-    def _mean(self) -> float | None:
-        mean = mean_seconds(self._history.totals()) if self._history is not None else None
-        return None if mean is None else round(mean, 6)
+        write(self._home / "monitor.json", describe(self._picture, self._machine, self._mean))
 
     def _take_sample(self) -> None:
-        self._machine = self._gauges.look()
         picture = self._picture or self._look()
+        self._machine = {**self._gauges.look(), **self._memory(picture)}
         self._kept().sample({**self._machine, **_of(picture)}, now=self._clock.now())
+
+    def _memory(self, picture: Snapshot) -> dict[str, float]:
+        """Of the engine, and of this process."""
+        pids = {"engine_memory": picture.engine.pid, "monitor_memory": os.getpid()}
+        told = {name: None if pid is None else self._gauges.resident(pid) for name, pid in pids.items()}
+        return {name: size for name, size in told.items() if size is not None}
 
     def _read_journal(self) -> None:
         history = self._kept()
         if self._endings is None:
             self._endings = Endings(JournalTail(self._home / "events.jsonl", after=history.journal_seq), self._store)
+            self._note_mean(history)
         before = self._endings.seq
         began = self._clock.monotonic()
         try:
             news = self._endings.news()
             if self._endings.seq != before:
                 history.tally(news.endings, seq=self._endings.seq)
+                self._note_mean(history)
         except BaseException:
             self._endings = None  # once more, from what was written on
             raise
         self._is_up_to_date = not news.more
         took = self._clock.monotonic() - began
         self._read_again = max(READ_EVERY, took / SHARE) if self._is_busy or not news.more else 0.0
+
+    def _note_mean(self, history: History) -> None:
+        """For ``monitor.json``, which so needs nothing of a history that may be damaged."""
+        mean = history.mean_seconds()
+        self._mean = None if mean is None else round(mean, 6)
 
     def _write_metrics(self) -> None:
         from overnight.monitor.exposition import exposition  # 60 ms: nothing for a run that is over soon
@@ -232,8 +246,11 @@ class Sidecar:
         if self._history is not None and self._history.is_lost():
             self._history.close()
             self._history = self._endings = None
+            self._told("history.db is gone or damaged; another one is begun, and the work goes on")
         if self._history is None:
             self._history = History(self._home / "history.db")
+            if self._history.is_anew:
+                self._told("history.db was damaged and lies aside; another one is begun, and the work goes on")
             self._history.catch_up(now=self._clock.now())
         return self._history
 

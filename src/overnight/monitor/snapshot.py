@@ -147,7 +147,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     at: float
     engine: EngineView
     counts: Counts
-    #: Newest first, at most `MOST_RUNNING`; `counts.running` says how many there are.
+    #: Newest first, at most `MOST_RUNNING`, and the one that runs longest; `counts.running` says how many there are.
     running: list[RunningView]
     #: None while nothing starts: a rate would promise what is not to be expected.
     rate_per_second: float | None
@@ -281,7 +281,7 @@ def _in_hand(store: Store) -> set[int]:
 
 def _running(store: Store, home: Path, now: float, going_on: set[int] | None) -> list[RunningView]:
     """What runs by the books. `going_on`: without an engine, all that does; None for everything."""
-    tasks = store.tasks(Query(states=(TaskState.RUNNING,), limit=MOST_RUNNING))
+    tasks = _newest_and_longest(store)
     actions = store.actions({task.action_id for task in tasks})
     steps = _running_steps(store) if any(one.kind is ActionKind.WORKFLOW for one in actions.values()) else {}
     told = reports(home / "spool") if tasks else {}
@@ -300,6 +300,15 @@ def _running(store: Store, home: Path, now: float, going_on: set[int] | None) ->
         )
         for task in tasks
     ]
+
+
+def _newest_and_longest(store: Store) -> list[Task]:
+    tasks = store.tasks(Query(states=(TaskState.RUNNING,), limit=MOST_RUNNING))
+    if len(tasks) < MOST_RUNNING:
+        return tasks
+    longest = store.longest_running()
+    known = longest is None or any(one.id == longest.id for one in tasks)
+    return tasks if known or longest is None else [*tasks, longest]
 
 
 def _is_idle(task: Task, going_on: set[int] | None) -> bool:

@@ -10,6 +10,7 @@ import msgspec
 from overnight.core.errors import NotFoundError
 from overnight.core.events import instant, printable
 from overnight.core.gauges import Figures
+from overnight.core.monitor.memory import memory_bound
 from overnight.core.states import TaskState
 from overnight.host.files import write_atomically
 from overnight.monitor.snapshot import EngineState, RunningView, Snapshot
@@ -42,7 +43,7 @@ class MonitoringStatus(msgspec.Struct, frozen=True, kw_only=True):
     current_file_started: datetime | None = None
     #: In the queue, or running.
     estimated_remaining_files: int = 0
-    #: Of attempts since the history began; None before the first.
+    #: Of all attempts that completed or failed since the history began; None before the first.
     avg_file_duration_seconds: float | None = None
     #: Of what was processed, 0 to 100.
     error_rate_percent: float = 0.0
@@ -59,7 +60,9 @@ class MonitoringStatus(msgspec.Struct, frozen=True, kw_only=True):
     active: int | None = None
     #: Whether nothing needs a person.
     healthy: bool = True
-    #: Of the machine, by the names and in the units of the history.
+    #: Resident memory of the engine as a share of what it may have with so many tasks to do, 0 to 100.
+    memory_bound_percent: float | None = None
+    #: Of the machine, the engine and the process that watches, by the names and in the units of the history.
     machine: dict[str, float] = {}
 
     @classmethod
@@ -116,8 +119,15 @@ def describe(picture: Snapshot, machine: Figures, mean_seconds: float | None) ->
         slots=engine.slots,
         active=engine.active,
         healthy=picture.healthy,
+        memory_bound_percent=_of_bound(picture, machine),
         machine=dict(machine),
     )
+
+
+def _of_bound(picture: Snapshot, machine: Figures) -> float | None:
+    if picture.engine.pid is None or "engine_memory" not in machine:
+        return None
+    return round(100 * machine["engine_memory"] / memory_bound(picture.counts.unfinished), 1)
 
 
 def _status(state: EngineState, counts: Counts) -> str:

@@ -51,7 +51,7 @@ class JournalTail:
                 inode = os.fstat(file.fileno()).st_ino
                 if inode != self._inode:
                     yield from self._older(inode)
-                    self._inode, self._offset = inode, 0
+                self._turn_to(inode)
                 yield from self._rest_of(file)
         except FileNotFoundError:
             return  # between two files, or there has never been one
@@ -62,10 +62,16 @@ class JournalTail:
             if number_of(path) <= self._seq:
                 continue
             with path.open("rb") as file:
-                if os.fstat(file.fileno()).st_ino == inode:
+                own = os.fstat(file.fileno()).st_ino
+                if own == inode:
                     return
-                for line in file:
-                    yield from self._unless_known(line)
+                self._turn_to(own)
+                yield from self._rest_of(file)
+
+    def _turn_to(self, inode: int) -> None:
+        """Another file is read from its beginning; the same one goes on where it was left."""
+        if inode != self._inode:
+            self._inode, self._offset = inode, 0
 
     def _rest_of(self, file: BinaryIO) -> Iterator[bytes]:
         file.seek(self._offset)

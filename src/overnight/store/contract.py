@@ -390,6 +390,9 @@ class Store(Protocol):
     def tasks(self, query: Query) -> list[Task]:
         """A page of tasks, newest first."""
 
+    def longest_running(self) -> Task | None:
+        """The task that runs longest, steps left out; None when none runs."""
+
     def states(self, ids: Iterable[int]) -> dict[int, TaskState]:
         """The states of these tasks; unknown ids are absent."""
 

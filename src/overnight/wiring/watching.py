@@ -8,24 +8,29 @@ import select
 import signal
 import sys
 import time
+from collections import deque
 from contextlib import closing
 from pathlib import Path
 
 from overnight.core.durations import iso
 from overnight.core.errors import AlreadyRunningError, OvernightError
+from overnight.core.events import printable
 from overnight.core.settings import Settings
 from overnight.host.beside import HEARD_EVERY, LAST_WORD, Beside, say_something
 from overnight.host.files import append, file_at
 from overnight.host.home import Home
 from overnight.host.interpreter import python_for
-from overnight.host.lock import HomeLock, about_me, read_owner
+from overnight.host.lock import HomeLock, Owner, about_me, read_owner
 from overnight.host.priority import give_way
+from overnight.host.processes import boot_id
 from overnight.wiring import clock, open_store
 
 #: Seconds that a run in the foreground lasts at least before a process is worth it.
 WORTH = 1.0
 #: Seconds between two looks, and until a store that cannot be opened is tried again.
 _LOOK_EVERY, _AGAIN_AFTER = 0.1, 1.0
+#: Lines that are kept for a full disk.
+_MOST_LINES = 100
 #: It ends when its parent does and nobody else: not with the rest of a group that is being ended.
 _DEAF_TO = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -80,9 +85,11 @@ def main() -> None:
         sys.exit(1)  # somebody else watches, and not for our parent
     try:
         _sweep_up(home)
-        watched = _watch(home, parent)
+        log = Log(home.log)
+        _remember(log, lock.left_by)
+        watched = _watch(home, parent, log)
         while watched is None:
-            watched = _watch(home, parent)
+            watched = _watch(home, parent, log)
     finally:
         lock.release()
     sys.exit(0 if watched else 1)
@@ -93,6 +100,39 @@ def _sweep_up(home: Home) -> None:
     for name in (home.monitor_json.name, "metrics.prom"):
         for path in home.path.glob(f".{name}.*.tmp"):
             path.unlink(missing_ok=True)
+
+
+def _remember(log: Log, before: Owner | None) -> None:
+    """Say that an earlier one was killed, by us because it hung or by somebody else; not what a reboot has ended."""
+    if before is not None and before.boot_id == boot_id():
+        log.tell(f"the one before (process {before.pid}) has ended without a word; the work went on, and so do we")
+
+
+class Log:
+    """What people should know, as lines of the log of the home.
+
+    Nothing is lost on a full disk: it is written as soon as there is room. The file may be set aside at any time.
+
+    Args:
+        path: The log.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        #: What could not be written yet.
+        self._lines: deque[bytes] = deque(maxlen=_MOST_LINES)
+
+    def tell(self, words: str) -> None:
+        """Write a line, or keep it until that can be done."""
+        self._lines.append(f"{iso(clock.now())} monitor: {printable(words)}\n".encode())
+        self.write()
+
+    def write(self) -> None:
+        """Write what was kept."""
+        with contextlib.suppress(OSError):
+            while self._lines:
+                append(self._path, self._lines[0], durable=False)
+                self._lines.popleft()
 
 
 class _Parent:
@@ -123,7 +163,7 @@ def _ours(lock: HomeLock, home: Home, parent: _Parent) -> bool:
             return True
 
 
-def _watch(home: Home, parent: _Parent) -> bool | None:
+def _watch(home: Home, parent: _Parent, log: Log) -> bool | None:
     """Watch one store file; None when another one has taken its place, else whether the last state was written."""
     from overnight.host.gauges import MachineGauges
     from overnight.host.resources import Machine
@@ -143,11 +183,12 @@ def _watch(home: Home, parent: _Parent) -> bool | None:
             look=lambda: take(store, home.path, now=clock.now()),
             gauges=MachineGauges(Machine(home.path), clock),
             clock=clock,
-            told=lambda words: _tell(home, words),
+            told=log.tell,
         )
         heard, over = clock.monotonic(), False
         while not over and file_at(home.store) == file:
             sidecar.round()
+            log.write()
             if clock.monotonic() - heard >= HEARD_EVERY:
                 heard = clock.monotonic()
                 say_something()
@@ -162,9 +203,3 @@ def _chief(home: Home) -> tuple[int, int | None] | None:
     """Who holds the home: the same for all engines of one supervisor."""
     owner = read_owner(home.lock)
     return None if owner is None else owner.chief
-
-
-def _tell(home: Home, words: str) -> None:
-    """A line in the log of the home, which may be set aside at any time; none on a full disk."""
-    with contextlib.suppress(OSError):
-        append(home.log, f"{iso(clock.now())} monitor: {words}\n".encode(), durable=False)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-
-from overnight.core.gauges import NAMES, span_for
+from overnight.core.gauges import IDLE_EVERY, NAMES, mean_spans, span_for
+from overnight.core.monitor.comparison import Period
+from overnight.core.monitor.outages import Outage, outages
+from overnight.core.monitor.sums import Sum
+from overnight.core.tallies import beginning, tally_span
 from overnight.monitor.history.database import Database, typed
 from overnight.monitor.history.totals import Total, totals_in
 
@@ -21,21 +23,12 @@ class Point(NamedTuple):
     most: float
 
 
-class Sum(msgspec.Struct, frozen=True):
-    """Attempts that ended within a period."""
+class Figure(NamedTuple):
+    """A figure over a whole period: mean, least and most."""
 
-    workflow: str
-    step: str
-    outcome: str
-    error_class: str
-    fingerprint: str
-    n: int
-    #: Seconds of all of them, and of the longest one.
-    seconds: float
-    longest: float
-    #: Beginning of the spans in which the first and the last of them ended, POSIX seconds.
-    first: int
-    last: int
+    mean: float
+    least: float
+    most: float
 
 
 class Past:
@@ -70,17 +63,52 @@ class Past:
         )
         return [Point(*row) for row in typed(rows)]
 
+    def figures(self, period: Period, *, now: float) -> dict[str, Figure]:
+        """Every figure over a period; those of which nothing is known are left out.
+
+        Args:
+            period: What is asked about.
+            now: POSIX seconds: what is kept how finely depends on its age.
+        """
+        found = (self._means(period, span) for span in mean_spans(now - period.since))
+        return next((figures for figures in found if figures), {})
+
+    def _means(self, period: Period, span: int) -> dict[str, Figure]:
+        columns = ", ".join(
+            f"avg({name}), min(coalesce({name}_min, {name})), max(coalesce({name}_max, {name}))" for name in NAMES
+        )
+        [row] = typed(
+            self._database.read(
+                f"SELECT {columns} FROM samples WHERE span = ? AND at >= ? AND at < ?",  # noqa: S608 - names of ours
+                (span, beginning(period.since, span), period.until),
+            )
+        )
+        found = {name: Figure(*row[3 * n : 3 * n + 3]) for n, name in enumerate(NAMES)}
+        return {name: figure for name, figure in found.items() if figure.mean is not None}
+
+    def network_outages(self, period: Period, *, now: float) -> list[Outage]:
+        """When there was no way out of this machine, as finely as that is kept."""
+        points = self.series("network_up", since=period.since, until=period.until, now=now)
+        span = span_for(period.until - period.since, now - period.since)
+        looks = ((float(point.at), point.least > 0) for point in points)
+        return outages(looks, span=span, gap=2 * max(span, IDLE_EVERY))
+
     def totals(self) -> list[Total]:
         """Everything since the history began."""
         return totals_in(self._database)
 
-    def sums(self, *, since: float, until: float) -> list[Sum]:
-        """What became of attempts between two instants, the most first."""
-        span = 60 if until - since < 7 * 86400 else 3600
+    def sums(self, period: Period, *, now: float) -> list[Sum]:
+        """What became of attempts within a period, the most first.
+
+        Args:
+            period: Counted from the beginning of the minute or hour that its own lies in.
+            now: POSIX seconds: what is kept how finely depends on its age.
+        """
+        span = tally_span(period.until - period.since, now - period.since)
         rows = self._database.read(
             "SELECT workflow, step, outcome, error_class, fingerprint, sum(n), sum(seconds), max(longest), min(at),"
             " max(at) FROM tallies WHERE span = ? AND at >= ? AND at < ? GROUP BY 1, 2, 3, 4, 5 ORDER BY 6 DESC",
-            (span, int(since // span) * span, int(until)),
+            (span, beginning(period.since, span), period.until),
         )
         return [Sum(*row) for row in typed(rows)]
 

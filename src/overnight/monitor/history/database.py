@@ -39,6 +39,9 @@ class Database:
 
     def __init__(self, path: Path, *, readonly: bool = False) -> None:
         self.path = path
+        self._readonly = readonly
+        #: What was there could not be read, lies aside, and this one is empty.
+        self.is_anew = False
         try:
             self._connection = _opened(path, readonly=readonly)
         except _DAMAGED:
@@ -46,6 +49,7 @@ class Database:
                 raise
             _set_aside(path)
             self._connection = _opened(path, readonly=False)
+            self.is_anew = True
         self._file = file_at(path)
         self._is_damaged = False
 
@@ -60,16 +64,26 @@ class Database:
         Raises:
             apsw.Error: Nothing was written.
         """
-        try:
-            with self._connection:
-                yield self._connection
-        except _DAMAGED:
-            self._is_damaged = True
-            raise
+        with self._watched(), self._connection:
+            yield self._connection
 
     def read(self, sql: str, bindings: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
-        """All rows."""
-        return list(self._connection.execute(sql, bindings))
+        """All rows.
+
+        Raises:
+            apsw.Error: They could not be read.
+        """
+        with self._watched():
+            return list(self._connection.execute(sql, bindings))
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Damage that is met is remembered: its writer sets the file aside when it is closed."""
+        try:
+            yield
+        except _DAMAGED:
+            self._is_damaged = not self._readonly
+            raise
 
     def close(self) -> None:
         """Leave it whole, without files beside it; one that was found damaged is set aside."""

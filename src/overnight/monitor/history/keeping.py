@@ -8,13 +8,11 @@ from pathlib import Path
 
 import apsw
 
-from overnight.core.gauges import NAMES, RESOLUTIONS, Figures, Resolution
-from overnight.core.tallies import OTHERS, Ending, Key, Tally, beginning, tallied
+from overnight.core.gauges import NAMES, RESOLUTIONS, Figures
+from overnight.core.tallies import OTHERS, TALLIES, Ending, Key, Tally, beginning, tallied
 from overnight.monitor.history.database import Database
-from overnight.monitor.history.totals import Total, add_totals, totals_in
+from overnight.monitor.history.totals import Total, add_totals, mean_seconds, totals_in
 
-#: Spans in which what became of attempts is kept, and for how long.
-TALLIES = (Resolution(60, 40 * 86400.0), Resolution(3600, 800 * 86400.0))
 #: Rows that are forgotten in one transaction, so that none takes long.
 _PORTION = 5000
 
@@ -63,6 +61,11 @@ class History:
         return self._database.is_lost()
 
     @property
+    def is_anew(self) -> bool:
+        """Whether what was there was damaged when this one was opened, and lies aside."""
+        return self._database.is_anew
+
+    @property
     def journal_seq(self) -> int:
         """The last event that the tallies know of; 0 for none."""
         found = self._database.read("SELECT value FROM facts WHERE name = 'journal_seq'")
@@ -71,6 +74,10 @@ class History:
     def totals(self) -> list[Total]:
         """Everything since the history began."""
         return totals_in(self._database)
+
+    def mean_seconds(self) -> float | None:
+        """What an attempt took that came to an end of its own; None before the first."""
+        return mean_seconds(self._database)
 
     def sample(self, figures: Figures, *, now: float) -> None:
         """Note one look, and roll up what has come to its end with it.
@@ -83,7 +90,7 @@ class History:
         with self._database.write() as connection:
             connection.execute(_ADD, (at, *(figures.get(name) for name in NAMES)))
             for finer, coarser in pairwise(RESOLUTIONS):
-                begun = at // coarser.span * coarser.span
+                begun = beginning(at, coarser.span)
                 before = self._filling.get(coarser.span, begun)
                 self._filling[coarser.span] = begun
                 if before != begun:
@@ -104,10 +111,11 @@ class History:
             seq: The last event that was looked at for it: written with them, so that none counts twice.
         """
         with self._database.write() as connection:
-            known = _fingerprints(connection, endings, TALLIES[0].span)
-            tallies = tallied(endings, TALLIES[0].span, known)
+            finest = TALLIES[0].span
+            tallies = tallied(endings, finest, _fingerprints(connection, endings, finest))
             for span, _ in TALLIES:
-                for (at, key), tally in _coarser(tallies, span).items():
+                rows = tallies if span == finest else _coarser(tallies, span)
+                for (at, key), tally in rows.items():
                     connection.execute(_TALLY, (span, at, *key, tally.n, tally.seconds, tally.longest))
             add_totals(connection, tallies)
             connection.execute("INSERT OR REPLACE INTO facts (name, value) VALUES ('journal_seq', ?)", (seq,))
@@ -135,7 +143,7 @@ def _coarser(tallies: Mapping[tuple[int, Key], Tally], span: int) -> Mapping[tup
 def _fingerprints(connection: apsw.Connection, endings: Sequence[Ending], span: int) -> dict[int, set[str]]:
     """Those that are told apart already, by the beginning of the span."""
     spans = {beginning(one.at, span) for one in endings if one.key.fingerprint}
-    sql = "SELECT DISTINCT fingerprint FROM tallies WHERE span = ? AND at = ? AND fingerprint <> ?"
+    sql = "SELECT DISTINCT fingerprint FROM tallies WHERE span = ? AND at = ? AND fingerprint NOT IN ('', ?)"
     return {at: {row[0] for row in connection.execute(sql, (span, at, OTHERS))} for at in spans}
 
 

@@ -470,6 +470,13 @@ SELECT id, state FROM tasks
 -- name: lanes_of
 SELECT id, lane_id FROM tasks WHERE id IN carray(?);
 
+-- name: longest_running
+-- What is open is small, and needs no index by time.
+SELECT task_id FROM (
+    SELECT task_id, claimed_at AS began FROM running WHERE is_step = 0
+    UNION ALL SELECT task_id, begun_at FROM expansions INDEXED BY expansions_open WHERE open > 0
+) ORDER BY began, task_id LIMIT 1;
+
 -- name: attempts
 SELECT task_id, number, outcome, started_at, finished_at, seconds, reason, error_class, error, exit_code, signal,
        cpu_seconds, peak_memory_bytes, output_segment, output_offset, output_length, output_printed, slot, detail

@@ -79,6 +79,13 @@ def tasks(database: Database, lanes: Lanes, query: Query) -> list[Task]:
         return [_task(lanes, row) for row in islice(newest, query.limit)]
 
 
+def longest_running(database: Database, lanes: Lanes) -> Task | None:
+    """See `Store.longest_running`."""
+    with database.read() as connection:
+        found = read_one(connection, "longest_running")
+        return None if found is None else one(connection, lanes, found)
+
+
 def _page(connection: apsw.Connection, query: Query, state: TaskState | None) -> Iterable[Row]:
     where, bindings = selecting.of_query(query, state)
     sql = f"SELECT {_COLUMNS} FROM tasks WHERE {where} ORDER BY id DESC LIMIT ?"  # noqa: S608  # values are bound

@@ -283,6 +283,9 @@ class SqliteStore:
     def states(self, ids: Iterable[int]) -> dict[int, TaskState]:
         return reading.states(self._database, ids)
 
+    def longest_running(self) -> Task | None:
+        return reading.longest_running(self._database, self._lanes)
+
     def places(self, ids: Iterable[int]) -> dict[int, tuple[str, str]]:
         return reading.places(self._database, self._lanes, ids)
 

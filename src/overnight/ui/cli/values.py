@@ -102,6 +102,18 @@ class Instant(_Written):
         return parse_instant(words, now=SystemClock().now(), zone=LocalZone())
 
 
+class Past(_Written):
+    """A moment that is over: ``2h`` (ago), ``06:00`` (the last one), a date, ISO 8601. The value is POSIX seconds."""
+
+    name = "time"
+
+    def read(self, words: str) -> float:
+        from overnight.core.durations import parse_past
+        from overnight.host.clock import LocalZone, SystemClock
+
+        return parse_past(words, now=SystemClock().now(), zone=LocalZone())
+
+
 class Rate(_Written):
     """Starts a second, written as ``10/s``, ``30/m`` or ``100/h``; ``none`` lifts the limit and gives 0."""
 
