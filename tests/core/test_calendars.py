@@ -12,7 +12,8 @@ from cronsim import CronSim
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from overnight.core.calendars import Calendar, When, calendar, check_cron, check_moment, instants, last_of
+from overnight.core.calendars import Calendar, calendar, check_cron, check_moment, instants, last_of
+from overnight.core.schedules import When
 
 ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Africa/Casablanca", "UTC")
 #: Nights in which clocks of one of them change, and one in which none do.

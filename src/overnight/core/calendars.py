@@ -17,10 +17,10 @@ import math
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, time, timedelta, tzinfo
 
-import msgspec
 from cronsim import CronSim, CronSimError
 
 from overnight.core.durations import quoted
+from overnight.core.schedules import When
 
 #: The first instant after one, POSIX seconds; None when there is none any more.
 Calendar = Callable[[float], float | None]
@@ -33,27 +33,6 @@ _STRIDE = 7 * _DAY
 #: Changes of clocks that a search goes over: half a century of them.
 _CHANGES = 200
 _CRON_FIELDS = (5, 6)
-
-
-class When(msgspec.Struct, frozen=True, omit_defaults=True):
-    """When a schedule is due: one of three, and the zone in which that is meant.
-
-    Attributes:
-        cron: The five fields of cron, or six with seconds first.
-        every: Seconds from one to the next.
-        at: Moments (ISO 8601), or times of day, which come each day.
-        tz: Name of a zone; empty for that of the machine.
-    """
-
-    cron: str = ""
-    every: float | None = None
-    at: tuple[str, ...] = ()
-    tz: str = ""
-
-    def words(self) -> str:
-        """For people."""
-        what = self.cron or (f"every {self.every:g} s" if self.every else ", ".join(self.at))
-        return f"{what} ({self.tz})" if self.tz else what
 
 
 def check_cron(words: object) -> str:

@@ -11,19 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from overnight.core.calendars import When, calendar, instants
-from overnight.core.schedules import (
-    MOST_AT_ONCE,
-    SET_BACK,
-    Decision,
-    Missed,
-    Misses,
-    Overlap,
-    Schedule,
-    Scheduled,
-    Why,
-    decide,
-)
+from overnight.core.calendars import calendar, instants
+from overnight.core.firing import MOST_AT_ONCE, SET_BACK, Decision, Misses, Why, decide
+from overnight.core.schedules import Missed, Overlap, Schedule, Scheduled, When
 from overnight.core.task import Action, ActionKind, NewTask
 
 BERLIN = ZoneInfo("Europe/Berlin")
