@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from overnight.core.configuration import MAX_BYTES, Configuration, QueueLimits, Resource, parse
 from overnight.core.errors import ConfigurationError
 from overnight.core.places import Place, TooDeepError, locate
+from overnight.core.schedules import Missed, Overlap, When
 from overnight.core.setting import Placed
 from overnight.core.task import Backoff
 
@@ -348,3 +349,71 @@ def test_every_mistake_in_a_rule_is_told_at_its_place() -> None:
     assert sorted(places) == ["overnight.toml:4:3", "overnight.toml:5:8", "overnight.toml:6:1"]
     assert any("did you mean 'class'?" in line for line in told)
     assert "write [[errors]] above each" in mistakes("[errors]\nexit = 7\n")[0]
+
+
+SCHEDULES = """
+[schedules.nightly]
+cron = "30 2 * * *"
+tz = "Europe/Riga"
+run = ["sh", "-c", "true"]
+missed = "all"
+overlap = "queue"
+grace = "2h"
+[schedules.often]
+every = "15m"
+call = "jobs.feeds:refresh"
+input = "https://example.org/feed"
+queue = "feeds"
+[schedules.once]
+at = [2027-01-31T06:00:00, "18:00"]
+workflow = "ingest"
+timeout = "1h"
+retries = 0
+"""
+
+
+def test_schedules_are_read() -> None:
+    found = parse(SCHEDULES).schedules
+    nightly, often, once = found.values()
+    assert list(found) == ["nightly", "often", "once"]
+    assert nightly.when == When(cron="30 2 * * *", tz="Europe/Riga")
+    assert (nightly.run, nightly.missed, nightly.overlap, nightly.grace) == (
+        ("sh", "-c", "true"), Missed.ALL, Overlap.QUEUE, 7200,
+    )  # fmt: skip
+    assert (often.when.every, often.call, often.queue) == (900, "jobs.feeds:refresh", "feeds")
+    assert (often.missed, often.overlap) == (Missed.ONCE, Overlap.SKIP)
+    assert once.when.at == ("2027-01-31T06:00:00", "18:00")
+    assert (once.workflow, once.timeout, once.retries) == ("ingest", 3600, 0)
+
+
+WRONG_SCHEDULES = """
+[schedules.a]
+cron = "61 * * * *"
+run = "rm -rf x"
+overlp = "skip"
+[schedules.b]
+every = "15m"
+at = "06:00"
+[schedules.c]
+at = "soon"
+call = "x"
+missed = "all"
+grace = "often"
+queue = "_ops"
+"""
+
+
+def test_every_mistake_in_a_schedule_is_told_at_its_place() -> None:
+    told = [line for line in mistakes(WRONG_SCHEDULES) if line.startswith("overnight.toml:")]
+    assert [line.partition(": ")[0] for line in sorted(told, key=lambda line: int(line.split(":")[1]))] == [
+        "overnight.toml:3:8",
+        "overnight.toml:4:7",
+        "overnight.toml:5:1",
+        "overnight.toml:6:12",
+        "overnight.toml:8:6",
+        "overnight.toml:10:6",
+        "overnight.toml:11:8",
+        "overnight.toml:12:10",
+        "overnight.toml:13:9",
+        "overnight.toml:14:9",
+    ]

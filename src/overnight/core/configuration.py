@@ -23,6 +23,7 @@ from overnight.core.errors import ConfigurationError
 from overnight.core.places import Path, Place, TooDeepError
 from overnight.core.problems import WINDOW, Problem, nearest, of_fault, position, told
 from overnight.core.resources import TAKEN, variable
+from overnight.core.schedules import Schedule
 from overnight.core.setting import Placed, Setting
 from overnight.core.settings import SETTINGS
 from overnight.core.task import QUEUE_NAME, QUEUE_NAMES
@@ -36,7 +37,7 @@ _POSITION = re.compile(r"(?s)(.*) \(at (?:line ([0-9]+), column ([0-9]+)|end of 
 _BY_KEY: dict[Path, Setting] = {tuple(setting.key.split(".")): setting for setting in SETTINGS if setting.key}
 #: The tables that hold settings and nothing else.
 _OF_SETTINGS = tuple(dict.fromkeys(str(key[0]) for key in _BY_KEY if key[0] != "queue"))
-_TABLES = ("queue", "resources", "workflow", "errors", *_OF_SETTINGS)
+_TABLES = ("queue", "resources", "workflow", "errors", "schedules", *_OF_SETTINGS)
 _QUEUE_KEYS = ("slots", "rate")
 #: Without OVERNIGHT_: what ids of resources cannot be told in.
 _TAKEN = TAKEN | {setting.environment.removeprefix("OVERNIGHT_") for setting in SETTINGS if setting.environment}
@@ -68,6 +69,7 @@ class Configuration(msgspec.Struct, frozen=True):
     workflows: dict[str, Workflow] = {}
     #: In their order: the first one that means a failure decides about it.
     rules: tuple[Rule, ...] = ()
+    schedules: dict[str, Schedule] = {}
 
 
 class MistakesError(ConfigurationError):
@@ -146,7 +148,12 @@ class _Reader:
             for name, table in self._named(tables, "workflow", QUEUE_NAME)
             if (workflow := self._workflow(name, table)) is not None
         }
-        return Configuration(self._filename, settings, queues, resources, workflows, rules)
+        schedules = {
+            name: schedule
+            for name, table in self._named(tables, "schedules", QUEUE_NAME)
+            if (schedule := self._schedule(name, table)) is not None
+        }
+        return Configuration(self._filename, settings, queues, resources, workflows, rules, schedules)
 
     def _settings(self, table: dict[str, Any], path: Path) -> dict[str, Placed]:
         """The settings of one table."""
@@ -226,6 +233,17 @@ class _Reader:
         found = read(name, table)
         self.problems += [of_fault(self._known, ("workflow", name), fault) for fault in found.faults]
         return found.workflow
+
+    def _schedule(self, name: str, table: dict[str, Any]) -> Schedule | None:
+        from overnight.core.schedule_tables import KEYS, read  # most files have none, and every call reads its file
+
+        for key in table:
+            if key not in KEYS:
+                self._unknown(key, ("schedules", name, key), KEYS)
+        schedule, wrong = read(name, table)
+        for key, what in wrong:
+            self._wrong(("schedules", name, key) if key else ("schedules", name), what)
+        return schedule
 
     def _rules(self, tables: object) -> tuple[Rule, ...]:
         """The rules about failures; every one that makes sense."""

@@ -40,6 +40,8 @@ class FakeExecutor:
         self._leaving: set[int] = set()
         #: What was last offered; None when something has changed since.
         self._offers: list[Offer] | None = None
+        self._wanted = slots
+        self._aside: int | None = None
         #: Seconds that frozen attempts still have to run, by slot.
         self._frozen: dict[int, float] = {}
         self._events: list[Event] = []
@@ -65,7 +67,7 @@ class FakeExecutor:
             self._offers = [
                 Offer(slot, len(queue) + (slot in self._current))
                 for slot, queue in self._queues.items()
-                if slot not in self._leaving
+                if slot not in self._leaving and slot != self._aside
             ]
         return self._offers
 
@@ -170,9 +172,19 @@ class FakeExecutor:
             del self.outputs[segment]
 
     def resize(self, slots: int) -> None:
-        for slot in range(slots):
+        self._wanted = slots
+        self._arrange()
+
+    def set_aside(self, slot: int | None) -> bool:
+        self._aside = slot
+        self._arrange()
+        return slot is not None
+
+    def _arrange(self) -> None:
+        wanted = {*range(self._wanted), *([] if self._aside is None else [self._aside])}
+        for slot in wanted:
             self._queues.setdefault(slot, deque())
-        self._leaving = {slot for slot in self._queues if slot >= slots}
+        self._leaving = self._queues.keys() - wanted
         self._let_go()
 
     def _let_go(self) -> None:
