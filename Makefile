@@ -21,7 +21,8 @@ test: lint ## install, then everything a change must pass (under 10 minutes on 2
 	$(PY) -m pytest -n auto $(ARGS)
 
 prove: $(VENV)/.with-dev ## the long proofs: crashes, power cuts, kills (under 40 minutes on 2 cores)
-	$(PY) -m pytest -n auto -m prove $(ARGS)
+	$(PY) -m pytest -n auto -m prove --hypothesis-profile=new-dice $(ARGS)
+	$(PY) -m pytest -n auto -m 'hypothesis and not prove' --hypothesis-profile=new-dice
 
 bench: $(VENV)/.with-bench ## measure, both sides in the same run
 	$(PY) benchmarks/run.py $(ARGS)
