@@ -13,6 +13,13 @@ from hypothesis import given
 from overnight.core import action_records, events, step_events
 from overnight.core.edit_events import FileRedefined, FileRescheduled
 from overnight.core.event_names import EventName
+from overnight.core.schedule_events import (
+    ScheduleDropped,
+    ScheduleFired,
+    ScheduleLaid,
+    ScheduleMissed,
+    ScheduleReplanned,
+)
 from overnight.core.states import Outcome, Reason, TaskState
 from overnight.core.step_events import StepFrozen, StepSkipped, StepStarted, StepThawed
 from overnight.core.storm_events import StormBegan, StormEnded, StormProbed
@@ -97,7 +104,9 @@ def test_every_event_has_a_public_name() -> None:
     kinds = [*typing.get_args(events.Event), *step_events.OF_ATTEMPT.values(), *step_events.OF_HAND.values()]
     others = (StepStarted, StepSkipped, StepFrozen, StepThawed, FileRedefined, FileRescheduled)
     kinds += [*others, StormBegan, StormProbed, StormEnded]
-    kinds.remove(events.OfStorm)  # what those three have in common
+    kinds += [ScheduleLaid, ScheduleDropped, ScheduleFired, ScheduleMissed, ScheduleReplanned]
+    kinds.remove(events.OfStorm)  # what some of them have in common
+    kinds.remove(events.OfSchedule)
     tags = {kind.__struct_config__.tag for kind in kinds}
     assert tags == set(EventName)
 

@@ -56,6 +56,12 @@ class EventName(StrEnum):
     STORM_BEGAN = "storm_began"
     STORM_PROBED = "storm_probed"
     STORM_ENDED = "storm_ended"
+    #: A schedule is as it is said here; is no more; has run; has not run in time (`why`); is due at another time.
+    SCHEDULE_LAID = "schedule_laid"
+    SCHEDULE_DROPPED = "schedule_dropped"
+    SCHEDULE_FIRED = "schedule_fired"
+    SCHEDULE_MISSED = "schedule_missed"
+    SCHEDULE_REPLANNED = "schedule_replanned"
     #: There is too little room on the machine: nothing starts, or fewer tasks at the same time.
     GATE_CLOSED = "gate_closed"
     GATE_OPENED = "gate_opened"

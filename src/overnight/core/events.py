@@ -262,6 +262,14 @@ class OfStorm(_Event, frozen=True, kw_only=True, gc=False):
     fingerprint: str = ""
 
 
+class OfSchedule(_Event, frozen=True, kw_only=True, gc=False):
+    """Of a schedule; see `core.schedule_events`."""
+
+    schedule: str
+    #: When it is due next; left out: never again.
+    next_at: datetime | None = None
+
+
 class _OfGate(_Event, frozen=True, kw_only=True, gc=False):
     gate: Gate
     available_bytes: int
@@ -392,6 +400,7 @@ Event = (
     | QueueChanged
     | ControlAsked
     | OfStorm
+    | OfSchedule
     | GateClosed
     | GateOpened
     | SlotsChanged

@@ -7,13 +7,10 @@ up to now is decided at once. An instant is decided once, and none is passed ove
 
 from __future__ import annotations
 
-from enum import StrEnum
 from itertools import islice
 
-import msgspec
-
 from overnight.core.calendars import Calendar, instants, last_of
-from overnight.core.schedules import Missed, Overlap, Schedule, Scheduled
+from overnight.core.schedules import Decision, Missed, Misses, Overlap, Schedule, Scheduled, Why
 
 #: Instants that are counted; of more it is only known that there were more.
 COUNTED = 1000
@@ -21,36 +18,6 @@ COUNTED = 1000
 MOST_AT_ONCE = 100
 #: Seconds by which a clock may be set back before it counts as having been wrong.
 SET_BACK = 86400.0
-
-
-class Why(StrEnum):
-    """Why a run was missed."""
-
-    LATE = "late"
-    OVERLAP = "overlap"
-
-
-class Misses(msgspec.Struct, frozen=True):
-    """Instants that nothing has run for in time."""
-
-    why: Why
-    first: float
-    last: float
-    count: int
-    #: There were more than are counted.
-    more: bool = False
-
-
-class Decision(msgspec.Struct, frozen=True):
-    """What becomes of the instants up to now."""
-
-    #: The instants for which it runs now, in order.
-    runs: tuple[float, ...]
-    #: When it is due next; None: never again.
-    next_at: float | None
-    misses: tuple[Misses, ...] = ()
-    #: What is not done of it is cancelled.
-    replaces: bool = False
 
 
 def decide(found: Scheduled, calendar: Calendar, *, now: float) -> Decision | None:
@@ -75,7 +42,9 @@ def decide(found: Scheduled, calendar: Calendar, *, now: float) -> Decision | No
     following = calendar(last)
     if runs and found.open and how.overlap is Overlap.SKIP:
         return Decision((), following, (*misses, *_in_the_way(how, last, now)))
-    return Decision(runs, following, misses, replaces=bool(runs and found.open and how.overlap is Overlap.REPLACE))
+    if runs and found.open and how.overlap is Overlap.REPLACE:
+        return Decision((), first, replaces=True)
+    return Decision(runs, following, misses)
 
 
 def _clock_was_wrong(found: Scheduled, now: float) -> bool:

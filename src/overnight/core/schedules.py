@@ -98,3 +98,33 @@ class Scheduled(msgspec.Struct, frozen=True):
     missed: int = 0
     #: Tasks of it that are not done.
     open: tuple[int, ...] = ()
+
+
+class Why(StrEnum):
+    """Why a run was missed."""
+
+    LATE = "late"
+    OVERLAP = "overlap"
+
+
+class Misses(msgspec.Struct, frozen=True):
+    """Instants that nothing has run for in time."""
+
+    why: Why
+    first: float
+    last: float
+    count: int
+    #: There were more than are counted.
+    more: bool = False
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What becomes of the instants up to now."""
+
+    #: The instants for which it runs now, in order.
+    runs: tuple[float, ...]
+    #: When it is due next; None: never again.
+    next_at: float | None
+    misses: tuple[Misses, ...] = ()
+    #: What is not done of it is to be cancelled first; nothing else is decided until it is gone.
+    replaces: bool = False

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from overnight.core import kinds
+from overnight.core.schedule_tables import KEYS
+from overnight.core.schedules import Missed, Overlap
 from overnight.core.setting import Setting
 from overnight.core.settings import SETTINGS
 from overnight.core.workflow.fields import GATE, STEP, WORKFLOW, Field
@@ -78,6 +80,19 @@ def _workflow() -> Schema:
     return {**_fields(WORKFLOW, {"step": steps, "gate": gates}), "required": ["step"]}
 
 
+def _schedule() -> Schema:
+    texts: Schema = {"oneOf": [{"type": "string"}, _TEXTS]}
+    shapes: dict[str, Schema] = {
+        **dict.fromkeys(("every", "grace", "timeout"), _NUMBER_OR_TEXT),
+        **{key: {"type": "integer"} for key in ("priority", "retries")},
+        "run": _TEXTS,
+        "at": texts,
+        "missed": {"enum": list(Missed)},
+        "overlap": {"enum": list(Overlap)},
+    }
+    return _table({key: {**shapes.get(key, {"type": "string"}), "description": one.help} for key, one in KEYS.items()})
+
+
 def _named(schema: Schema, description: str) -> Schema:
     """Tables by names that people choose."""
     return {
@@ -106,6 +121,7 @@ SCHEMA: Schema = {
                 },
             },
             "workflow": _named(_workflow(), "a recipe of steps"),
+            "schedules": _named(_schedule(), "what runs by the clock"),
         }
     ),
 }

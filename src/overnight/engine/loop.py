@@ -36,6 +36,7 @@ from overnight.engine.ports import Bell, Machine, Observer, Rescue, Room, StopSo
 from overnight.engine.quotas import Quotas
 from overnight.engine.recovery import as_revival, as_settlement, recover
 from overnight.engine.retention import Retention
+from overnight.engine.scheduling import Scheduling, Surroundings
 from overnight.engine.wishes import Wishes
 from overnight.executors.contract import Executor
 from overnight.host.clock import Clock
@@ -115,6 +116,7 @@ class Engine:
         is_alive: Whether the owner of a popped task, a process, still lives.
         rescue: What to do when the store's file is not at its place any more; raises when nothing helps.
         by: Who this engine is, for the events.
+        surroundings: The environment of what schedules add.
     """
 
     def __init__(
@@ -139,6 +141,7 @@ class Engine:
         is_alive: IsAlive = lambda _: True,
         rescue: Rescue = give_up,
         by: str = "engine",
+        surroundings: Surroundings = ({}, ()),
     ) -> None:
         self._store = store
         self._executor = executor
@@ -163,6 +166,7 @@ class Engine:
             self._agenda, self._attempts, self._orders, store, clock, observer, self._run_out_of_room, self._freezing
         )
         self._conditions = Conditions(limits, machine, room, executor, self._agenda, clock, observer)
+        self._scheduling = Scheduling(store, self._orders, self._agenda, clock, surroundings)
         self._retention = Retention(store, executor, clock, keep=limits.keep_finished)
         self._jumps = Jumps(clock, store, self._agenda, self._retention, self._journaling)
         self._news = News(store, self._orders, self._agenda, self._journaling, clock, is_alive)
@@ -205,6 +209,8 @@ class Engine:
         self._wishes.stop_for([*self._stops.take(), *self._stops.look()])
         self._wishes.obey()
         self._conditions.look(idle=False, wanted=False)
+        with self._room_needed():
+            self._scheduling.look(fence=self.fence, stopping=self._wishes.stopping.mode)
         self._turn()
 
     def _over(self) -> bool:
@@ -461,7 +467,7 @@ class Engine:
             self._journaling.keep()
             self._store.tidy()
         if moment >= self._next_tick:
-            self._next_tick = moment + TICK
+            self._next_tick = moment + self._scheduling.within(TICK)
             self._look_now_and_then()
 
     def _look_now_and_then(self) -> None:
@@ -474,6 +480,7 @@ class Engine:
             self._heed_jumps()
             self._news.give_back()
             self._let_go_on()
+            self._scheduling.look(fence=self.fence, stopping=self._wishes.stopping.mode)
             self._retention.step(fence=self.fence)
         self._news.look()
         if self._agenda.stirred:

@@ -48,6 +48,8 @@ class OrderBook:
         #: Workflow tasks that have been begun, by lane.
         self._begun: Counter[int] = Counter()
         self.controls: list[Control] = []
+        #: When the first schedule is due, POSIX seconds.
+        self.next_firing: float | None = None
         #: By what each has stopped.
         self.storms: dict[tuple[str, int], Storm] = {}
         self.pace = Pace(ahead=ahead)
@@ -74,6 +76,7 @@ class OrderBook:
         self._workflows = orders.workflows
         self._begun = Counter({lane.id: lane.running for lane in orders.lanes if lane.role is Role.WORKFLOW})
         self.controls = orders.controls
+        self.next_firing = orders.next_firing
         self.storms = {storm.subject.key: storm for storm in orders.storms}
         self.pace.forget(self._lanes.keys() | self._own.keys())
         kept = self._allowances

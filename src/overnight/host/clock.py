@@ -6,6 +6,8 @@ import time
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Protocol
 
+from overnight.core.errors import ConfigurationError
+
 
 class Clock(Protocol):
     """What time it is."""
@@ -25,6 +27,25 @@ class SystemClock:
 
     def monotonic(self) -> float:
         return time.monotonic()
+
+
+def zone_of(name: str) -> tzinfo:
+    """The time zone of this name, as the machine knows it; of an empty name that of the machine.
+
+    Raises:
+        ConfigurationError: It knows none of this name.
+    """
+    if not name:
+        return LocalZone()
+    import zoneinfo  # few calls need it
+
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise ConfigurationError(
+            f"there is no time zone {name!r} on this machine; nothing was started",
+            hint="write it as in tz = 'Europe/Riga'; where the system has none, 'pip install tzdata' brings them",
+        ) from None
 
 
 class LocalZone(tzinfo):

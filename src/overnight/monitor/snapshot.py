@@ -16,6 +16,7 @@ import msgspec
 from overnight.core.durations import iso
 from overnight.core.gates import Gate
 from overnight.core.lanes import EVERY_QUEUE, is_paused
+from overnight.core.schedules import Scheduled
 from overnight.core.slots import Bounds
 from overnight.core.states import TaskState
 from overnight.core.supervision import Report
@@ -156,6 +157,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     heartbeat: Beat | None = None
     #: What has failed for so many tasks that the others wait.
     storms: list[Storm] = []
+    #: By name; each knows when it is due next.
+    schedules: list[Scheduled] = []
 
     @property
     def interrupted(self) -> int:
@@ -194,6 +197,7 @@ def take(store: Store, home: Path, *, now: float) -> Snapshot:
         seconds_left=figures.seconds_left if figures else None,
         heartbeat=last_beat(home / "heartbeat.log"),
         storms=store.storms(),
+        schedules=store.schedules(),
     )
 
 

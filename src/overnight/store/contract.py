@@ -25,6 +25,7 @@ from overnight.core.answers import Acted, Added, Discrepancy, Forgotten, Known, 
 from overnight.core.claims import Claim, Claimed, Lane, OpenAttempt, Opened, Rested, Turn
 from overnight.core.edits import Change, Edited
 from overnight.core.events import Event
+from overnight.core.schedules import Decision, Scheduled
 from overnight.core.scores import Group
 from overnight.core.states import TaskState
 from overnight.core.storms import Storm
@@ -117,6 +118,8 @@ class Orders(msgspec.Struct, frozen=True):
     #: Names of the workflows by which tasks can be begun.
     workflows: frozenset[str] = frozenset()
     storms: list[Storm] = []
+    #: When the first schedule is due, POSIX seconds; None when none is.
+    next_firing: float | None = None
 
 
 class Popped(msgspec.Struct, frozen=True):
@@ -264,6 +267,15 @@ class Store(Protocol):
         Tasks are begun by the newest definition and keep it. Returns the names of those that are other than before.
         """
 
+    def lay_schedules(self, wanted: Sequence[Scheduled], *, source: str, now: float, by: str) -> list[str]:
+        """Lay down all schedules of `source`; those it has laid down before and are not among them are gone.
+
+        One whose times are the same as before is due when it was. Returns the names of those that changed.
+        """
+
+    def run_schedule(self, name: str, task: NewTask, *, now: float, by: str) -> int:
+        """Add what a schedule runs, now, whenever it is due. Returns the id. Raises NotFoundError."""
+
     # -- programs that do the work themselves ------------------------------------------------
 
     def next_up(self, queue: str, *, now: float, call: str | None = None) -> Task | None:
@@ -367,6 +379,18 @@ class Store(Protocol):
         Returns the ids of the tasks that are revived; None when there was no such storm any more.
         """
 
+    def fire(
+        self, found: Scheduled, decision: Decision, tasks: Sequence[NewTask], *, fence: int, now: float, by: str
+    ) -> list[int] | None:
+        """Do what was decided about a schedule: add the tasks of its runs, and put down when it is due next.
+
+        `found` is the record that was decided on. Returns the ids; None when that has changed meanwhile, and then
+        nothing was done.
+
+        Raises:
+            StaleEngineError: A newer engine holds the fence; nothing was changed.
+        """
+
     def left_open(self) -> list[OpenAttempt]:
         """The attempts of engines that are on record and were not settled."""
 
@@ -419,6 +443,9 @@ class Store(Protocol):
 
     def storms(self) -> list[Storm]:
         """The storms that there are."""
+
+    def schedules(self) -> list[Scheduled]:
+        """All schedules, by name."""
 
     def workflows(self) -> list[Defined]:
         """All workflows by which tasks can be begun now, by name."""

@@ -44,7 +44,7 @@ from overnight.host.stop_file import StopFile
 from overnight.host.waiter import KernelWaiter
 from overnight.ops.swapping import keep_promise
 from overnight.store.contract import Queue, Store
-from overnight.wiring import clock, is_alive, open_store, who
+from overnight.wiring import clock, is_alive, open_store, schedules, who
 from overnight.wiring.alarms import Alarms
 from overnight.wiring.checkpoints import checkpointing, plan_of
 from overnight.wiring.mending import Told, make_whole, mend_needed, on_stderr, rescuer
@@ -200,6 +200,7 @@ def _run_engine(
     limited = [Queue(name, queue.slots, queue.rate) for name, queue in configured.queues.items()]
     lay_down(store, limited, now=clock.now(), by=home.config.name)
     store.define(list(configured.workflows.values()), source=home.config.name, now=clock.now(), by=home.config.name)
+    schedules.lay_down(store, home, settings, configured)
     reserve = Reserve(home.reserve)
     reserve.keep()
     executor = LocalExecutor(
@@ -243,6 +244,7 @@ def _run_engine(
                 is_alive=is_alive,
                 rescue=rescuer(home, store, told),
                 by=who(),
+                surroundings=schedules.surroundings(settings),
             ).run()
     finally:
         waiter.close()

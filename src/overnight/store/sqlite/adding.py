@@ -57,7 +57,7 @@ def add(
             _want_open(database, batch)
         sorted_out = _only_new(database, plans, batch) if unique else None
         new = sorted_out.new if sorted_out else plans
-        ids = _insert(database, lanes, transaction, new, now=now, by=events.printable(by), batch=batch)
+        ids = insert(database, lanes, transaction, new, now=now, by=events.printable(by), batch=batch)
     database.ease()
     if sorted_out is None:
         return Added(ids=ids, at=ids)
@@ -127,7 +127,7 @@ def _find(database: Database, plans: Sequence[Plan], batch: int | None, queue: s
     return read_for_each(database.connection, "find_task", asked)
 
 
-def _insert(
+def insert(
     database: Database,
     lanes: Lanes,
     transaction: Transaction,
@@ -135,8 +135,9 @@ def _insert(
     *,
     now: float,
     by: str,
-    batch: int | None,
+    batch: int | None = None,
 ) -> list[int]:
+    """Put tasks down. Returns their ids. Inside a write."""
     if not plans:
         return []
     connection = database.connection

@@ -15,7 +15,7 @@ from overnight.core.errors import HomeUnusableError, StoreDamagedError
 #: "Ovnt" as a number; the `file` command can show it.
 APPLICATION_ID = 0x4F766E74
 
-VERSION = 4
+VERSION = 5
 
 #: The statements that lead from version n - 1 to version n. Never changed once released.
 MIGRATIONS: dict[int, str] = {
@@ -96,6 +96,22 @@ CREATE INDEX expansions_open ON expansions (task_id) WHERE open > 0""",
     probe_at    REAL NOT NULL,
     PRIMARY KEY (workflow, action_id)
 ) STRICT, WITHOUT ROWID""",
+    # Schedules.
+    5: """CREATE TABLE schedules (
+    name       TEXT PRIMARY KEY,
+    source     TEXT NOT NULL,
+    definition BLOB NOT NULL,
+    began_at   REAL NOT NULL,
+    next_at    REAL,
+    planned_at REAL NOT NULL,
+    last_at    REAL,
+    last_id    INTEGER,
+    missed     INTEGER NOT NULL DEFAULT 0 CHECK (missed >= 0)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE schedule_runs (
+    task_id INTEGER PRIMARY KEY,
+    name    TEXT NOT NULL
+) STRICT""",
 }
 
 

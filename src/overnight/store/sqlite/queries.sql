@@ -425,6 +425,42 @@ SELECT id, state FROM tasks INDEXED BY tasks_fingerprint
         OR (state = 'waiting' AND not_before IS NOT NULL AND attempt > 0))
  ORDER BY id;
 
+-- == schedules ==
+
+-- name: schedules
+SELECT name, source, definition, began_at, next_at, planned_at, last_at, last_id, missed FROM schedules ORDER BY name;
+
+-- name: next_firing
+SELECT min(next_at) FROM schedules;
+
+-- name: open_runs
+SELECT r.name, r.task_id FROM schedule_runs AS r JOIN tasks AS t ON t.id = r.task_id
+ WHERE t.state IN ('waiting', 'pending', 'running') ORDER BY r.task_id;
+
+-- name: put_schedule
+INSERT INTO schedules (name, source, definition, began_at, next_at, planned_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+ON CONFLICT (name) DO UPDATE SET source = ?2, definition = ?3, began_at = ?4, next_at = ?5, planned_at = ?6;
+
+-- name: drop_schedule
+DELETE FROM schedules WHERE name = ?;
+
+-- name: drop_schedule_runs
+DELETE FROM schedule_runs WHERE name = ?;
+
+-- name: move_schedule
+UPDATE schedules SET next_at = ?2, planned_at = ?3, missed = missed + ?4 WHERE name = ?1;
+
+-- name: ran_schedule
+UPDATE schedules SET last_at = ?2, last_id = ?3 WHERE name = ?1;
+
+-- name: add_schedule_run
+INSERT OR REPLACE INTO schedule_runs (task_id, name) VALUES (?, ?);
+
+-- name: drop_done_runs
+DELETE FROM schedule_runs
+ WHERE task_id NOT IN (SELECT id FROM tasks WHERE state IN ('waiting', 'pending', 'running') AND
+                       id IN (SELECT task_id FROM schedule_runs));
+
 -- == pruning ==
 
 -- name: last_of_page

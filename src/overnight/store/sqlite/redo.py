@@ -78,6 +78,13 @@ class Record(msgspec.Struct, frozen=True):
     began_at: datetime | None = None
     probes: int = 0
     probe_at: datetime | None = None
+    # schedules
+    schedule: str = ""
+    next_at: datetime | None = None
+    planned_at: datetime | None = None
+    due_at: datetime | None = None
+    by_hand: bool = False
+    count: int = 0
 
     @property
     def now(self) -> float:
@@ -107,7 +114,7 @@ class Record(msgspec.Struct, frozen=True):
             priority=self.priority,
             title=self.title,
             description=self.description,
-            not_before=_seconds(self.not_before),
+            not_before=seconds_of(self.not_before),
             stamp=self.stamp,
             needs=dict(self.needs or {}),
             after=tuple(one for one in after if one < first_id),
@@ -123,10 +130,10 @@ class Record(msgspec.Struct, frozen=True):
             error_class=self.error_class,
             error=self.error,
             failures=self.failures,
-            first_at=_seconds(self.first_at) or 0.0,
-            began_at=_seconds(self.began_at) or 0.0,
+            first_at=seconds_of(self.first_at) or 0.0,
+            began_at=seconds_of(self.began_at) or 0.0,
             probes=self.probes,
-            probe_at=_seconds(self.probe_at) or 0.0,
+            probe_at=seconds_of(self.probe_at) or 0.0,
         )
 
     def settlement(self) -> Settlement:
@@ -141,9 +148,9 @@ class Record(msgspec.Struct, frozen=True):
             outcome=self.outcome,
             failures=self.failures,
             deaths=self.deaths,
-            started_at=_seconds(self.started_at),
+            started_at=seconds_of(self.started_at),
             seconds=self.seconds,
-            not_before=_seconds(self.not_before),
+            not_before=seconds_of(self.not_before),
             reason=self.reason,
             error_class=self.error_class,
             error=self.error,
@@ -154,7 +161,8 @@ class Record(msgspec.Struct, frozen=True):
         )
 
 
-def _seconds(moment: datetime | None) -> float | None:
+def seconds_of(moment: datetime | None) -> float | None:
+    """POSIX seconds."""
     return None if moment is None else moment.timestamp()
 
 

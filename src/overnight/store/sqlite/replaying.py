@@ -24,7 +24,7 @@ from overnight.core.states import FINAL, TaskState
 from overnight.core.task import Action
 from overnight.core.verdict import Settlement
 from overnight.store.contract import Queue, Selector, Verb
-from overnight.store.sqlite import acting, adding, claiming, editing, popping, redefining, storming, turning
+from overnight.store.sqlite import acting, adding, claiming, editing, popping, redefining, scheduling, storming, turning
 from overnight.store.sqlite.advancing import Advance
 from overnight.store.sqlite.batches import VERBS, batches, deed_of, runs
 from overnight.store.sqlite.connection import Transaction
@@ -88,6 +88,11 @@ class Replayer:
             "storm_began": self._set_storms,
             "storm_probed": self._set_storms,
             "storm_ended": self._end_storms,
+            "schedule_laid": self._redo_schedules,
+            "schedule_dropped": self._redo_schedules,
+            "schedule_fired": self._redo_schedules,
+            "schedule_missed": self._redo_schedules,
+            "schedule_replanned": self._redo_schedules,
         }
 
     def replay(self, lines: Iterable[bytes]) -> Replayed:
@@ -426,6 +431,12 @@ class Replayer:
         with self._database.write("replay"):
             for record in records:
                 run(self._connection, "drop_storm", (record.workflow, self._action_id(record)))
+
+    def _redo_schedules(self, records: Sequence[Record]) -> None:
+        """What was added by them has events of its own."""
+        with self._database.write("replay"):
+            for record in records:
+                scheduling.redo(self._connection, record)
 
     def _action_id(self, record: Record) -> int:
         """The number that an action has here; 0 for a workflow."""

@@ -1,4 +1,4 @@
--- The store of one home, version 4.
+-- The store of one home, version 5.
 --
 -- The states, reasons and outcomes repeat core/states.py; a test compares them. Instants are POSIX
 -- seconds. Inputs are bytes. Ids are handed out by meta.last_task_id and never used again.
@@ -250,6 +250,25 @@ CREATE TABLE storms (
     probe_at    REAL NOT NULL,
     PRIMARY KEY (workflow, action_id)
 ) STRICT, WITHOUT ROWID;
+
+-- What is laid down to run by the clock. `definition`: core.schedule_events.packed. `next_at` is the first instant that
+-- is not decided, NULL when there is none; it moves in the transaction that adds the task. `planned_at`: when it was found.
+CREATE TABLE schedules (
+    name       TEXT PRIMARY KEY,
+    source     TEXT NOT NULL,
+    definition BLOB NOT NULL,
+    began_at   REAL NOT NULL,
+    next_at    REAL,
+    planned_at REAL NOT NULL,
+    last_at    REAL,
+    last_id    INTEGER,
+    missed     INTEGER NOT NULL DEFAULT 0 CHECK (missed >= 0)
+) STRICT, WITHOUT ROWID;
+-- Which tasks were added by which schedule; those that are done go with the next one.
+CREATE TABLE schedule_runs (
+    task_id INTEGER PRIMARY KEY,
+    name    TEXT NOT NULL
+) STRICT;
 
 CREATE TABLE controls (
     id       INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from overnight.core.edits import Change, Edited
 from overnight.core.events import Event
+from overnight.core.schedules import Decision, Scheduled
 from overnight.core.scores import Group
 from overnight.core.states import TaskState
 from overnight.core.task import Action, Attempt, NewTask, Task
@@ -50,6 +51,7 @@ from overnight.store.sqlite import (
     pruning,
     reading,
     redefining,
+    scheduling,
     storming,
     turning,
 )
@@ -163,6 +165,12 @@ class SqliteStore:
     def define(self, workflows: Sequence[Workflow], *, source: str, now: float, by: str) -> list[str]:
         return plans.define(self._database, workflows, source=source, now=now, by=by)
 
+    def lay_schedules(self, wanted: Sequence[Scheduled], *, source: str, now: float, by: str) -> list[str]:
+        return scheduling.lay_down(self._database, wanted, source=source, now=now, by=by)
+
+    def run_schedule(self, name: str, task: NewTask, *, now: float, by: str) -> int:
+        return scheduling.run_now(self._database, self._lanes, name, task, now=now, by=by)
+
     # -- programs that do the work themselves ------------------------------------------------
 
     def next_up(self, queue: str, *, now: float, call: str | None = None) -> Task | None:
@@ -243,6 +251,11 @@ class SqliteStore:
     def end_storm(self, storm: Storm, *, now: float, by: str, revivals: int | None = None) -> list[int] | None:
         return storming.end_storm(self._database, self._plans, storm, now=now, by=by, revivals=revivals)
 
+    def fire(
+        self, found: Scheduled, decision: Decision, tasks: Sequence[NewTask], *, fence: int, now: float, by: str
+    ) -> list[int] | None:
+        return scheduling.fire(self._database, self._lanes, found, decision, tasks, fence=fence, now=now, by=by)
+
     def left_open(self) -> list[OpenAttempt]:
         return turning.left_open(self._database)
 
@@ -305,6 +318,10 @@ class SqliteStore:
     def storms(self) -> list[Storm]:
         with self._database.read() as connection:
             return storming.storms(connection)
+
+    def schedules(self) -> list[Scheduled]:
+        with self._database.read() as connection:
+            return scheduling.schedules(connection)
 
     def workflows(self) -> list[Defined]:
         return plans.workflows(self._database)

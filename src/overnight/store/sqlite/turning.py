@@ -114,6 +114,7 @@ def orders(database: Database, lanes: Lanes) -> Orders:
             controls=[Control(*row) for row in read_all(connection, "controls")],
             workflows=frozenset(row[0] for row in read_all(connection, "workflow_names")),
             storms=storming.storms(connection),
+            next_firing=read_one(connection, "next_firing"),
         )
 
 

@@ -84,6 +84,16 @@ def workflows(ctx: click.Context, _param: click.Parameter, incomplete: str) -> I
     return []
 
 
+def schedules(ctx: click.Context, _param: click.Parameter, incomplete: str) -> Items:
+    """The schedules on record."""
+    return [
+        CompletionItem(one.schedule.name, help=one.schedule.when.words())
+        for store in _store(ctx)
+        for one in store.schedules()
+        if one.schedule.name.startswith(incomplete)
+    ]
+
+
 def _store(ctx: click.Context) -> Iterator[Store]:
     """The store of the home that is meant, if there is one."""
     with contextlib.suppress(OvernightError, OSError), ctx.scope(cleanup=False):
@@ -99,4 +109,11 @@ def _programs(beginning: str) -> Iterator[str]:
 
 
 #: What `values.Offered` names.
-OFFERS = {"files": files, "directories": directories, "words": words, "queues": queues, "workflows": workflows}
+OFFERS = {
+    "files": files,
+    "directories": directories,
+    "words": words,
+    "queues": queues,
+    "workflows": workflows,
+    "schedules": schedules,
+}

@@ -15,7 +15,7 @@ _LARGEST_ID = 2**63 - 1
 
 
 class Offered(click.types.StringParamType):
-    """Text, for which a shell offers ``files``, ``directories``, ``words`` of a command, ``queues``, ``workflows``."""
+    """Text, for which a shell offers what is named here; see `completing.OFFERS`."""
 
     def __init__(self, what: str) -> None:
         self._what = what

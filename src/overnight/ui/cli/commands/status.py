@@ -22,6 +22,8 @@ from overnight.ui.cli.session import Session, opened
 
 #: Exit status of ``--check`` when no engine runs.
 _NOT_RUNNING = 3
+#: Schedules that are shown.
+_SOON = 3
 #: Running tasks that are shown without ``--detailed``.
 _FEW = 8
 
@@ -71,6 +73,10 @@ def _shape(snapshot: Snapshot) -> dict[str, Any]:
         "interrupted": snapshot.interrupted,
         "removed": counts.removed,
         "storms": [_storm_shape(storm) for storm in snapshot.storms],
+        "schedules": [
+            {"name": one.schedule.name, "next_at": printing.iso(one.next_at), "missed_runs": one.missed}
+            for one in snapshot.schedules
+        ],
         "rate_per_second": snapshot.rate_per_second,
         "seconds_left": snapshot.seconds_left,
         "heartbeat": None if snapshot.heartbeat is None else _beat_shape(snapshot.heartbeat),
@@ -156,6 +162,7 @@ def _storm_lines(snapshot: Snapshot) -> list[str]:
 def _lines(snapshot: Snapshot, session: Session, *, detailed: bool) -> list[str]:
     lines = [_engine_line(snapshot), *_supervisor_lines(snapshot), *_storm_lines(snapshot)]
     lines += [_counts_line(snapshot), *_steps_lines(snapshot), *_interrupted_lines(snapshot)]
+    lines += _schedule_lines(snapshot)
     if snapshot.counts.unfinished and snapshot.engine.state not in (EngineState.STOPPED, EngineState.PAUSED):
         lines.append(_pace_line(snapshot))
     shown = snapshot.running if detailed else snapshot.running[:_FEW]
@@ -246,6 +253,19 @@ def _steps_lines(snapshot: Snapshot) -> list[str]:
     steps = snapshot.counts.steps
     states = [f"{steps[state]:,} {state}" for state in TaskState if steps.get(state)]
     return [f"{printing.count(sum(steps.values()), 'step')}: {', '.join(states)}"] if states else []
+
+
+def _schedule_lines(snapshot: Snapshot) -> list[str]:
+    """What runs next by the clock."""
+    coming = sorted((one.next_at, one.schedule.name) for one in snapshot.schedules if one.next_at is not None)
+    if not coming:
+        return []
+    words = [
+        f"{name} " + (f"in {printing.duration(at - snapshot.at)}" if at > snapshot.at else "due")
+        for at, name in coming[:_SOON]
+    ]
+    more = f" and {len(coming) - _SOON} more" if len(coming) > _SOON else ""
+    return [f"next by the clock: {printing.clean(', '.join(words))}{more}"]
 
 
 def _pace_line(snapshot: Snapshot) -> str:

@@ -1,0 +1,151 @@
+"""``schedule``: what runs by the clock, when it does so next, and to run it now."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any
+
+import click
+
+from overnight import wiring
+from overnight.core.calendars import instants
+from overnight.core.errors import NotFoundError
+from overnight.core.schedules import Scheduled
+from overnight.engine.scheduling import calendar_of, run_of
+from overnight.host.clock import zone_of
+from overnight.ui.cli import printing, shapes
+from overnight.ui.cli.group import SETTINGS, Verb, global_options
+from overnight.ui.cli.session import Session, opened
+from overnight.ui.cli.settings import in_use
+from overnight.ui.cli.values import Offered
+from overnight.wiring import schedules
+
+#: Seconds ahead in which runs are listed: ten years.
+_AHEAD = 10 * 366 * 86400.0
+
+
+@click.group(context_settings=SETTINGS, params=global_options(hidden=True))
+def schedule() -> None:
+    """Look at what runs by the clock, and run it now.
+
+    Schedules stand in overnight.toml. Each of these commands takes over what the file says now; an engine that
+    runs follows.
+    """
+
+
+@schedule.command("list", cls=Verb)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+def list_(*, as_json: bool) -> None:
+    """List the schedules: when, next, last, and how many runs were missed."""
+    with _known() as (_, found):
+        now = wiring.clock.now()
+        if as_json:
+            for one in found:
+                printing.say(shapes.line(shape(one)))
+            return
+        rows = [_row(one, now) for one in found]
+    for line in printing.table(rows):
+        printing.say(line)
+    if not rows:
+        printing.note("overnight: there is no schedule; write one into overnight.toml: [schedules.NAME]")
+
+
+@schedule.command("next", cls=Verb)
+@click.argument("names", nargs=-1, type=Offered("schedules"), metavar="[NAME]...")
+@click.option("-n", "--limit", type=click.IntRange(1, 10_000), default=10, show_default=True, help="How many runs.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+def next_(*, names: tuple[str, ...], limit: int, as_json: bool) -> None:
+    """List the runs to come, of all schedules or of these, in their order."""
+    with _known() as (_, found):
+        wanted = [_named(found, name) for name in names] or found
+    for at, name in islice(heapq.merge(*map(_coming, wanted)), limit):
+        words = f"{printing.clock(at)}  {printing.clean(name)}"
+        printing.say(shapes.line({"schedule": name, "at": printing.iso(at)}) if as_json else words)
+
+
+@schedule.command(cls=Verb)
+@click.argument("name", type=Offered("schedules"))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def run(*, name: str, as_json: bool) -> None:
+    """Put what a schedule runs into its queue, now.
+
+    When it is due next stays as it is. Prints the id of the task.
+    """
+    with _known() as (session, found):
+        settings, _ = in_use()
+        now = wiring.clock.now()
+        task = run_of(_named(found, name), now, schedules.surroundings(settings))
+        task_id = session.store.run_schedule(name, task, now=now, by=wiring.who())
+        session.ring()
+    printing.say(shapes.line({"schedule": name, "id": task_id}) if as_json else str(task_id))
+
+
+@contextmanager
+def _known() -> Iterator[tuple[Session, list[Scheduled]]]:
+    """The schedules as the file has them now."""
+    with opened() as session:
+        if schedules.lay_down(session.store, session.home, *in_use()):
+            session.ring()
+        yield session, session.store.schedules()
+
+
+def _named(found: list[Scheduled], name: str) -> Scheduled:
+    for one in found:
+        if one.schedule.name == name:
+            return one
+    known = ", ".join(one.schedule.name for one in found)
+    hint = f"there are: {known}" if known else f"write it into overnight.toml: [schedules.{name}]"
+    raise NotFoundError(f"there is no schedule {name!r}; nothing was done", hint=hint)
+
+
+def _coming(found: Scheduled) -> Iterator[tuple[float, str]]:
+    """Its runs from now on; one that is overdue comes first."""
+    if found.next_at is None:
+        return
+    name = found.schedule.name
+    yield found.next_at, name
+    later = instants(calendar_of(found, zone_of), after=found.next_at, until=found.next_at + _AHEAD)
+    yield from ((at, name) for at in later)
+
+
+def shape(found: Scheduled) -> dict[str, Any]:
+    """For programs."""
+    how = found.schedule
+    return {
+        "name": how.name,
+        "cron": how.when.cron or None,
+        "every_seconds": how.when.every,
+        "at": list(how.when.at),
+        "tz": how.when.tz or None,
+        "missed": how.missed,
+        "overlap": how.overlap,
+        "grace_seconds": how.grace,
+        "run": [shapes.safe(word) for word in how.run] or None,
+        "call": how.call or None,
+        "workflow": how.workflow or None,
+        "input": shapes.safe(how.input),
+        "queue": how.queue,
+        "next_at": printing.iso(found.next_at),
+        "last_at": printing.iso(found.last_at),
+        "last_id": found.last_id,
+        "missed_runs": found.missed,
+        "open": list(found.open),
+    }
+
+
+def _row(found: Scheduled, now: float) -> tuple[str, ...]:
+    how = found.schedule
+    last = "has not run" if found.last_at is None else f"last {printing.clock(found.last_at)}, task {found.last_id}"
+    about = f", {printing.count(found.missed, 'run')} missed" if found.missed else ""
+    return how.name, printing.clean(how.when.words()), coming(found.next_at, now), last + about
+
+
+def coming(at: float | None, now: float) -> str:
+    """When it is due next, for people."""
+    if at is None:
+        return "never again"
+    left = at - now
+    return f"next {printing.clock(at)}, " + (f"in {printing.duration(left)}" if left > 0 else "due")

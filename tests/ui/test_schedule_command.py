@@ -1,0 +1,93 @@
+"""``overnight schedule``: what it takes over from the file, and what it says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Call = Callable[..., Any]
+
+FILE = """
+[schedules.nightly]
+cron = "30 2 * * *"
+run = ["true"]
+queue = "nights"
+priority = 3
+timeout = "none"
+[schedules.feeds]
+every = "15m"
+call = "feeds:refresh"
+input = "all of them"
+cwd = "jobs"
+"""
+
+
+def test_list_says_what_the_file_says_now(overnight: Call, place: Path) -> None:
+    overnight("add", "a", "--", "true")
+    said = overnight("schedule", "list")
+    assert (said.status, said.out) == (0, "")
+    assert "write one into overnight.toml" in said.err
+    (place / "overnight.toml").write_text(FILE)
+    assert [line.split()[0] for line in overnight("schedule", "list").lines] == ["feeds", "nightly"]
+    found = [json.loads(line) for line in overnight("schedule", "list", "--json").lines]
+    assert [(one["name"], one["queue"], one["missed"], one["overlap"]) for one in found] == [
+        ("feeds", "default", "once", "skip"),
+        ("nightly", "nights", "once", "skip"),
+    ]
+    assert found[0]["next_at"] is not None
+    assert "next by the clock: feeds in 1" in overnight("status").out
+    assert [one["name"] for one in overnight("status", "--json").json["schedules"]] == ["feeds", "nightly"]
+    (place / "overnight.toml").write_text("")
+    assert overnight("schedule", "list").lines == []
+
+
+def test_a_schedule_keeps_its_next_run_when_only_what_it_does_is_changed(overnight: Call, place: Path) -> None:
+    overnight("add", "a", "--", "true")
+    (place / "overnight.toml").write_text(FILE)
+    before = json.loads(overnight("schedule", "list", "--json").lines[0])["next_at"]
+    (place / "overnight.toml").write_text(FILE.replace("all of them", "some"))
+    after = json.loads(overnight("schedule", "list", "--json").lines[0])
+    assert (after["input"], after["next_at"]) == ("some", before)
+
+
+def test_run_adds_what_it_says(overnight: Call, place: Path) -> None:
+    overnight("add", "a", "--", "true")
+    (place / "overnight.toml").write_text(FILE)
+    assert overnight("schedule", "run", "nightly").lines == ["2"]
+    assert overnight("schedule", "run", "feeds", "--json").json == {"schedule": "feeds", "id": 3}
+    nightly, feeds = (overnight("show", task_id, "--json").json for task_id in ("2", "3"))
+    assert (nightly["queue"], nightly["priority"], nightly["command"]) == ("nights", 3, ["true"])
+    assert (feeds["call"], feeds["input"], feeds["cwd"]) == ("feeds:refresh", "all of them", str(place / "jobs"))
+    assert feeds["title"] == "feeds"
+    # The same line by hand is other work.
+    assert overnight("add", "--", "true").status == 0
+    assert overnight("show", "4", "--json").json["command"] == ["true"]
+
+
+def test_a_name_that_is_not_there_has_advice(overnight: Call, place: Path) -> None:
+    overnight("add", "a", "--", "true")
+    (place / "overnight.toml").write_text(FILE)
+    for verb in ("run", "next"):
+        said = overnight("schedule", verb, "nightl")
+        assert said.status == 4
+        assert "there is no schedule 'nightl'; nothing was done" in said.err
+        assert "there are: feeds, nightly" in said.err
+
+
+def test_next_merges_them_in_their_order(overnight: Call, place: Path) -> None:
+    overnight("add", "a", "--", "true")
+    (place / "overnight.toml").write_text(FILE)
+    found = [json.loads(line) for line in overnight("schedule", "next", "-n", "200", "--json").lines]
+    assert len(found) == 200
+    assert [one["at"] for one in found] == sorted(one["at"] for one in found)
+    assert {one["schedule"] for one in found} == {"feeds", "nightly"}
+
+
+def test_a_workflow_that_nobody_defines_is_said_at_once(overnight: Call, place: Path) -> None:
+    overnight("add", "a", "--", "true")
+    (place / "overnight.toml").write_text('[schedules.x]\nevery = "1h"\nworkflow = "ingst"\n')
+    said = overnight("schedule", "list")
+    assert said.status == 4
+    assert "there is no workflow 'ingst'" in said.err
