@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from overnight.core.alert_settings import ALERT_KEYS, TARGET_KEYS
 from overnight.core.schema import SCHEMA
 from overnight.core.settings import SETTINGS
 from overnight.core.workflow.fields import GATE, STEP, WORKFLOW
@@ -31,6 +32,11 @@ def test_the_keys_of_workflows_are_those_of_the_model() -> None:
     assert properties("workflow").keys() == {field.key for field in WORKFLOW} | {"step", "gate"}
     assert properties("workflow", "step").keys() == {field.key for field in STEP}
     assert properties("workflow", "gate").keys() == {field.key for field in GATE}
+
+
+def test_the_keys_of_alerts_and_targets_are_those_of_their_reader() -> None:
+    assert properties("alerts").keys() == set(ALERT_KEYS)
+    assert properties("targets").keys() == set(TARGET_KEYS)
 
 
 def test_unknown_keys_are_mistakes_in_editors_too() -> None:

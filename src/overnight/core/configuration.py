@@ -17,6 +17,9 @@ from typing import Any
 import msgspec
 
 from overnight.core import error_rules, places
+from overnight.core.alert_settings import Rule as Alert
+from overnight.core.alert_settings import Target
+from overnight.core.alert_settings import read as read_alerts
 from overnight.core.durations import RATES, parse_rate, quoted
 from overnight.core.error_rules import Rule
 from overnight.core.errors import ConfigurationError
@@ -36,7 +39,7 @@ _POSITION = re.compile(r"(?s)(.*) \(at (?:line ([0-9]+), column ([0-9]+)|end of 
 _BY_KEY: dict[Path, Setting] = {tuple(setting.key.split(".")): setting for setting in SETTINGS if setting.key}
 #: The tables that hold settings and nothing else.
 _OF_SETTINGS = tuple(dict.fromkeys(str(key[0]) for key in _BY_KEY if key[0] != "queue"))
-_TABLES = ("queue", "resources", "workflow", "errors", *_OF_SETTINGS)
+_TABLES = ("queue", "resources", "workflow", "errors", "alerts", "targets", *_OF_SETTINGS)
 _QUEUE_KEYS = ("slots", "rate")
 #: Without OVERNIGHT_: what ids of resources cannot be told in.
 _TAKEN = TAKEN | {setting.environment.removeprefix("OVERNIGHT_") for setting in SETTINGS if setting.environment}
@@ -68,6 +71,8 @@ class Configuration(msgspec.Struct, frozen=True):
     workflows: dict[str, Workflow] = {}
     #: In their order: the first one that means a failure decides about it.
     rules: tuple[Rule, ...] = ()
+    alerts: dict[str, Alert] = {}
+    targets: dict[str, Target] = {}
 
 
 class MistakesError(ConfigurationError):
@@ -146,7 +151,8 @@ class _Reader:
             for name, table in self._named(tables, "workflow", QUEUE_NAME)
             if (workflow := self._workflow(name, table)) is not None
         }
-        return Configuration(self._filename, settings, queues, resources, workflows, rules)
+        alerts, targets = self._alerts(tables) if tables.keys() & {"alerts", "targets"} else ({}, {})
+        return Configuration(self._filename, settings, queues, resources, workflows, rules, alerts, targets)
 
     def _settings(self, table: dict[str, Any], path: Path) -> dict[str, Placed]:
         """The settings of one table."""
@@ -226,6 +232,13 @@ class _Reader:
         found = read(name, table)
         self.problems += [of_fault(self._known, ("workflow", name), fault) for fault in found.faults]
         return found.workflow
+
+    def _alerts(self, tables: dict[str, Any]) -> tuple[dict[str, Alert], dict[str, Target]]:
+        """Who is told of what."""
+        said = [dict(self._named(tables, kind, QUEUE_NAME)) for kind in ("alerts", "targets")]
+        found = read_alerts(*said)
+        self.problems += [of_fault(self._known, (), fault) for fault in found.faults]
+        return found.rules, found.targets
 
     def _rules(self, tables: object) -> tuple[Rule, ...]:
         """The rules about failures; every one that makes sense."""
