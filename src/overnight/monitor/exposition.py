@@ -18,6 +18,7 @@ from overnight.core.gauges import Figures
 from overnight.core.states import TaskState
 from overnight.core.tallies import BUCKETS
 from overnight.core.version import VERSION
+from overnight.monitor.figures import age
 from overnight.monitor.history.totals import Total
 from overnight.monitor.snapshot import EngineState, Snapshot
 from overnight.store.contract import Counts, Store
@@ -157,12 +158,5 @@ def exposition(store: Store, home: Path, picture: Snapshot, *, totals: Sequence[
         oldest={name: max(0.0, picture.at - head.added_at) for name, head in heads.items()},
         totals=totals,
         machine=machine,
-        checkpoint_age=_age(home / "checkpoints" / "latest" / "manifest.json", picture.at),
+        checkpoint_age=age(home / "checkpoints" / "latest" / "manifest.json", picture.at),
     )
-
-
-def _age(path: Path, now: float) -> float | None:
-    try:
-        return max(0.0, now - path.stat().st_mtime)
-    except OSError:
-        return None
