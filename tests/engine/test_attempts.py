@@ -17,8 +17,8 @@ def test_a_night_of_many_lanes_leaves_nothing_behind_in_memory(night: Night, mon
     """Lanes come and go with queues, workflows and batches; a night may see any number of them."""
     made: list[Attempts] = []
 
-    def remembering(*parts: Any) -> Attempts:
-        made.append(Attempts(*parts))
+    def remembering(*parts: Any, **more: Any) -> Attempts:
+        made.append(Attempts(*parts, **more))
         return made[-1]
 
     monkeypatch.setattr(loop, "Attempts", remembering)

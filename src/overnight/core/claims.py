@@ -103,7 +103,7 @@ class Turn(msgspec.Struct, frozen=True):
     claimed: list[Claimed]
     #: (task id, attempt) of settlements that matched nothing: their task has moved on.
     stale: list[tuple[int, int]]
-    #: When the next waiting task becomes due, POSIX seconds; None when none waits for a time.
+    #: When the next waiting task of people becomes due, POSIX seconds; None when none waits for a time.
     next_due: float | None
     #: Workflow tasks that were claimed, which is to be begun.
     opened: list[Opened] = []
@@ -111,6 +111,8 @@ class Turn(msgspec.Struct, frozen=True):
     rested: list[Rested] = []
     #: Whether running steps were asked to end, because the time of their task is over.
     asked: bool = False
+    #: As `next_due`, of the runner's own tasks; none of them becomes due earlier, but it may be later.
+    own_due: float | None = None
 
 
 class OpenAttempt(msgspec.Struct, frozen=True):

@@ -22,6 +22,10 @@ WORK = "work"
 WORKFLOWS = "workflows"
 #: Workflow tasks that may be open for each slot: what has been begun is to be finished, but no slot may fall idle.
 OPEN_A_SLOT = 4
+#: The queue of what the runner itself has to do besides the work of people. Every queue whose name begins
+#: like this is its own: no person can name one so.
+OPS_QUEUE = "_ops"
+_OWN = "_"
 #: A queue has a name; the settings under this one are about all of them, and only its pause means anything.
 EVERY_QUEUE = ""
 
@@ -33,6 +37,11 @@ _OF_WORKFLOW = "workflow "
 def switch_of(workflow: str) -> str:
     """The name under which the settings stand that are about a workflow, in whatever queue its tasks are."""
     return f"{_OF_WORKFLOW}{workflow}"
+
+
+def is_own(queue: str) -> bool:
+    """Whether the tasks of this queue are the runner's own: run beside those of people, and counted apart."""
+    return queue.startswith(_OWN)
 
 
 def is_queue(name: str) -> bool:

@@ -34,7 +34,10 @@ DEFAULT_QUEUE = "default"
 #: What a queue may be called, whoever names it.
 QUEUE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 #: The same for people.
-QUEUE_NAMES = "up to 64 letters, digits, dots, dashes and underscores, with a letter or digit first"
+QUEUE_NAMES = (
+    "up to 64 letters, digits, dots, dashes and underscores, with a letter or digit first"
+    " (queues with '_' first are the runner's own)"
+)
 #: Seconds; the limit of a task that does not say otherwise.
 DEFAULT_TIMEOUT = 300.0
 #: Further attempts after the first one.

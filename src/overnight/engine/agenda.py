@@ -45,6 +45,9 @@ class Agenda:
         self.asks: list[Ask] = []
         #: Whether a claim could find something, as far as is known.
         self.may_claim = True
+        #: The same of the runner's own tasks, and when time alone lets one of them start, by the wall clock.
+        self.may_claim_own = True
+        self.own_due_at: float | None = None
         #: When time alone lets something be claimed: by the wall clock, and by the monotonic one.
         self.due_at: float | None = None
         self.allowed_at: float | None = None
@@ -60,7 +63,7 @@ class Agenda:
         return settled
 
     def until_claim(self) -> float:
-        """Seconds until time alone lets something be claimed; for ever when it would help nothing."""
+        """Seconds until time alone lets something of people be claimed; for ever when it would help nothing."""
         if self.may_claim:
             return math.inf  # it is something else that is waited for: a slot, room on the disk, the end
         waits = [math.inf]
@@ -72,6 +75,16 @@ class Agenda:
             waits.append(self.allowed_at - self._clock.monotonic())
         return min(waits)
 
+    def until_own(self) -> float:
+        """The same of the runner's own tasks."""
+        if self.may_claim_own or self.own_due_at is None:
+            return math.inf
+        return self.own_due_at - self._clock.now()
+
+    def stir(self) -> None:
+        """A claim of either kind could find something."""
+        self.may_claim = self.may_claim_own = True
+
     def take_in(self, events: Iterable[Event]) -> None:
         """Have reports judged; late ones are dropped."""
         now = self._clock.now()
@@ -82,6 +95,9 @@ class Agenda:
                     self.froze.append((running, event.frozen))
             elif (judged := self._attempts.settle(event, now=now)) is not None:
                 self.settled.append(judged)
+                if self._attempts.is_own(judged[0]):
+                    self.may_claim_own = True
+                    continue
                 self.may_claim = True  # it may have freed a slot of a queue or a resource, or come back itself
                 settlement = judged[1]
                 if settlement.fingerprint:

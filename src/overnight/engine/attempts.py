@@ -66,9 +66,26 @@ class Running:
 
 
 class Attempts:
-    """All attempts under way, by task; a task has at most one."""
+    """All attempts under way, by task; a task has at most one.
 
-    def __init__(self, executor: Executor, store: Store, orders: OrderBook, rules: Sequence[Rule] = ()) -> None:
+    Args:
+        executor: Who runs them.
+        store: Knows the actions.
+        orders: Knows the lanes.
+        rules: What a person has said about failures.
+        own_slot: Where the runner's own tasks run; what is there does not count as work of people.
+    """
+
+    def __init__(
+        self,
+        executor: Executor,
+        store: Store,
+        orders: OrderBook,
+        rules: Sequence[Rule] = (),
+        *,
+        own_slot: int | None = None,
+    ) -> None:
+        self.own_slot = own_slot
         self._executor = executor
         self._store = store
         self._orders = orders
@@ -86,6 +103,20 @@ class Attempts:
     def running(self) -> list[Running]:
         """All of them."""
         return list(self._by_task.values())
+
+    def of_people(self) -> list[Running]:
+        """All but the runner's own."""
+        running = self.running()
+        return [one for one in running if one.slot != self.own_slot] if self.own else running
+
+    def is_own(self, running: Running | None) -> bool:
+        """Whether this is one of the runner's own."""
+        return running is not None and running.slot == self.own_slot
+
+    @property
+    def own(self) -> int:
+        """How many are the runner's own."""
+        return 0 if self.own_slot is None else self._held[self.own_slot]
 
     def get(self, task_id: int) -> Running | None:
         """The attempt of this task that is under way."""
@@ -116,6 +147,11 @@ class Attempts:
         self._fetch_actions({task.action_id for task in claimed})
         for slot, hand in deal(claimed, rooms, self._orders.cost).items():
             self._submit(slot, [self._enlist(task, slot, moment) for task in hand])
+
+    def refuse(self, claimed: Sequence[Claimed], slot: int, *, moment: float) -> list[Event]:
+        """What was just claimed for this slot cannot be handed out. It never began."""
+        self._fetch_actions({task.action_id for task in claimed})
+        return [Lost(*self._enlist(task, slot, moment).key, Evidence.NEVER_STARTED) for task in claimed]
 
     def _enlist(self, claimed: Claimed, slot: int, moment: float) -> Running:
         action = self._actions[claimed.action_id]
@@ -225,6 +261,13 @@ class Attempts:
         for running in self._by_task.values():
             running.intent = running.intent or Intent.STOP
         self.ask_again(grace=grace)
+
+    def end_own(self, *, grace: float) -> None:
+        """The same of the runner's own alone."""
+        own = [running for running in self._by_task.values() if self.is_own(running)]
+        for running in own:
+            running.intent = running.intent or Intent.STOP
+        self._executor.cancel([running.key for running in own], grace=grace)
 
     def ask_again(self, *, grace: float | None = None) -> bool:
         """Repeat the ask for those that had not begun when it was made. Returns whether there are any left."""

@@ -89,7 +89,7 @@ class Brake:
         return len(self._orders.storms) > before
 
     def _heed(self, running: Running | None, settlement: Settlement) -> Judged:
-        if running is None:
+        if running is None or self._attempts.is_own(running):
             return running, settlement
         subject = self._subject(running.claimed)
         storm = self._orders.storms.get(subject.key)

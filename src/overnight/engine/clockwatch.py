@@ -88,6 +88,6 @@ class Jumps:
         if jumped:
             self._store.move_waits(self._untold, fence=fence, now=self._clock.now())
             self._untold = 0.0
-            self._agenda.may_claim = True  # what waits for an instant may be due now
+            self._agenda.stir()  # what waits for an instant may be due now
             self._journaling.expect()
         return jumped

@@ -30,6 +30,7 @@ from overnight.engine.journal import Journal
 from overnight.engine.journaling import Journaling
 from overnight.engine.news import News
 from overnight.engine.orders import OrderBook
+from overnight.engine.own import OwnWork
 from overnight.engine.popped import IsAlive
 from overnight.engine.ports import Bell, Machine, Observer, Rescue, Room, StopSource, give_up
 from overnight.engine.quotas import Quotas
@@ -134,9 +135,10 @@ class Engine:
         self._rescue = rescue
         self._orders = OrderBook(store, resources or {}, ahead=goal.ahead(), ids=ids)
         self._rules = rules
-        self._attempts = Attempts(executor, store, self._orders, rules)
+        self._attempts = Attempts(executor, store, self._orders, rules, own_slot=limits.bounds.most)
         self._quotas = Quotas(store, self._orders, clock)
         self._agenda = Agenda(self._attempts, clock)
+        self._own = OwnWork(self._orders, self._attempts, executor, self._agenda, store, clock)
         self._brake = Brake(store, self._orders, self._attempts, clock, limits.brake, alarm)
         self._freezing = Freezing(self._agenda, self._attempts, executor, clock)
         self._wishes = Wishes(
@@ -179,6 +181,7 @@ class Engine:
         self.fence = self._store.take_fence(now=now, by=self._by)
         recovered = recover(self._store, self._executor, fence=self.fence, now=now, rules=self._rules)
         self._agenda.settled = [(None, settlement) for settlement in recovered]
+        self._own.recovered(recovered)
         self._orders.read(self._clock.monotonic())
         self._wishes.stop_for([*self._stops.take(), *self._stops.look()])
         self._wishes.obey()
@@ -186,9 +189,14 @@ class Engine:
         self._turn()
 
     def _over(self) -> bool:
+        return self._own.at_rest(leaving=self._work_is_over())
+
+    def _work_is_over(self) -> bool:
         # What cannot be written for want of room is kept by the executor until the next engine asks for it.
         given_up = self._conditions.full and self._wishes.stopping.mode is Mode.NOW
-        if len(self._attempts) or ((self._agenda.settled or self._orders.controls) and not given_up):
+        if len(self._attempts) > self._attempts.own or (
+            (self._agenda.settled or self._orders.controls) and not given_up
+        ):
             return False
         if self._wishes.stopping.mode is not Mode.RUN:
             return True
@@ -228,7 +236,7 @@ class Engine:
 
     def _patience(self) -> float:
         """Seconds that the loop may sleep."""
-        if self._can_claim() or self._wishes.is_late():
+        if self._can_claim() or self._can_claim_own() or self._wishes.is_late():
             return 0.0
         moment = self._clock.monotonic()
         wakes = [
@@ -239,7 +247,7 @@ class Engine:
             self._wishes.stopping.deadline,
         ]
         patience = min(wake for wake in wakes if wake is not None) - moment
-        return max(0.0, min(patience, self._agenda.until_claim()))
+        return max(0.0, min(patience, self._agenda.until_claim(), self._agenda.until_own()))
 
     def _gather(self, patience: float) -> None:
         self._listen(patience)
@@ -247,6 +255,8 @@ class Engine:
             self._linger()
         if self._agenda.until_claim() <= 0:
             self._agenda.may_claim = True
+        if self._agenda.until_own() <= 0:
+            self._agenda.may_claim_own = True
 
     def _linger(self) -> None:
         """Let outcomes gather for a moment, while no slot waits for more work."""
@@ -281,13 +291,19 @@ class Engine:
             and bool(self._attempts.rooms())
         )
 
+    def _can_claim_own(self) -> bool:
+        """No gate holds up what the runner has to do itself: it may be to say that one does."""
+        return self._own.can_claim() and not self._conditions.full and self._wishes.stopping.mode is Mode.RUN
+
     def _anything_to_write(self) -> bool:
-        return bool(self._agenda.settled or self._agenda.obeyed or self._agenda.notes) or self._can_claim()
+        laid_down = self._agenda.settled or self._agenda.obeyed or self._agenda.notes
+        return bool(laid_down) or self._can_claim() or self._can_claim_own()
 
     def _turn(self) -> None:
         began = self._heed_failures()
-        rooms = self._attempts.rooms() if self._can_claim() else {}
-        claim = self._claim(rooms) if rooms else None
+        own = self._can_claim_own()  # a turn claims for one or the other
+        rooms = self._attempts.rooms() if self._can_claim() and not own else {}
+        claim = self._own.claim() if own else self._claim(rooms) if rooms else None
         turn = self._commit(claim)
         if turn is None:
             return
@@ -296,7 +312,10 @@ class Engine:
             self._agenda.obeyed = []
             self._orders.read(self._clock.monotonic())
         self._brake.claimed(turn.claimed)
-        self._attempts.start(turn.claimed, rooms, moment=self._clock.monotonic())
+        if own:
+            self._own.start(turn)
+        else:
+            self._attempts.start(turn.claimed, rooms, moment=self._clock.monotonic())
         self._orders.spend(turn.claimed)
         self._orders.heed(turn, self._clock.monotonic())
         self._tell(settled, turn)
@@ -305,7 +324,7 @@ class Engine:
         self._heed_quotas(settled)
         if began:
             self._agenda.take_in(self._attempts.take_back())  # what was handed out ahead would fail alike
-        self._learn(claim, turn)
+        self._learn(None if own else claim, turn)
         self._agenda.may_claim = self._agenda.may_claim or goes_on
         if self._wishes.something_froze:
             self._wishes.something_froze = False
@@ -319,8 +338,8 @@ class Engine:
             began = self._brake.heed(self._agenda)
         failing = [
             settlement.task_id
-            for _, settlement in self._agenda.settled
-            if settlement.state is TaskState.FAILED and not settlement.step
+            for running, settlement in self._agenda.settled
+            if settlement.state is TaskState.FAILED and not settlement.step and not self._own.has(running, settlement)
         ]
         if failing and (ask := self._goal.given_up(failing)) is not None:
             self._wishes.stop_for([ask])
@@ -392,6 +411,8 @@ class Engine:
     def _tell(self, settled: Settled, turn: Turn) -> None:
         stale = set(turn.stale)
         for running, settlement in settled:
+            if self._own.has(running, settlement):
+                continue
             if not stale or (settlement.task_id, settlement.attempt) not in stale:
                 if not settlement.step:
                     self._goal.settled(settlement.task_id, settlement.state)
@@ -408,6 +429,7 @@ class Engine:
         """Whether another claim could find something (yes after a find), and else when."""
         dues = (turn.next_due, self._orders.unpaused_at(self._clock.now()))
         self._agenda.due_at = min((due for due in dues if due is not None), default=None)
+        self._agenda.own_due_at = turn.own_due if self._orders.has_own else None
         self._agenda.allowed_at = self._orders.allowed_at()
         self._agenda.probe_at = self._brake.wakes_at(self._clock.now())
         if claim is not None:
@@ -436,6 +458,7 @@ class Engine:
         self._wishes.stop_for(self._stops.look())
         now, moment = self._clock.now(), self._clock.monotonic()
         self._agenda.take_in(self._attempts.unstick(now=now, moment=moment))
+        self._own.tidy()
         with self._room_needed():
             self._heed_jumps()
             self._news.give_back()
@@ -447,7 +470,7 @@ class Engine:
             self._goal.stirred()
         counts = self._store.counts()
         self._look_at_conditions(counts)
-        self._observer.ticked(counts, self._attempts.running())
+        self._observer.ticked(counts, self._attempts.of_people())
 
     def _keep_file(self) -> None:
         """Commits into a file that somebody has deleted succeed, and would be gone with us."""

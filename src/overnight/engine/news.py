@@ -56,5 +56,6 @@ class News:
         return returned
 
     def _take_note(self) -> None:
-        self._agenda.may_claim = self._agenda.stirred = True
+        self._agenda.stir()
+        self._agenda.stirred = True
         self._journaling.hurry()

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from overnight.core.claims import Role
-from overnight.core.lanes import OPEN_A_SLOT, LaneView, QueueView, openings
+from overnight.core.lanes import OPEN_A_SLOT, LaneView, QueueView, is_own, openings
 from overnight.core.pace import AHEAD, LAST_IN_A_SLOT, Allowance, Pace
 from overnight.core.resources import Pool, shares
 from overnight.core.storms import Storm
@@ -39,7 +39,9 @@ class OrderBook:
         self._ids = ids or {}
         self._pool = Pool(self._ids)
         self._token: int | None = None
+        #: The lanes of people, and those of the runner's own tasks.
         self._lanes: dict[int, Lane] = {}
+        self._own: dict[int, Lane] = {}
         self._queues: list[Queue] = []
         self._allowances: dict[str, Allowance] = {}
         self._workflows: frozenset[str] = frozenset()
@@ -65,13 +67,14 @@ class OrderBook:
     def read(self, moment: float) -> None:
         """Read the orders anew."""
         orders = self._store.orders()
-        self._lanes = {lane.id: lane for lane in orders.lanes}
+        self._lanes = {lane.id: lane for lane in orders.lanes if not is_own(lane.queue)}
+        self._own = {lane.id: lane for lane in orders.lanes if is_own(lane.queue)}
         self._queues = orders.queues
         self._workflows = orders.workflows
         self._begun = Counter({lane.id: lane.running for lane in orders.lanes if lane.role is Role.WORKFLOW})
         self.controls = orders.controls
         self.storms = {storm.subject.key: storm for storm in orders.storms}
-        self.pace.forget(set(self._lanes))
+        self.pace.forget(self._lanes.keys() | self._own.keys())
         kept = self._allowances
         self._allowances = {
             queue.name: kept[queue.name]
@@ -97,8 +100,17 @@ class OrderBook:
 
     def names(self, lane_id: int) -> tuple[str, str]:
         """Queue and workflow of a lane."""
-        lane = self._lanes.get(lane_id)
+        lane = self._lanes.get(lane_id) or self._own.get(lane_id)
         return (lane.queue, lane.workflow) if lane else ("", "")
+
+    @property
+    def has_own(self) -> bool:
+        """Whether there is work of the runner's own, now or later."""
+        return bool(self._own)
+
+    def claim_own(self) -> Claim:
+        """The next of the runner's own tasks, whatever people have paused: one at a time, in a slot that is free."""
+        return Claim(count=1, lanes={lane: {} for lane in self._own}, pools={})
 
     def grant(self, lane_id: int, slot: int) -> Mapping[str, Sequence[str]]:
         """The ids of named resources for an attempt of this lane in that slot. The claim has counted them."""

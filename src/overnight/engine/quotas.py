@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from overnight.core.lanes import is_own
 from overnight.core.states import ErrorClass, Outcome
 from overnight.core.verdict import Settlement
 from overnight.engine.attempts import Running
@@ -47,7 +48,7 @@ class Quotas:
             return False
         wanted: dict[str, float] = {}
         for running, settlement in told:
-            if running is None:
+            if running is None or is_own(self._orders.names(running.claimed.lane_id)[0]):
                 continue
             if settlement.outcome is Outcome.POSTPONED and settlement.not_before is not None:
                 queue, _ = self._orders.names(running.claimed.lane_id)

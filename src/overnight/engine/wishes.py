@@ -81,7 +81,7 @@ class Wishes:
                 self._attempts.end_all(grace=STOP_GRACE)
                 self.ask_again_at = self._clock.monotonic() + ASK_AGAIN
         if (stopping.mode, stopping.by) != (before.mode, before.by):
-            self._observer.stopping(stopping, len(self._attempts))
+            self._observer.stopping(stopping, len(self._attempts) - self._attempts.own)
 
     # -- obeying -----------------------------------------------------------------------------
 

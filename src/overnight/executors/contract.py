@@ -134,5 +134,14 @@ class Executor(Protocol):
             OSError: No room on the disk; there are fewer slots than asked for.
         """
 
+    def set_aside(self, slot: int | None) -> bool:
+        """Have a slot of this number beside the others, or none: it goes like one that `resize` lets go.
+
+        It takes `submit`, `recall` and `cancel` like every slot, is not among the `offers`, and no `resize`
+        touches it. Its number is above those of all slots that there ever are. Returns whether it can be given
+        something: without room on the disk, or while one of the same number is still going, it is to be asked
+        for again later.
+        """
+
     def close(self) -> None:
         """End everything that still runs, see it dead, and let the workers go."""

@@ -165,6 +165,6 @@ def _different(what: str, expected: str, found: str) -> Discrepancy:
 def everything(store: Store) -> Iterator[Task]:
     """Every task, steps included, newest first; a page at a time, so that nobody is kept waiting."""
     before: int | None = None
-    while page := store.tasks(Query(before=before, limit=PAGE, steps=True)):
+    while page := store.tasks(Query(before=before, limit=PAGE, steps=True, own=True)):
         yield from page
         before = page[-1].id

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from overnight.core.lanes import is_own
 from overnight.core.tallies import Ending, Key
 from overnight.monitor.tail import JournalTail
 from overnight.store.contract import Store
@@ -59,7 +60,10 @@ class Endings:
         return self._tail.seq
 
     def news(self) -> News:
-        """The next portion. Attempts that never began are none; those of tasks that are gone have no workflow."""
+        """The next portion. Attempts that never began are none; those of tasks that are gone have no workflow.
+
+        Attempts at the runner's own tasks are left out.
+        """
         seen, found = 0, []
         for raw in islice(self._tail.lines(), PORTION):
             seen += 1
@@ -81,6 +85,7 @@ class Endings:
                     line.seconds,
                 )
                 for line in found
+                if not is_own(places.get(line.id, nowhere)[0])
             ],
             seen == PORTION,
         )

@@ -15,6 +15,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from overnight.core.gauges import Figures
+from overnight.core.lanes import is_own
 from overnight.core.states import TaskState
 from overnight.core.tallies import BUCKETS
 from overnight.core.version import VERSION
@@ -150,7 +151,9 @@ def exposition(store: Store, home: Path, picture: Snapshot, *, totals: Sequence[
         totals: Of attempts.
         machine: Figures of the machine.
     """
-    names = {lane.queue for lane in store.orders().lanes} | {one.name for one in store.queues() if one.name}
+    names = {lane.queue for lane in store.orders().lanes if not is_own(lane.queue)} | {
+        one.name for one in store.queues() if one.name
+    }
     heads = {name: head for name in names if (head := store.next_up(name, now=picture.at)) is not None}
     return Exposition(
         picture,

@@ -74,7 +74,7 @@ class Verb(StrEnum):
 class Selector(msgspec.Struct, frozen=True):
     """Which tasks. All that is given must match; nothing given matches nothing, unless `everything`.
 
-    Steps of workflows are meant only where their ids are given.
+    Steps of workflows are meant only where their ids are given, the runner's own tasks where ids or their queue are.
     """
 
     ids: tuple[int, ...] = ()
@@ -135,7 +135,10 @@ class Popped(msgspec.Struct, frozen=True):
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """How many top-level tasks are in each state, `steps` for children, `removed` for cleaned ones."""
+    """How many top-level tasks are in each state, `steps` for children, `removed` for cleaned ones.
+
+    The runner's own tasks are counted only by the name of their queue.
+    """
 
     waiting: int = 0
     pending: int = 0
@@ -172,6 +175,8 @@ class Query(msgspec.Struct, frozen=True):
     parent: int | None = None
     #: Steps, too; else only tasks that are none.
     steps: bool = False
+    #: The runner's own tasks, too; else only with the name of their queue.
+    own: bool = False
 
 
 class Store(Protocol):
@@ -211,7 +216,8 @@ class Store(Protocol):
     def find(self, tasks: Sequence[NewTask], *, queue: str | None = None) -> list[Known]:
         """The newest existing task for each of `tasks` with the same identity, compared in full.
 
-        The queue is no part of the identity; with `queue` only tasks of that one are looked at.
+        The queue is no part of the identity; with `queue` only tasks of that one are looked at, without it all
+        but the runner's own.
         """
 
     def restamp(self, stamps: Mapping[int, str], *, now: float, by: str) -> int:
@@ -400,13 +406,13 @@ class Store(Protocol):
         """The ended attempts of a task, in order."""
 
     def scored(self, newest: int) -> list[Group]:
-        """So many of the newest tasks and steps, counted by what `core.scores` asks for."""
+        """Those of people among so many of the newest tasks and steps, counted by what `core.scores` asks for."""
 
     def actions(self, ids: Iterable[int]) -> dict[int, Action]:
         """Actions by id."""
 
     def queues(self) -> list[Queue]:
-        """All queues that have settings or tasks."""
+        """All queues that have settings or tasks, but for the runner's own."""
 
     def storms(self) -> list[Storm]:
         """The storms that there are."""

@@ -38,6 +38,8 @@ class FakeExecutor:
         self._queues: dict[int, deque[tuple[Spec, Action]]] = {slot: deque() for slot in range(slots)}
         self._current: dict[int, tuple[Spec, Action, Play, float]] = {}
         self._leaving: set[int] = set()
+        self._wanted = slots
+        self._aside: int | None = None
         #: Seconds that frozen attempts still have to run, by slot.
         self._frozen: dict[int, float] = {}
         self._events: list[Event] = []
@@ -62,7 +64,7 @@ class FakeExecutor:
         return [
             Offer(slot, len(queue) + (slot in self._current))
             for slot, queue in self._queues.items()
-            if slot not in self._leaving
+            if slot not in self._leaving and slot != self._aside
         ]
 
     def submit(self, slot: int, batch: Sequence[Spec], actions: Mapping[int, Action]) -> None:
@@ -158,9 +160,19 @@ class FakeExecutor:
             del self.outputs[segment]
 
     def resize(self, slots: int) -> None:
-        for slot in range(slots):
+        self._wanted = slots
+        self._arrange()
+
+    def set_aside(self, slot: int | None) -> bool:
+        self._aside = slot
+        self._arrange()
+        return slot is not None
+
+    def _arrange(self) -> None:
+        wanted = {*range(self._wanted), *([] if self._aside is None else [self._aside])}
+        for slot in wanted:
             self._queues.setdefault(slot, deque())
-        self._leaving = {slot for slot in self._queues if slot >= slots}
+        self._leaving = self._queues.keys() - wanted
         self._let_go()
 
     def _let_go(self) -> None:

@@ -287,3 +287,29 @@ def test_slots_that_went_come_back_and_work(stage: Stage) -> None:
         stage.listen()
         stage.executor.resize(2)
         until(stage, lambda: offered(stage) == [0, 1])
+
+
+def test_a_slot_set_aside_is_not_offered_and_works(stage: Stage) -> None:
+    assert stage.executor.set_aside(5)
+    stage.submit(5, [stage.spec("stay", 1), stage.spec("succeed", 2)])
+    until(stage, lambda: stage.executor.started(AttemptKey(1, 1)))
+    stage.executor.resize(1)
+    stage.executor.resize(3)
+    until(stage, lambda: offered(stage) == [0, 1, 2])
+
+    assert stage.executor.recall(5) == [AttemptKey(2, 1)]
+    stage.submit(5, [stage.spec("succeed", 2)])
+    stage.executor.cancel([AttemptKey(1, 1)], grace=0.0)
+    events = events_of(stage, [AttemptKey(1, 1), AttemptKey(2, 1)])
+    assert [isinstance(event, Ended) and event.ending is Ending.CANCELLED for event in events] == [True, False]
+
+
+def test_a_slot_set_aside_goes_and_comes_again(stage: Stage) -> None:
+    for number in range(1, 4):
+        until(stage, lambda: stage.executor.set_aside(5))
+        stage.submit(5, [stage.spec("succeed", number)])
+        events_of(stage, [AttemptKey(number, 1)])
+        stage.executor.ack()
+        assert not stage.executor.set_aside(None)
+        stage.listen()
+        assert offered(stage) == [0, 1]

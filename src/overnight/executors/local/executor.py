@@ -74,6 +74,7 @@ class LocalExecutor:
         self._directories = (spool, output, work)
         self._clock = clock
         self._wanted = slots
+        self._aside: int | None = None
         self._slots: dict[int, Slot] = {}
         self._leaving: dict[int, Slot] = {}
         self._ready: list[Event] = []
@@ -141,7 +142,11 @@ class LocalExecutor:
         return self._selector.fileno()
 
     def offers(self) -> list[Offer]:
-        return [Offer(number, len(slot)) for number, slot in self._slots.items() if slot.ready or len(slot)]
+        return [
+            Offer(number, len(slot))
+            for number, slot in self._slots.items()
+            if number != self._aside and (slot.ready or len(slot))
+        ]
 
     def submit(self, slot: int, batch: Sequence[Spec], actions: Mapping[int, Action]) -> None:
         self._slot(slot).submit((spec, actions[spec.action_id]) for spec in batch)
@@ -198,20 +203,39 @@ class LocalExecutor:
         assert self._marks_file is not None  # noqa: S101 - it is open
         self._marks_file.grow(slots)
         self._wanted = slots
-        for number in [number for number in self._slots if number >= slots]:
-            self._leaving[number] = self._slots.pop(number)
-        for number in [number for number, slot in self._leaving.items() if number < slots and not slot.retiring]:
-            self._slots[number] = self._leaving.pop(number)
         try:
-            self._fill()
+            self._arrange()
         except OSError:
-            self._wanted = len(self._slots)
+            self._wanted = sum(number != self._aside for number in self._slots)
             raise
+
+    def set_aside(self, slot: int | None) -> bool:
+        assert self._marks_file is not None  # noqa: S101 - it is open
+        before, self._aside = self._aside, slot
+        try:
+            if slot not in (None, before):
+                self._marks_file.grow(slot + 1)
+            self._arrange()
+        except OSError:
+            self._aside = None
+        return self._aside in self._slots
+
+    def _arrange(self) -> None:
+        """Have the slots that are wanted, and let the others go."""
+        wanted = self._wanted_slots()
+        for number in [number for number in self._slots if number not in wanted]:
+            self._leaving[number] = self._slots.pop(number)
+        for number in [number for number, slot in self._leaving.items() if number in wanted and not slot.retiring]:
+            self._slots[number] = self._leaving.pop(number)
+        self._fill()
         self._let_go()
+
+    def _wanted_slots(self) -> list[int]:
+        return [*range(self._wanted), *([] if self._aside is None else [self._aside])]
 
     def _fill(self) -> None:
         """Open what is missing. One that has been told to go must be gone first: its marks are those of the next."""
-        for number in range(self._wanted):
+        for number in self._wanted_slots():
             if number not in self._slots and number not in self._leaving:
                 self._slots[number] = self._open_slot(number)
 

@@ -16,7 +16,7 @@ import apsw
 
 from overnight.core import events
 from overnight.core.claims import Role
-from overnight.core.lanes import WORK
+from overnight.core.lanes import WORK, is_own
 from overnight.core.pace import share_of
 from overnight.core.states import TaskState
 from overnight.core.step_events import StepStarted
@@ -29,16 +29,23 @@ from overnight.store.sqlite.statements import Row, ids_of, insert_many, read_all
 DUE_AT_ONCE = 10_000
 
 
-def make_due(connection: apsw.Connection, transaction: Transaction, now: float) -> float | None:
-    """Let what has waited long enough be claimed. Returns when the next one is due, POSIX seconds."""
-    due: float | None = read_one(connection, "next_due")
-    if due is None or due > now:
-        return due
-    for lane_id, is_step in read_all(connection, "make_due", (now, DUE_AT_ONCE)):
-        transaction.move(lane_id, is_step, TaskState.WAITING, -1)
-        transaction.move(lane_id, is_step, TaskState.PENDING, 1)
-    later: float | None = read_one(connection, "next_due")
-    return later
+def make_due(
+    connection: apsw.Connection, lanes: Lanes, transaction: Transaction, now: float
+) -> tuple[float | None, float | None]:
+    """Let what has waited long enough be claimed. Returns when the next is due, POSIX seconds: of people, of all."""
+    due, lane_id = _next_due(connection)
+    if due is not None and due <= now:
+        for lane_id, is_step in read_all(connection, "make_due", (now, DUE_AT_ONCE)):
+            transaction.move(lane_id, is_step, TaskState.WAITING, -1)
+            transaction.move(lane_id, is_step, TaskState.PENDING, 1)
+        due, lane_id = _next_due(connection)
+    lane = None if lane_id is None else lanes.get(lane_id)
+    return read_one(connection, "next_due_of_people") if lane and is_own(lane.queue) else due, due
+
+
+def _next_due(connection: apsw.Connection) -> Row:
+    """When the next one is due, and in which lane it is; None for both when none waits for a time."""
+    return next(read_each(connection, "next_due"), (None, None))
 
 
 def claim(

@@ -98,7 +98,7 @@ def pop(
     """See `Store.pop`."""
     with database.write("pop") as transaction:
         # No engine may be there to do it.
-        make_due(database.connection, transaction, now)
+        make_due(database.connection, lanes, transaction, now)
         transaction.balance()  # what was made due makes its lane lively
         first = min(_heads(database, lanes, queue, call), default=None) if task_id is None else (0, 0, task_id)
         rows = read_all(database.connection, "to_pop", (first[2],)) if first else []

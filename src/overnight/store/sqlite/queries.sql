@@ -35,7 +35,7 @@ SELECT ?1, t.id, t.state, t.stamp, a.digest, t.priority, l.queue, l.needs
  WHERE t.identity = ?2 AND t.parent_id IS NULL AND t.input = ?3 AND a.identity = ?4
    AND t.lane_id NOT IN (SELECT id FROM lanes WHERE batch_id <> 0 AND batch_id <> ?5 AND batch_id IN
                             (SELECT id FROM batches WHERE published_at IS NULL))
-   AND (?6 IS NULL OR t.lane_id IN (SELECT id FROM lanes WHERE queue = ?6))
+   AND CASE WHEN ?6 IS NULL THEN l.queue NOT GLOB '_*' ELSE l.queue = ?6 END
  ORDER BY t.id DESC LIMIT 1;
 
 -- name: restamp
@@ -268,7 +268,12 @@ UPDATE tasks SET state = 'completed', finished_at = ?3, result = ?4
  WHERE id = ?1 AND state = 'running' AND attempt = ?2;
 
 -- name: next_due
-SELECT min(not_before) FROM tasks INDEXED BY tasks_due WHERE state = 'waiting' AND not_before IS NOT NULL;
+SELECT not_before, lane_id FROM tasks INDEXED BY tasks_due WHERE state = 'waiting' AND not_before IS NOT NULL
+ ORDER BY not_before LIMIT 1;
+
+-- name: next_due_of_people
+SELECT min(not_before) FROM tasks INDEXED BY tasks_due WHERE state = 'waiting' AND not_before IS NOT NULL
+   AND lane_id NOT IN (SELECT id FROM lanes WHERE queue GLOB '_*');
 
 -- name: make_due
 -- Those that have waited longest first; the rest comes with the next turn.
@@ -455,7 +460,7 @@ DELETE FROM actions
 SELECT c.is_step, c.state, sum(c.n)
   FROM counters AS c JOIN lanes AS l ON l.id = c.lane_id
  WHERE (l.batch_id = 0 OR l.batch_id NOT IN (SELECT id FROM batches WHERE published_at IS NULL))
-   AND (?1 IS NULL OR l.queue = ?1) AND (?2 IS NULL OR l.workflow = ?2)
+   AND CASE WHEN ?1 IS NULL THEN l.queue NOT GLOB '_*' ELSE l.queue = ?1 END AND (?2 IS NULL OR l.workflow = ?2)
  GROUP BY c.is_step, c.state;
 
 -- name: count_popped
@@ -479,7 +484,7 @@ SELECT task_id, number, outcome, started_at, finished_at, seconds, reason, error
 SELECT id, definition FROM actions WHERE id IN carray(?);
 
 -- name: scored
--- The newest tasks, counted by what the scores ask for. Both tables are read from one number on.
+-- The newest tasks of people, counted by what the scores ask for. Both tables are read from one number on.
 SELECT t.state, t.generation > 1, t.parent_id IS NOT NULL, coalesce(a.met, 0), count(*),
        total(a.seconds), total(a.useful)
   FROM tasks AS t
@@ -489,7 +494,7 @@ SELECT t.state, t.generation > 1, t.parent_id IS NOT NULL, coalesce(a.met, 0), c
                              THEN error_class IS NOT 'permanent' ELSE 0 END) AS met
                FROM attempts WHERE task_id > ?1 GROUP BY task_id) AS a ON a.task_id = t.id
  WHERE t.id > ?1
-   AND t.lane_id NOT IN (SELECT id FROM lanes WHERE batch_id <> 0 AND batch_id IN
+   AND t.lane_id NOT IN (SELECT id FROM lanes WHERE queue GLOB '_*' OR batch_id <> 0 AND batch_id IN
                             (SELECT id FROM batches WHERE published_at IS NULL))
  GROUP BY 1, 2, 3, 4;
 
@@ -498,7 +503,8 @@ SELECT name, slots, rate, paused, paused_until FROM queues ORDER BY name;
 
 -- name: queue_names
 SELECT DISTINCT queue FROM lanes
- WHERE batch_id = 0 OR batch_id NOT IN (SELECT id FROM batches WHERE published_at IS NULL);
+ WHERE queue NOT GLOB '_*'
+   AND (batch_id = 0 OR batch_id NOT IN (SELECT id FROM batches WHERE published_at IS NULL));
 
 -- == copies (asked of a copy, where nobody waits) ==
 

@@ -18,6 +18,9 @@ from overnight.store.contract import Query, Selector
 VISIBLE = """lane_id NOT IN (SELECT id FROM lanes WHERE batch_id <> 0 AND batch_id IN
     (SELECT id FROM batches WHERE published_at IS NULL))"""
 
+#: The runner's own tasks are shown, and acted upon, only where somebody names them or their queue.
+OF_PEOPLE = "lane_id NOT IN (SELECT id FROM lanes WHERE queue GLOB '_*')"
+
 Bindings = list[Any]
 
 
@@ -40,6 +43,8 @@ def of_query(query: Query, state: TaskState | None) -> tuple[str, Bindings]:
         bindings.append(query.parent)
     elif not query.steps:
         where.append("parent_id IS NULL")
+    if query.queue is None and not query.own:
+        where.append(OF_PEOPLE)
     if state is not None:
         where.append(of_state(state))
     if query.before is not None:
@@ -60,6 +65,8 @@ def of_selector(selector: Selector, state: TaskState) -> tuple[str, Bindings] | 
     if selector.ids:
         where.append("id IN carray(?)")
         bindings.append(apsw.carray(array("q", selector.ids)))
+    elif selector.queue is None:
+        where.append(OF_PEOPLE)
     where.append("parent_id IS NULL")  # steps go with their task; those that somebody names are looked up by name
     return " AND ".join(where), bindings
 

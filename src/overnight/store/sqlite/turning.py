@@ -66,7 +66,7 @@ def turn(
         advance = Advance(connection, transaction, plans, now=now, at=at)
         stale = settling.settle(connection, transaction, settlements, advance, now=now, at=at) if settlements else []
         expired = expire(connection, transaction, plans, now=now)
-        next_due = claiming.make_due(connection, transaction, now)
+        next_due, own_due = claiming.make_due(connection, lanes, transaction, now)
         claimed: list[Claimed] = []
         opened: list[Opened] = []
         if claim:
@@ -85,6 +85,7 @@ def turn(
         opened=opened,
         rested=advance.rested + expired.rested,
         asked=expired.asked,
+        own_due=own_due,
     )
 
 
