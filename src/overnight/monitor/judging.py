@@ -32,7 +32,6 @@ from overnight.monitor.snapshot import Snapshot
 from overnight.monitor.tail import JournalTail
 from overnight.store.contract import Store
 
-
 #: Events that may be read a second time after a crash, because none of them was asked for.
 UNWRITTEN = 10_000
 

@@ -15,9 +15,11 @@ from typing import Protocol
 from overnight.core.gauges import Figures
 from overnight.host.clock import Clock
 from overnight.host.files import write_atomically
+from overnight.monitor.deliveries import Deliveries
 from overnight.monitor.endings import Endings
 from overnight.monitor.history.keeping import History
 from overnight.monitor.history.totals import mean_seconds
+from overnight.monitor.judging import Judge
 from overnight.monitor.snapshot import EngineState, Snapshot
 from overnight.monitor.status_file import describe, write
 from overnight.monitor.tail import JournalTail
@@ -30,6 +32,8 @@ READ_EVERY, AGAIN_AFTER = 0.5, 5.0
 #: Of the time, so much is spent on the journal while something runs; the rest of it is read afterwards.
 SHARE = 0.05
 FORGET_EVERY = 600.0
+#: Seconds between two looks at alerts: while something goes on, and while nothing does.
+JUDGE_BUSY, JUDGE_IDLE = 1.0, 5.0
 #: Seconds by which the wall clock may stray meanwhile.
 _JUMP = 60.0
 #: Seconds between two texts for Prometheus.
@@ -106,6 +110,7 @@ class Sidecar:
         gauges: Of the machine.
         clock: Wall clock for the records, monotonic for the pace.
         told: What people should know, for the log.
+        judge: Who judges alerts; None for nobody.
     """
 
     def __init__(
@@ -117,6 +122,7 @@ class Sidecar:
         gauges: Gauges,
         clock: Clock,
         told: Callable[[str], None],
+        judge: Judge | None = None,
     ) -> None:
         self._home = home
         self._store = store
@@ -137,6 +143,11 @@ class Sidecar:
         self._status = Duty("monitor.json", self._write_status, clock, told)
         self._sample = Duty("history.db (samples)", self._take_sample, clock, told)
         self._tally = Duty("history.db (attempts)", self._read_journal, clock, told)
+        self._judge = judge
+        self._deliveries = Deliveries(store, told)
+        #: Whether there is more of the journal to judge, and whether this is the end.
+        self._is_judged_at_once = self._is_last = False
+        self._alerts = Duty("history.db (alerts)", self._judge_alerts, clock, told)
         self._is_exposed = False
         self._expose = Duty("metrics.prom", self._write_metrics, clock, told)
         self._forget = Duty("history.db (what is old)", self._let_go, clock, told)
@@ -150,6 +161,9 @@ class Sidecar:
         self._status.do(pace, now=self._has_changed)
         self._sample.do(pace)
         self._tally.do(self._read_again)
+        if self._judge is not None:
+            hurries = self._is_judged_at_once or self._is_busy or self._has_changed
+            self._alerts.do(JUDGE_BUSY if hurries else JUDGE_IDLE)
         self._expose.do(EXPOSE_EVERY)
         self._forget.do(FORGET_EVERY)
 
@@ -161,6 +175,10 @@ class Sidecar:
             self._tally.hurry()
             self._tally.do(IDLE)
             self._status.hurry()
+        if self._judge is not None:
+            self._is_last = True
+            self._alerts.hurry()
+            self._alerts.do(JUDGE_IDLE)
         if self._is_exposed:
             self._expose.hurry()
             self._expose.do(IDLE)
@@ -207,6 +225,17 @@ class Sidecar:
         self._is_up_to_date = not news.more
         took = self._clock.monotonic() - began
         self._read_again = max(READ_EVERY, took / SHARE) if self._is_busy or not news.more else 0.0
+
+    def _judge_alerts(self) -> None:
+        """One portion; at the end all that there is, and without waiting for company."""
+        history, judge = self._kept(), self._judge
+        if judge is None:
+            return
+        measured = {**self._machine, **(_of(self._picture) if self._picture else {})}
+        self._is_judged_at_once = judge.round(history, measured, last=self._is_last)
+        while self._is_last and self._is_judged_at_once:
+            self._is_judged_at_once = judge.round(history, measured, last=True)
+        self._deliveries.look(history, now=self._clock.now())
 
     def _write_metrics(self) -> None:
         from overnight.monitor.exposition import exposition  # 60 ms: nothing for a run that is over soon

@@ -21,6 +21,7 @@ from overnight.host.interpreter import python_for
 from overnight.host.lock import HomeLock, about_me, read_owner
 from overnight.host.priority import give_way
 from overnight.wiring import clock, open_store
+from overnight.wiring.configuration import read
 
 #: Seconds that a run in the foreground lasts at least before a process is worth it.
 WORTH = 1.0
@@ -43,8 +44,13 @@ def beside(home: Home, settings: Settings) -> Beside | None:
 def see_off(home: Home, beside: Beside) -> None:
     """Have the last state written when nobody holds the home any more; by ourselves if nobody else does."""
     with contextlib.suppress(Exception):  # the result of the run is what counts
-        if not beside.end(LAST_WORD):
+        if not (beside.end(LAST_WORD) or (_has_alerts(home) and beside.once(LAST_WORD))):
             write_now(home)
+
+
+def _has_alerts(home: Home) -> bool:
+    """Whether somebody wants to be told of anything: then a run that is over at once has a last word, too."""
+    return home.config.exists() and bool(read(home).alerts)
 
 
 def write_now(home: Home) -> None:
@@ -129,6 +135,7 @@ def _watch(home: Home, parent: _Parent) -> bool | None:
     from overnight.host.resources import Machine
     from overnight.monitor.sidecar import Sidecar
     from overnight.monitor.snapshot import take
+    from overnight.wiring.alerting import judge_of
 
     say_something()
     try:
@@ -144,6 +151,7 @@ def _watch(home: Home, parent: _Parent) -> bool | None:
             gauges=MachineGauges(Machine(home.path), clock),
             clock=clock,
             told=lambda words: _tell(home, words),
+            judge=judge_of(home, store, lambda words: _tell(home, words)),
         )
         heard, over = clock.monotonic(), False
         while not over and file_at(home.store) == file:
@@ -155,7 +163,24 @@ def _watch(home: Home, parent: _Parent) -> bool | None:
             # Once our parent has gone another one may hold the home, and has somebody else beside it.
             over = parent.wait(_LOOK_EVERY) and ((holder := _chief(home)) is None or holder != chief)
         written = sidecar.finish()
+    if over and _is_left_alone(home):
+        _send_what_is_left(home)
     return written if over else None
+
+
+def _is_left_alone(home: Home) -> bool:
+    """Whether no engine is there any more to deliver what is to be told."""
+    return _chief(home) is None
+
+
+def _send_what_is_left(home: Home) -> None:
+    """Have a courier deliver messages that no engine will deliver soon; nobody waits for it."""
+    from overnight.core.lanes import OPS_QUEUE
+    from overnight.wiring.delivering import CALL, start_courier
+
+    with contextlib.suppress(OvernightError, OSError), closing(open_store(home, readonly=True)) as store:
+        if store.next_up(OPS_QUEUE, now=clock.now(), call=CALL) is not None:
+            start_courier(home)
 
 
 def _chief(home: Home) -> tuple[int, int | None] | None:

@@ -106,13 +106,15 @@ class Alerting:
             for key, task in tasks.items():
                 connection.execute("UPDATE messages SET task = ? WHERE key = ?", (task, key))
 
+    def since(self, at: float) -> list[Sent]:
+        """Messages from this instant on, the oldest first."""
+        rows = self._database.read("SELECT content, task FROM messages WHERE at >= ? ORDER BY at, key", (at,))
+        return [_sent(*row) for row in rows]
+
     def newest(self, limit: int) -> list[Sent]:
         """The newest messages first."""
         rows = self._database.read("SELECT content, task FROM messages ORDER BY at DESC, key DESC LIMIT ?", (limit,))
-        return [
-            Sent(msgspec.json.decode(str(content), type=Message), None if task is None else int(str(task)))
-            for content, task in rows
-        ]
+        return [_sent(*row) for row in rows]
 
     def silences(self, *, now: float) -> dict[str, Silence]:
         """Those that last, by their alerts."""
@@ -149,6 +151,10 @@ def _records(rows: list[tuple[object, ...]], kind: type[R]) -> dict[str, R]:
         except msgspec.MsgspecError:
             continue  # of a later version: begun anew
     return found
+
+
+def _sent(content: object, task: object) -> Sent:
+    return Sent(msgspec.json.decode(str(content), type=Message), _number(task))
 
 
 def _number(value: object) -> int | None:
