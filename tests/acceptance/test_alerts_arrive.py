@@ -79,13 +79,9 @@ def sidecar(terminal: Terminal) -> int | None:
     return owner.pid if owner else None
 
 
-def letters(post: Post) -> list[str]:
-    """What mail was about: the alert and what became of it."""
-    return [str(letter["Subject"]).rpartition(") ")[2].partition(": ")[2] or str(letter["Subject"]) for letter in post.letters]
-
-
 def about(post: Post, words: str) -> int:
-    return sum(words in str(letter["Subject"]) for letter in post.letters)
+    """How often something was told by mail."""
+    return sum(str(letter.get_payload()).count(words) for letter in post.letters)
 
 
 def secret_nowhere(home: Path) -> bool:
@@ -102,8 +98,71 @@ def test_an_alert_and_its_end_arrive_once(terminal: Terminal, hook: Hook, post: 
     assert run.wait(PATIENCE) == 0
     until(lambda: about(post, "night happened") == 1)
     assert hook.told() == [FIRED, RESOLVED]
-    assert len(post.letters) == 3
-    assert "2 completed, 0 failed" in post.letters[-1].get_payload()
+    assert about(post, "held firing") == about(post, "held resolved") == 1
+    assert about(post, "2 completed, 0 failed") == 1
     assert terminal.counts()["total"] == 2
     assert secret_nowhere(terminal.cwd / ".overnight")
     terminal.verify()
+
+
+def test_what_nobody_had_looked_at_when_everything_was_killed_arrives_once(
+    terminal: Terminal, hook: Hook, post: Post, until: Until
+) -> None:
+    run = night(terminal, until)
+    watching = sidecar(terminal)
+    assert watching is not None
+    os.kill(watching, signal.SIGSTOP)
+    terminal.run("hold", "2")
+    until(lambda: b"file_held" in (terminal.cwd / ".overnight" / "events.jsonl").read_bytes())
+    terminal.kill_everything(run)
+    assert hook.told() == []
+    run = again(terminal, until)
+    until(lambda: hook.told() == [FIRED] and about(post, "held firing") == 1)
+    _end_it(terminal, run, hook, post, until)
+
+
+def test_what_was_on_its_way_when_everything_was_killed_arrives_once(
+    terminal: Terminal, hook: Hook, post: Post, until: Until
+) -> None:
+    run = night(terminal, until)
+    hook.status, post.refuses = 503, True
+    terminal.run("hold", "2")
+    until(lambda: hook.posts >= 2)  # it was tried again
+    terminal.kill_everything(run)
+    assert hook.told() == []
+    hook.status, post.refuses = 200, False
+    run = again(terminal, until)
+    until(lambda: hook.told() == [FIRED] and about(post, "held firing") == 1)
+    _end_it(terminal, run, hook, post, until)
+    assert _told_of(terminal, "target hook cannot be reached") == 1
+    assert secret_nowhere(terminal.cwd / ".overnight")
+
+
+def test_its_end_arrives_once_when_everything_was_killed_before_that(
+    terminal: Terminal, hook: Hook, post: Post, until: Until
+) -> None:
+    run = night(terminal, until)
+    terminal.run("hold", "2")
+    until(lambda: hook.told() == [FIRED] and about(post, "held firing") == 1)
+    terminal.kill_everything(run)
+    terminal.run("release", "2")
+    run = again(terminal, until)
+    until(lambda: hook.told() == [FIRED, RESOLVED] and about(post, "held resolved") == 1)
+    _end_it(terminal, run, hook, post, until)
+
+
+def _end_it(terminal: Terminal, run: subprocess.Popen[bytes], hook: Hook, post: Post, until: Until) -> None:
+    """Let everything come to its end, kill it once more on the way, and see that nothing was told twice."""
+    terminal.kill_everything(run)
+    terminal.run("release", "2", code=None)
+    (terminal.cwd / "go").touch()
+    terminal.run("run")
+    until(lambda: about(post, "night happened") == 1)
+    until(lambda: hook.told() == [FIRED, RESOLVED] and about(post, "held resolved") == 1)
+    assert about(post, "held firing") == 1
+    assert about(post, "night happened") == 1
+    terminal.verify()
+
+
+def _told_of(terminal: Terminal, words: str) -> int:
+    return (terminal.cwd / ".overnight" / "engine.log").read_text().count(words)

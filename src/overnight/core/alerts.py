@@ -22,6 +22,8 @@ from enum import StrEnum
 
 import msgspec
 
+from overnight.core.durations import format_duration
+
 #: Seconds without a look after which a wait begins anew.
 GAP = 300.0
 
@@ -198,7 +200,10 @@ def _told(name: str, alert: Alert, policy: Policy, *, now: float, is_silenced: b
     if is_silenced:
         return Step(alert)
     tells = _what(alert, policy, now, was=was)
-    return Step(alert) if tells is None else _with(alert, Notice(name, tells, now, alert.words))
+    if tells is None:
+        return Step(alert)
+    lasted = f"after {format_duration(now - alert.told_at)}; " if tells is Tells.RESOLVED else ""
+    return _with(alert, Notice(name, tells, now, lasted + alert.words))
 
 
 def _what(alert: Alert, policy: Policy, now: float, *, was: bool) -> Tells | None:

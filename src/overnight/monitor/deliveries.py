@@ -7,7 +7,7 @@ from collections.abc import Callable
 from overnight.core.errors import NotFoundError
 from overnight.core.states import FINAL, TaskState
 from overnight.core.task import Task
-from overnight.monitor.history.alerting import Sent
+from overnight.monitor.history.alerting import Alerting, Sent
 from overnight.monitor.history.keeping import History
 from overnight.store.contract import Store
 
@@ -27,30 +27,31 @@ class Deliveries:
         self._store = store
         self._told = told
         self._done: set[str] = set()
-        #: Targets that cannot be reached, as far as was told.
-        self._dead: set[str] = set()
 
     def look(self, history: History, *, now: float) -> None:
         """See how far they are."""
-        for sent in history.alerting.since(now - FOLLOWED):
-            if sent.task is not None and sent.message.key not in self._done:
-                self._look_at(sent, sent.task)
+        open_ = [one for one in history.alerting.since(now - FOLLOWED) if one.message.key not in self._done]
+        for sent in open_:
+            if sent.task is not None:
+                self._look_at(sent, sent.task, history.alerting)
 
-    def _look_at(self, sent: Sent, task_id: int) -> None:
+    def _look_at(self, sent: Sent, task_id: int, alerting: Alerting) -> None:
         target = sent.message.target
         try:
             task = self._store.get(task_id)
         except NotFoundError:
             self._done.add(sent.message.key)
             return
+        is_done = task.state is TaskState.COMPLETED
+        is_dead = target in alerting.dead()
+        if is_done and is_dead:
+            alerting.call_dead(target, is_dead=False)
+            self._told(f"alerts: target {target} is reached again")
+        elif task.failures and not is_done and not is_dead:
+            alerting.call_dead(target, is_dead=True)
+            self._told(_words(target, task))
         if task.state in FINAL:
             self._done.add(sent.message.key)
-        if task.state is TaskState.COMPLETED and target in self._dead:
-            self._dead.discard(target)
-            self._told(f"alerts: target {target} is reached again")
-        elif task.failures and task.state is not TaskState.COMPLETED and target not in self._dead:
-            self._dead.add(target)
-            self._told(_words(target, task))
 
 
 def _words(target: str, task: Task) -> str:

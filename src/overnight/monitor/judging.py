@@ -41,6 +41,8 @@ class Wanted(NamedTuple):
 
     rules: Mapping[str, Rule]
     targets: Mapping[str, Target]
+    #: When they said so, POSIX seconds: of what was before that they are not told.
+    since: float = 0.0
 
 
 #: Puts messages into the queue; the number of the task of each, by its key.
@@ -144,9 +146,7 @@ class Judge:
             self._heard, self._asked = Occurrences(tail, asked, self._store), asked
         if book.seq is not None:
             return self._heard, 0.0
-        # Alerts are new here: what the engine of now has done is told, and not what was before it.
-        begun = self._look().engine.started_at
-        return self._heard, self._clock.now() if begun is None else begun
+        return self._heard, wanted.since  # alerts are new here
 
     def _send(self, history: History) -> None:
         if unsent := history.alerting.unsent():
@@ -168,15 +168,12 @@ class _Round:
         self, key: str, rule: Rule, trigger: str, told: list[Occurrence], picture: Snapshot, *, is_silenced: bool
     ) -> None:
         """What happened of one trigger."""
+        alert = self._alert(key)
         if not TRIGGERS[trigger].lasts:
             if told:
                 words = _and_more(told[-1].words, len(told)) if trigger != "run_finished" else _night(told[-1], picture)
-                alert = self._book.alerts.get(key, Alert())
-                self._take(
-                    key,
-                    rule,
-                    alerts.happened(key, alert, times=len(told), words=words, now=self._now, is_silenced=is_silenced),
-                )
+                step = alerts.happened(key, alert, times=len(told), words=words, now=self._now, is_silenced=is_silenced)
+                self._take(key, rule, step)
             return
         for one in told:
             self._saw(key, rule, holds=one.begins, words=one.words, is_silenced=is_silenced)

@@ -110,7 +110,7 @@ def words_of(event: Mapping[str, Any]) -> str:
 def _task(event: Mapping[str, Any]) -> str:
     error = event.get("error") or event.get("reason") or ""
     step = f", step {event['step']}" if event.get("step") else ""
-    by = f"by {event['by']}" if event.get("by") else ""
+    by = f"{event.get('state', '')} by {event['by']}" if event.get("by") else ""
     return f"task {event.get('id')}{step}: {error or by or event.get('outcome', '')}"
 
 

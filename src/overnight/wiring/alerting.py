@@ -37,7 +37,7 @@ class Wanting:
             self._stamp = stamp
             try:
                 found = read(self._home)
-                self._wanted = Wanted(found.alerts, found.targets)
+                self._wanted = Wanted(found.alerts, found.targets, 0.0 if stamp is None else stamp[0] / 1e9)
             except ConfigurationError:
                 self._told(
                     f"{self._home.config.name} makes no sense; alerts stay as they were. Try: overnight config show"

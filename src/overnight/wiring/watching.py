@@ -25,6 +25,8 @@ from overnight.wiring.configuration import read
 
 #: Seconds that a run in the foreground lasts at least before a process is worth it.
 WORTH = 1.0
+#: Seconds that it has for its last word where somebody is told of what happened.
+LAST_ALERTS = 15.0
 #: Seconds between two looks, and until a store that cannot be opened is tried again.
 _LOOK_EVERY, _AGAIN_AFTER = 0.1, 1.0
 #: It ends when its parent does and nobody else: not with the rest of a group that is being ended.
@@ -44,13 +46,18 @@ def beside(home: Home, settings: Settings) -> Beside | None:
 def see_off(home: Home, beside: Beside) -> None:
     """Have the last state written when nobody holds the home any more; by ourselves if nobody else does."""
     with contextlib.suppress(Exception):  # the result of the run is what counts
-        if not (beside.end(LAST_WORD) or (_has_alerts(home) and beside.once(LAST_WORD))):
+        patience = last_word(home)
+        # Where somebody wants to be told of it, a run that is over at once has a last word, too.
+        if not (beside.end(patience) or (patience > LAST_WORD and beside.once(patience))):
             write_now(home)
 
 
-def _has_alerts(home: Home) -> bool:
-    """Whether somebody wants to be told of anything: then a run that is over at once has a last word, too."""
-    return home.config.exists() and bool(read(home).alerts)
+def last_word(home: Home) -> float:
+    """Seconds that it has at the end: more where there are alerts, and so messages that it has to write down."""
+    with contextlib.suppress(OvernightError):
+        if home.config.exists() and read(home).alerts:
+            return LAST_ALERTS
+    return LAST_WORD
 
 
 def write_now(home: Home) -> None:

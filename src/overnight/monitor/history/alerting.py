@@ -20,7 +20,7 @@ from overnight.monitor.history.database import Database
 #: Seconds that messages are kept for people to look at.
 KEPT = 90 * 86400.0
 R = TypeVar("R")
-_SEQ, _BEGAN = "alerts_seq", "alerts_began"
+_SEQ, _BEGAN, _DEAD = "alerts_seq", "alerts_began", "dead target "
 
 
 class Silence(NamedTuple):
@@ -105,6 +105,19 @@ class Alerting:
         with self._database.write() as connection:
             for key, task in tasks.items():
                 connection.execute("UPDATE messages SET task = ? WHERE key = ?", (task, key))
+
+    def dead(self) -> set[str]:
+        """Targets that could not be reached when they were tried last, as far as people were told."""
+        rows = self._database.read("SELECT name FROM facts WHERE name GLOB ?", (f"{_DEAD}*",))
+        return {str(row[0]).removeprefix(_DEAD) for row in rows}
+
+    def call_dead(self, target: str, *, is_dead: bool) -> None:
+        """People are told now that it cannot be reached, or that it can again."""
+        with self._database.write() as connection:
+            if is_dead:
+                connection.execute("INSERT OR REPLACE INTO facts (name, value) VALUES (?, 1)", (_DEAD + target,))
+            else:
+                connection.execute("DELETE FROM facts WHERE name = ?", (_DEAD + target,))
 
     def since(self, at: float) -> list[Sent]:
         """Messages from this instant on, the oldest first."""
