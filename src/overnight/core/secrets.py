@@ -46,8 +46,8 @@ def filled(words: str, environ: Mapping[str, str]) -> str:
     for name in names_in(words):
         if not environ.get(name):
             raise MissingVariableError(
-                f"the variable {name} is not set where the engine runs; nothing was sent",
-                hint=f"export {name}, and start the engine again",
+                f"the variable {name} is not set; nothing was sent",
+                hint=f"export {name} where the engine is started, and start it again",
             )
     return _PLACE.sub(lambda found: environ[found[1]], words)
 

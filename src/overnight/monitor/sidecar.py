@@ -20,6 +20,7 @@ from overnight.monitor.endings import Endings
 from overnight.monitor.history.keeping import History
 from overnight.monitor.history.totals import mean_seconds
 from overnight.monitor.judging import Judge
+from overnight.monitor.pinging import Pinger
 from overnight.monitor.snapshot import EngineState, Snapshot
 from overnight.monitor.status_file import describe, write
 from overnight.monitor.tail import JournalTail
@@ -111,6 +112,7 @@ class Sidecar:
         clock: Wall clock for the records, monotonic for the pace.
         told: What people should know, for the log.
         judge: Who judges alerts; None for nobody.
+        pinger: Who gives signs of life, and how often (seconds); None for nobody.
     """
 
     def __init__(
@@ -123,6 +125,7 @@ class Sidecar:
         clock: Clock,
         told: Callable[[str], None],
         judge: Judge | None = None,
+        pinger: tuple[Pinger, float] | None = None,
     ) -> None:
         self._home = home
         self._store = store
@@ -148,6 +151,9 @@ class Sidecar:
         #: Whether there is more of the journal to judge, and whether this is the end.
         self._is_judged_at_once = self._is_last = False
         self._alerts = Duty("history.db (alerts)", self._judge_alerts, clock, told)
+        self._pinger = pinger[0] if pinger else None
+        self._ping_every = pinger[1] if pinger else 0.0
+        self._ping = Duty("ping", self._give_a_sign, clock, told)
         self._is_exposed = False
         self._expose = Duty("metrics.prom", self._write_metrics, clock, told)
         self._forget = Duty("history.db (what is old)", self._let_go, clock, told)
@@ -164,6 +170,8 @@ class Sidecar:
         if self._judge is not None:
             hurries = self._is_judged_at_once or self._is_busy or self._has_changed
             self._alerts.do(JUDGE_BUSY if hurries else JUDGE_IDLE)
+        if self._pinger is not None:
+            self._ping.do(self._ping_every)
         self._expose.do(EXPOSE_EVERY)
         self._forget.do(FORGET_EVERY)
 
@@ -236,6 +244,10 @@ class Sidecar:
         while self._is_last and self._is_judged_at_once:
             self._is_judged_at_once = judge.round(history, measured, last=True)
         self._deliveries.look(history, now=self._clock.now())
+
+    def _give_a_sign(self) -> None:
+        if self._pinger is not None:
+            self._pinger.ping(self._look())
 
     def _write_metrics(self) -> None:
         from overnight.monitor.exposition import exposition  # 60 ms: nothing for a run that is over soon

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 from overnight.core.alert_messages import Message
-from overnight.core.errors import ConfigurationError
+from overnight.core.errors import ConfigurationError, OvernightError
+from overnight.core.settings import resolve
 from overnight.host.home import Home
 from overnight.monitor.judging import Judge, Wanted
+from overnight.monitor.pinging import Pinger
 from overnight.monitor.snapshot import take
 from overnight.store.contract import Store
 from overnight.wiring import clock
@@ -51,6 +54,15 @@ def _stamp(path: Path) -> tuple[int, ...] | None:
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def pinger_of(home: Home, told: Callable[[str], None]) -> tuple[Pinger, float] | None:
+    """Who gives signs of life, and how often (seconds); None when nobody wants any, or the file makes no sense."""
+    try:
+        settings = resolve(flags={}, environ=os.environ, configured=read(home).settings)
+    except OvernightError:
+        return None  # which is told by whoever reads it for the alerts
+    return (Pinger(settings.ping, os.environ, told), settings.ping_every) if settings.ping else None
 
 
 def judge_of(home: Home, store: Store, told: Callable[[str], None]) -> Judge:

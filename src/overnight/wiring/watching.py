@@ -142,7 +142,7 @@ def _watch(home: Home, parent: _Parent) -> bool | None:
     from overnight.host.resources import Machine
     from overnight.monitor.sidecar import Sidecar
     from overnight.monitor.snapshot import take
-    from overnight.wiring.alerting import judge_of
+    from overnight.wiring.alerting import judge_of, pinger_of
 
     say_something()
     try:
@@ -159,6 +159,7 @@ def _watch(home: Home, parent: _Parent) -> bool | None:
             clock=clock,
             told=lambda words: _tell(home, words),
             judge=judge_of(home, store, lambda words: _tell(home, words)),
+            pinger=pinger_of(home, lambda words: _tell(home, words)),
         )
         heard, over = clock.monotonic(), False
         while not over and file_at(home.store) == file:
