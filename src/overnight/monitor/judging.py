@@ -82,6 +82,8 @@ class Judge:
         self._asked: frozenset[str] = frozenset()
         #: The last event that is on record as read.
         self._written: int | None = None
+        #: There are no alerts, and that is on record.
+        self._is_off = False
 
     def round(self, history: History, measured: Figures, *, last: bool = False) -> bool:
         """Judge once; whether there is more of the journal to be read at once.
@@ -95,12 +97,10 @@ class Judge:
             Exception: Something was not written or handed on; the next round does it.
         """
         wanted = self._wanted()
-        book = history.alerting.read()
         if not wanted.rules:
-            self._heard = None
-            if book.seq is not None:  # what happens from here on is not to be told when alerts are set up again
-                history.alerting.write(msgspec.structs.replace(book, seq=None), [], now=self._clock.now())
+            self._forget(history)
             return False
+        book, self._is_off = history.alerting.read(), False
         try:
             more = self._judge(wanted, book, history, measured, last=last)
         except BaseException:
@@ -108,6 +108,15 @@ class Judge:
             raise
         self._send(history)
         return more
+
+    def _forget(self, history: History) -> None:
+        """There are no alerts: what happens from here on is not to be told when some are set up again."""
+        if self._is_off:
+            return
+        book, self._heard = history.alerting.read(), None
+        if book.seq is not None:
+            history.alerting.write(Book({}, book.outgoing, None, book.began), [], now=self._clock.now())
+        self._is_off = True
 
     def _judge(self, wanted: Wanted, book: Book, history: History, measured: Figures, *, last: bool) -> bool:
         heard, since = self._listen(wanted, book)

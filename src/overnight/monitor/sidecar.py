@@ -253,7 +253,14 @@ class Sidecar:
         from overnight.monitor.exposition import exposition  # 60 ms: nothing for a run that is over soon
 
         history, picture = self._kept(), self._picture or self._look()
-        told = exposition(self._store, self._home, picture, totals=history.totals(), machine=self._machine)
+        told = exposition(
+            self._store,
+            self._home,
+            picture,
+            totals=history.totals(),
+            machine=self._machine,
+            firing=sum(one.is_active for one in history.alerting.read().alerts.values()),
+        )
         write_atomically(self._home / "metrics.prom", told.text(), durable=False)
         self._is_exposed = True
 
