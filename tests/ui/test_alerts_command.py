@@ -121,3 +121,15 @@ def test_what_cannot_be_done_is_told(overnight: Call, words: tuple[str, ...], st
     said = overnight("alerts", *words)
     assert said.status == status
     assert what in said.err
+
+
+def test_bounds_are_proposed_from_what_was(told: Path, overnight: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "no history" in overnight("alerts", "propose").err
+    history = History(told / ".overnight" / "history.db")
+    history.sample({"disk_free": 9e9, "memory_available": 8e9}, now=NOON)
+    history.close()
+    monkeypatch.setattr("overnight.wiring.clock.now", lambda: NOON + 60)
+    said = overnight("alerts", "propose")
+    assert 'when = "disk_free < 4GB"' in said.out
+    assert 'targets = ["hook"]' in said.out
+    assert [one["name"] for one in lines(overnight("alerts", "propose", "--json"))] == ["disk", "memory"]

@@ -7,8 +7,11 @@ from typing import NamedTuple
 
 import apsw
 
+from overnight.core.alert_proposals import Seen
 from overnight.core.errors import StoreUnavailableError
+from overnight.monitor.figures import ENOUGH
 from overnight.monitor.history.alerting import Alerting, Book, Sent, Silence
+from overnight.monitor.history.asking import Past
 from overnight.monitor.history.database import Database
 from overnight.monitor.history.keeping import History
 
@@ -44,6 +47,27 @@ def standing(path: Path, *, now: float, messages: int) -> Standing:
         return Standing(_NOTHING, {}, [])
     finally:
         database.close()
+
+
+def seen(path: Path, *, now: float, seconds: float) -> Seen:
+    """What was usual in the last `seconds`; nothing without a history."""
+    try:
+        past = Past(path)
+    except apsw.Error:
+        return Seen(seconds)
+    since = now - seconds
+    try:
+        return Seen(
+            seconds,
+            disk_free=past.least("disk_free", since=since),
+            memory_available=past.least("memory_available", since=since),
+            error_rates=past.error_rates(since=since, enough=ENOUGH),
+            minutes=past.minutes(since=since),
+        )
+    except apsw.Error:
+        return Seen(seconds)
+    finally:
+        past.close()
 
 
 def silence(path: Path, one: Silence) -> None:

@@ -12,6 +12,7 @@ import msgspec
 
 from overnight import wiring
 from overnight.core.alert_messages import Message
+from overnight.core.alert_proposals import as_toml, proposals
 from overnight.core.alert_settings import Rule, Target
 from overnight.core.alerts import Alert, Notice, Tells
 from overnight.core.configuration import Configuration
@@ -21,7 +22,7 @@ from overnight.core.secrets import shown_address
 from overnight.core.states import TaskState
 from overnight.host.home import Home
 from overnight.monitor.history.alerting import Sent, Silence
-from overnight.monitor.history.standing import Standing, silence, standing
+from overnight.monitor.history.standing import Standing, seen, silence, standing
 from overnight.store.contract import Store
 from overnight.ui.cli import printing
 from overnight.ui.cli.group import SETTINGS, Verb, global_options, home_option
@@ -206,3 +207,22 @@ def silence_(name: str, seconds: float | None, *, reason: str, end: bool, as_jso
         printing.say(msgspec.json.encode(told).decode())
     else:
         printing.say(f"{name}: told again" if end else f"{name}: silent for {format_duration(seconds or 0.0)}")
+
+
+# -- propose -----------------------------------------------------------------------------------
+
+
+@alerts.command("propose", cls=Verb)
+@click.option("--since", "seconds", type=Duration(), default="7d", show_default=True, help="How far to look back.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+def propose(seconds: float, *, as_json: bool) -> None:
+    """Propose bounds from what was usual here, as text for overnight.toml. Nothing is changed."""
+    home, (_, configured) = home_in_use(), in_use()
+    found = proposals(seen(home.path / "history.db", now=wiring.clock.now(), seconds=seconds))
+    if as_json:
+        for one in found:
+            printing.say(msgspec.json.encode(one).decode())
+    elif found:
+        printing.say(as_toml(found, list(configured.targets)))
+    else:
+        printing.note("overnight: there is no history to propose anything from; let it work for a while")
