@@ -12,14 +12,11 @@ import math
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from overnight.core import error_rules, places
-from overnight.core.alert_settings import Rule as Alert
-from overnight.core.alert_settings import Target
-from overnight.core.alert_settings import read as read_alerts
 from overnight.core.durations import RATES, parse_rate, quoted
 from overnight.core.error_rules import Rule
 from overnight.core.errors import ConfigurationError
@@ -30,6 +27,10 @@ from overnight.core.setting import Placed, Setting
 from overnight.core.settings import SETTINGS
 from overnight.core.task import QUEUE_NAME, QUEUE_NAMES
 from overnight.core.workflow.model import Workflow
+
+if TYPE_CHECKING:  # most files have none, and every call reads its file
+    from overnight.core.alert_settings import Rule as Alert
+    from overnight.core.alert_settings import Target
 
 MAX_BYTES = 10 * 1000 * 1000
 MAX_DEPTH = 64
@@ -235,6 +236,8 @@ class _Reader:
 
     def _alerts(self, tables: dict[str, Any]) -> tuple[dict[str, Alert], dict[str, Target]]:
         """Who is told of what."""
+        from overnight.core.alert_settings import read as read_alerts
+
         said = [dict(self._named(tables, kind, QUEUE_NAME)) for kind in ("alerts", "targets")]
         found = read_alerts(*said)
         self.problems += [of_fault(self._known, (), fault) for fault in found.faults]
