@@ -14,7 +14,7 @@ from overnight.core.alert_conditions import FIGURES, TRIGGERS
 from overnight.core.gates import Gate
 from overnight.core.lanes import OPS_QUEUE
 from overnight.core.task import Action, ActionKind, NewTask
-from overnight.monitor.figures import KNOWN, STANDS, Worked, goes_on
+from overnight.monitor.figures import KNOWN, STANDS, Worked, goes_on, said_of
 from overnight.monitor.history.keeping import History
 from overnight.monitor.snapshot import EngineState, EngineView, GateView, Snapshot, SupervisorView
 from overnight.store.contract import Counts
@@ -111,6 +111,7 @@ def test_what_goes_on_is_seen() -> None:
     shut = EngineView(EngineState.RUNNING, gates=[GateView(Gate.DISK, 1, 2)])
     gave_up = EngineView(
         EngineState.STOPPED,
+        why="the engine crashed",
         supervisor=SupervisorView(1, alive=False, gave_up=True, restarts=9, last_crash="", last_crash_at=None),
     )
     assert goes_on("task_held", picture(held=1)) is True
@@ -118,6 +119,9 @@ def test_what_goes_on_is_seen() -> None:
     assert goes_on("gate_closed", picture(shut)) is True
     assert goes_on("gate_closed", picture(EngineView(EngineState.STOPPED))) is None
     assert goes_on("crash_budget", picture(gave_up)) is True
+    assert said_of("crash_budget", picture(gave_up)) == "the engine crashed"
+    assert said_of("gate_closed", picture(shut)) == "disk: 1 B are there"
+    assert said_of("task_held", picture(held=2)) == "2 held"
     assert goes_on("crash_budget", picture(EngineView(EngineState.STOPPED))) is None
     assert goes_on("crash_budget", picture()) is False
 

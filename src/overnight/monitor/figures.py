@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from overnight.core.alert_conditions import FIGURES
+from overnight.core.durations import format_size
 from overnight.core.gauges import NAMES, Figures
 from overnight.core.lanes import is_own
 from overnight.core.scores import WINDOW, scores
@@ -121,3 +122,15 @@ def goes_on(trigger: str, picture: Snapshot) -> bool | None:
             return None  # nobody has watched, or a person has ended it
         return engine.supervisor is not None and engine.supervisor.gave_up
     return None
+
+
+def said_of(trigger: str, picture: Snapshot) -> str:
+    """What goes on, for people, where no event has said it."""
+    if trigger == "task_held":
+        return f"{picture.counts.held:,} held"
+    if trigger == "storm_brake":
+        return "; ".join(f"{one.failures} tasks in a row failed alike: {one.error}" for one in picture.storms)
+    if trigger == "gate_closed":
+        gates = picture.engine.gates
+        return "; ".join(f"{one.gate}: {format_size(one.available_bytes)} are there" for one in gates)
+    return picture.engine.why

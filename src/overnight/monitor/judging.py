@@ -24,7 +24,7 @@ from overnight.core.alerts import Alert, Notice, Phase
 from overnight.core.events import printable
 from overnight.core.gauges import Figures
 from overnight.host.clock import Clock
-from overnight.monitor.figures import Worked, goes_on
+from overnight.monitor.figures import Worked, goes_on, said_of
 from overnight.monitor.history.alerting import Book
 from overnight.monitor.history.keeping import History
 from overnight.monitor.occurrences import Occurrence, Occurrences
@@ -191,7 +191,9 @@ class _Round:
         if holds is None and not told:
             holds = alert.phase in (Phase.PENDING, Phase.FIRING)
         if holds is not None:
-            self._saw(key, rule, holds=holds, words="", is_silenced=is_silenced)
+            is_news = holds and TRIGGERS[trigger].is_seen and not told and not self._alert(key).is_active
+            words = said_of(trigger, picture) if is_news else ""
+            self._saw(key, rule, holds=holds, words=words, is_silenced=is_silenced)
 
     def compared(self, key: str, rule: Rule, value: float | None, *, is_silenced: bool) -> None:
         """A figure with its bound."""
