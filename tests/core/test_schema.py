@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from overnight.core.alert_settings import ALERT_KEYS, TARGET_KEYS
 from overnight.core.schedule_tables import KEYS
 from overnight.core.schema import SCHEMA
 from overnight.core.settings import SETTINGS
@@ -36,6 +37,11 @@ def test_the_keys_of_workflows_are_those_of_the_model() -> None:
 
 def test_the_keys_of_schedules_are_those_of_the_reader() -> None:
     assert properties("schedules").keys() == KEYS.keys()
+
+
+def test_the_keys_of_alerts_and_targets_are_those_of_their_reader() -> None:
+    assert properties("alerts").keys() == set(ALERT_KEYS)
+    assert properties("targets").keys() == set(TARGET_KEYS)
 
 
 def test_unknown_keys_are_mistakes_in_editors_too() -> None:

@@ -12,7 +12,7 @@ import math
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -29,6 +29,10 @@ from overnight.core.settings import SETTINGS
 from overnight.core.task import QUEUE_NAME, QUEUE_NAMES
 from overnight.core.workflow.model import Workflow
 
+if TYPE_CHECKING:  # most files have none, and every call reads its file
+    from overnight.core.alert_settings import Rule as Alert
+    from overnight.core.alert_settings import Target
+
 MAX_BYTES = 10 * 1000 * 1000
 MAX_DEPTH = 64
 
@@ -37,7 +41,7 @@ _POSITION = re.compile(r"(?s)(.*) \(at (?:line ([0-9]+), column ([0-9]+)|end of 
 _BY_KEY: dict[Path, Setting] = {tuple(setting.key.split(".")): setting for setting in SETTINGS if setting.key}
 #: The tables that hold settings and nothing else.
 _OF_SETTINGS = tuple(dict.fromkeys(str(key[0]) for key in _BY_KEY if key[0] != "queue"))
-_TABLES = ("queue", "resources", "workflow", "errors", "schedules", *_OF_SETTINGS)
+_TABLES = ("queue", "resources", "workflow", "errors", "schedules", "alerts", "targets", *_OF_SETTINGS)
 _QUEUE_KEYS = ("slots", "rate")
 #: Without OVERNIGHT_: what ids of resources cannot be told in.
 _TAKEN = TAKEN | {setting.environment.removeprefix("OVERNIGHT_") for setting in SETTINGS if setting.environment}
@@ -70,6 +74,8 @@ class Configuration(msgspec.Struct, frozen=True):
     #: In their order: the first one that means a failure decides about it.
     rules: tuple[Rule, ...] = ()
     schedules: dict[str, Schedule] = {}
+    alerts: dict[str, Alert] = {}
+    targets: dict[str, Target] = {}
 
 
 class MistakesError(ConfigurationError):
@@ -153,7 +159,8 @@ class _Reader:
             for name, table in self._named(tables, "schedules", QUEUE_NAME)
             if (schedule := self._schedule(name, table)) is not None
         }
-        return Configuration(self._filename, settings, queues, resources, workflows, rules, schedules)
+        alerts, targets = self._alerts(tables) if tables.keys() & {"alerts", "targets"} else ({}, {})
+        return Configuration(self._filename, settings, queues, resources, workflows, rules, schedules, alerts, targets)
 
     def _settings(self, table: dict[str, Any], path: Path) -> dict[str, Placed]:
         """The settings of one table."""
@@ -244,6 +251,15 @@ class _Reader:
         for key, what in wrong:
             self._wrong(("schedules", name, key) if key else ("schedules", name), what)
         return schedule
+
+    def _alerts(self, tables: dict[str, Any]) -> tuple[dict[str, Alert], dict[str, Target]]:
+        """Who is told of what."""
+        from overnight.core.alert_settings import read as read_alerts
+
+        said = [dict(self._named(tables, kind, QUEUE_NAME)) for kind in ("alerts", "targets")]
+        found = read_alerts(*said)
+        self.problems += [of_fault(self._known, (), fault) for fault in found.faults]
+        return found.rules, found.targets
 
     def _rules(self, tables: object) -> tuple[Rule, ...]:
         """The rules about failures; every one that makes sense."""

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from overnight.core import kinds
+from overnight.core.alert_conditions import FIGURES, TRIGGERS
+from overnight.core.alert_settings import KINDS
 from overnight.core.schedule_tables import KEYS
 from overnight.core.schedules import Missed, Overlap
 from overnight.core.setting import Setting
@@ -73,6 +75,44 @@ def _queue() -> Schema:
     )
 
 
+def _alert() -> Schema:
+    trigger: Schema = {"enum": list(TRIGGERS)}
+    properties: Schema = {
+        "on": {"oneOf": [trigger, {"type": "array", "items": trigger}], "description": "what happens"},
+        "when": {
+            "type": "string",
+            "pattern": f"^ *({'|'.join(FIGURES)}) *[<>]=? *.+",
+            "description": "a figure and its bound: disk_free < 2GB",
+        },
+        "for": {**_NUMBER_OR_TEXT, "description": "how long it holds before somebody is told"},
+        "recover": {**_NUMBER_OR_TEXT, "description": "how long it holds no more before that is told"},
+        "remind": {**_NUMBER_OR_TEXT, "description": "how often it is told again while it goes on; none for never"},
+        "targets": {"oneOf": [{"type": "string"}, _TEXTS], "description": "names of targets"},
+    }
+    return _table(properties, ["targets"], oneOf=[{"required": ["on"]}, {"required": ["when"]}])
+
+
+def _target() -> Schema:
+    text: Schema = {"type": "string"}
+    headers: Schema = {"type": "object", "additionalProperties": text}
+    properties: Schema = {
+        "command": {"oneOf": [text, _TEXTS], "description": "a program, which gets the message as its input"},
+        "webhook": {**text, "description": "an address that gets the message as JSON by POST"},
+        "headers": {**headers, "description": "further headers of a webhook"},
+        "mail": {**text, "description": "whom to write to"},
+        "smtp": {**text, "description": "the server that takes mail: host:port"},
+        "from": {**text, "description": "who writes"},
+        "user": {**text, "description": "at the server"},
+        "password": {**text, "description": "at the server, as ${NAME}"},
+        "tls": {"enum": ["starttls", "tls", "none"]},
+        "syslog": {"type": ["string", "boolean"], "description": "true, a socket, or host:port"},
+        "apprise": {**text, "description": "an address as apprise has them"},
+        "group": {**_NUMBER_OR_TEXT, "description": "how long is waited for more that goes into one message"},
+        "hourly": {"type": ["integer", "string"], "description": "messages an hour at the most; none for any number"},
+    }
+    return _table(properties, oneOf=[{"required": [kind]} for kind in KINDS])
+
+
 def _workflow() -> Schema:
     does: Schema = {"oneOf": [{"required": ["run"]}, {"required": ["call"]}]}
     steps: Schema = {"type": "array", "minItems": 1, "items": {**_fields(STEP, {}), **does}}
@@ -122,6 +162,8 @@ SCHEMA: Schema = {
             },
             "workflow": _named(_workflow(), "a recipe of steps"),
             "schedules": _named(_schedule(), "what runs by the clock"),
+            "alerts": _named(_alert(), "somebody is told of something"),
+            "targets": _named(_target(), "whom alerts reach"),
         }
     ),
 }

@@ -330,6 +330,24 @@ SETTINGS = (
         environment="OVERNIGHT_MONITOR",
         key="monitor.enabled",
     ),
+    Setting(
+        name="ping",
+        kind=kinds.WORD,
+        default="",
+        default_words="none",
+        help="An address that is asked for while an engine works; whoever is there raises the alarm when that ends.",
+        environment="OVERNIGHT_PING",
+        key="monitor.ping",
+    ),
+    Setting(
+        name="ping_every",
+        kind=kinds.DURATION,
+        default=60.0,
+        help="How often.",
+        environment="OVERNIGHT_PING_EVERY",
+        key="monitor.ping_every",
+        minimum=1.0,
+    ),
 )
 
 
@@ -390,6 +408,9 @@ class Settings(msgspec.Struct, frozen=True):
     on_give_up: tuple[str, ...]
     inhibit_sleep: bool
     monitor: bool
+    #: Empty: none.
+    ping: str
+    ping_every: float
     #: Name of a setting to where its value was said, the strongest first.
     sources: dict[str, tuple[Source, ...]]
 

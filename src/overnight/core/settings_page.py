@@ -25,6 +25,8 @@ TAIL = """\
 | `[[errors]]` | `exception`, `exit`, `signal`, `output`, `class`, `wait` | what kind of failure it is |
 | `[resources]` | `NAME` | how much there is of something tasks need: a number, or ids, each for one task at a time |
 | `[workflow.NAME]` | | a recipe of steps: [workflows](workflows.md) |
+| `[alerts.NAME]` | `on` or `when`, `for`, `recover`, `remind`, `targets` | what somebody is told: [alerts](alerts.md) |
+| `[targets.NAME]` | `command`, `webhook`, `mail`, `syslog` or `apprise` ... | whom it reaches: [alerts](alerts.md) |
 
 A task that needs a resource with ids, as `gpu = ["0", "1"]`, gets whole ones, which nobody else has while it runs:
 `OVERNIGHT_GPU` says which, and of `gpu` so does `CUDA_VISIBLE_DEVICES`.

@@ -209,7 +209,7 @@ class Engine:
         self._wishes.stop_for([*self._stops.take(), *self._stops.look()])
         self._wishes.obey()
         self._conditions.look(idle=False, wanted=False)
-        with self._room_needed():
+        with self._room_needed:
             self._scheduling.look(fence=self.fence, stopping=self._wishes.stopping.mode)
         self._turn()
 

@@ -57,6 +57,8 @@ class Order(msgspec.Struct, frozen=True):
     policy: Policy = Policy()
     #: The program of what watches beside the engine; empty for none.
     beside: list[bytes] = []
+    #: Seconds that it has for its last word.
+    last_word: float = LAST_WORD
     #: A command for the moment of giving up; empty for none.
     on_give_up: tuple[bytes, ...] = ()
     #: Descriptor of a channel to whoever waits until the engine is up; -1 for nobody.
@@ -117,7 +119,8 @@ class Supervisor:
             purge()
             self._lock.release()
             if self._beside is not None:  # now its last word is about a home that nobody holds
-                _ = self._beside.end(LAST_WORD) or self._beside.once(LAST_WORD)
+                patience = self._order.last_word
+                _ = self._beside.end(patience) or self._beside.once(patience)
 
     def _take_home(self) -> bool:
         """Hold the home; False when somebody asks us to end before it is free."""

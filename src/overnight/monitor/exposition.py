@@ -20,6 +20,7 @@ from overnight.core.monitor.memory import memory_bound
 from overnight.core.states import TaskState
 from overnight.core.tallies import BUCKETS
 from overnight.core.version import VERSION
+from overnight.monitor.figures import age
 from overnight.monitor.history.totals import Total
 from overnight.monitor.snapshot import EngineState, Snapshot
 from overnight.store.contract import Counts, Store
@@ -45,6 +46,7 @@ class Exposition(Collector):
         totals: Of attempts.
         machine: Figures of the machine, by the names of `core.gauges`.
         checkpoint_age: Seconds since the newest checkpoint; None without one.
+        firing: Alerts that fire.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Exposition(Collector):
         totals: Sequence[Total],
         machine: Figures,
         checkpoint_age: float | None = None,
+        firing: int = 0,
     ) -> None:
         self._picture = picture
         self._queues = queues
@@ -63,6 +66,7 @@ class Exposition(Collector):
         self._totals = totals
         self._machine = machine
         self._checkpoint_age = checkpoint_age
+        self._firing = firing
 
     def text(self) -> bytes:
         """As ``/metrics`` and a ``.prom`` file have it."""
@@ -79,6 +83,7 @@ class Exposition(Collector):
         yield from self._attempts()
         yield from self._engine()
         yield from self._of_machine()
+        yield _plain("alerts_firing", "Alerts that fire.", self._firing)
         if self._checkpoint_age is not None:
             yield _plain("checkpoint_age_seconds", "Age of the newest checkpoint.", self._checkpoint_age)
 
@@ -146,7 +151,9 @@ def _labelled(name: str, words: str, labels: Sequence[str], values: Sequence[tup
     return family
 
 
-def exposition(store: Store, home: Path, picture: Snapshot, *, totals: Sequence[Total], machine: Figures) -> Exposition:
+def exposition(
+    store: Store, home: Path, picture: Snapshot, *, totals: Sequence[Total], machine: Figures, firing: int = 0
+) -> Exposition:
     """Everything that there is to tell about a home.
 
     Args:
@@ -155,6 +162,7 @@ def exposition(store: Store, home: Path, picture: Snapshot, *, totals: Sequence[
         picture: How it goes.
         totals: Of attempts.
         machine: Figures of the machine.
+        firing: Alerts that fire.
     """
     names = {lane.queue for lane in store.orders().lanes if not is_own(lane.queue)} | {
         one.name for one in store.queues() if one.name
@@ -166,12 +174,6 @@ def exposition(store: Store, home: Path, picture: Snapshot, *, totals: Sequence[
         oldest={name: max(0.0, picture.at - head.added_at) for name, head in heads.items()},
         totals=totals,
         machine=machine,
-        checkpoint_age=_age(home / "checkpoints" / "latest" / "manifest.json", picture.at),
+        checkpoint_age=age(home / "checkpoints" / "latest" / "manifest.json", picture.at),
+        firing=firing,
     )
-
-
-def _age(path: Path, now: float) -> float | None:
-    try:
-        return max(0.0, now - path.stat().st_mtime)
-    except OSError:
-        return None

@@ -16,8 +16,11 @@ from typing import Protocol
 from overnight.core.gauges import IDLE_EVERY, Figures
 from overnight.host.clock import Clock
 from overnight.host.files import write_atomically
+from overnight.monitor.deliveries import Deliveries
 from overnight.monitor.endings import Endings
 from overnight.monitor.history.keeping import History
+from overnight.monitor.judging import Judge
+from overnight.monitor.pinging import Pinger
 from overnight.monitor.snapshot import EngineState, Snapshot
 from overnight.monitor.status_file import describe, write
 from overnight.monitor.tail import JournalTail
@@ -30,6 +33,8 @@ READ_EVERY, AGAIN_AFTER = 0.5, 5.0
 #: Of the time, so much is spent on the journal while something runs; the rest of it is read afterwards.
 SHARE = 0.05
 FORGET_EVERY = 600.0
+#: Seconds between two looks at alerts: while something goes on, and while nothing does.
+JUDGE_BUSY, JUDGE_IDLE = 1.0, 5.0
 #: Seconds by which the wall clock may stray meanwhile.
 _JUMP = 60.0
 #: Seconds between two texts for Prometheus.
@@ -109,6 +114,8 @@ class Sidecar:
         gauges: Of the machine.
         clock: Wall clock for the records, monotonic for the pace.
         told: What people should know, for the log.
+        judge: Who judges alerts; None for nobody.
+        pinger: Who gives signs of life, and how often (seconds); None for nobody.
     """
 
     def __init__(
@@ -120,6 +127,8 @@ class Sidecar:
         gauges: Gauges,
         clock: Clock,
         told: Callable[[str], None],
+        judge: Judge | None = None,
+        pinger: tuple[Pinger, float] | None = None,
     ) -> None:
         self._home = home
         self._store = store
@@ -142,6 +151,14 @@ class Sidecar:
         self._status = Duty("monitor.json", self._write_status, clock, told)
         self._sample = Duty("history.db (samples)", self._take_sample, clock, told)
         self._tally = Duty("history.db (attempts)", self._read_journal, clock, told)
+        self._judge = judge
+        self._deliveries = Deliveries(store, told)
+        #: Whether there is more of the journal to judge, and whether this is the end.
+        self._is_judged_at_once = self._is_last = False
+        self._alerts = Duty("history.db (alerts)", self._judge_alerts, clock, told)
+        self._pinger = pinger[0] if pinger else None
+        self._ping_every = pinger[1] if pinger else 0.0
+        self._ping = Duty("ping", self._give_a_sign, clock, told)
         self._is_exposed = False
         self._expose = Duty("metrics.prom", self._write_metrics, clock, told)
         self._forget = Duty("history.db (what is old)", self._let_go, clock, told)
@@ -155,6 +172,11 @@ class Sidecar:
         self._status.do(pace, now=self._has_changed)
         self._sample.do(pace)
         self._tally.do(self._read_again)
+        if self._judge is not None:
+            hurries = self._is_judged_at_once or self._is_busy or self._has_changed
+            self._alerts.do(JUDGE_BUSY if hurries else JUDGE_IDLE)
+        if self._pinger is not None:
+            self._ping.do(self._ping_every)
         self._expose.do(EXPOSE_EVERY)
         self._forget.do(FORGET_EVERY)
 
@@ -166,6 +188,10 @@ class Sidecar:
             self._tally.hurry()
             self._tally.do(IDLE)
             self._status.hurry()
+        if self._judge is not None:
+            self._is_last = True
+            self._alerts.hurry()
+            self._alerts.do(JUDGE_IDLE)
         if self._is_exposed:
             self._expose.hurry()
             self._expose.do(IDLE)
@@ -222,11 +248,33 @@ class Sidecar:
         mean = history.mean_seconds()
         self._mean = None if mean is None else round(mean, 6)
 
+    def _judge_alerts(self) -> None:
+        """One portion; at the end all that there is, and without waiting for company."""
+        history, judge = self._kept(), self._judge
+        if judge is None:
+            return
+        measured = {**self._machine, **(_of(self._picture) if self._picture else {})}
+        self._is_judged_at_once = judge.round(history, measured, last=self._is_last)
+        while self._is_last and self._is_judged_at_once:
+            self._is_judged_at_once = judge.round(history, measured, last=True)
+        self._deliveries.look(history, now=self._clock.now())
+
+    def _give_a_sign(self) -> None:
+        if self._pinger is not None:
+            self._pinger.ping(self._look())
+
     def _write_metrics(self) -> None:
         from overnight.monitor.exposition import exposition  # 60 ms: nothing for a run that is over soon
 
         history, picture = self._kept(), self._picture or self._look()
-        told = exposition(self._store, self._home, picture, totals=history.totals(), machine=self._machine)
+        told = exposition(
+            self._store,
+            self._home,
+            picture,
+            totals=history.totals(),
+            machine=self._machine,
+            firing=sum(one.is_active for one in history.alerting.read().alerts.values()),
+        )
         write_atomically(self._home / "metrics.prom", told.text(), durable=False)
         self._is_exposed = True
 

@@ -194,7 +194,8 @@ class Store(Protocol):
 
         With `batch` they stay invisible until `publish`. With `unique` a task whose identity is in
         the store already (in any state) is not added again; equal ones within the call are one task, and
-        whoever waits for one of them (`after_here`) waits for the task that is there.
+        whoever waits for one of them (`after_here`) waits for the task that is there. The runner's own tasks
+        are compared with those of their queue; all of a call are in one.
         """
 
     def open_batch(self, *, now: float, owner: str) -> int:

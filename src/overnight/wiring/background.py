@@ -51,6 +51,7 @@ def order(home: Home, options: Options, settings: Settings, *, instead_of: Owner
         home=bytes(home.path),
         engine=[*map(os.fsencode, python_for("overnight.wiring.supervised")), msgspec.json.encode(options)],
         beside=watching.command(home) if settings.monitor else [],
+        last_word=watching.last_word(home),
         policy=Policy(settings.restart_backoff, settings.max_crashes, settings.frozen_after),
         on_give_up=tuple(map(os.fsencode, settings.on_give_up)),
         take_over=instead_of is not None,

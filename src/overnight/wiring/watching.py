@@ -24,9 +24,12 @@ from overnight.host.lock import HomeLock, Owner, about_me, read_owner
 from overnight.host.priority import give_way
 from overnight.host.processes import boot_id
 from overnight.wiring import clock, open_store
+from overnight.wiring.configuration import read
 
 #: Seconds that a run in the foreground lasts at least before a process is worth it.
 WORTH = 1.0
+#: Seconds that it has for its last word where somebody is told of what happened.
+LAST_ALERTS = 15.0
 #: Seconds between two looks, and until a store that cannot be opened is tried again.
 _LOOK_EVERY, _AGAIN_AFTER = 0.1, 1.0
 #: Lines that are kept for a full disk.
@@ -48,8 +51,18 @@ def beside(home: Home, settings: Settings) -> Beside | None:
 def see_off(home: Home, beside: Beside) -> None:
     """Have the last state written when nobody holds the home any more; by ourselves if nobody else does."""
     with contextlib.suppress(Exception):  # the result of the run is what counts
-        if not beside.end(LAST_WORD):
+        patience = last_word(home)
+        # Where somebody wants to be told of it, a run that is over at once has a last word, too.
+        if not (beside.end(patience) or (patience > LAST_WORD and beside.once(patience))):
             write_now(home)
+
+
+def last_word(home: Home) -> float:
+    """Seconds that it has at the end: more where there are alerts, and so messages that it has to write down."""
+    with contextlib.suppress(OvernightError):
+        if home.config.exists() and read(home).alerts:
+            return LAST_ALERTS
+    return LAST_WORD
 
 
 def write_now(home: Home) -> None:
@@ -169,6 +182,7 @@ def _watch(home: Home, parent: _Parent, log: Log) -> bool | None:
     from overnight.host.resources import Machine
     from overnight.monitor.sidecar import Sidecar
     from overnight.monitor.snapshot import take
+    from overnight.wiring.alerting import judge_of, pinger_of
 
     say_something()
     try:
@@ -184,6 +198,8 @@ def _watch(home: Home, parent: _Parent, log: Log) -> bool | None:
             gauges=MachineGauges(Machine(home.path), clock),
             clock=clock,
             told=log.tell,
+            judge=judge_of(home, store, log.tell),
+            pinger=pinger_of(home, log.tell),
         )
         heard, over = clock.monotonic(), False
         while not over and file_at(home.store) == file:
@@ -196,7 +212,24 @@ def _watch(home: Home, parent: _Parent, log: Log) -> bool | None:
             # Once our parent has gone another one may hold the home, and has somebody else beside it.
             over = parent.wait(_LOOK_EVERY) and ((holder := _chief(home)) is None or holder != chief)
         written = sidecar.finish()
+    if over and _is_left_alone(home):
+        _send_what_is_left(home)
     return written if over else None
+
+
+def _is_left_alone(home: Home) -> bool:
+    """Whether no engine is there any more to deliver what is to be told."""
+    return _chief(home) is None
+
+
+def _send_what_is_left(home: Home) -> None:
+    """Have a courier deliver messages that no engine will deliver soon; nobody waits for it."""
+    from overnight.core.lanes import OPS_QUEUE
+    from overnight.wiring.delivering import CALL, start_courier
+
+    with contextlib.suppress(OvernightError, OSError), closing(open_store(home, readonly=True)) as store:
+        if store.next_up(OPS_QUEUE, now=clock.now(), call=CALL) is not None:
+            start_courier(home)
 
 
 def _chief(home: Home) -> tuple[int, int | None] | None:

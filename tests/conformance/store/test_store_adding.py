@@ -6,6 +6,7 @@ import pytest
 from store_parts import ACTION, NOON, SmallEngine, settlement, task, tasks, told
 
 from overnight.core.errors import NotFoundError
+from overnight.core.lanes import OPS_QUEUE
 from overnight.core.states import TaskState
 from overnight.core.task import Action, ActionKind, Backoff
 from overnight.store.contract import Query, Selector, Store, Verb
@@ -93,6 +94,15 @@ def test_with_unique_equal_tasks_of_one_call_are_one(store: Store) -> None:
     added = store.add([task("a"), task("b"), task("a")], now=NOON, unique=True)
     assert [store.get(task_id).input for task_id in added.ids] == [b"a", b"b"]
     assert added.known == []
+
+
+def test_unique_holds_for_the_runners_own_tasks_among_themselves(store: Store) -> None:
+    """A task of a person that does the same is another one, and an own one is never taken for it."""
+    (own,) = store.add([task("a", queue=OPS_QUEUE)], now=NOON, unique=True).ids
+    assert store.add([task("a", queue=OPS_QUEUE)], now=NOON, unique=True).known == [own]
+    (theirs,) = store.add([task("a")], now=NOON, unique=True).ids
+    assert store.add([task("a")], now=NOON, unique=True).known == [theirs]
+    assert store.add([task("a", queue=OPS_QUEUE)], now=NOON, unique=True).at == [own]
 
 
 def test_without_unique_equal_tasks_are_two(store: Store) -> None:

@@ -93,6 +93,37 @@ class Past:
         looks = ((float(point.at), point.least > 0) for point in points)
         return outages(looks, span=span, gap=2 * max(span, IDLE_EVERY))
 
+    def least(self, gauge: str, *, since: float) -> float | None:
+        """The least of a figure since an instant (POSIX seconds); None when it was never seen.
+
+        Raises:
+            ValueError: There is no such gauge.
+        """
+        if gauge not in NAMES:
+            raise ValueError(f"there is no gauge {gauge!r}; there are {', '.join(NAMES)}")
+        rows = self._database.read(
+            f"SELECT min(coalesce({gauge}_min, {gauge})) FROM samples WHERE at >= ?",  # noqa: S608 - a name of ours
+            (int(since),),
+        )
+        return typed(rows)[0][0]  # type: ignore[no-any-return]  # STRICT says what stands there
+
+    def error_rates(self, *, since: float, enough: int) -> list[float]:
+        """Of each hour since an instant in which so many attempts ended, the share that failed."""
+        rows = self._database.read(
+            "SELECT sum(n * (outcome = 'failed')) * 1.0 / sum(n) FROM tallies WHERE span = 3600 AND at >= ?"
+            " AND outcome IN ('failed', 'completed') GROUP BY at HAVING sum(n) >= ?",
+            (int(since), enough),
+        )
+        return [row[0] for row in typed(rows)]
+
+    def minutes(self, *, since: float) -> int:
+        """Minutes since an instant in which an attempt completed."""
+        rows = self._database.read(
+            "SELECT count(DISTINCT at) FROM tallies WHERE span = 60 AND at >= ? AND outcome = 'completed'",
+            (int(since),),
+        )
+        return int(typed(rows)[0][0])
+
     def totals(self) -> list[Total]:
         """Everything since the history began."""
         return totals_in(self._database)

@@ -58,14 +58,20 @@ class Database:
         return self._is_damaged or file_at(self.path) != self._file
 
     @contextmanager
-    def write(self) -> Iterator[apsw.Connection]:
-        """All or nothing.
+    def write(self, *, durable: bool = False) -> Iterator[apsw.Connection]:
+        """All or nothing. `durable`: it is on the disk afterwards, where else a power cut may take the last of it.
 
         Raises:
             apsw.Error: Nothing was written.
         """
-        with self._watched(), self._connection:
-            yield self._connection
+        try:
+            if durable:
+                self._connection.pragma("synchronous", "FULL")
+            with self._watched(), self._connection:
+                yield self._connection
+        finally:
+            if durable:
+                self._connection.pragma("synchronous", "NORMAL")
 
     def read(self, sql: str, bindings: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
         """All rows.

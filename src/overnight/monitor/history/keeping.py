@@ -10,6 +10,7 @@ import apsw
 
 from overnight.core.gauges import NAMES, RESOLUTIONS, Figures
 from overnight.core.tallies import OTHERS, TALLIES, Ending, Key, Tally, beginning, tallied
+from overnight.monitor.history.alerting import Alerting
 from overnight.monitor.history.database import Database
 from overnight.monitor.history.totals import Total, add_totals, mean_seconds, totals_in
 
@@ -53,6 +54,8 @@ class History:
 
     def __init__(self, path: Path) -> None:
         self._database = Database(path)
+        #: What is known of alerts.
+        self.alerting = Alerting(self._database)
         #: The beginning of the row that is being filled, by span.
         self._filling: dict[int, int] = {}
 
@@ -78,6 +81,22 @@ class History:
     def mean_seconds(self) -> float | None:
         """What an attempt took that came to an end of its own; None before the first."""
         return mean_seconds(self._database)
+
+    def ended(self, *, since: float, until: float) -> dict[str, int]:
+        """How many attempts of people's tasks ended as what between two instants, to the minute."""
+        rows = self._database.read(
+            "SELECT outcome, sum(n) FROM tallies WHERE span = ? AND at >= ? AND at < ? GROUP BY 1",
+            (TALLIES[0].span, int(since), int(until)),
+        )
+        return {str(outcome): int(str(n)) for outcome, n in rows}
+
+    def completed_a_minute(self, *, since: float, until: float) -> list[int]:
+        """How many attempts completed in each minute in which some did."""
+        rows = self._database.read(
+            "SELECT sum(n) FROM tallies WHERE span = ? AND at >= ? AND at < ? AND outcome = 'completed' GROUP BY at",
+            (TALLIES[0].span, int(since), int(until)),
+        )
+        return [int(str(row[0])) for row in rows]
 
     def sample(self, figures: Figures, *, now: float) -> None:
         """Note one look, and roll up what has come to its end with it.

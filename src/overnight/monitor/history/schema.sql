@@ -43,3 +43,35 @@ CREATE TABLE IF NOT EXISTS facts (
     name  TEXT PRIMARY KEY,
     value INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- Where each alert stands, and what is on its way to each target: records of core/alerts.py and
+-- core/alert_messages.py as JSON. Written in one transaction with the messages that come of it and with the last
+-- event that was looked at ("alerts_seq"), before anything is sent.
+CREATE TABLE IF NOT EXISTS alerts (
+    name   TEXT PRIMARY KEY,
+    record TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS outgoing (
+    target TEXT PRIMARY KEY,
+    record TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Messages. `task`: the task that delivers it; none until it is in the queue.
+CREATE TABLE IF NOT EXISTS messages (
+    key     TEXT PRIMARY KEY,
+    at      REAL NOT NULL,
+    target  TEXT NOT NULL,
+    content TEXT NOT NULL,
+    task    INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS messages_at ON messages (at);
+
+-- A person wants to hear nothing of an alert until then.
+CREATE TABLE IF NOT EXISTS silences (
+    alert  TEXT PRIMARY KEY,
+    until  REAL NOT NULL,
+    reason TEXT NOT NULL,
+    by     TEXT NOT NULL
+) STRICT, WITHOUT ROWID;

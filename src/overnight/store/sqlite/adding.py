@@ -17,6 +17,7 @@ import msgspec
 from overnight.core import events
 from overnight.core.claims import Role
 from overnight.core.errors import NotFoundError
+from overnight.core.lanes import is_own
 from overnight.core.states import TaskState
 from overnight.core.task import Action, ActionKind, NewTask, task_identity
 from overnight.store.contract import Added, Known
@@ -103,7 +104,8 @@ def _only_new(database: Database, plans: list[Plan], batch: int | None) -> _Sort
     single: dict[tuple[bytes, bytes], int] = {}
     places = [single.setdefault((plan.facts.identity, plan.task.input), place) for place, plan in enumerate(plans)]
     first = list(single.values())
-    found = {first[row[0]]: row[1] for row in _find(database, [plans[place] for place in first], batch)}
+    own = next((plan.task.queue for plan in plans if is_own(plan.task.queue)), None)  # else those are passed over
+    found = {first[row[0]]: row[1] for row in _find(database, [plans[place] for place in first], batch, own)}
     position = {place: number for number, place in enumerate(place for place in first if place not in found)}
     at = [found[place] if place in found else -position[place] for place in places]
     return _SortedOut([_among(plans[place], at) for place in position], list(found.values()), at)

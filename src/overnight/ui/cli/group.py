@@ -62,6 +62,7 @@ COMMANDS: dict[str, Entry] = {
     "checkpoint": Entry("overnight.ui.cli.commands.checkpoint:checkpoint", "Copy the store, and go back to a copy."),
     "resume": Entry("overnight.ui.cli.commands.resume:resume", "Go on, from here or from a checkpoint."),
     "metrics": Entry("overnight.ui.cli.commands.metrics:metrics", "Measure, and compare two times with each other."),
+    "alerts": Entry("overnight.ui.cli.commands.alerts:alerts", "Be told of what happens, and look whether that works."),
     "doctor": Entry("overnight.ui.cli.commands.doctor:doctor", "Examine everything, and say what mends it."),
     "verify": Entry("overnight.ui.cli.commands.verify:verify", "Prove that the books balance."),
     "chaos": Entry("overnight.ui.cli.commands.chaos:chaos", "Strike this program with faults, and judge it."),
