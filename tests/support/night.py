@@ -17,9 +17,10 @@ from overnight.core.task import Action, ActionKind, NewTask
 from overnight.engine.conditions import Limits
 from overnight.engine.goal import Goal, QueueEmpty
 from overnight.engine.journal import Journal
-from overnight.engine.loop import Engine, Result
+from overnight.engine.loop import Engine
 from overnight.engine.observers import Observers
 from overnight.engine.ports import Observer, Rescue, give_up
+from overnight.engine.result import Result
 from overnight.executors.contract import Spec
 from overnight.host.waiter import Source
 from overnight.store.sqlite import SqliteStore

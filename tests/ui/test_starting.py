@@ -9,7 +9,7 @@ import pytest
 
 from overnight import wiring
 from overnight.core.stopping import StoppedBy
-from overnight.engine.loop import Result
+from overnight.engine.result import Result
 from overnight.store.contract import Counts
 from overnight.ui.cli import foreground
 

@@ -10,9 +10,7 @@ the marks: it may be killed between any two lines.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
-
-import msgspec
+from collections.abc import Mapping, Sequence
 
 from overnight.core.error_rules import Rule
 from overnight.core.errors import DiskFullError, OvernightError, StoreBusyError, StoreDamagedError
@@ -35,7 +33,9 @@ from overnight.engine.popped import IsAlive
 from overnight.engine.ports import Bell, Machine, Observer, Rescue, Room, StopSource, give_up
 from overnight.engine.quotas import Quotas
 from overnight.engine.recovery import as_revival, as_settlement, recover
+from overnight.engine.result import Result
 from overnight.engine.retention import Retention
+from overnight.engine.room_needed import RoomNeeded
 from overnight.engine.scheduling import Scheduling, Surroundings
 from overnight.engine.wishes import Wishes
 from overnight.executors.contract import Executor
@@ -53,42 +53,6 @@ ENOUGH = 64
 GAP = 0.005
 
 Settled = Sequence[tuple[Running | None, Settlement]]
-
-
-class Result(msgspec.Struct, frozen=True):
-    """How a run of the engine ended. `exit_code` None: as the tasks' outcomes say."""
-
-    stopped_by: StoppedBy
-    exit_code: int | None
-    counts: Counts
-
-    @property
-    def elsewhere(self) -> int:
-        """How much programs outside the engine have popped; that is theirs to end."""
-        return self.counts.popped
-
-    @property
-    def left(self) -> int:
-        """What is not finished and nobody works on."""
-        return self.counts.unfinished - self.elsewhere
-
-
-class _RoomNeeded:
-    """A block that is tried again when there is room on the disk. Some ten a turn: no generator."""
-
-    __slots__ = ("_run_out",)
-
-    def __init__(self, run_out: Callable[[], None]) -> None:
-        self._run_out = run_out
-
-    def __enter__(self) -> None:
-        """Nothing."""
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
-        if isinstance(error, DiskFullError):
-            self._run_out()
-            return True
-        return False
 
 
 class Engine:
@@ -170,7 +134,7 @@ class Engine:
         self._retention = Retention(store, executor, clock, keep=limits.keep_finished)
         self._jumps = Jumps(clock, store, self._agenda, self._retention, self._journaling)
         self._news = News(store, self._orders, self._agenda, self._journaling, clock, is_alive)
-        self._room_needed = _RoomNeeded(self._run_out_of_room)
+        self._room_needed = RoomNeeded(self._run_out_of_room)
         self._producer_waits = False
         self._next_tick = 0.0
         self.fence = 0

@@ -23,9 +23,10 @@ from overnight.engine.goal import Goal
 from overnight.engine.heartbeat import HeartbeatLog
 from overnight.engine.info import InfoFile
 from overnight.engine.journal import Journal
-from overnight.engine.loop import Engine, Result
+from overnight.engine.loop import Engine
 from overnight.engine.observers import Observers
 from overnight.engine.ports import Observer
+from overnight.engine.result import Result
 from overnight.engine.stops import Stops
 from overnight.engine.wakefulness import Wakefulness
 from overnight.engine.watched import Mission

@@ -15,8 +15,8 @@ from overnight.core.settings import resolve
 from overnight.core.stopping import StoppedBy
 from overnight.core.supervision import Note, Refused
 from overnight.engine.goal import Goal, Never, QueueEmpty
-from overnight.engine.loop import Result
 from overnight.engine.pulse import Pulses
+from overnight.engine.result import Result
 from overnight.engine.voice import open_log
 from overnight.engine.watched import Mission
 from overnight.host.channel import Channel

@@ -14,9 +14,9 @@ from overnight.core.lanes import EVERY_QUEUE, is_paused, switch_words
 from overnight.core.settings import Settings
 from overnight.core.stopping import StoppedBy, Stopping
 from overnight.engine.goal import Endless, Goal, QueueEmpty, TheseAtRest
-from overnight.engine.loop import Result
 from overnight.engine.observers import Observers
 from overnight.engine.ports import Observer
+from overnight.engine.result import Result
 from overnight.host.beside import Beside
 from overnight.host.home import Home
 from overnight.host.signals import SignalWatch
