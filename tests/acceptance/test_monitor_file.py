@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from collecting import collecting
 from small_machine import ROOM
 from terminal import PROGRAM
 
@@ -152,6 +153,21 @@ def test_who_wants_none_gets_none(terminal: Terminal) -> None:
     )
     quiet.run("run", "--", "true", ":::", "a")
     assert not (terminal.cwd / ".overnight" / "monitor.json").exists()
+
+
+def test_a_night_is_a_trace_of_each_task_at_the_collector(terminal: Terminal, until: Until) -> None:
+    with collecting() as collector:
+        variables = ROOM | {"OVERNIGHT_MONITOR": "true", "OVERNIGHT_TRACES": collector.address}
+        told = Terminal(terminal.cwd, PROGRAM, variables)
+        told.run("start")
+        told.run("add", "--retries=0", "--", "test", "{}", "!=", "b", ":::", *"abc")
+        until(lambda: len({span.span_id for span in collector.spans}) == 6)
+        told.run("stop")
+        spans = {span.span_id: span for span in collector.spans}.values()
+    roots = [span for span in spans if not span.parent_span_id]
+    assert sorted(span.name for span in spans) == ["attempt"] * 3 + ["task"] * 3
+    assert sorted(span.status.code for span in roots) == [1, 1, 2]
+    assert len({span.trace_id for span in spans}) == 3
 
 
 def test_its_last_word_can_be_had_when_nobody_holds_the_home(terminal: Terminal) -> None:

@@ -17,6 +17,7 @@ from overnight.core.checkpoints import DEFAULT_INTERVAL, DEFAULT_TASKS, Keeping
 from overnight.core.errors import UsageError
 from overnight.core.gates import Thresholds
 from overnight.core.limit_settings import LIMIT_SETTINGS
+from overnight.core.monitor_settings import MONITOR_SETTINGS
 from overnight.core.setting import Origin, Placed, Setting, Source
 from overnight.core.storm_settings import STORM_SETTINGS
 from overnight.core.task import (
@@ -322,14 +323,7 @@ SETTINGS = (
         environment="OVERNIGHT_INHIBIT_SLEEP",
         key="power.inhibit_sleep",
     ),
-    Setting(
-        name="monitor",
-        kind=kinds.SWITCH,
-        default=True,
-        help="Keep monitor.json, metrics.prom and the history, by a process beside the work.",
-        environment="OVERNIGHT_MONITOR",
-        key="monitor.enabled",
-    ),
+    *MONITOR_SETTINGS,
 )
 
 
@@ -390,6 +384,11 @@ class Settings(msgspec.Struct, frozen=True):
     on_give_up: tuple[str, ...]
     inhibit_sleep: bool
     monitor: bool
+    #: Empty: nobody is told.
+    traces: str
+    #: "off", "journald" or "syslog".
+    system_log: str
+    system_log_level: str
     #: Name of a setting to where its value was said, the strongest first.
     sources: dict[str, tuple[Source, ...]]
 

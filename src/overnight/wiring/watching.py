@@ -169,6 +169,7 @@ def _watch(home: Home, parent: _Parent, log: Log) -> bool | None:
     from overnight.host.resources import Machine
     from overnight.monitor.sidecar import Sidecar
     from overnight.monitor.snapshot import take
+    from overnight.wiring.listening import tellings
 
     say_something()
     try:
@@ -184,6 +185,7 @@ def _watch(home: Home, parent: _Parent, log: Log) -> bool | None:
             gauges=MachineGauges(Machine(home.path), clock),
             clock=clock,
             told=log.tell,
+            tellings=tellings(home, store, log.tell),
         )
         heard, over = clock.monotonic(), False
         while not over and file_at(home.store) == file:
