@@ -20,6 +20,7 @@ import depth
 import functions
 import importing
 import latency
+import memory
 import monitoring
 import slow_disk
 import supervising
@@ -41,6 +42,7 @@ PARTS = {
     "workflows": workflows.measure,
     "damage": damage.measure,
     "monitoring": monitoring.measure,
+    "memory": memory.measure,
 }
 
 

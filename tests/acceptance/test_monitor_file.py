@@ -90,6 +90,9 @@ def test_a_run_does_not_wait_for_a_frozen_one(terminal: Terminal, until: Until) 
     assert run.wait(PATIENCE) == 0
     assert says(terminal, status="completed", files_processed=1)
     assert not alive(who)
+    home = Home(terminal.cwd / ".overnight")
+    assert Beside(watching.command(home), SystemClock()).once(PATIENCE)
+    assert home.log.read_text().count(f"the one before (process {who.pid}) has ended without a word") == 1
 
 
 def test_it_ends_with_its_parent_and_not_by_a_signal_that_is_meant_for_others(terminal: Terminal, until: Until) -> None:

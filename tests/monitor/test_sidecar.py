@@ -430,3 +430,33 @@ def test_somebody_who_does_not_listen_is_told_of_once_and_hears_everything_later
 
 def test_every_figure_of_the_picture_has_a_column() -> None:
     assert {"waiting", "pending", "running", "completed", "failed", "held", "slots", "active", "rate"} <= set(NAMES)
+
+
+class Stuck(Deaf):
+    """Takes what it is told and never answers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.over = threading.Event()
+
+    def deliver(self, told: Sequence[bytes]) -> None:
+        self.over.wait(60)
+        super().deliver(told)
+
+
+def test_somebody_who_hangs_holds_nothing_up(
+    tmp_path: Path, store: Store, watched: Store, clock: HandClock, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("overnight.monitor.sidecar._ARRIVAL", 0.01)
+    stuck = Stuck()
+    sidecar = made(tmp_path, watched, clock, told, Telling(tmp_path / "events.jsonl", stuck))
+    sidecar.round()
+    add(store, 3)
+    work(store, tmp_path)
+    clock.at += BUSY
+    sidecar.round()
+    assert MonitoringStatus.read(tmp_path).files_processed == 3
+    assert sidecar.finish()
+    assert told == []
+    stuck.over.set()
+    arrived()

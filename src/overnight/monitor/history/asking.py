@@ -70,7 +70,7 @@ class Past:
             period: What is asked about.
             now: POSIX seconds: what is kept how finely depends on its age.
         """
-        found = (self._means(period, span) for span in mean_spans(now - period.since))
+        found = (self._means(period, span) for span in mean_spans(period.until - period.since, now - period.since))
         return next((figures for figures in found if figures), {})
 
     def _means(self, period: Period, span: int) -> dict[str, Figure]:
