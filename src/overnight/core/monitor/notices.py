@@ -21,7 +21,7 @@ class Level(IntEnum):
 
 #: By the names in the settings.
 LEVELS = {level.name.lower(): level for level in Level}
-_BY_EVENT = {
+_BY_EVENT: Mapping[str, Level] = {
     EventName.FILE_FAILED: Level.ERROR,
     EventName.STEP_FAILED: Level.ERROR,
     EventName.CHECKPOINT_FAILED: Level.ERROR,
@@ -76,8 +76,7 @@ def notice(event: Mapping[str, Any], *, home: str) -> Notice:
 
 def level_of(name: str) -> Level:
     """How important an event is; what is not named here is worth a notice."""
-    known: Mapping[str, Level] = {event.value: level for event, level in _BY_EVENT.items()}
-    return known.get(name, Level.NOTICE)
+    return _BY_EVENT.get(name, Level.NOTICE)
 
 
 def _words(event: Mapping[str, Any]) -> str:
