@@ -21,6 +21,7 @@ import depth
 import functions
 import importing
 import latency
+import memory
 import monitoring
 import slow_disk
 import supervising
@@ -43,6 +44,7 @@ PARTS = {
     "damage": damage.measure,
     "checkpointing": checkpointing.measure,
     "monitoring": monitoring.measure,
+    "memory": memory.measure,
 }
 
 

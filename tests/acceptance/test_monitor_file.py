@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from collecting import collecting
 from small_machine import ROOM
 from terminal import PROGRAM
 
@@ -89,6 +90,9 @@ def test_a_run_does_not_wait_for_a_frozen_one(terminal: Terminal, until: Until) 
     assert run.wait(PATIENCE) == 0
     assert says(terminal, status="completed", files_processed=1)
     assert not alive(who)
+    home = Home(terminal.cwd / ".overnight")
+    assert Beside(watching.command(home), SystemClock()).once(PATIENCE)
+    assert home.log.read_text().count(f"the one before (process {who.pid}) has ended without a word") == 1
 
 
 def test_it_ends_with_its_parent_and_not_by_a_signal_that_is_meant_for_others(terminal: Terminal, until: Until) -> None:
@@ -152,6 +156,21 @@ def test_who_wants_none_gets_none(terminal: Terminal) -> None:
     )
     quiet.run("run", "--", "true", ":::", "a")
     assert not (terminal.cwd / ".overnight" / "monitor.json").exists()
+
+
+def test_a_night_is_a_trace_of_each_task_at_the_collector(terminal: Terminal, until: Until) -> None:
+    with collecting() as collector:
+        variables = ROOM | {"OVERNIGHT_MONITOR": "true", "OVERNIGHT_TRACES": collector.address}
+        told = Terminal(terminal.cwd, PROGRAM, variables)
+        told.run("start")
+        told.run("add", "--retries=0", "--", "test", "{}", "!=", "b", ":::", *"abc")
+        until(lambda: len({span.span_id for span in collector.spans}) == 6)
+        told.run("stop")
+        spans = {span.span_id: span for span in collector.spans}.values()
+    roots = [span for span in spans if not span.parent_span_id]
+    assert sorted(span.name for span in spans) == ["attempt"] * 3 + ["task"] * 3
+    assert sorted(span.status.code for span in roots) == [1, 1, 2]
+    assert len({span.trace_id for span in spans}) == 3
 
 
 def test_its_last_word_can_be_had_when_nobody_holds_the_home(terminal: Terminal) -> None:

@@ -41,4 +41,8 @@ def test_each_is_named_once() -> None:
     ("days", "spans"), [(0.5, [60, 10, 1]), (2, [60, 10]), (10, [60]), (50, [3600]), (9000, [3600])]
 )
 def test_means_are_of_minutes_as_long_as_there_are(days: float, spans: list[int]) -> None:
-    assert mean_spans(days * 86400) == spans
+    assert mean_spans(3600, days * 86400) == spans
+
+
+def test_of_a_long_time_hours_do() -> None:
+    assert mean_spans(10 * 86400, 10 * 86400) == [3600, 60]

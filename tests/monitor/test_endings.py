@@ -5,14 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import cast
 
-import msgspec
+from telling_parts import AT, ended, journal
 
 from overnight.monitor import endings
 from overnight.monitor.endings import Endings
 from overnight.monitor.tail import JournalTail
 from overnight.store.contract import Store
-
-AT = "2026-01-01T00:00:00.000Z"
 
 
 class Places:
@@ -20,17 +18,6 @@ class Places:
 
     def places(self, ids: set[int]) -> dict[int, tuple[str, str]]:
         return {task_id: ("night", "scan") for task_id in ids if task_id < 100}
-
-
-def journal(path: Path, *events: dict[str, object]) -> None:
-    with path.open("ab") as file:
-        for event in events:
-            file.write(msgspec.json.encode(event) + b"\n")
-
-
-def ended(seq: int, **changes: object) -> dict[str, object]:
-    plain = {"seq": seq, "event": "file_completed", "at": AT, "id": 1, "attempt": 1, "outcome": "completed"}
-    return plain | {"state": "completed", "started_at": AT, "seconds": 2.5} | changes
 
 
 def follower(path: Path, after: int = 0) -> Endings:

@@ -278,3 +278,15 @@ def test_figures_of_a_run_that_was_over_soon_are_told_too(history: History, path
     with closing(Past(path)) as past:
         assert past.figures(Period(NOON - 86400 / 2, NOON + 5), now=NOON + 5)["cpu"].mean == 0.5
         assert past.figures(Period(NOON - 60, NOON), now=NOON) == {}
+
+
+def test_one_that_an_older_version_has_written_is_read_without_the_newest_figures(history: History, path: Path) -> None:
+    history.sample({"cpu": 0.5, "rate": 1.0}, now=NOON)
+    history.close()
+    with closing(apsw.Connection(str(path))) as connection:
+        for column in ("rate", "rate_min", "rate_max"):
+            connection.execute(f"ALTER TABLE samples DROP COLUMN {column}")
+    with closing(Past(path)) as past:
+        assert past.figures(Period(NOON, NOON + 9), now=NOON + 9).keys() == {"cpu"}
+        assert past.series("rate", since=NOON, until=NOON + 9, now=NOON + 9) == []
+        assert len(past.series("cpu", since=NOON, until=NOON + 9, now=NOON + 9)) == 1

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
@@ -26,6 +28,7 @@ from overnight.monitor.history.asking import Past
 from overnight.monitor.sidecar import AGAIN_AFTER, BUSY, EXPOSE_EVERY, FORGET_EVERY, Gauges, Sidecar
 from overnight.monitor.snapshot import take
 from overnight.monitor.status_file import MonitoringStatus
+from overnight.monitor.telling import Telling
 from overnight.store.contract import Claim, Selector, Store, Verb
 from overnight.store.sqlite import SqliteStore
 
@@ -84,7 +87,7 @@ def watched(store: Store, tmp_path: Path) -> Iterator[Store]:
     opened.close()
 
 
-def made(home: Path, watched: Store, clock: HandClock, told: list[str]) -> Sidecar:
+def made(home: Path, watched: Store, clock: HandClock, told: list[str], *tellings: Telling) -> Sidecar:
     return Sidecar(
         home,
         watched,
@@ -92,6 +95,7 @@ def made(home: Path, watched: Store, clock: HandClock, told: list[str]) -> Sidec
         gauges=StillMachine(),
         clock=clock,
         told=told.append,
+        tellings=tellings,
     )
 
 
@@ -359,5 +363,100 @@ def test_what_is_held_is_not_completed(sidecar: Sidecar, store: Store, tmp_path:
     assert MonitoringStatus.read(tmp_path).status == "stopped"
 
 
+class Deaf:
+    """Listens only when it likes to."""
+
+    name = "what goes to nobody"
+    position = "nobody_seq"
+
+    def __init__(self) -> None:
+        self.listens = False
+        self.heard: list[bytes] = []
+
+    def prepare(self, lines: Sequence[bytes]) -> Sequence[bytes]:
+        return lines
+
+    def deliver(self, told: Sequence[bytes]) -> None:
+        if not self.listens:
+            raise OSError("deaf")
+        self.heard += told
+
+
+def arrived() -> None:
+    """Wait for what is on its way."""
+    for thread in threading.enumerate():
+        if thread.daemon and thread is not threading.current_thread():
+            thread.join(20)
+
+
+def test_the_last_of_what_happened_is_told_before_the_end(
+    tmp_path: Path, store: Store, watched: Store, clock: HandClock
+) -> None:
+    deaf = Deaf()
+    deaf.listens = True
+    sidecar = made(tmp_path, watched, clock, [], Telling(tmp_path / "events.jsonl", deaf))
+    sidecar.round()
+    arrived()
+    add(store, 2)
+    work(store, tmp_path)
+    sidecar.finish()
+    assert len(deaf.heard) == len((tmp_path / "events.jsonl").read_bytes().splitlines())
+
+
+def test_somebody_who_does_not_listen_is_told_of_once_and_hears_everything_later(
+    tmp_path: Path, store: Store, watched: Store, clock: HandClock, told: list[str]
+) -> None:
+    deaf = Deaf()
+    sidecar = made(tmp_path, watched, clock, told, Telling(tmp_path / "events.jsonl", deaf))
+    sidecar.round()
+    add(store, 3)
+    work(store, tmp_path)
+    for _ in range(6):
+        clock.at += AGAIN_AFTER
+        sidecar.round()
+        arrived()
+    assert told == ["what goes to nobody: deaf; the work goes on"]
+    assert MonitoringStatus.read(tmp_path).files_processed == 3
+    deaf.listens = True
+    for _ in range(3):
+        clock.at += AGAIN_AFTER
+        sidecar.round()
+        arrived()
+    assert told[1:] == ["what goes to nobody is written again"]
+    sidecar.finish()
+    assert [json.loads(line)["seq"] for line in deaf.heard] == list(range(1, 1 + len(deaf.heard)))
+    assert len(deaf.heard) == len((tmp_path / "events.jsonl").read_bytes().splitlines())
+
+
 def test_every_figure_of_the_picture_has_a_column() -> None:
     assert {"waiting", "pending", "running", "completed", "failed", "held", "slots", "active", "rate"} <= set(NAMES)
+
+
+class Stuck(Deaf):
+    """Takes what it is told and never answers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.over = threading.Event()
+
+    def deliver(self, told: Sequence[bytes]) -> None:
+        self.over.wait(60)
+        super().deliver(told)
+
+
+def test_somebody_who_hangs_holds_nothing_up(
+    tmp_path: Path, store: Store, watched: Store, clock: HandClock, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("overnight.monitor.sidecar._ARRIVAL", 0.01)
+    stuck = Stuck()
+    sidecar = made(tmp_path, watched, clock, told, Telling(tmp_path / "events.jsonl", stuck))
+    sidecar.round()
+    add(store, 3)
+    work(store, tmp_path)
+    clock.at += BUSY
+    sidecar.round()
+    assert MonitoringStatus.read(tmp_path).files_processed == 3
+    assert sidecar.finish()
+    assert told == []
+    stuck.over.set()
+    arrived()

@@ -91,6 +91,15 @@ def test_two_periods_beside_each_other(overnight: Call) -> None:
 
 
 @pytest.mark.usefixtures("past")
+@pytest.mark.parametrize("span", ["1h", "3d"])
+def test_nothing_is_in_both_periods(overnight: Call, span: str) -> None:
+    """The change lies within a minute, and within an hour."""
+    [step, *_] = shapes(overnight, "compare", "--at", "2027-01-15T09:00:59Z", "--span", span)
+    counts = [step[side]["attempts"] if step[side] else 0 for side in ("before", "after")]
+    assert sum(counts) == 200
+
+
+@pytest.mark.usefixtures("past")
 def test_figures_and_when_there_was_no_network(overnight: Call) -> None:
     *figures, outage = shapes(overnight, "figures", "--since", "2h")
     cpu = next(one for one in figures if one["figure"] == "cpu")

@@ -59,8 +59,8 @@ RESOLUTIONS = (Resolution(1, _DAY), Resolution(10, 3 * _DAY), Resolution(60, 40 
 
 #: Seconds between two looks while nothing runs.
 IDLE_EVERY = 60.0
-#: The span of which means are made, as long as it is kept.
-_MEANS = 60
+#: The span of which means are made, as long as it is kept; of a time that is so long, an hour does.
+_MEANS, _LONG = 60, 7 * _DAY
 #: Points that a chart is drawn with at most.
 MOST_POINTS = 2000
 
@@ -71,11 +71,11 @@ def span_for(seconds: float, age: float) -> int:
     return next((one.span for one in kept if seconds / one.span <= MOST_POINTS), kept[-1].span)
 
 
-def mean_spans(age: float) -> list[int]:
-    """The spans in which a mean is read of a time that began `age` seconds back: the best one, and what else there is.
+def mean_spans(seconds: float, age: float) -> list[int]:
+    """The spans in which a mean is read, the best one first: of so many seconds that began `age` seconds back.
 
     Looks are as many a minute as there was to do, so minutes come first: each weighs the same. What has not lasted
     for a minute is in the finer ones alone.
     """
     kept = [one.span for one in RESOLUTIONS if one.kept >= age] or [RESOLUTIONS[-1].span]
-    return sorted((span for span in kept if span <= _MEANS), reverse=True) or kept[:1]
+    return sorted((span for span in kept if span <= _MEANS or seconds >= _LONG), reverse=True) or kept[:1]

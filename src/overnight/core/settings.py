@@ -17,6 +17,7 @@ from overnight.core.checkpoints import DEFAULT_INTERVAL, DEFAULT_TASKS, Keeping
 from overnight.core.errors import UsageError
 from overnight.core.gates import Thresholds
 from overnight.core.limit_settings import LIMIT_SETTINGS
+from overnight.core.monitor_settings import MONITOR_SETTINGS
 from overnight.core.setting import Origin, Placed, Setting, Source
 from overnight.core.storm_settings import STORM_SETTINGS
 from overnight.core.task import (
@@ -322,32 +323,7 @@ SETTINGS = (
         environment="OVERNIGHT_INHIBIT_SLEEP",
         key="power.inhibit_sleep",
     ),
-    Setting(
-        name="monitor",
-        kind=kinds.SWITCH,
-        default=True,
-        help="Keep monitor.json, metrics.prom and the history, by a process beside the work.",
-        environment="OVERNIGHT_MONITOR",
-        key="monitor.enabled",
-    ),
-    Setting(
-        name="ping",
-        kind=kinds.WORD,
-        default="",
-        default_words="none",
-        help="An address that is asked for while an engine works; whoever is there raises the alarm when that ends.",
-        environment="OVERNIGHT_PING",
-        key="monitor.ping",
-    ),
-    Setting(
-        name="ping_every",
-        kind=kinds.DURATION,
-        default=60.0,
-        help="How often.",
-        environment="OVERNIGHT_PING_EVERY",
-        key="monitor.ping_every",
-        minimum=1.0,
-    ),
+    *MONITOR_SETTINGS,
 )
 
 
@@ -411,6 +387,11 @@ class Settings(msgspec.Struct, frozen=True):
     #: Empty: none.
     ping: str
     ping_every: float
+    #: Empty: nobody is told.
+    traces: str
+    #: "off", "journald" or "syslog".
+    system_log: str
+    system_log_level: str
     #: Name of a setting to where its value was said, the strongest first.
     sources: dict[str, tuple[Source, ...]]
 

@@ -12,7 +12,7 @@ from overnight.core.gauges import Resolution
 BUCKETS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0)
 #: Spans in which they are kept, and for how long; a period longer than the second number is read in the longer one.
 TALLIES = (Resolution(60, 40 * 86400.0), Resolution(3600, 800 * 86400.0))
-_LONG = 7 * 86400.0
+_LONG = 2 * 86400.0
 #: Fingerprints that are told apart within one span of time; what follows is one.
 MOST_FINGERPRINTS = 200
 #: The fingerprint of all that are too many to be told apart.

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -24,6 +25,7 @@ from overnight.monitor.pinging import Pinger
 from overnight.monitor.snapshot import EngineState, Snapshot
 from overnight.monitor.status_file import describe, write
 from overnight.monitor.tail import JournalTail
+from overnight.monitor.telling import Telling
 from overnight.store.contract import Store
 
 #: Seconds between two samples: while something runs, and while nothing does.
@@ -35,6 +37,8 @@ SHARE = 0.05
 FORGET_EVERY = 600.0
 #: Seconds between two looks at alerts: while something goes on, and while nothing does.
 JUDGE_BUSY, JUDGE_IDLE = 1.0, 5.0
+#: Seconds in which others have to take the last of what they are told; the next one tells it again.
+_ARRIVAL = 0.4
 #: Seconds by which the wall clock may stray meanwhile.
 _JUMP = 60.0
 #: Seconds between two texts for Prometheus.
@@ -116,6 +120,7 @@ class Sidecar:
         told: What people should know, for the log.
         judge: Who judges alerts; None for nobody.
         pinger: Who gives signs of life, and how often (seconds); None for nobody.
+        tellings: Others who are told what happens.
     """
 
     def __init__(
@@ -129,6 +134,7 @@ class Sidecar:
         told: Callable[[str], None],
         judge: Judge | None = None,
         pinger: tuple[Pinger, float] | None = None,
+        tellings: Sequence[Telling] = (),
     ) -> None:
         self._home = home
         self._store = store
@@ -145,6 +151,8 @@ class Sidecar:
         self._has_changed = True
         #: Seconds until the next portion of the journal; whether the last one was all that there was.
         self._read_again, self._is_up_to_date = READ_EVERY, True
+        #: Seconds to wait for what others are being told.
+        self._arrival = 0.0
         self._wall, self._steady = clock.now(), clock.monotonic()
         self._sure_since = self._steady
         self._change = Duty("queue.db", self._look_for_change, clock, told)
@@ -161,6 +169,7 @@ class Sidecar:
         self._ping = Duty("ping", self._give_a_sign, clock, told)
         self._is_exposed = False
         self._expose = Duty("metrics.prom", self._write_metrics, clock, told)
+        self._tellings = [(Duty(one.name, partial(self._tell, one), clock, told), one) for one in tellings]
         self._forget = Duty("history.db (what is old)", self._let_go, clock, told)
         self._expose.put_off()  # its library takes a while to come
         self._forget.put_off()
@@ -171,6 +180,8 @@ class Sidecar:
         self._change.do(0.0)
         self._status.do(pace, now=self._has_changed)
         self._sample.do(pace)
+        for duty, telling in self._tellings:  # before what counts on: a new one begins where the history stands
+            duty.do(0.0 if telling.has_more and not self._is_busy else READ_EVERY)
         self._tally.do(self._read_again)
         if self._judge is not None:
             hurries = self._is_judged_at_once or self._is_busy or self._has_changed
@@ -196,6 +207,9 @@ class Sidecar:
             self._expose.hurry()
             self._expose.do(IDLE)
         written = self._status.do(IDLE)
+        self._arrival = _ARRIVAL
+        for duty, _ in self._tellings * 2:  # what is on its way, and what is left
+            duty.do(0.0)
         if self._history is not None:
             self._history.close()
         return written
@@ -242,6 +256,9 @@ class Sidecar:
         self._is_up_to_date = not news.more
         took = self._clock.monotonic() - began
         self._read_again = max(READ_EVERY, took / SHARE) if self._is_busy or not news.more else 0.0
+
+    def _tell(self, telling: Telling) -> None:
+        telling.go_on(self._kept(), wait=self._arrival)
 
     def _note_mean(self, history: History) -> None:
         """For ``monitor.json``, which so needs nothing of a history that may be damaged."""

@@ -183,6 +183,7 @@ def _watch(home: Home, parent: _Parent, log: Log) -> bool | None:
     from overnight.monitor.sidecar import Sidecar
     from overnight.monitor.snapshot import take
     from overnight.wiring.alerting import judge_of, pinger_of
+    from overnight.wiring.listening import tellings
 
     say_something()
     try:
@@ -200,6 +201,7 @@ def _watch(home: Home, parent: _Parent, log: Log) -> bool | None:
             told=log.tell,
             judge=judge_of(home, store, log.tell),
             pinger=pinger_of(home, log.tell),
+            tellings=tellings(home, store, log.tell),
         )
         heard, over = clock.monotonic(), False
         while not over and file_at(home.store) == file:

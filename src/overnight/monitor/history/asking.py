@@ -10,7 +10,7 @@ from overnight.core.monitor.comparison import Period
 from overnight.core.monitor.outages import Outage, outages
 from overnight.core.monitor.sums import Sum
 from overnight.core.tallies import beginning, tally_span
-from overnight.monitor.history.database import Database, typed
+from overnight.monitor.history.database import Database, columns, typed
 from overnight.monitor.history.totals import Total, totals_in
 
 
@@ -40,6 +40,13 @@ class Past:
 
     def __init__(self, path: Path) -> None:
         self._database = Database(path, readonly=True)
+        #: One that an older version has written last does not know the newest figures.
+        try:
+            known = columns(self._database.read)
+        except BaseException:
+            self._database.close()
+            raise
+        self._names = [name for name in NAMES if name in known]
 
     def series(self, gauge: str, *, since: float, until: float, now: float) -> list[Point]:
         """A figure over time, at most some 2,000 points, as finely as it is kept.
@@ -55,6 +62,8 @@ class Past:
         """
         if gauge not in NAMES:
             raise ValueError(f"there is no gauge {gauge!r}; there are {', '.join(NAMES)}")
+        if gauge not in self._names:
+            return []
         span = span_for(until - since, now - since)
         rows = self._database.read(
             f"SELECT at, {gauge}, coalesce({gauge}_min, {gauge}), coalesce({gauge}_max, {gauge}) FROM samples"  # noqa: S608
@@ -70,12 +79,12 @@ class Past:
             period: What is asked about.
             now: POSIX seconds: what is kept how finely depends on its age.
         """
-        found = (self._means(period, span) for span in mean_spans(now - period.since))
+        found = (self._means(period, span) for span in mean_spans(period.until - period.since, now - period.since))
         return next((figures for figures in found if figures), {})
 
     def _means(self, period: Period, span: int) -> dict[str, Figure]:
         columns = ", ".join(
-            f"avg({name}), min(coalesce({name}_min, {name})), max(coalesce({name}_max, {name}))" for name in NAMES
+            f"avg({name}), min(coalesce({name}_min, {name})), max(coalesce({name}_max, {name}))" for name in self._names
         )
         [row] = typed(
             self._database.read(
@@ -83,7 +92,7 @@ class Past:
                 (span, beginning(period.since, span), period.until),
             )
         )
-        found = {name: Figure(*row[3 * n : 3 * n + 3]) for n, name in enumerate(NAMES)}
+        found = {name: Figure(*row[3 * n : 3 * n + 3]) for n, name in enumerate(self._names)}
         return {name: figure for name, figure in found.items() if figure.mean is not None}
 
     def network_outages(self, period: Period, *, now: float) -> list[Outage]:

@@ -6,7 +6,7 @@ for people to look at.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -119,13 +119,18 @@ def _prepare(connection: apsw.Connection) -> None:
     connection.execute(_PRAGMAS)
     with connection:
         connection.execute((files(__package__) / "schema.sql").read_text("utf-8"))
-        known = {row[1] for row in connection.execute("PRAGMA table_info(samples)")}
+        known = columns(connection.execute)
         for name in NAMES:
             for column in (name, f"{name}_min", f"{name}_max"):
                 if column not in known:
                     connection.execute(f"ALTER TABLE samples ADD COLUMN {column} REAL")
         connection.pragma("application_id", APPLICATION)
         connection.pragma("user_version", VERSION)
+
+
+def columns(read: Callable[[str], Iterable[Any]]) -> set[str]:
+    """The columns of the samples. `read`: gives all rows of a statement."""
+    return {row[1] for row in read("PRAGMA table_info(samples)")}
 
 
 def _set_aside(path: Path) -> None:

@@ -41,6 +41,8 @@ ON CONFLICT DO UPDATE SET n = n + excluded.n, seconds = seconds + excluded.secon
     longest = max(longest, excluded.longest)
 """
 
+_POSITION = "INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)"
+
 
 class History:
     """Keeps ``history.db``. One writer at a time.
@@ -71,8 +73,17 @@ class History:
     @property
     def journal_seq(self) -> int:
         """The last event that the tallies know of; 0 for none."""
-        found = self._database.read("SELECT value FROM facts WHERE name = 'journal_seq'")
-        return int(str(found[0][0])) if found else 0
+        return self.position("journal_seq") or 0
+
+    def position(self, name: str) -> int | None:
+        """The last event that somebody who follows the journal knows of; None for one who is new."""
+        found = self._database.read("SELECT value FROM facts WHERE name = ?", (name,))
+        return int(str(found[0][0])) if found else None
+
+    def note_position(self, name: str, seq: int) -> None:
+        """Remember how far somebody has come."""
+        with self._database.write() as connection:
+            connection.execute(_POSITION, (name, seq))
 
     def totals(self) -> list[Total]:
         """Everything since the history began."""
@@ -137,7 +148,7 @@ class History:
                 for (at, key), tally in rows.items():
                     connection.execute(_TALLY, (span, at, *key, tally.n, tally.seconds, tally.longest))
             add_totals(connection, tallies)
-            connection.execute("INSERT OR REPLACE INTO facts (name, value) VALUES ('journal_seq', ?)", (seq,))
+            connection.execute(_POSITION, ("journal_seq", seq))
 
     def forget(self, *, now: float) -> None:
         """Let go what has been kept long enough; at most a portion of each kind."""

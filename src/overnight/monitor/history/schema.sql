@@ -38,7 +38,7 @@ CREATE TABLE IF NOT EXISTS totals (
     PRIMARY KEY (queue, workflow, outcome)
 ) STRICT, WITHOUT ROWID;
 
--- Things to remember: the last event that is in the tallies ("journal_seq").
+-- Things to remember: the last event that is in the tallies ("journal_seq"), and that others were told of.
 CREATE TABLE IF NOT EXISTS facts (
     name  TEXT PRIMARY KEY,
     value INTEGER NOT NULL

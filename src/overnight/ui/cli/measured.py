@@ -39,7 +39,7 @@ def group_shape(group: Group, period: Period) -> dict[str, Any]:
 
 def group_lines(groups: Sequence[Group], by: By, period: Period) -> Iterator[str]:
     """A table of groups, and the time that it is about."""
-    yield f"{_told(period)}"
+    yield _told(period)
     if not groups:
         yield "no attempt failed" if by is By.CAUSE else "no attempt ended"
         return

@@ -11,6 +11,7 @@ from overnight.core.errors import UsageError
 from overnight.core.gauges import GAUGES
 from overnight.core.monitor.comparison import Period, compared
 from overnight.core.monitor.sums import By, Group, Name, grouped
+from overnight.core.tallies import beginning, tally_span
 from overnight.ui.cli import measured, printing, shapes
 from overnight.ui.cli.group import SETTINGS, global_options, home_option
 from overnight.ui.cli.group import Verb as Command
@@ -18,8 +19,6 @@ from overnight.ui.cli.values import Duration, Past
 from overnight.wiring.measuring import exposed, past_of
 
 _DAY = 86400.0
-#: Periods begin and end with a minute, since attempts are counted by the minute.
-_MINUTE = 60
 _BY = click.option(
     "--by",
     type=click.Choice([by.value for by in By]),
@@ -152,12 +151,12 @@ def _periods(
 
 
 def _whole(since: float, until: float, now: float) -> Period:
-    """In whole minutes, so that none is in two periods; but for the one that is not over yet.
+    """In whole minutes or hours, as they are counted, so that none is in two periods; but for one that ends now.
 
     Raises:
         UsageError: It ends before it begins.
     """
     if until <= since:
         raise UsageError("a period ends after it has begun; nothing was read", hint="--since 2h --until 1h")
-    is_over = until + _MINUTE <= now
-    return Period(since // _MINUTE * _MINUTE, until // _MINUTE * _MINUTE if is_over else until)
+    span = tally_span(until - since, now - since)
+    return Period(beginning(since, span), beginning(until, span) if until < now else until)
