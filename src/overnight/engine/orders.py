@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
-from overnight.core.claims import Role
+from overnight.core.claims import Bind, Role
 from overnight.core.lanes import OPEN_A_SLOT, LaneView, QueueView, openings
 from overnight.core.pace import AHEAD, LAST_IN_A_SLOT, Allowance, Pace
 from overnight.core.resources import Pool, shares
@@ -24,6 +24,7 @@ class OrderBook:
         resources: What this machine has of each named resource.
         ahead: Whether tasks may be handed out before a slot is free for them.
         ids: Of those resources that are handed out by name, as many as there are of it.
+        bind: Which tasks become tasks of a workflow when they are claimed.
     """
 
     def __init__(
@@ -33,11 +34,13 @@ class OrderBook:
         *,
         ahead: bool = True,
         ids: Mapping[str, Sequence[str]] | None = None,
+        bind: Bind | None = None,
     ) -> None:
         self._store = store
         self._resources = resources
         self._ids = ids or {}
         self._pool = Pool(self._ids)
+        self._bind = bind
         self._token: int | None = None
         self._lanes: dict[int, Lane] = {}
         self._queues: list[Queue] = []
@@ -149,6 +152,7 @@ class OrderBook:
             least=LAST_IN_A_SLOT * slots,
             without=frozenset(action_id for workflow, action_id in self.storms if not workflow),
             probes=self._probes(now, probing) if self.storms else {},
+            bind=self._bind,
         )
 
     def _probes(self, now: float, probing: Collection[int]) -> dict[int, bool]:

@@ -21,6 +21,7 @@ from overnight.core.pace import share_of
 from overnight.core.states import TaskState
 from overnight.core.step_events import StepStarted
 from overnight.store.contract import Claim, Claimed, Opened
+from overnight.store.sqlite.binding import Binder
 from overnight.store.sqlite.connection import Transaction
 from overnight.store.sqlite.lanes import Lanes
 from overnight.store.sqlite.statements import Row, ids_of, insert_many, read_all, read_each, read_one, run, want_changes
@@ -51,23 +52,28 @@ def claim(
     fence: int,
     now: float,
     at: str,
+    binder: Binder | None = None,
 ) -> tuple[list[Claimed], list[Opened]]:
     """Start what may be started, and write its start records. Inside a write.
 
     Workflow tasks among it are begun, by `begin`; their first steps may start at once, in what is left of the pools.
+    `binder` makes some of what is taken workflow tasks.
     """
     pools = dict(wanted.pools)
     open_lanes = _defined(connection, lanes, wanted.lanes)
     rows = _pick_probes(connection, lanes, open_lanes, pools, wanted) if wanted.probes else []
-    picked = _pick(connection, lanes, open_lanes, pools, wanted.count - len(rows), wanted.without)
+    without = wanted.without if binder is None else wanted.without | binder.left_out()
+    picked = _pick(connection, lanes, open_lanes, pools, wanted.count - len(rows), without)
     rows += _share(picked, open_lanes, pools, wanted)
+    if binder is not None:
+        rows = _bound(rows, binder, open_lanes, pools)
     become_running(connection, transaction, rows)
     tasks = [row for row in rows if _is_workflow(lanes, row[3])]
     if not tasks:
         return record_starts(connection, transaction, rows, fence=fence, now=now, at=at), []
     opened = begin(tasks)
     for row in tasks:  # what it took was for its steps
-        pools[WORK] = pools.get(WORK, 0.0) + wanted.lanes[row[3]].get(WORK, 0.0)
+        pools[WORK] = pools.get(WORK, 0.0) + wanted.lanes.get(row[3], {}).get(WORK, 0.0)
     steps = {lane for one in opened for lane in one.lanes}
     open_lanes = {lane: takes for lane, takes in wanted.lanes.items() if lane in steps}
     plain = len(rows) - len(tasks)
@@ -76,6 +82,18 @@ def claim(
     become_running(connection, transaction, first)
     rows = sorted((row for row in (*rows, *first) if not _is_workflow(lanes, row[3])), key=_place)
     return record_starts(connection, transaction, rows, fence=fence, now=now, at=at), opened
+
+
+def _bound(
+    rows: list[Row], binder: Binder, open_lanes: Mapping[int, Mapping[str, float]], pools: dict[str, float]
+) -> list[Row]:
+    """The rows with those turned that become workflow tasks; what these took as plain ones was for their steps."""
+    turned = binder.turn(rows)
+    for was, row in zip(rows, turned, strict=True):
+        if row is not was:
+            for pool, amount in open_lanes[was[3]].items():
+                pools[pool] += amount
+    return turned
 
 
 def _place(row: Row) -> tuple[int, int, int]:

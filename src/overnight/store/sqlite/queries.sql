@@ -209,6 +209,9 @@ SELECT id, priority, order_key FROM tasks INDEXED BY tasks_due
 -- Few, however many tasks there are.
 SELECT id, definition FROM actions WHERE instr(definition, ?) > 0;
 
+-- name: actions_naming_among
+SELECT id, definition FROM actions WHERE id IN carray(?2) AND instr(definition, ?1) > 0;
+
 -- name: to_pop
 SELECT t.id, t.attempt + 1, t.action_id, l.queue, t.input, t.failures, t.deaths, t.lane_id, t.parent_id IS NOT NULL,
        t.generation, t.state, failures = 0 AND deaths = 0 AND reason IS NULL AND error_class IS NULL AND error = ''
