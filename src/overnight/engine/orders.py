@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from overnight.core.claims import Bind, Role
-from overnight.core.lanes import OPEN_A_SLOT, LaneView, QueueView, openings
+from overnight.core.lanes import OPEN_A_SLOT, LaneView, QueueView, limited_by, openings
 from overnight.core.pace import AHEAD, LAST_IN_A_SLOT, Allowance, Pace
 from overnight.core.resources import Pool, shares
 from overnight.core.storms import Storm
@@ -209,12 +209,13 @@ class OrderBook:
         )
 
     def spend(self, claimed: Sequence[Claimed]) -> None:
-        """Count these starts against the rates of their queues."""
+        """Count these starts against the rates of their queues and workflows."""
         if not self._allowances:
             return
         for task in claimed:
-            if allowance := self._allowances.get(self.names(task.lane_id)[0]):
-                allowance.spend(1)
+            for name in limited_by(*self.names(task.lane_id)):
+                if allowance := self._allowances.get(name):
+                    allowance.spend(1)
 
     def unpaused_at(self, now: float) -> float | None:
         """When the next timed pause ends, POSIX seconds; None when there is none."""

@@ -44,7 +44,7 @@ from overnight.host.signals import SignalWatch
 from overnight.host.stop_file import StopFile
 from overnight.host.waiter import KernelWaiter
 from overnight.ops.swapping import keep_promise
-from overnight.store.contract import Queue, Store
+from overnight.store.contract import Store
 from overnight.wiring import clock, is_alive, open_store, who, workflows
 from overnight.wiring.alarms import Alarms
 from overnight.wiring.checkpoints import checkpointing, plan_of
@@ -204,8 +204,7 @@ def _run_engine(
         "jobs": jobs,
         "containment": in_short(settings.isolation),
     }
-    limited = [Queue(name, queue.slots, queue.rate) for name, queue in configured.queues.items()]
-    lay_down(store, limited, now=clock.now(), by=home.config.name)
+    lay_down(store, configured, now=clock.now(), by=home.config.name)
     store.define(list(configured.workflows.values()), source=home.config.name, now=clock.now(), by=home.config.name)
     if bind is not None:
         workflows.need(store, bind.workflow, configured.workflows, done="nothing was started")
