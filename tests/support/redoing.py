@@ -38,6 +38,7 @@ PICTURE = {
         SELECT s.workflow, s.step, hex(a.digest), s.queue, s.fingerprint, s.error_class, s.error, s.failures,
                round(s.first_at, 1), round(s.began_at, 1), s.probes, round(s.probe_at, 1)
           FROM storms AS s LEFT JOIN actions AS a ON a.id = s.action_id ORDER BY 1, 3""",
+    "touched": "SELECT task_id FROM touched ORDER BY 1",
     "edges": "SELECT * FROM edges ORDER BY 1, 2",
     "expansions": """
         SELECT e.task_id, hex(d.digest), e.generation, e.first_id, e.steps, e.open, e.moving, e.failed, e.warned,

@@ -15,7 +15,7 @@ from overnight.core.errors import HomeUnusableError, StoreDamagedError
 #: "Ovnt" as a number; the `file` command can show it.
 APPLICATION_ID = 0x4F766E74
 
-VERSION = 4
+VERSION = 5
 
 #: The statements that lead from version n - 1 to version n. Never changed once released.
 MIGRATIONS: dict[int, str] = {
@@ -96,6 +96,11 @@ CREATE INDEX expansions_open ON expansions (task_id) WHERE open > 0""",
     probe_at    REAL NOT NULL,
     PRIMARY KEY (workflow, action_id)
 ) STRICT, WITHOUT ROWID""",
+    # Who has needed a person. Until now a task that was revived was taken for one, whoever had done it.
+    5: """CREATE TABLE touched (
+    task_id INTEGER PRIMARY KEY
+) STRICT;
+INSERT INTO touched SELECT id FROM tasks WHERE generation > 1 AND parent_id IS NULL""",
 }
 
 

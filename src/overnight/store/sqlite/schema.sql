@@ -1,4 +1,4 @@
--- The store of one home, version 4.
+-- The store of one home, version 5.
 --
 -- The states, reasons and outcomes repeat core/states.py; a test compares them. Instants are POSIX
 -- seconds. Inputs are bytes. Ids are handed out by meta.last_task_id and never used again.
@@ -115,6 +115,11 @@ CREATE INDEX tasks_rare ON tasks (state)
 CREATE INDEX tasks_fingerprint ON tasks (fingerprint) WHERE fingerprint <> '';
 CREATE INDEX tasks_identity ON tasks (identity) WHERE parent_id IS NULL;
 CREATE INDEX tasks_parent ON tasks (parent_id) WHERE parent_id IS NOT NULL;
+
+-- Tasks that a person has queued once more or released. Few, so no column of the many.
+CREATE TABLE touched (
+    task_id INTEGER PRIMARY KEY
+) STRICT;
 
 -- Which task waits for which other one, by hand. (Steps wait for each other by their definition.)
 CREATE TABLE edges (
