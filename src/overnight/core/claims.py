@@ -76,6 +76,8 @@ class Claim(msgspec.Struct, frozen=True):
     probes: Mapping[int, bool] = {}
     #: Of plain tasks that are taken, some become tasks of a workflow.
     bind: Bind | None = None
+    #: What such a one takes then, by the lane that it is taken from; what it takes as a plain task is for its steps.
+    bound: Mapping[int, Mapping[str, float]] = {}
 
 
 class Claimed(msgspec.Struct, frozen=True):

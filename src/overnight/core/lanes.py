@@ -175,13 +175,18 @@ def _queue_pools(queue: QueueView, busy: int, begun: float) -> dict[str, float]:
 
 def _takes(lane: LaneView, pools: Mapping[str, float]) -> dict[str, float]:
     takes = {WORK: lane.cost}
-    if lane.role is Role.WORKFLOW:
-        places = [pool for name in _limited_by(lane) if (pool := f"open {name}") in pools]
-        return takes | dict.fromkeys([WORKFLOWS, *places], lane.weight)  # the rest is a matter of its steps
+    if lane.role is Role.WORKFLOW:  # the rest is a matter of its steps
+        return takes | place(lane.queue, lane.workflow, lane.weight, pools)
     for name in _limited_by(lane):
         takes.update({pool: 1.0 for pool in (f"slots {name}", f"rate {name}") if pool in pools})
     takes.update({f"resource {name}": amount for name, amount in lane.needs.items()})
     return takes
+
+
+def place(queue: str, workflow: str, weight: float, pools: Mapping[str, float]) -> dict[str, float]:
+    """What a workflow task of this weight takes of the places for open ones."""
+    own = [pool for name in limited_by(queue, workflow) if (pool := f"open {name}") in pools]
+    return dict.fromkeys([WORKFLOWS, *own], weight)
 
 
 def _limited_by(lane: LaneView) -> tuple[str, ...]:

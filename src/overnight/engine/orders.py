@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from overnight.core.claims import Bind, Role
-from overnight.core.lanes import OPEN_A_SLOT, LaneView, QueueView, limited_by, openings
+from overnight.core.lanes import OPEN_A_SLOT, LaneView, Openings, QueueView, limited_by, openings, place
 from overnight.core.pace import AHEAD, LAST_IN_A_SLOT, Allowance, Pace
 from overnight.core.resources import Pool, shares
 from overnight.core.storms import Storm
@@ -153,7 +153,18 @@ class OrderBook:
             without=frozenset(action_id for workflow, action_id in self.storms if not workflow),
             probes=self._probes(now, probing) if self.storms else {},
             bind=self._bind,
+            bound={} if self._bind is None else self._places(self._bind.workflow, opened),
         )
+
+    def _places(self, workflow: str, opened: Openings) -> dict[int, dict[str, float]]:
+        """What a task of each plain lane takes of the places for open ones, if it becomes one of this workflow."""
+        shortest = self._shortest_steps()
+        queues = {number: self._lanes[number].queue for number in opened.lanes}
+        return {
+            number: place(queue, workflow, shortest.get((workflow, queue), AHEAD) / AHEAD, opened.pools)
+            for number, queue in queues.items()
+            if self._lanes[number].role is Role.PLAIN
+        }
 
     def _probes(self, now: float, probing: Collection[int]) -> dict[int, bool]:
         """Actions of plain tasks of which one may be tried now, and whether it is the last one."""

@@ -8,7 +8,7 @@ from flow_parts import flow, step
 from store_parts import ACTION, NOON, SmallEngine, settlement, task, told
 
 from overnight.core.claims import Bind, Opened
-from overnight.core.lanes import WORK
+from overnight.core.lanes import WORK, WORKFLOWS
 from overnight.core.states import TaskState
 from overnight.core.task import Action, ActionKind, NewTask
 from overnight.store.contract import Claim, Query, Store, Verb
@@ -85,6 +85,15 @@ def test_what_a_file_took_of_the_pools_is_left_for_its_first_step(store: Store, 
     lanes = {lane.id: pools for lane in store.orders().lanes}
     turn = engine.turn(claim=Claim(10, lanes, pools, bind=BIND))
     assert [one.step for one in turn.claimed] == ["a"]
+
+
+def test_as_many_are_begun_as_there_are_places_and_not_as_there_are_slots(store: Store, engine: SmallEngine) -> None:
+    store.add([file(str(number)) for number in range(9)], now=NOON)
+    (lane,) = store.orders().lanes
+    pools = {WORK: 1.0, WORKFLOWS: 4.0}
+    places = {lane.id: {WORKFLOWS: 0.5}}
+    turn = engine.turn(claim=Claim(100, {lane.id: {WORK: 1.0}}, pools, bind=BIND, bound=places))
+    assert [one.id for one in turn.opened] == list(range(1, 9))
 
 
 def test_once_begun_it_goes_on_as_it_was_begun(store: Store, engine: SmallEngine) -> None:

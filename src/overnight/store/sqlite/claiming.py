@@ -16,7 +16,7 @@ import apsw
 
 from overnight.core import events
 from overnight.core.claims import Role
-from overnight.core.lanes import WORK
+from overnight.core.lanes import WORK, WORKFLOWS
 from overnight.core.pace import share_of
 from overnight.core.states import TaskState
 from overnight.core.step_events import StepStarted
@@ -66,8 +66,10 @@ def claim(
     picked = _pick(connection, lanes, open_lanes, pools, wanted.count - len(rows), without)
     rows += _share(picked, open_lanes, pools, wanted)
     if binder is not None:
-        rows = _bound(rows, binder, open_lanes, pools)
-    become_running(connection, transaction, rows)
+        pick = partial(_pick, connection, lanes, open_lanes, pools, without=without)
+        rows = _bind(rows, pick, binder, wanted, pools, partial(become_running, connection, transaction))
+    else:
+        become_running(connection, transaction, rows)
     tasks = [row for row in rows if _is_workflow(lanes, row[3])]
     if not tasks:
         return record_starts(connection, transaction, rows, fence=fence, now=now, at=at), []
@@ -84,16 +86,37 @@ def claim(
     return record_starts(connection, transaction, rows, fence=fence, now=now, at=at), opened
 
 
-def _bound(
-    rows: list[Row], binder: Binder, open_lanes: Mapping[int, Mapping[str, float]], pools: dict[str, float]
+def _bind(
+    rows: list[Row],
+    pick: Callable[[int], list[Row]],
+    binder: Binder,
+    wanted: Claim,
+    pools: dict[str, float],
+    start: Callable[[list[Row]], None],
 ) -> list[Row]:
-    """The rows with those turned that become workflow tasks; what these took as plain ones was for their steps."""
-    turned = binder.turn(rows)
-    for was, row in zip(rows, turned, strict=True):
-        if row is not was:
-            for pool, amount in open_lanes[was[3]].items():
-                pools[pool] += amount
-    return turned
+    """Start what was picked, with those turned that become workflow tasks.
+
+    What these took as plain tasks is for their steps, and so there is room for more of them, as long as there are
+    places for open ones.
+    """
+    started: list[Row] = []
+    while rows:
+        turned = binder.turn(rows)
+        start(turned)
+        started += turned
+        bound = [was for was, row in zip(rows, turned, strict=True) if row is not was]
+        for was in bound:
+            _put_back(wanted.lanes[was[3]], pools)
+            for pool, amount in wanted.bound.get(was[3], {}).items():
+                pools[pool] = pools.get(pool, 0.0) - amount
+        more = bound and pools.get(WORKFLOWS, 0.0) > _SLACK
+        rows = pick(wanted.count - len(started)) if more else []
+    return started
+
+
+def _put_back(takes: Mapping[str, float], pools: dict[str, float]) -> None:
+    for pool, amount in takes.items():
+        pools[pool] += amount
 
 
 def _place(row: Row) -> tuple[int, int, int]:
@@ -211,8 +234,7 @@ def _share(
         return rows
     keep = share_of(len(rows), wanted.in_hand + in_hand, wanted.least)
     for row in rows[keep:]:
-        for pool, amount in open_lanes[row[3]].items():
-            pools[pool] += amount
+        _put_back(open_lanes[row[3]], pools)
     return rows[:keep]
 
 
