@@ -134,6 +134,74 @@ def test_a_file_of_task_master_runs_to_its_end(terminal: Terminal, work: str) ->
     assert len(ended(terminal.cwd)) == 6
 
 
+#: A list as its commands leave it behind, with every field that is documented, and those that programs around it add.
+LOGIN: list[dict[str, Any]] = [
+    {
+        "id": 1,
+        "title": "Set up the repository",
+        "description": "Layout, linter, tests",
+        "status": "done",
+        "dependencies": [],
+        "priority": "high",
+        "details": "Use the template.\nAdd a workflow.",
+        "testStrategy": "The checks are green.",
+        "subtasks": [],
+        "metadata": {"externalIssue": 17},
+    },
+    {
+        "id": 2,
+        "title": "Log in \u2013 with a \u201ctoken\u201d",
+        "description": "People log in",
+        "status": "in-progress",
+        "dependencies": [1],
+        "priority": "low",
+        "details": "",
+        "testStrategy": "",
+        "complexityScore": 7,
+        "recommendedSubtasks": 3,
+        "expansionPrompt": "Break it down",
+        "subtasks": [
+            {"id": 1, "title": "The form", "description": "", "dependencies": [], "details": "", "status": "done",
+             "testStrategy": "", "parentTaskId": 2, "parentId": "2"},
+            {"id": 2, "title": "The token", "dependencies": [1], "status": "pending"},
+            {"id": 3, "title": "The page", "dependencies": ["2.2"], "status": "pending", "priority": "high"},
+        ],
+    },
+    {"id": 3, "title": "Urgent", "description": "", "status": "pending", "dependencies": [1], "priority": "high",
+     "details": "", "testStrategy": "", "subtasks": []},
+    {"id": 4, "title": "Log out", "description": "", "status": "pending", "dependencies": [2, "2.3"],
+     "priority": "medium", "details": "", "testStrategy": "", "subtasks": []},
+    {"id": 5, "title": "Someday", "description": "", "status": "deferred", "dependencies": [], "priority": "medium",
+     "details": "", "testStrategy": "", "subtasks": []},
+    {"id": 6, "title": "After that", "description": "", "status": "pending", "dependencies": [5],
+     "priority": "medium", "details": "", "testStrategy": "", "subtasks": []},
+]  # fmt: skip
+META = {"created": "2026-03-01T10:00:00.000Z", "updated": "2026-03-02T10:00:00.000Z", "description": "Tasks of master"}
+LEGACY = {"tasks": LOGIN, "metadata": {"projectName": "shop", "totalTasks": 6, "sourceFile": "prd.txt"}}
+TAGGED = {
+    "master": {"tasks": [LOGIN[0]], "metadata": META},
+    "feature-login": {"tasks": LOGIN, "metadata": META | {"description": "Tag created on 3/1/2026"}},
+}
+
+
+@pytest.mark.parametrize(("content", "tag"), [(LEGACY, ""), (TAGGED, "#feature-login")], ids=["legacy", "tagged"])
+def test_a_real_file_of_task_master_is_worked_through_a_night_and_a_kill(
+    terminal: Terminal, until: Until, work: str, content: dict[str, Any], tag: str
+) -> None:
+    """Done is not done again, what is put off stays so with what waits for it, and what is urgent goes first."""
+    (terminal.cwd / "tasks.json").write_text(json.dumps(content, indent=2))
+    before = (terminal.cwd / "tasks.json").read_bytes()
+    line = ("run", "--from", f"tasks.json{tag}", "-j", "1", "--", work)
+    kill_in_the_middle(terminal, until, line, 2)
+    terminal.run(*line)
+
+    order = list(dict.fromkeys(json.loads(one)["id"] for one in ended(terminal.cwd)))
+    assert order == ["3", "2.2", "2.3", "2", "4"]
+    assert [one["state"] for one in terminal.tasks()] == ["completed"] * 5
+    assert (terminal.cwd / "tasks.json").read_bytes() == before
+    terminal.verify()
+
+
 def test_json_lines_run_in_order(terminal: Terminal, work: str) -> None:
     lines = [{"input": f"i{n}", "id": n, **({"after": n - 1} if n else {})} for n in range(5)]
     (terminal.cwd / "l.jsonl").write_text("\n".join(map(json.dumps, reversed(lines))))

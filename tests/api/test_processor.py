@@ -204,15 +204,69 @@ def test_files_added_without_a_word_get_the_workflow_of_the_processor_that_runs_
     processor.queue.add("overnight.toml")
     AutonomousProcessor("wf-ingest").run()
     newest = Overnight().list(limit=1)[0].id
-    assert Overnight().result(newest)["size_bytes"] == (here / "overnight.toml").stat().st_size
-    assert "sha256" not in Overnight().result(newest)
+    assert [step.step for step in Overnight().steps(newest)] == ["probe", "extract"]
+    assert not (here / "published").exists()
 
 
-def test_a_bare_engine_does_the_default_workflow() -> None:
+def test_a_bare_engine_does_the_default_workflow(here: Path) -> None:
     """As ``overnight run`` does it, which knows of no processor."""
     FileQueue().add("overnight.toml")
     assert Overnight().run().processed == 1
-    assert "sha256" in Overnight().result(1)
+    assert (here / "published" / "overnight.toml").read_bytes() == (here / "overnight.toml").read_bytes()
+
+
+STEPS = """
+[[workflow.flow.step]]
+id = "a"
+run = ["sh", "-c", "echo a >>$1.log; test ! -e $1.bad", "sh", "{input}"]
+[[workflow.flow.step]]
+id = "b"
+needs = ["a"]
+run = ["sh", "-c", "echo b >>$1.log; sleep 0.01", "sh", "{input}"]
+[[workflow.other.step]]
+id = "c"
+run = ["touch", "{input}.other"]
+"""
+
+
+def test_a_workflow_with_steps_is_worked_through_for_each_file(here: Path) -> None:
+    (here / "overnight.toml").write_text(f"[defaults]\nretries = 1\nbackoff = '1ms'\n{STEPS}")
+    processor = AutonomousProcessor("flow")
+    processor.queue.add_many(["x", "y"])
+    (here / "y.bad").touch()
+
+    summary = processor.run(timeout_seconds=50)
+
+    assert summary == {"success": False, "processed": 1, "failed": 1, "stopped_by": "queue_empty"}
+    assert (here / "x.log").read_text() == "a\nb\n"
+    assert (here / "y.log").read_text() == "a\na\n"
+    good, bad = processor.result("x"), processor.result("y")
+    assert good is not None
+    assert bad is not None
+    assert (good.success, good.attempts, bad.success, bad.attempts) == (True, 1, False, 2)
+    assert good.duration_seconds > 0
+    assert [item.file_path for item in processor.queue.get_failed()] == ["y"]
+
+    (here / "y.bad").unlink()
+    assert processor.queue.retry_failed() == 1
+    assert AutonomousProcessor("other").run()["processed"] == 1
+    assert (here / "y.log").read_text() == "a\na\na\nb\n", "what was begun goes on as it was begun"
+    assert not (here / "y.other").exists()
+
+
+def test_a_file_that_was_worked_on_by_steps_can_be_popped_when_it_is_queued_again(here: Path) -> None:
+    (here / "overnight.toml").write_text(f"[defaults]\nretries = 0\n{STEPS}")
+    processor = AutonomousProcessor("flow")
+    processor.queue.add("x")
+    (here / "x.bad").touch()
+    assert processor.run()["failed"] == 1
+    assert processor.queue.pop() is None
+    processor.queue.retry_failed()
+    item = processor.queue.pop()
+    assert item is not None
+    processor.queue.mark_complete("x", success=True)
+    assert processor.run()["processed"] == 0
+    assert Overnight().list()[0].state == "completed"
 
 
 def test_it_leaves_other_queues_and_tasks_with_work_of_their_own_as_they_are(here: Path, ledger: Ledger) -> None:

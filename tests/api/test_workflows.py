@@ -166,15 +166,6 @@ def test_progress_goes_where_the_task_was_told_to_write(here: Path, monkeypatch:
     overnight.progress(0.5)
 
 
-def test_a_processor_says_that_it_does_not_do_steps(here: Path) -> None:
-    (here / "overnight.toml").write_text('[[workflow.flow.step]]\nid = "a"\nrun = ["true"]\n')
-    (here / "a.txt").touch()
-    overnight.FileQueue().add("a.txt")
-    with pytest.raises(ArgumentValueError, match="has steps of its own") as raised:
-        overnight.AutonomousProcessor("flow").run()
-    assert raised.value.hint == "overnight.Workflow.named('flow').add_many(files), or handler=FUNCTION"
-
-
 def test_a_hold_a_cancel_and_a_retry_reach_the_steps(here: Path) -> None:
     """By the same calls as everywhere; the command line is asked to do it."""
     (here / "overnight.toml").write_text(

@@ -325,6 +325,26 @@ def test_mistakes_in_workflows_are_told_where_they_are() -> None:
     ]
 
 
+STEP = '[[workflow.flow.step]]\nid = "a"\nrun = ["a"]\n'
+
+
+def test_the_limits_of_a_workflow_are_no_part_of_its_definition() -> None:
+    limited = parse(f'[workflow.flow]\nslots = 2\nrate = "30/m"\n{STEP}')
+    plain = parse(STEP)
+    assert limited.workflow_limits == {"flow": QueueLimits(2, 0.5)}
+    assert plain.workflow_limits == {}
+    assert limited.workflows["flow"].digest() == plain.workflows["flow"].digest()
+
+
+def test_mistakes_in_the_limits_of_a_workflow_are_told_with_the_others() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse(f'[workflow.flow]\nslots = 0\nrate = "soon"\nslot = 3\n{STEP}')
+    told = str(caught.value)
+    assert "slots" in told
+    assert "'soon' is no rate" in told
+    assert "did you mean 'slots'?" in told
+
+
 def test_rules_about_failures_keep_their_order() -> None:
     text = """
 [[errors]]

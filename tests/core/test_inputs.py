@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -77,6 +79,23 @@ def test_each_file_of_four_colons_is_a_list_and_files_of_a_join_the_words() -> N
 def test_list_files_are_split_exactly() -> None:
     assert inputs.split(b"a b\n\n c\r\n\xff") == [b"a b", b" c\r", b"\xff"]
     assert inputs.split(b"a\nb\0c\0", nul=True) == [b"a\nb", b"c"]
+
+
+@pytest.mark.parametrize("nul", [False, True])
+@pytest.mark.parametrize("size", range(1, 9))
+def test_wherever_the_pieces_of_a_list_end_it_holds_the_same(size: int, *, nul: bool) -> None:
+    content = b"a b\n\n c\r\n\0\xff\0long line" * 3
+    pieces = [content[at : at + size] for at in range(0, len(content), size)]
+    assert [one for some in inputs.split_each(pieces, nul=nul) for one in some] == inputs.split(content, nul=nul)
+
+
+def test_a_line_that_has_no_end_is_refused_before_all_of_it_is_there() -> None:
+    def endless() -> Iterator[bytes]:
+        while True:
+            yield b"x" * 100_000
+
+    with pytest.raises(UsageError, match=r"the input that begins with 'xxxx.* bytes long and the limit is"):
+        list(inputs.split_each(endless()))
 
 
 @pytest.mark.parametrize("bad", [b"", b"a\0b", b"x" * (MAX_INPUT_BYTES + 1)])

@@ -1,8 +1,12 @@
 """Which lanes may run now."""
 
+import msgspec
+
+from overnight.core.claims import Role
 from overnight.core.lanes import (
     EVERY_QUEUE,
     WORK,
+    WORKFLOWS,
     LaneView,
     Openings,
     QueueView,
@@ -77,6 +81,25 @@ def test_a_lane_whose_resource_is_in_use_or_unknown_is_closed() -> None:
 
 def test_without_room_nothing_is_open() -> None:
     assert openings([lane(1)], {}, work=0.0, running={}, totals={}, now=NOON).lanes == {}
+
+
+def test_the_slots_of_a_workflow_are_those_of_its_lanes_in_every_queue() -> None:
+    lanes = [
+        LaneView(1, "a", {}, 0.1, workflow="flow", role=Role.STEP),
+        LaneView(2, "b", {}, 0.1, workflow="flow", role=Role.STEP),
+        LaneView(3, "a", {}, 0.1),
+        LaneView(4, "a", {}, 0.1, weight=1.0, workflow="flow", role=Role.WORKFLOW),
+    ]
+    views = {"workflow flow": QueueView("workflow flow", slots=3, allowance=7)}
+    opened = openings(lanes, views, work=9.0, running={1: 1, 2: 1, 3: 1}, totals={}, now=0.0, places=4.0)
+    mine = {WORK: 0.1, "slots workflow flow": 1.0, "rate workflow flow": 1.0}
+    assert opened.pools["slots workflow flow"] == 1
+    assert (opened.lanes[1], opened.lanes[2], opened.lanes[3]) == (mine, mine, {WORK: 0.1})
+    assert opened.lanes[4] == {WORK: 0.1, WORKFLOWS: 1.0, "open workflow flow": 1.0}, "what is begun runs nothing"
+    full = openings(lanes, views, work=9.0, running={1: 2, 2: 1}, totals={}, now=0.0, places=4.0)
+    assert full.lanes.keys() == {3, 4}
+    lanes[3] = msgspec.structs.replace(lanes[3], begun=12)
+    assert openings(lanes, views, work=9.0, running={1: 3}, totals={}, now=0.0, places=99.0).lanes.keys() == {3}
 
 
 def test_the_switch_of_a_workflow_stops_its_lanes_in_every_queue() -> None:

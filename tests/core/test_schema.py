@@ -30,7 +30,7 @@ def test_every_setting_of_the_file_is_in_it_with_what_it_is() -> None:
 
 
 def test_the_keys_of_workflows_are_those_of_the_model() -> None:
-    assert properties("workflow").keys() == {field.key for field in WORKFLOW} | {"step", "gate"}
+    assert properties("workflow").keys() == {field.key for field in WORKFLOW} | {"step", "gate", "slots", "rate"}
     assert properties("workflow", "step").keys() == {field.key for field in STEP}
     assert properties("workflow", "gate").keys() == {field.key for field in GATE}
 

@@ -24,7 +24,7 @@ def some_groups(draw: st.DrawFn) -> list[Group]:
 
 
 def group(state: TaskState, tasks: int = 1, **fields: bool | float) -> Group:
-    usual = {"is_revived": False, "is_step": False, "met_error": False}
+    usual = {"is_touched": False, "is_step": False, "met_error": False}
     return Group(state, tasks=tasks, **usual | fields)  # type: ignore[arg-type]  # each as it is called
 
 
@@ -55,7 +55,7 @@ def test_what_is_not_over_counts_for_nothing_but_its_time(groups: list[Group], s
 
 def test_each_state_counts_as_it_is_said() -> None:
     assert scores([group(S.COMPLETED, 3), group(S.FAILED), group(S.HELD), group(S.CANCELLED)]).autonomy == Share(3, 6)
-    assert scores([group(S.COMPLETED), group(S.COMPLETED, is_revived=True)]).autonomy.value == 0.5
+    assert scores([group(S.COMPLETED), group(S.COMPLETED, is_touched=True)]).autonomy.value == 0.5
     assert scores([group(S.COMPLETED, is_step=True)]).autonomy.value is None
     met = [group(state, met_error=True) for state in sorted(FINAL)]
     assert scores(met).recovery == Share(1, 3)

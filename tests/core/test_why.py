@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+import msgspec
 import pytest
 
 from overnight.core.lanes import QueueView
@@ -201,6 +202,17 @@ def test_what_is_stopped_because_its_likes_failed_says_so_and_names_the_way_out(
     assert answer.commands == ("overnight unpause ingest",)
 
 
+def test_the_limits_of_a_workflow_are_told_with_what_changes_them() -> None:
+    flow = QueueView("workflow ingest", slots=2)
+    asked = msgspec.structs.replace(task(S.PENDING), workflow="ingest")
+    full = why(asked, Action(ActionKind.COMMAND, b"/"), Around(NOON, workflow=flow, running_of_workflow=2))
+    assert full.sentence == "waits for its turn: of workflow 'ingest' 2 run at a time, and 2 are running"
+    assert full.commands == ("overnight queue set -w ingest --slots 3",)
+    slow = why(asked, Action(ActionKind.COMMAND, b"/"), Around(NOON, workflow_rate=0.5))
+    assert slow.sentence == "waits for its turn: of workflow 'ingest' at most 0.5 start a second"
+    assert slow.commands == ("overnight queue set -w ingest --rate none",)
+
+
 PAUSED = QueueView("default", paused=True)
 #: What makes each gate hold.
 CLOSED: dict[Held, dict[str, Any]] = {
@@ -216,15 +228,20 @@ CLOSED: dict[Held, dict[str, Any]] = {
     Held.NOT_DEFINED: {"is_defined": False},
     Held.WORKFLOWS_OPEN: {"open_workflows": 4, "most_open": 4},
     Held.QUEUE_FULL: {"queue": QueueView("default", slots=1), "running_in_queue": 1},
+    Held.WORKFLOW_FULL: {"workflow": QueueView("workflow flow", slots=1), "running_of_workflow": 1},
     Held.STORM: {"storm": Storm(Subject("flow", "a"), "net", "cause", None, "no", 20, 1.0, 2.0, 0, NOON + 90)},
     Held.RESOURCE_MISSING: {"totals": {"gpu": 0.5}},
     Held.RESOURCE_TAKEN: {"totals": {"gpu": 1.0}, "used": {"gpu": 1.0}},
     Held.SLOTS_BUSY: {"slots": 1, "running": 1},
     Held.QUEUE_RATE: {"rate": 1.0},
+    Held.WORKFLOW_RATE: {"workflow_rate": 1.0},
     Held.NOTHING: {},
 }
 OF_WORKFLOWS = {Held.NOT_DEFINED, Held.WORKFLOWS_OPEN}
-OF_OTHERS = {Held.QUEUE_FULL, Held.RESOURCE_MISSING, Held.RESOURCE_TAKEN, Held.SLOTS_BUSY, Held.QUEUE_RATE}
+OF_OTHERS = {
+    *(Held.QUEUE_FULL, Held.WORKFLOW_FULL, Held.RESOURCE_MISSING, Held.RESOURCE_TAKEN, Held.SLOTS_BUSY),
+    *(Held.QUEUE_RATE, Held.WORKFLOW_RATE),
+}
 ENOUGH = {"totals": {"gpu": 1.0}}
 
 

@@ -17,7 +17,7 @@ from overnight.core.task import Action, ActionKind, NewTask
 from overnight.core.workflow.model import Step, Workflow
 from overnight.engine.goal import TheseAtRest
 from overnight.executors.contract import Spec
-from overnight.store.contract import Selector, Verb
+from overnight.store.contract import Query, Queue, Selector, Verb
 from overnight.store.sqlite import SqliteStore
 from overnight.testing import Play
 
@@ -60,6 +60,46 @@ def test_observers_hear_of_tasks_and_of_steps(flow: Night) -> None:
     flow.run()
     told = Counter((one.step, one.state) for one in flow.recorder.settlements)
     assert told == {(name, TaskState.COMPLETED): 3 for name in ("a", "b", "")}
+
+
+def test_a_workflow_runs_no_more_than_its_slots_in_all_queues_together(flow: Night) -> None:
+    flow.store.set_queue(Queue("workflow flow", slots=2), now=flow.clock.now(), by="test")
+    add(flow, 6, queue="one")
+    add(flow, 6, queue="other")
+    plain = flow.add(*(task(str(number)) for number in range(8)))
+    started = flow.clock.monotonic()
+    running: list[int] = []
+
+    def play(_spec: Spec, _action: Action) -> Play:
+        steps = flow.store.tasks(Query(states=(TaskState.RUNNING,), steps=True))
+        running.append(sum(bool(one.step) for one in steps))
+        return Play(seconds=10.0)
+
+    flow.run(play, slots=4)
+
+    assert max(running) == 2
+    assert 120 <= flow.clock.monotonic() - started < 130, "12 tasks, two steps each, two at a time"
+    assert max(flow.store.get(one).finished_at or 0.0 for one in plain) < flow.clock.now() - 70, "others go on beside"
+
+
+def test_a_workflow_starts_no_faster_than_its_rate(flow: Night) -> None:
+    flow.store.set_queue(Queue("workflow flow", rate=2.0), now=flow.clock.now(), by="test")
+    add(flow, 10)
+    started = flow.clock.monotonic()
+    flow.run(lambda _spec, _action: Play(seconds=0.0), slots=4)
+    assert 9.0 <= flow.clock.monotonic() - started <= 11.5
+
+
+def test_a_workflow_that_may_run_but_slowly_leaves_places_to_others(flow: Night) -> None:
+    """Its own open tasks are capped by its slots; else no other workflow could be begun before it is done."""
+    flow.store.set_queue(Queue("workflow flow", slots=1), now=flow.clock.now(), by="test")
+    other = Workflow(name="other", steps=(Step(id="c", run=("c",)),))
+    flow.store.define([other], source="else", now=flow.clock.now(), by="me")
+    add(flow, 20)
+    last = flow.add(NewTask(Action(kind=ActionKind.WORKFLOW, call="other", cwd=b"/"), b"x"))[0]
+    started = flow.clock.now()
+    flow.run(lambda _spec, _action: Play(seconds=1.0), slots=4)
+    assert (flow.store.get(last).finished_at or 0.0) - started < 5.0
 
 
 def test_only_so_many_tasks_are_open_as_keep_the_slots_busy(flow: Night) -> None:

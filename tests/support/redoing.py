@@ -44,6 +44,7 @@ PICTURE = {
     "schedule_runs": """
         SELECT r.task_id, r.name FROM schedule_runs AS r JOIN tasks AS t ON t.id = r.task_id
          WHERE t.state IN ('waiting', 'pending', 'running') ORDER BY 1""",
+    "touched": "SELECT task_id FROM touched ORDER BY 1",
     "edges": "SELECT * FROM edges ORDER BY 1, 2",
     "expansions": """
         SELECT e.task_id, hex(d.digest), e.generation, e.first_id, e.steps, e.open, e.moving, e.failed, e.warned,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from overnight.core.configuration import Configuration, QueueLimits
 from overnight.core.storms import Storm, Subject
 from overnight.host.clock import SystemClock
 from overnight.store.contract import Queue
@@ -49,8 +50,16 @@ def test_the_limits_of_a_configuration_do_not_end_a_pause(tmp_path: Path) -> Non
     store = SqliteStore.open(tmp_path / "queue.db", create=True, migrate=True)
     now = SystemClock().now()
     store.set_queue(Queue("net", slots=1, paused=True), now=now, by="me")
-    lay_down(store, [Queue("net", slots=3), Queue("gpu", rate=1.0)], now=now, by="overnight.toml")
-    assert store.queues() == [Queue("gpu", rate=1.0), Queue("net", slots=3, paused=True)]
+    configured = Configuration(
+        queues={"net": QueueLimits(slots=3), "gpu": QueueLimits(rate=1.0)},
+        workflow_limits={"flow": QueueLimits(slots=2)},
+    )
+    lay_down(store, configured, now=now, by="overnight.toml")
+    assert store.queues() == [
+        Queue("gpu", rate=1.0),
+        Queue("net", slots=3, paused=True),
+        Queue("workflow flow", slots=2),
+    ]
     store.close()
 
 
@@ -65,6 +74,38 @@ def test_what_is_paused_does_not_run_and_goes_on_when_it_may(overnight: Call) ->
     overnight("unpause", "net")
     assert overnight("run", "--quiet").status == 0
     assert overnight("status", "--json").json["counts"]["completed"] == 3
+
+
+def test_a_workflow_gets_limits_of_its_own(overnight: Call, place: Path) -> None:
+    (place / "overnight.toml").write_text(FLOW)
+    overnight("add", "-w", "flow", "a")
+    said = overnight("queue", "set", "-w", "flow", "--slots", "2", "--rate", "30/m")
+    assert said.out == "workflow flow: 2 slots, 0.5 starts a second\n"
+    assert [" ".join(line.split()) for line in overnight("queue", "names").lines][1:] == [
+        "workflow flow 0 running 1 to do 0 done 2 slots, 0.5 starts a second"
+    ]
+    shown = [_object(line) for line in overnight("queue", "names", "--json").lines]
+    assert [(one["workflow"], one["slots"], one["counts"]["pending"]) for one in shown] == [
+        (None, None, 1), ("flow", 2, 1)
+    ]  # fmt: skip
+    assert "2 slots, 0.5 starts" in overnight("status", "--detailed").out
+    assert overnight("queue", "set", "-w", "flow", "--slots", "none", "--rate", "none").out.endswith("no limits\n")
+
+
+def test_limits_are_of_one_queue_or_one_workflow_that_there_is(overnight: Call, place: Path) -> None:
+    (place / "overnight.toml").write_text(FLOW)
+    for words in (("net", "-w", "flow"), ()):
+        said = overnight("queue", "set", *words, "--slots", "2")
+        assert (said.status, "nothing was changed" in said.err) == (2, True)
+    said = overnight("queue", "set", "-w", "flwo", "--slots", "2")
+    assert (said.status, "did you mean 'flow'?" in said.err) == (4, True)
+
+
+def test_the_limits_of_a_workflow_come_from_the_configuration_too(overnight: Call, place: Path) -> None:
+    (place / "overnight.toml").write_text(f"[workflow.flow]\nslots = 1\n{FLOW}")
+    assert "workflow flow: 1 at a time" in overnight("config", "show").out
+    assert overnight("run", "--quiet", "-w", "flow", "a", "b").status == 0
+    assert "workflow flow" in overnight("queue", "names").out
 
 
 def _object(line: str) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def for_files(settings: Settings) -> Action:
 
 
 def for_call(settings: Settings, call: str) -> Action:
-    """The action of a built-in function, ``module:function``."""
+    """The action of a function by its name, ``module:function``."""
     return _base(settings, ActionKind.CALL, Options(), call=call)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from overnight.api.built_in import ingest
+from overnight.api.looking import look
 from overnight.core.asks import Permanent, Retry
 
 #: Where results go, below the directory of the task; PUBLISH_DIR (taken along by ``--env``) names another place.
@@ -44,7 +44,7 @@ def probe(path: str) -> dict[str, object]:
         Permanent: It is something else than a file.
         Retry: Somebody is writing to it.
     """
-    about = ingest(path)
+    about = look(path)
     digest, size = _digest(path)
     now = Path(path).stat()
     if (now.st_size, now.st_mtime) != (about["size_bytes"], about["modified_at"]) or size != now.st_size:

@@ -22,6 +22,7 @@ from typing import Any, cast
 import msgspec
 
 from overnight import wiring
+from overnight.core.claims import Bind
 from overnight.core.configuration import Configuration
 from overnight.core.errors import OvernightError
 from overnight.core.events import printable
@@ -39,7 +40,7 @@ from overnight.store.contract import Claimed, Counts, Orders, Store, Turn
 from overnight.wiring import watching
 from overnight.wiring.configuration import read
 from overnight.wiring.engine import holding, run_engine
-from overnight.wiring.files import is_unbound
+from overnight.wiring.files import BY_DEFAULT, UNBOUND, is_unbound
 
 #: Seconds between two reports of progress.
 REPORT_EVERY = 0.1
@@ -50,10 +51,11 @@ _LONGEST_PATH = 500
 class Binding(msgspec.Struct, frozen=True):
     """What is done with files about which nothing else was said: the processor's workflow or handler."""
 
-    #: ``module:function``.
+    #: The handler, ``module:function``; empty for a workflow.
     call: str
     #: Seconds for one attempt; None for no limit.
     timeout: float | None
+    workflow: str = ""
     #: What the handler's decorator says of its tasks, by the names of an action's fields.
     said: dict[str, int | float | bool | None] = {}
 
@@ -205,7 +207,7 @@ class _View:
 
     def _bound(self, action: Action) -> Action:
         binding = self._order.binding
-        if binding is None or not is_unbound(action):
+        if binding is None or not binding.call or not is_unbound(action):
             return action
         return msgspec.structs.replace(action, call=binding.call, timeout=binding.timeout, **binding.said)
 
@@ -252,6 +254,13 @@ def _work(order: Order, line: _Line) -> Finished:
         return _run(home, order, store, _Teller(line), settings, configured, beside)
 
 
+def _bind(binding: Binding | None) -> Bind | None:
+    """Which workflow an engine of this order begins files with; None: they are called as they are."""
+    if binding is None:
+        return BY_DEFAULT
+    return None if binding.call else Bind(UNBOUND, binding.workflow, binding.timeout)
+
+
 def _run(
     home: Home,
     order: Order,
@@ -270,5 +279,6 @@ def _run(
         settings=settings,
         configured=configured,
         beside=beside,
+        bind=_bind(order.binding),
     )
     return Finished(teller.progress(), str(result.stopped_by), result.left, result.elsewhere)

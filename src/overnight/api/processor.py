@@ -13,7 +13,7 @@ from msgspec import UNSET
 from overnight import wiring
 from overnight.api import night
 from overnight.api.access import Access, HomePath
-from overnight.api.arguments import ArgumentValueError, input_bytes, limit, whole, words
+from overnight.api.arguments import input_bytes, limit, whole, words
 from overnight.api.engine_process import Binding, Finished, Order, Progress
 from overnight.api.naming import name_of, refuse_while_imported_by_a_worker
 from overnight.api.options import Options
@@ -23,10 +23,11 @@ from overnight.core.durations import iso, quoted
 from overnight.core.errors import HomeUnusableError, NotFoundError
 from overnight.core.states import FINAL, TaskState
 from overnight.core.stopping import Ask, StoppedBy
-from overnight.core.task import DEFAULT_RETRIES, DEFAULT_TIMEOUT, LIMITS, text
+from overnight.core.task import DEFAULT_RETRIES, DEFAULT_TIMEOUT, LIMITS, Task, text
 from overnight.host.lock import read_owner
+from overnight.store.contract import Query, Store
 from overnight.store.copies.summary import Checkpoint
-from overnight.wiring.files import BUILT_IN, DEFAULT_WORKFLOW
+from overnight.wiring.files import DEFAULT_WORKFLOW
 from overnight.wiring.workflows import all_known
 
 #: Seconds for one attempt at a file when nothing else is said.
@@ -35,6 +36,7 @@ DEFAULT_TIMEOUT_SECONDS = DEFAULT_TIMEOUT
 DEFAULT_CHECKPOINT_INTERVAL = 5
 #: Further attempts after a failed one when nothing else is said.
 MAX_RETRIES = DEFAULT_RETRIES
+_MOST_STEPS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,8 @@ class ProcessingResult:
         file_path: As it was added.
         success: Whether it was processed.
         error: One line of why not; None after a success.
-        duration_seconds: How long the last attempt took.
-        attempts: How many there were.
+        duration_seconds: How long the last attempt took; of a workflow, all of its steps together, by the clock.
+        attempts: How many there were; of a workflow, at the step that had the most.
     """
 
     file_path: str
@@ -98,8 +100,9 @@ class AutonomousProcessor:
     returns is kept as JSON. What it raises is a failure, tried again with growing waits.
 
     Args:
-        workflow_id: What to do with files about which nothing else was said when they were added.
-            ``wf-pipeline-full`` and ``wf-ingest`` are built in. An unknown one fails at `run`.
+        workflow_id: What to do with files about which nothing else was said when they were added: a workflow of
+            ``overnight.toml`` or of a program, or ``wf-pipeline-full`` or ``wf-ingest``, which are built in.
+            Its steps are retried, limited and recorded each by itself. An unknown one fails at `run`.
         checkpoint_interval: Finished files between two checkpoints; with 5 the settings may say otherwise.
         handler: A function to call with each file instead of a workflow. What `overnight.task` says of its limits,
             retries and interruptions holds; its queue, priority and environment are those of the files.
@@ -168,7 +171,6 @@ class AutonomousProcessor:
 
         Raises:
             NotFoundError: The workflow is not known.
-            ArgumentValueError: It has steps of its own.
             AlreadyRunningError: Another engine works in this home.
             HomeUnusableError: The home has been removed since.
         """
@@ -200,28 +202,25 @@ class AutonomousProcessor:
         return _summary(finished)
 
     def _order(self, timeout_seconds: float | None) -> Order:
-        call = self._handler.call if self._handler else BUILT_IN.get(self.workflow_id)
-        if call is None:
-            self._refuse_steps()
-            raise NotFoundError(
-                f"there is no workflow {quoted(self.workflow_id)}; nothing was started",
-                hint=f"one of {', '.join(map(repr, BUILT_IN))}, or handler=FUNCTION",
-            )
-        binding = Binding(call, limit(timeout_seconds), self._said)
+        if self._handler:
+            binding = Binding(self._handler.call, limit(timeout_seconds), said=self._said)
+        else:
+            self._need_workflow()
+            binding = Binding("", limit(timeout_seconds), self.workflow_id)
         # Five is what is meant when nothing is said; then the settings are asked.
         every = None if self.checkpoint_interval == DEFAULT_CHECKPOINT_INTERVAL else self.checkpoint_interval
         return Order(
             os.fsencode(self._access.home.path), queue=self.queue.name, binding=binding, checkpoint_every=every
         )
 
-    def _refuse_steps(self) -> None:
-        """A workflow of several steps is no function to be called with each file."""
-        configured = self._access.configured().workflows
-        if self.workflow_id in all_known(self._access.store, configured):
-            raise ArgumentValueError(
-                f"workflow {quoted(self.workflow_id)} has steps of its own, and a processor calls one function for each"
-                " file; nothing was started",
-                hint=f"overnight.Workflow.named({self.workflow_id!r}).add_many(files), or handler=FUNCTION",
+    def _need_workflow(self) -> None:
+        """Somebody defines it: ``overnight.toml``, a program, or we do."""
+        store = self._access.store if self._access.has_store() else None
+        known = all_known(store, self._access.configured().workflows)
+        if self.workflow_id not in known:
+            raise NotFoundError(
+                f"there is no workflow {quoted(self.workflow_id)}; nothing was started",
+                hint=f"one of {', '.join(map(repr, known))}, or handler=FUNCTION",
             )
 
     def _begin(self, *, anew: bool) -> tuple[int, int]:
@@ -345,9 +344,21 @@ class AutonomousProcessor:
             file_path=text(task.input),
             success=success,
             error=None if success else task.error or item_of(task).status,
-            duration_seconds=attempts[-1].seconds if attempts else 0.0,
-            attempts=task.attempt,
+            duration_seconds=attempts[-1].seconds if attempts else _under_way(store, task),
+            attempts=_most_attempts(store, task),
         )
+
+
+def _most_attempts(store: Store, task: Task) -> int:
+    """Of the task, or of the step of it that had the most."""
+    steps = () if store.family(task.id) is None else store.tasks(Query(parent=task.id, limit=_MOST_STEPS))
+    return max((step.attempt for step in steps), default=task.attempt)
+
+
+def _under_way(store: Store, task: Task) -> float:
+    """Seconds from the first step of a task to its end, by the wall clock; 0 of one that was never begun."""
+    family = store.family(task.id)
+    return 0.0 if family is None or task.finished_at is None else max(0.0, task.finished_at - family.begun_at)
 
 
 def _summary(finished: Finished) -> RunSummary:

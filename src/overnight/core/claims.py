@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from overnight.core.states import Reason, TaskState
+from overnight.core.task import Action, ActionKind
 
 
 class Role(StrEnum):
@@ -34,6 +36,23 @@ class Lane(msgspec.Struct, frozen=True):
     running: int = 0
 
 
+class Bind(msgspec.Struct, frozen=True):
+    """What tasks that call a certain function become when they are claimed: tasks of a workflow."""
+
+    #: The function that stands in their place, ``module:function``.
+    call: str
+    workflow: str
+    #: Seconds for one attempt at a step that says nothing of it; None for no limit. Unset: as the task has it.
+    timeout: float | UnsetType | None = UNSET
+
+    def bound(self, action: Action) -> Action:
+        """What such a task does from then on. It is found again by what stood in its place."""
+        timeout = action.timeout if self.timeout is UNSET else self.timeout
+        return msgspec.structs.replace(
+            action, kind=ActionKind.WORKFLOW, call=self.workflow, instead_of=self.call, timeout=timeout
+        )
+
+
 class Claim(msgspec.Struct, frozen=True):
     """How much may be claimed: at most `count`, from these lanes, as far as the pools last.
 
@@ -55,6 +74,10 @@ class Claim(msgspec.Struct, frozen=True):
     without: frozenset[int] = frozenset()
     #: But for one of each of these, taken before all others: the last one where it says so, else the first.
     probes: Mapping[int, bool] = {}
+    #: Of plain tasks that are taken, some become tasks of a workflow.
+    bind: Bind | None = None
+    #: What such a one takes then, by the lane that it is taken from; what it takes as a plain task is for its steps.
+    bound: Mapping[int, Mapping[str, float]] = {}
 
 
 class Claimed(msgspec.Struct, frozen=True):

@@ -43,12 +43,13 @@ _BY_KEY: dict[Path, Setting] = {tuple(setting.key.split(".")): setting for setti
 _OF_SETTINGS = tuple(dict.fromkeys(str(key[0]) for key in _BY_KEY if key[0] != "queue"))
 _TABLES = ("queue", "resources", "workflow", "errors", "schedules", "alerts", "targets", *_OF_SETTINGS)
 _QUEUE_KEYS = ("slots", "rate")
+_SLOTS = _BY_KEY["queue", "default", "slots"]
 #: Without OVERNIGHT_: what ids of resources cannot be told in.
 _TAKEN = TAKEN | {setting.environment.removeprefix("OVERNIGHT_") for setting in SETTINGS if setting.environment}
 
 
 class QueueLimits(msgspec.Struct, frozen=True):
-    """What is said about a queue: `slots` None for no limit of its own, `rate` in starts a second."""
+    """What is said about a queue or a workflow: `slots` None for no limit of its own, `rate` in starts a second."""
 
     slots: int | None = None
     rate: float | None = None
@@ -71,6 +72,8 @@ class Configuration(msgspec.Struct, frozen=True):
     queues: dict[str, QueueLimits] = {}
     resources: dict[str, Resource] = {}
     workflows: dict[str, Workflow] = {}
+    #: Of those about whose slots and rate something is said.
+    workflow_limits: dict[str, QueueLimits] = {}
     #: In their order: the first one that means a failure decides about it.
     rules: tuple[Rule, ...] = ()
     schedules: dict[str, Schedule] = {}
@@ -154,13 +157,20 @@ class _Reader:
             for name, table in self._named(tables, "workflow", QUEUE_NAME)
             if (workflow := self._workflow(name, table)) is not None
         }
+        limits = {
+            name: self._limits(table, ("workflow", name))
+            for name, table in self._items(tables.get("workflow", {}))
+            if isinstance(table, dict) and any(key in table for key in _QUEUE_KEYS)
+        }
         schedules = {
             name: schedule
             for name, table in self._named(tables, "schedules", QUEUE_NAME)
             if (schedule := self._schedule(name, table)) is not None
         }
         alerts, targets = self._alerts(tables) if tables.keys() & {"alerts", "targets"} else ({}, {})
-        return Configuration(self._filename, settings, queues, resources, workflows, rules, schedules, alerts, targets)
+        return Configuration(
+            self._filename, settings, queues, resources, workflows, limits, rules, schedules, alerts, targets
+        )
 
     def _settings(self, table: dict[str, Any], path: Path) -> dict[str, Placed]:
         """The settings of one table."""
@@ -187,20 +197,21 @@ class _Reader:
     def _queue(self, table: dict[str, Any], name: str, settings: dict[str, Placed]) -> QueueLimits:
         """One queue; the slots of the default one go to `settings`."""
         path: Path = ("queue", name)
-        slots, rate = None, None
-        for key, written in table.items():
-            if key == "slots":
-                setting = _BY_KEY["queue", "default", "slots"]
-                placed = self._placed(setting, written, (*path, key))
-                if placed is not None and name == "default":
-                    settings[setting.name] = placed
-                elif placed is not None:
-                    slots = placed.value
-            elif key == "rate":
-                rate = self._rate(written, (*path, key))
-            else:
+        for key in table:
+            if key not in _QUEUE_KEYS:
                 self._unknown(key, (*path, key), _QUEUE_KEYS)
-        return QueueLimits(slots, rate)
+        if name != "default" or "slots" not in table:
+            return self._limits(table, path)
+        placed = self._placed(_SLOTS, table["slots"], (*path, "slots"))
+        if placed is not None:
+            settings[_SLOTS.name] = placed
+        return self._limits({key: value for key, value in table.items() if key != "slots"}, path)
+
+    def _limits(self, table: dict[str, Any], path: Path) -> QueueLimits:
+        """The slots and the rate that stand in a table; what else is there is not looked at."""
+        placed = self._placed(_SLOTS, table["slots"], (*path, "slots")) if "slots" in table else None
+        rate = self._rate(table["rate"], (*path, "rate")) if "rate" in table else None
+        return QueueLimits(placed.value if placed else None, rate)
 
     def _rate(self, written: object, path: Path) -> float | None:
         try:
@@ -237,7 +248,7 @@ class _Reader:
     def _workflow(self, name: str, table: dict[str, Any]) -> Workflow | None:
         from overnight.core.workflow.reading import read  # most files have none, and every call reads its file
 
-        found = read(name, table)
+        found = read(name, table, elsewhere=_QUEUE_KEYS)
         self.problems += [of_fault(self._known, ("workflow", name), fault) for fault in found.faults]
         return found.workflow
 

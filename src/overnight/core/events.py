@@ -171,7 +171,7 @@ class LateResultRefused(_Event, frozen=True, kw_only=True, gc=False, tag=EventNa
 
 
 class ByHand(_Event, frozen=True, kw_only=True, gc=False):
-    """What a person did to a task that did not run."""
+    """What a person did to a task that did not run; or, where `alone` says so, what was done without one."""
 
     id: int
     by: str
@@ -181,6 +181,7 @@ class ByHand(_Event, frozen=True, kw_only=True, gc=False):
     generation: int
     parent: int = 0
     step: str = ""
+    alone: bool = False
 
 
 class FileCancelled(ByHand, frozen=True, kw_only=True, gc=False, tag=EventName.FILE_CANCELLED.value):

@@ -87,6 +87,24 @@ def split(content: bytes, *, nul: bool = False) -> list[bytes]:
     return [part for part in content.split(b"\0" if nul else b"\n") if part]
 
 
+def split_each(pieces: Iterable[bytes], *, nul: bool = False) -> Iterator[list[bytes]]:
+    """The same of a list that comes in pieces, wherever these end: what is complete after each of them.
+
+    Raises:
+        UsageError: What has no end yet is longer than an input can be.
+    """
+    end = b"\0" if nul else b"\n"
+    rest = b""
+    for piece in pieces:
+        whole, found, rest = (rest + piece).rpartition(end)
+        if found:
+            yield split(whole, nul=nul)
+        if len(rest) > MAX_INPUT_BYTES:
+            check(rest)
+    if rest:
+        yield [rest]
+
+
 def combine(lists: Sequence[Sequence[bytes]], paired: Sequence[bool]) -> Iterator[bytes]:
     """One input for each combination of the lists, the last one turning fastest.
 

@@ -10,7 +10,7 @@ ever over-allocated, whichever lanes share it.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
@@ -44,6 +44,11 @@ def switch_of(workflow: str) -> str:
 def is_own(queue: str) -> bool:
     """Whether the tasks of this queue are the runner's own: run beside those of people, and counted apart."""
     return queue.startswith(_OWN)
+
+
+def workflow_of(name: str) -> str:
+    """The workflow that settings under this name are about; empty for those of a queue, or of every queue."""
+    return name.removeprefix(_OF_WORKFLOW) if name.startswith(_OF_WORKFLOW) else ""
 
 
 def is_queue(name: str) -> bool:
@@ -131,10 +136,13 @@ def openings(
     pools[WORK] = work
     pools[WORKFLOWS] = places - sum(lane.weight * lane.begun for lane in lanes)
     busy: Counter[str] = Counter()
+    begun: defaultdict[str, float] = defaultdict(float)
     for lane in lanes:
-        busy[lane.queue] += running.get(lane.id, 0)
+        for name in _limited_by(lane):
+            busy[name] += running.get(lane.id, 0)
+            begun[name] += lane.weight * lane.begun
     for view in queues.values():
-        pools.update(_queue_pools(view, busy[view.name]))
+        pools.update(_queue_pools(view, busy[view.name], begun[view.name]))
     pools.update({f"probe {workflow}": float(amount) for workflow, amount in braked.items()})
     closed = {name for name, view in queues.items() if is_paused(view, now)}
     going = () if EVERY_QUEUE in closed else lanes
@@ -163,10 +171,12 @@ def _free(lanes: Iterable[LaneView], running: Mapping[int, int], totals: Mapping
     return free
 
 
-def _queue_pools(queue: QueueView, busy: int) -> dict[str, float]:
+def _queue_pools(queue: QueueView, busy: int, begun: float) -> dict[str, float]:
     pools: dict[str, float] = {}
     if queue.slots is not None:
         pools[f"slots {queue.name}"] = queue.slots - busy
+        # Else what may run but slowly would take all places for open tasks, and the other slots would idle.
+        pools[f"open {queue.name}"] = OPEN_A_SLOT * queue.slots - begun
     if queue.allowance is not None:
         pools[f"rate {queue.name}"] = queue.allowance
     return pools
@@ -174,13 +184,28 @@ def _queue_pools(queue: QueueView, busy: int) -> dict[str, float]:
 
 def _takes(lane: LaneView, pools: Mapping[str, float]) -> dict[str, float]:
     takes = {WORK: lane.cost}
-    if lane.role is Role.WORKFLOW:
-        return takes | {WORKFLOWS: lane.weight}  # slots, rate and resources are a matter of its steps
-    for pool in (f"slots {lane.queue}", f"rate {lane.queue}"):
-        if pool in pools:
-            takes[pool] = 1.0
+    if lane.role is Role.WORKFLOW:  # the rest is a matter of its steps
+        return takes | place(lane.queue, lane.workflow, lane.weight, pools)
+    for name in _limited_by(lane):
+        takes.update({pool: 1.0 for pool in (f"slots {name}", f"rate {name}") if pool in pools})
     takes.update({f"resource {name}": amount for name, amount in lane.needs.items()})
     return takes
+
+
+def place(queue: str, workflow: str, weight: float, pools: Mapping[str, float]) -> dict[str, float]:
+    """What a workflow task of this weight takes of the places for open ones."""
+    own = [pool for name in limited_by(queue, workflow) if (pool := f"open {name}") in pools]
+    return dict.fromkeys([WORKFLOWS, *own], weight)
+
+
+def _limited_by(lane: LaneView) -> tuple[str, ...]:
+    """The names under which the slots and the rate stand that limit what runs of a lane."""
+    return limited_by(lane.queue, lane.workflow)
+
+
+def limited_by(queue: str, workflow: str) -> tuple[str, ...]:
+    """The names under which the limits of an attempt stand: of its queue, and of the workflow that it is of."""
+    return (queue, switch_of(workflow)) if workflow else (queue,)
 
 
 def _probe(lane: LaneView, braked: Mapping[str, int]) -> dict[str, float]:

@@ -66,13 +66,11 @@ def _fields(fields: Sequence[Field], more: Schema) -> Schema:
     return _table(properties, [field.key for field in fields if field.required])
 
 
-def _queue() -> Schema:
-    return _table(
-        {
-            "slots": {"type": ["integer", "string"], "description": "how many of this queue run at the same time"},
-            "rate": {"type": "string", "description": "how many start in a time: 10/s, 30/m, 100/h"},
-        }
-    )
+def _limits(what: str) -> Schema:
+    return {
+        "slots": {"type": ["integer", "string"], "description": f"how many {what} run at the same time"},
+        "rate": {"type": "string", "description": f"how many {what} start in a time: 10/s, 30/m, 100/h"},
+    }
 
 
 def _alert() -> Schema:
@@ -117,7 +115,8 @@ def _workflow() -> Schema:
     does: Schema = {"oneOf": [{"required": ["run"]}, {"required": ["call"]}]}
     steps: Schema = {"type": "array", "minItems": 1, "items": {**_fields(STEP, {}), **does}}
     gates: Schema = {"type": "array", "items": {**_fields(GATE, {}), **does}}
-    return {**_fields(WORKFLOW, {"step": steps, "gate": gates}), "required": ["step"]}
+    more = {**_limits("of its steps"), "step": steps, "gate": gates}
+    return {**_fields(WORKFLOW, more), "required": ["step"]}
 
 
 def _schedule() -> Schema:
@@ -149,7 +148,7 @@ SCHEMA: Schema = {
     **_table(
         {
             **_settings(),
-            "queue": _named(_queue(), "limits of a queue"),
+            "queue": _named(_table(_limits("of this queue")), "limits of a queue"),
             "resources": {
                 "type": "object",
                 "description": "how much there is of something: a number, or a list of ids",

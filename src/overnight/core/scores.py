@@ -1,8 +1,8 @@
 """How well it went without anybody: three shares, each with what it is a share of.
 
-*Autonomy*: of the tasks that came to an end, those that completed and were never queued again. One that
-failed, was cancelled or is held waits for a person or has had one, so it counts as needing one: a night
-of failures that nobody has looked at yet is not autonomous.
+*Autonomy*: of the tasks that came to an end, those that completed and that no person has queued again or
+released. One that failed, was cancelled or is held waits for a person or has had one, so it counts as needing
+one: a night of failures that nobody has looked at yet is not autonomous. What the storm brake revives needs nobody.
 *Recovery rate*: of the tasks that met an error which another attempt can mend, or lost their worker, and
 are finished, those that completed.
 *Execution efficiency*: of the seconds that attempts took, those of attempts that completed.
@@ -26,8 +26,8 @@ class Group(msgspec.Struct, frozen=True, array_like=True):
     """Tasks that are alike in all that the scores ask for."""
 
     state: TaskState
-    #: It was queued once more after its end.
-    is_revived: bool
+    #: A person has queued it once more after its end, or released it.
+    is_touched: bool
     is_step: bool
     #: Some attempt of it failed and not for good, or lost its worker.
     met_error: bool
@@ -63,7 +63,7 @@ def scores(groups: Iterable[Group]) -> Scores:
     ended = [one for one in groups if not one.is_step and (one.state in FINAL or one.state is TaskState.HELD)]
     met = [one for one in groups if one.met_error and one.state in FINAL]
     return Scores(
-        autonomy=_share(ended, lambda one: _completed(one) and not one.is_revived),
+        autonomy=_share(ended, lambda one: _completed(one) and not one.is_touched),
         recovery=_share(met, _completed),
         efficiency=Share(sum(one.useful_seconds for one in groups), sum(one.seconds for one in groups)),
     )

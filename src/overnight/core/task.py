@@ -129,10 +129,14 @@ class Action(msgspec.Struct, frozen=True, omit_defaults=True):
     retry_on: tuple[str, ...] = ()
     #: Which entry of a task list it is: two entries that do the same with the same input are two tasks.
     entry: str = ""
+    #: The function that stood in its place until it was claimed and became a task of a workflow; it is found by that.
+    instead_of: str = ""
 
     def identity(self) -> bytes:
         """16 bytes that say what is done, without how: template or function, directory, and entry of a list."""
         what = (self.kind, self.argv, self.shell, self.call, self.cwd)
+        if self.instead_of:
+            what = (ActionKind.CALL, (), False, self.instead_of, self.cwd)
         parts = msgspec.msgpack.encode((*what, self.entry) if self.entry else what)
         return hashlib.blake2b(parts, digest_size=16).digest()
 

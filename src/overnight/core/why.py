@@ -51,11 +51,13 @@ class Held(StrEnum):
     NOT_DEFINED = "not_defined"
     WORKFLOWS_OPEN = "workflows_open"
     QUEUE_FULL = "queue_full"
+    WORKFLOW_FULL = "workflow_full"
     STORM = "storm"
     RESOURCE_MISSING = "resource_missing"
     RESOURCE_TAKEN = "resource_taken"
     SLOTS_BUSY = "slots_busy"
     QUEUE_RATE = "queue_rate"
+    WORKFLOW_RATE = "workflow_rate"
     NOTHING = "nothing"
 
 
@@ -89,9 +91,10 @@ class Around(msgspec.Struct, frozen=True):
     engine_why: str = ""
     #: None: not known.
     slots: int | None = None
-    #: Attempts under way, in all and in the task's queue.
+    #: Attempts under way, in all, in the task's queue and of its workflow.
     running: int = 0
     running_in_queue: int = 0
+    running_of_workflow: int = 0
     #: Settings of the task's queue, of its workflow, and of every queue.
     queue: QueueView | None = None
     workflow: QueueView | None = None
@@ -103,8 +106,9 @@ class Around(msgspec.Struct, frozen=True):
     is_defined: bool = True
     open_workflows: int = 0
     most_open: int | None = None
-    #: Starts a second that the queue allows.
+    #: Starts a second that the queue allows, and the workflow.
     rate: float | None = None
+    workflow_rate: float | None = None
     #: What there is of each resource, and what running tasks have of it.
     totals: Mapping[str, float] = {}
     used: Mapping[str, float] = {}
@@ -192,7 +196,7 @@ def _workflow(task: Task, action: Action, around: Around) -> Iterator[Why]:
 
 
 def _room(task: Task, around: Around) -> Iterator[Why]:
-    yield from _queue(around)
+    yield from _full(task, around)
     yield from _storm(around)
     yield from _resources(task, around)
     if around.slots is not None and around.running >= around.slots:
@@ -201,6 +205,10 @@ def _room(task: Task, around: Around) -> Iterator[Why]:
     if around.rate is not None:
         pace = f"queue {task.queue} starts at most {around.rate:g} a second"
         yield Why(f"waits for its turn: {pace}", (f"overnight queue set {task.queue} --rate none",), Held.QUEUE_RATE)
+    if around.workflow_rate is not None:
+        pace = f"of workflow {task.workflow!r} at most {around.workflow_rate:g} start a second"
+        more = f"overnight queue set -w {task.workflow} --rate none"
+        yield Why(f"waits for its turn: {pace}", (more,), Held.WORKFLOW_RATE)
 
 
 def _engine(around: Around) -> Iterator[Why]:
@@ -239,12 +247,19 @@ def _pause(task: Task, action: Action, around: Around) -> Iterator[Why]:
         yield Why(words, (f"overnight unpause -w {task.workflow or action.call}",), Held.WORKFLOW_PAUSED)
 
 
-def _queue(around: Around) -> Iterator[Why]:
+def _full(task: Task, around: Around) -> Iterator[Why]:
     queue = around.queue
     if queue is not None and queue.slots is not None and around.running_in_queue >= queue.slots:
         most = f"queue {queue.name} runs {queue.slots} at a time, and {around.running_in_queue} are running"
         more = f"overnight queue set {queue.name} --slots {queue.slots + 1}"
         yield Why(f"waits for its turn: {most}", (more,), Held.QUEUE_FULL)
+    switch = around.workflow
+    if switch is not None and switch.slots is not None and around.running_of_workflow >= switch.slots:
+        most = (
+            f"of workflow {task.workflow!r} {switch.slots} run at a time, and {around.running_of_workflow} are running"
+        )
+        more = f"overnight queue set -w {task.workflow} --slots {switch.slots + 1}"
+        yield Why(f"waits for its turn: {most}", (more,), Held.WORKFLOW_FULL)
 
 
 def _storm(around: Around) -> Iterator[Why]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 
+from overnight.core.claims import Bind
 from overnight.core.error_rules import Rule
 from overnight.core.errors import DiskFullError, OvernightError, StoreBusyError, StoreDamagedError
 from overnight.core.states import TaskState
@@ -75,6 +76,7 @@ class Engine:
         observer: Who wants to know.
         resources: What this machine has of each named resource.
         ids: Of those that are handed out by name.
+        bind: Which tasks become tasks of a workflow when they are claimed.
         rules: What a person has said about failures.
         alarm: Told when so many have failed alike that the others wait, and when they go on.
         is_alive: Whether the owner of a popped task, a process, still lives.
@@ -100,6 +102,7 @@ class Engine:
         observer: Observer,
         resources: Mapping[str, float] | None = None,
         ids: Mapping[str, Sequence[str]] | None = None,
+        bind: Bind | None = None,
         rules: Sequence[Rule] = (),
         alarm: Alarm = silent,
         is_alive: IsAlive = lambda _: True,
@@ -118,7 +121,7 @@ class Engine:
         self._observer = observer
         self._by = by
         self._rescue = rescue
-        self._orders = OrderBook(store, resources or {}, ahead=goal.ahead(), ids=ids)
+        self._orders = OrderBook(store, resources or {}, ahead=goal.ahead(), ids=ids, bind=bind)
         self._rules = rules
         self._attempts = Attempts(executor, store, self._orders, rules, own_slot=limits.bounds.most)
         self._quotas = Quotas(store, self._orders, clock)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
-from overnight.core.claims import Role
-from overnight.core.lanes import OPEN_A_SLOT, LaneView, QueueView, is_own, openings
+from overnight.core.claims import Bind, Role
+from overnight.core.lanes import OPEN_A_SLOT, LaneView, Openings, QueueView, is_own, limited_by, openings, place
 from overnight.core.pace import AHEAD, LAST_IN_A_SLOT, Allowance, Pace
 from overnight.core.resources import Pool, shares
 from overnight.core.storms import Storm
@@ -24,6 +24,7 @@ class OrderBook:
         resources: What this machine has of each named resource.
         ahead: Whether tasks may be handed out before a slot is free for them.
         ids: Of those resources that are handed out by name, as many as there are of it.
+        bind: Which tasks become tasks of a workflow when they are claimed.
     """
 
     def __init__(
@@ -33,11 +34,13 @@ class OrderBook:
         *,
         ahead: bool = True,
         ids: Mapping[str, Sequence[str]] | None = None,
+        bind: Bind | None = None,
     ) -> None:
         self._store = store
         self._resources = resources
         self._ids = ids or {}
         self._pool = Pool(self._ids)
+        self._bind = bind
         self._token: int | None = None
         #: The lanes of people, and those of the runner's own tasks.
         self._lanes: dict[int, Lane] = {}
@@ -165,7 +168,19 @@ class OrderBook:
             least=LAST_IN_A_SLOT * slots,
             without=frozenset(action_id for workflow, action_id in self.storms if not workflow),
             probes=self._probes(now, probing) if self.storms else {},
+            bind=self._bind,
+            bound={} if self._bind is None else self._places(self._bind.workflow, opened),
         )
+
+    def _places(self, workflow: str, opened: Openings) -> dict[int, dict[str, float]]:
+        """What a task of each plain lane takes of the places for open ones, if it becomes one of this workflow."""
+        shortest = self._shortest_steps()
+        queues = {number: self._lanes[number].queue for number in opened.lanes}
+        return {
+            number: place(queue, workflow, shortest.get((workflow, queue), AHEAD) / AHEAD, opened.pools)
+            for number, queue in queues.items()
+            if self._lanes[number].role is Role.PLAIN
+        }
 
     def _probes(self, now: float, probing: Collection[int]) -> dict[int, bool]:
         """Actions of plain tasks of which one may be tried now, and whether it is the last one."""
@@ -221,12 +236,13 @@ class OrderBook:
         )
 
     def spend(self, claimed: Sequence[Claimed]) -> None:
-        """Count these starts against the rates of their queues."""
+        """Count these starts against the rates of their queues and workflows."""
         if not self._allowances:
             return
         for task in claimed:
-            if allowance := self._allowances.get(self.names(task.lane_id)[0]):
-                allowance.spend(1)
+            for name in limited_by(*self.names(task.lane_id)):
+                if allowance := self._allowances.get(name):
+                    allowance.spend(1)
 
     def unpaused_at(self, now: float) -> float | None:
         """When the next timed pause ends, POSIX seconds; None when there is none."""

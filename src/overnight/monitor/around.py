@@ -16,7 +16,7 @@ from overnight.core.workflow.plan import plan_of
 from overnight.core.workflow.records import Family
 from overnight.monitor.frozen import Frozen
 from overnight.monitor.snapshot import EngineState, take
-from overnight.store.contract import Query, Queue, Store, Storm
+from overnight.store.contract import Lane, Query, Queue, Store, Storm
 
 #: Each of them, so that a new one is not forgotten.
 ENGINES: Mapping[EngineState, Engine] = {
@@ -47,7 +47,9 @@ def look(store: Store, home: Path, task: Task, totals: Mapping[str, float], *, n
     running = _running(store)
     queues = {queue.name: queue for queue in store.queues()}
     mine = queues.get(task.queue, Queue(task.queue))
+    flow = queues.get(switch_of(task.workflow))
     orders = store.orders()
+    open_workflows, most_open = _open(orders.lanes, task, picture.engine.slots, mine, flow)
     owners = {one.task_id: one.owner for one in store.popped()} if task.state is TaskState.RUNNING else {}
     return Around(
         now=now,
@@ -56,14 +58,16 @@ def look(store: Store, home: Path, task: Task, totals: Mapping[str, float], *, n
         slots=picture.engine.slots,
         running=len(running),
         running_in_queue=sum(one.queue == task.queue for one in running),
+        running_of_workflow=sum(one.workflow == task.workflow for one in running),
         queue=_view(mine),
-        workflow=_view(queues[switch]) if (switch := switch_of(task.workflow)) in queues else None,
+        workflow=None if flow is None else _view(flow),
         every_queue=_view(queues[EVERY_QUEUE]) if EVERY_QUEUE in queues else None,
         storm=_storm(store, task),
         is_defined=not task.workflow or task.workflow in orders.workflows,
-        open_workflows=sum(lane.running for lane in orders.lanes if lane.role is Role.WORKFLOW),
-        most_open=None if picture.engine.slots is None else OPEN_A_SLOT * picture.engine.slots,
+        open_workflows=open_workflows,
+        most_open=most_open,
         rate=mine.rate,
+        workflow_rate=None if flow is None else flow.rate,
         totals=totals,
         used=_used(running),
         owner=owners.get(task.id, ""),
@@ -72,6 +76,20 @@ def look(store: Store, home: Path, task: Task, totals: Mapping[str, float], *, n
         frozen_since=Frozen(home).since(task) if task.state is TaskState.RUNNING else None,
         parent=None if task.parent_id is None else store.get(task.parent_id).state,
     )
+
+
+def _open(
+    lanes: Iterable[Lane], task: Task, slots: int | None, queue: Queue, flow: Queue | None
+) -> tuple[int, int | None]:
+    """How many workflow tasks are under way and how many may be: in all, or where a limit of its own is reached."""
+    there = [lane for lane in lanes if lane.role is Role.WORKFLOW]
+    own = ((flow, [lane for lane in there if lane.workflow == task.workflow]),)
+    for limited, mine in (*own, (queue, [lane for lane in there if lane.queue == task.queue])):
+        if limited is not None and limited.slots is not None:
+            begun, most = sum(lane.running for lane in mine), OPEN_A_SLOT * limited.slots
+            if begun >= most:
+                return begun, most
+    return sum(lane.running for lane in there), None if slots is None else OPEN_A_SLOT * slots
 
 
 def _view(queue: Queue) -> QueueView:

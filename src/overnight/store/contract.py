@@ -376,7 +376,8 @@ class Store(Protocol):
     def end_storm(self, storm: Storm, *, now: float, by: str, revivals: int | None = None) -> list[int] | None:
         """It is over: what failed for good in it is revived, and what waits for its time after failing in it need not.
 
-        Steps that failed are revived with their task. With `revivals` only tasks of a generation up to this number.
+        Steps that failed are revived with their task. With `revivals` only tasks of a generation up to this number,
+        and nobody's hand is in it; without, a person has ended it.
         Returns the ids of the tasks that are revived; None when there was no such storm any more.
         """
 

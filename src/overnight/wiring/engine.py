@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 import msgspec
 
 from overnight.core import gates
+from overnight.core.claims import Bind
 from overnight.core.configuration import Configuration
 from overnight.core.durations import format_size
 from overnight.core.errors import NotNowError, StoreDamagedError
@@ -44,10 +45,11 @@ from overnight.host.signals import SignalWatch
 from overnight.host.stop_file import StopFile
 from overnight.host.waiter import KernelWaiter
 from overnight.ops.swapping import keep_promise
-from overnight.store.contract import Queue, Store
-from overnight.wiring import clock, is_alive, open_store, schedules, who
+from overnight.store.contract import Store
+from overnight.wiring import clock, is_alive, open_store, schedules, who, workflows
 from overnight.wiring.alarms import Alarms
 from overnight.wiring.checkpoints import checkpointing, plan_of
+from overnight.wiring.files import BY_DEFAULT
 from overnight.wiring.mending import Told, make_whole, mend_needed, on_stderr, rescuer
 from overnight.wiring.queues import lay_down
 from overnight.wiring.watching import see_off
@@ -138,6 +140,7 @@ def run_engine(
     told: Told = on_stderr,
     jobs: int | str | None = None,
     beside: Beside | None = None,
+    bind: Bind | None = BY_DEFAULT,
 ) -> Result:
     """Run the engine in this process until its goal is reached. The caller holds the home.
 
@@ -152,8 +155,10 @@ def run_engine(
         told: What is said when somebody has taken the store away, and it is put back, and of storms.
         jobs: The slots that were said at the start, for the same file: a restart keeps them.
         beside: What watches, where no supervisor keeps it going.
+        bind: What becomes of files about which nothing was said; None: nothing, they are run as they are.
 
     Raises:
+        NotFoundError: Nobody defines the workflow of that.
         NotNowError: There is too little room on the disk; nothing was started.
         MendNeededError: The store is damaged; whoever holds the home next mends it first.
     """
@@ -169,6 +174,7 @@ def run_engine(
             told=told,
             jobs=jobs,
             beside=beside,
+            bind=bind,
         )
     except StoreDamagedError as error:
         raise mend_needed(error) from error
@@ -186,6 +192,7 @@ def _run_engine(
     told: Told,
     jobs: int | str | None,
     beside: Beside | None,
+    bind: Bind | None,
 ) -> Result:
     machine = Machine(home.path)
     limits = limits_of(settings, machine.cpus)
@@ -198,10 +205,11 @@ def _run_engine(
         "jobs": jobs,
         "containment": in_short(settings.isolation),
     }
-    limited = [Queue(name, queue.slots, queue.rate) for name, queue in configured.queues.items()]
-    lay_down(store, limited, now=clock.now(), by=home.config.name)
+    lay_down(store, configured, now=clock.now(), by=home.config.name)
     store.define(list(configured.workflows.values()), source=home.config.name, now=clock.now(), by=home.config.name)
     schedules.lay_down(store, home, settings, configured)
+    if bind is not None:
+        workflows.need(store, bind.workflow, configured.workflows, done="nothing was started")
     reserve = Reserve(home.reserve)
     reserve.keep()
     executor = LocalExecutor(
@@ -240,6 +248,7 @@ def _run_engine(
                 observer=Observers([*observers, care]),
                 resources={name: resource.amount for name, resource in configured.resources.items()},
                 ids={name: resource.ids for name, resource in configured.resources.items() if resource.ids},
+                bind=bind,
                 rules=configured.rules,
                 alarm=alarms.tell,
                 is_alive=is_alive,

@@ -1,25 +1,23 @@
 """Files about which nothing was said but that they are there: what is done with them, and emptying a queue of them.
 
-Such a file gets the work of the processor that runs it. What stands in its action until then is the
-default workflow, and that is also what an engine without a processor does.
+Such a file gets the work of the processor that runs it: its handler, or its workflow. What stands in its action
+until then is the name of no function; an engine without a processor takes the default workflow.
 """
 
 from __future__ import annotations
 
+from overnight.core.claims import Bind
 from overnight.core.states import TaskState
 from overnight.core.task import Action, ActionKind
 from overnight.host.home import Home
 from overnight.store.contract import Selector, Store, Verb
 from overnight.wiring.removing import remove
 
-#: The built-in workflows, each one step, by the function that does it.
-BUILT_IN = {
-    "wf-ingest": "overnight.api.built_in:ingest",
-    "wf-pipeline-full": "overnight.api.built_in:pipeline_full",
-}
 DEFAULT_WORKFLOW = "wf-pipeline-full"
-#: The function in the action of such a file.
-UNBOUND = BUILT_IN[DEFAULT_WORKFLOW]
+#: What stands for a function in the action of such a file.
+UNBOUND = "overnight:file"
+#: What an engine without a processor does with them.
+BY_DEFAULT = Bind(UNBOUND, DEFAULT_WORKFLOW)
 
 #: What `clear` cancels, and what it forgets then.
 WAITING = (TaskState.WAITING, TaskState.PENDING)

@@ -1,12 +1,11 @@
-"""Settings of queues, and the switch that stops them: each change keeps what it does not mean."""
+"""Settings of queues and workflows, and the switch that stops them: each change keeps what it does not mean."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import msgspec
 
-from overnight.core.lanes import EVERY_QUEUE, is_paused
+from overnight.core.configuration import Configuration
+from overnight.core.lanes import EVERY_QUEUE, is_paused, switch_of
 from overnight.store.contract import Queue, Store
 
 
@@ -15,11 +14,12 @@ def of_name(store: Store, name: str) -> Queue:
     return next((queue for queue in store.queues() if queue.name == name), Queue(name))
 
 
-def lay_down(store: Store, queues: Iterable[Queue], *, now: float, by: str) -> None:
-    """Give queues the limits of a configuration. One that a person has paused stays paused."""
-    for wanted in queues:
-        before = of_name(store, wanted.name)
-        after = msgspec.structs.replace(before, slots=wanted.slots, rate=wanted.rate)
+def lay_down(store: Store, configured: Configuration, *, now: float, by: str) -> None:
+    """Give queues and workflows the limits of a configuration. One that a person has paused stays paused."""
+    of_workflows = {switch_of(name): limits for name, limits in configured.workflow_limits.items()}
+    for name, limits in (configured.queues | of_workflows).items():
+        before = of_name(store, name)
+        after = msgspec.structs.replace(before, slots=limits.slots, rate=limits.rate)
         if after != before:
             store.set_queue(after, now=now, by=by)
 

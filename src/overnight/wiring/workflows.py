@@ -36,20 +36,28 @@ def lay_down(
     Raises:
         NotFoundError: Nobody defines it.
     """
-    if action.kind is not ActionKind.WORKFLOW:
-        return
+    if action.kind is ActionKind.WORKFLOW:
+        need(store, action.call, workflows, done=done)
+
+
+def need(store: Store, name: str, workflows: Mapping[str, Workflow], *, done: str) -> None:
+    """Make sure that a workflow is defined in a store; as `lay_down`.
+
+    Raises:
+        NotFoundError: Nobody defines it.
+    """
     now, by = wiring.clock.now(), wiring.who()
-    if action.call in workflows:
+    if name in workflows:
         store.define(list(workflows.values()), source=SOURCE, now=now, by=by)
         return
     from overnight.wiring import built_in
 
     known = {one.name: one.source for one in store.workflows()}
-    ours = [one for name, one in built_in.WORKFLOWS.items() if known.get(name, built_in.SOURCE) == built_in.SOURCE]
-    if any(one.name == action.call for one in ours):
+    ours = [one for one in built_in.WORKFLOWS.values() if known.get(one.name, built_in.SOURCE) == built_in.SOURCE]
+    if any(one.name == name for one in ours):
         store.define(ours, source=built_in.SOURCE, now=now, by=by)
-    elif action.call not in known:
-        raise unknown(action.call, known.keys() | workflows.keys() | built_in.WORKFLOWS.keys(), done=done)
+    elif name not in known:
+        raise unknown(name, known.keys() | workflows.keys() | built_in.WORKFLOWS.keys(), done=done)
 
 
 def all_known(store: Store | None, workflows: Mapping[str, Workflow]) -> dict[str, Named]:

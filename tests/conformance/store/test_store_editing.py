@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from flow_parts import Player, step
-from store_parts import NOON, SmallEngine, settlement, task, tasks, told
+from store_parts import ACTION, NOON, SmallEngine, settlement, task, tasks, told
 
 from overnight.core.edits import EDITABLE, Change, Left
 from overnight.core.states import FINAL, TaskState
@@ -48,6 +49,40 @@ def test_a_dry_run_finds_the_same_and_writes_nothing(store: Store, engine: Small
     assert (store.get(task_id).priority, edits(store)) == (0, [])
     store.edit(selector, LONGER, now=NOON, by="me")
     assert store.edit(selector, LONGER, now=NOON, by="me", dry_run=True).changed == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        Change(priority=1),
+        Change(queue="night"),
+        Change(needs={"gpu": 1.0}),
+        Change(action={"timeout": 7.0}),
+        Change(moves=True, not_before=NOON + 60),
+        Change(moves=True, not_before=NOON - 60),
+        Change(moves=True),
+        Change(priority=1, moves=True, not_before=NOON + 60, action={"retries": 2}),
+    ],
+)
+def test_a_dry_run_counts_what_is_changed_then(store: Store, change: Change) -> None:
+    """Among tasks of which some are so already."""
+    timed = msgspec.structs.replace(ACTION, timeout=7.0)
+    store.add(
+        [
+            task("plain"),
+            task("urgent", priority=1),
+            task("other", queue="night"),
+            task("needy", needs={"gpu": 1.0}),
+            task("timed", action=timed),
+            task("later", not_before=NOON + 60),
+        ],
+        now=NOON,
+    )
+    everything = Selector(everything=True)
+    found = store.edit(everything, change, now=NOON, by="me", dry_run=True).changed
+    assert store.edit(everything, change, now=NOON, by="me").changed == found > 0
+    assert len({event["id"] for event in edits(store)}) == found
+    assert store.edit(everything, change, now=NOON, by="me", dry_run=True).changed == 0
 
 
 def test_what_is_so_already_is_no_change(store: Store) -> None:

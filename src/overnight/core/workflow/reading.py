@@ -22,16 +22,18 @@ class Read(NamedTuple):
     faults: list[Fault]
 
 
-def read(name: str, table: Mapping[str, Any]) -> Read:
+def read(name: str, table: Mapping[str, Any], *, elsewhere: Sequence[str] = ()) -> Read:
     """Read one workflow.
 
     Args:
         name: What it is called.
         table: ``[workflow.NAME]`` with all that is below it.
+        elsewhere: Keys that the caller reads: they are known, and no part of the definition.
     """
     reader = _Reader()
-    rest = {key: value for key, value in table.items() if key not in _LISTS}
-    values = reader.fields(rest, WORKFLOW, (), also=_LISTS)
+    others = (*_LISTS, *elsewhere)
+    rest = {key: value for key, value in table.items() if key not in others}
+    values = reader.fields(rest, WORKFLOW, (), also=others)
     steps = [_step(reader, one, ("step", number)) for number, one in reader.tables(table, "step")]
     gates = [_gate(reader, one, ("gate", number), steps) for number, one in reader.tables(table, "gate")]
     if not table.get("step"):

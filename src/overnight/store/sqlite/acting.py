@@ -74,7 +74,10 @@ for _ways in WAYS.values():
 ASKED = frozenset({Verb.CANCEL, Verb.HOLD})
 
 #: What goes with a task.
-_FORGET = ("forget_attempts", "forget_tasks", "forget_expansions", "forget_edges", "forget_edges_after")
+_FORGET = (
+    *("forget_attempts", "forget_tasks", "forget_touched", "forget_expansions"),
+    *("forget_edges", "forget_edges_after"),
+)
 #: What may be forgotten: nothing that is still to run.
 REMOVABLE = (_S.COMPLETED, _S.FAILED, _S.CANCELLED, _S.HELD)
 
@@ -99,8 +102,9 @@ def act_within(
     now: float,
     by: str,
     restart: Sequence[str] = (),
+    alone: bool = False,
 ) -> Acted:
-    """See `Store.act`. Inside a write."""
+    """See `Store.act`. Inside a write. `alone`: no person does it."""
     by = events.printable(by)
     ids: list[int] = []
     changed = 0
@@ -109,10 +113,12 @@ def act_within(
     def ask_about(what: Verb, task_id: int) -> None:
         leave(connection, transaction, what, task_id=task_id, argument="", now=now, by=by)
 
-    kin = Kin(connection, transaction, plans, ask_about, now=now, by=by)
+    kin = Kin(connection, transaction, plans, ask_about, now=now, by=by, alone=alone)
     for way in WAYS[verb]:
         for piece in choose(database, selector, way.source, way.only):
-            _step(connection, transaction, way, piece, now=now, by=by)
+            _step(connection, transaction, way, piece, now=now, by=by, alone=alone)
+            if way.cause is Cause.REVIVE or way.source is _S.HELD:
+                kin.touch([row[0] for row in piece])
             kin.done_to(verb, piece, way.target, restart)
             changed += len(piece)
             ids += [row[0] for row in piece[: max(0, IDS_TOLD - len(ids))]]
@@ -184,7 +190,14 @@ def _piece(connection: apsw.Connection, sql: str, bindings: tuple[Any, ...]) -> 
 
 
 def _step(
-    connection: apsw.Connection, transaction: Transaction, way: _Way, piece: list[Row], *, now: float, by: str
+    connection: apsw.Connection,
+    transaction: Transaction,
+    way: _Way,
+    piece: list[Row],
+    *,
+    now: float,
+    by: str,
+    alone: bool,
 ) -> None:
     ids = apsw.carray(array("q", [row[0] for row in piece]))
     run(connection, way.statement, {"ids": ids, "now": now})
@@ -194,7 +207,15 @@ def _step(
         transaction.move(lane_id, is_step, way.source, -1)
         transaction.move(lane_id, is_step, way.target, 1)
         transaction.events.append(
-            way.told(at=at, id=task_id, by=by, was=way.source, state=way.target, generation=generation + raised)
+            way.told(
+                at=at,
+                id=task_id,
+                by=by,
+                was=way.source,
+                state=way.target,
+                generation=generation + raised,
+                alone=alone,
+            )
         )
     transaction.spill()
 

@@ -16,11 +16,12 @@ import apsw
 
 from overnight.core import events
 from overnight.core.claims import Role
-from overnight.core.lanes import WORK, is_own
+from overnight.core.lanes import WORK, WORKFLOWS, is_own
 from overnight.core.pace import share_of
 from overnight.core.states import TaskState
 from overnight.core.step_events import StepStarted
 from overnight.store.contract import Claim, Claimed, Opened
+from overnight.store.sqlite.binding import Binder
 from overnight.store.sqlite.connection import Transaction
 from overnight.store.sqlite.lanes import Lanes
 from overnight.store.sqlite.statements import Row, ids_of, insert_many, read_all, read_each, read_one, run, want_changes
@@ -58,23 +59,30 @@ def claim(
     fence: int,
     now: float,
     at: str,
+    binder: Binder | None = None,
 ) -> tuple[list[Claimed], list[Opened]]:
     """Start what may be started, and write its start records. Inside a write.
 
     Workflow tasks among it are begun, by `begin`; their first steps may start at once, in what is left of the pools.
+    `binder` makes some of what is taken workflow tasks.
     """
     pools = dict(wanted.pools)
     open_lanes = _defined(connection, lanes, wanted.lanes)
     rows = _pick_probes(connection, lanes, open_lanes, pools, wanted) if wanted.probes else []
-    picked = _pick(connection, lanes, open_lanes, pools, wanted.count - len(rows), wanted.without)
+    without = wanted.without if binder is None else wanted.without | binder.left_out()
+    picked = _pick(connection, lanes, open_lanes, pools, wanted.count - len(rows), without)
     rows += _share(picked, open_lanes, pools, wanted)
-    become_running(connection, transaction, rows)
+    if binder is not None:
+        pick = partial(_pick, connection, lanes, open_lanes, pools, without=without)
+        rows = _bind(rows, pick, binder, wanted, pools, partial(become_running, connection, transaction))
+    else:
+        become_running(connection, transaction, rows)
     tasks = [row for row in rows if _is_workflow(lanes, row[3])]
     if not tasks:
         return record_starts(connection, transaction, rows, fence=fence, now=now, at=at), []
     opened = begin(tasks)
     for row in tasks:  # what it took was for its steps
-        pools[WORK] = pools.get(WORK, 0.0) + wanted.lanes[row[3]].get(WORK, 0.0)
+        pools[WORK] = pools.get(WORK, 0.0) + wanted.lanes.get(row[3], {}).get(WORK, 0.0)
     steps = {lane for one in opened for lane in one.lanes}
     open_lanes = {lane: takes for lane, takes in wanted.lanes.items() if lane in steps}
     plain = len(rows) - len(tasks)
@@ -83,6 +91,39 @@ def claim(
     become_running(connection, transaction, first)
     rows = sorted((row for row in (*rows, *first) if not _is_workflow(lanes, row[3])), key=_place)
     return record_starts(connection, transaction, rows, fence=fence, now=now, at=at), opened
+
+
+def _bind(
+    rows: list[Row],
+    pick: Callable[[int], list[Row]],
+    binder: Binder,
+    wanted: Claim,
+    pools: dict[str, float],
+    start: Callable[[list[Row]], None],
+) -> list[Row]:
+    """Start what was picked, with those turned that become workflow tasks.
+
+    What these took as plain tasks is for their steps, and so there is room for more of them, as long as there are
+    places for open ones.
+    """
+    started: list[Row] = []
+    while rows:
+        turned = binder.turn(rows)
+        start(turned)
+        started += turned
+        bound = [was for was, row in zip(rows, turned, strict=True) if row is not was]
+        for was in bound:
+            _put_back(wanted.lanes[was[3]], pools)
+            for pool, amount in wanted.bound.get(was[3], {}).items():
+                pools[pool] = pools.get(pool, 0.0) - amount
+        more = bound and pools.get(WORKFLOWS, 0.0) > _SLACK
+        rows = pick(wanted.count - len(started)) if more else []
+    return started
+
+
+def _put_back(takes: Mapping[str, float], pools: dict[str, float]) -> None:
+    for pool, amount in takes.items():
+        pools[pool] += amount
 
 
 def _place(row: Row) -> tuple[int, int, int]:
@@ -200,8 +241,7 @@ def _share(
         return rows
     keep = share_of(len(rows), wanted.in_hand + in_hand, wanted.least)
     for row in rows[keep:]:
-        for pool, amount in open_lanes[row[3]].items():
-            pools[pool] += amount
+        _put_back(open_lanes[row[3]], pools)
     return rows[:keep]
 
 

@@ -7,6 +7,7 @@ for once more (``redefining``), and a change of its time is a record of its own.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import msgspec
 
@@ -56,15 +57,18 @@ def edit(
 ) -> Edited:
     """See `Store.edit`."""
     left = _left(database, selector, change)
-    changed = 0
+    planner = _Planner(change, now)
     if dry_run:
         with database.read():
-            changed = sum(_differs(row, change, now) for row in _chosen(database, selector, change))
-        return Edited(changed, left)
+            planned = (planner.plan(row) for row in _chosen(database, selector, change))
+            return Edited(sum(one is not None for one in planned), left)
+    changed = 0
     with database.write("edit") as transaction:
-        editor = _Editor(database, lanes, transaction, change, now=now, by=events.printable(by))
+        editor = _Editor(database, lanes, transaction, now=now, by=events.printable(by))
         for row in _chosen(database, selector, change):
-            changed += editor.edit(row)
+            if (plan := planner.plan(row)) is not None:
+                editor.edit(row, plan)
+                changed += 1
     database.ease()
     return Edited(changed, left)
 
@@ -73,7 +77,8 @@ def reschedule(database: Database, task_id: int, not_before: float | None, *, no
     """Let a task wait for another time, or for none."""
     with database.write("edit") as transaction:
         for row in _rows(database, [task_id]):
-            _reschedule(database, transaction, row, not_before, now=now, by=by)
+            if _moves(row, not_before, now):
+                _reschedule(database, transaction, row, not_before, now=now, by=by)
 
 
 def _left(database: Database, selector: Selector, change: Change) -> dict[int, Left]:
@@ -103,21 +108,6 @@ def _refusal(row: _Row, change: Change) -> Left | None:
     return refusal(row.state, change, is_step=row.is_step, is_workflow=row.role is Role.WORKFLOW, is_begun=row.is_begun)
 
 
-def _differs(row: _Row, change: Change, now: float) -> bool:
-    action = msgspec.msgpack.decode(row.definition, type=Action)
-    wanted = change.applied_to(action)
-    places = (
-        (change.priority, row.priority),
-        (change.queue, row.queue),
-        (change.needs, msgspec.json.decode(row.needs)),
-    )
-    return (
-        wanted != action
-        or any(new is not None and new != old for new, old in places)
-        or (change.moves and _moves(row, change.not_before, now))
-    )
-
-
 def _moves(row: _Row, not_before: float | None, now: float) -> bool:
     """Whether it waits for another time then; a time that has passed is none."""
     return row.waits_until != _future(not_before, now)
@@ -129,9 +119,7 @@ def _future(instant: float | None, now: float) -> float | None:
 
 def _reschedule(
     database: Database, transaction: Transaction, row: _Row, not_before: float | None, *, now: float, by: str
-) -> bool:
-    if not _moves(row, not_before, now):
-        return False
+) -> None:
     until = _future(not_before, now)
     state = _S.WAITING if row.blockers or until is not None else _S.PENDING
     if state is not row.state:
@@ -145,47 +133,68 @@ def _reschedule(
             at=events.stamp(now), id=row.id, by=by, stamp="", state=state, not_before=events.instant(not_before)
         )
     )
-    return True
+
+
+class _Edit(NamedTuple):
+    """What an edit does to one task."""
+
+    #: Whether it waits for another time.
+    moves: bool
+    not_before: float | None
+    #: How it is done from here on; None: as before.
+    done: Plan | None
+
+
+class _Planner:
+    """Decides what a change does to one task after the other; what equal actions become is found out once."""
+
+    def __init__(self, change: Change, now: float) -> None:
+        self._change = change
+        self._now = now
+        self._actions: dict[int, tuple[bool, Action, Facts]] = {}
+
+    def plan(self, row: _Row) -> _Edit | None:
+        """What there is to do; None when the task is as it is to be already."""
+        change = self._change
+        moves = change.moves and _moves(row, change.not_before, self._now)
+        is_other, action, facts = self._action(row)
+        needs = msgspec.json.decode(row.needs)
+        before = (row.queue, row.priority, needs)
+        after = (
+            row.queue if change.queue is None else events.printable(change.queue),
+            row.priority if change.priority is None else change.priority,
+            needs if change.needs is None else change.needs,
+        )
+        if not is_other and after == before:
+            return _Edit(moves, change.not_before, None) if moves else None
+        queue, priority, wanted = after
+        task = NewTask(action=action, input=b"", queue=queue, workflow=row.workflow, priority=priority, needs=wanted)
+        return _Edit(moves, change.not_before, Plan(task, facts, 0))
+
+    def _action(self, row: _Row) -> tuple[bool, Action, Facts]:
+        """The action as it is to be, and whether it was another one."""
+        if row.action_id not in self._actions:
+            before = msgspec.msgpack.decode(row.definition, type=Action)
+            action = self._change.applied_to(before)
+            facts = Facts(action.digest(), action.identity(), msgspec.msgpack.encode(action))
+            self._actions[row.action_id] = (action != before, action, facts)
+        return self._actions[row.action_id]
 
 
 class _Editor:
-    """Makes one change to one task after the other; what equal actions become is found out once."""
+    """Does what is planned, for one transaction."""
 
-    def __init__(
-        self, database: Database, lanes: Lanes, transaction: Transaction, change: Change, *, now: float, by: str
-    ) -> None:
+    def __init__(self, database: Database, lanes: Lanes, transaction: Transaction, *, now: float, by: str) -> None:
         self._database = database
         self._transaction = transaction
-        self._change = change
         self._now, self._by = now, by
         self._pen = Pen(database, lanes, transaction, events.stamp(now), by, TO_EDIT)
-        self._actions: dict[int, tuple[Action, Facts]] = {}
 
-    def edit(self, row: _Row) -> bool:
-        """Whether it was another way before."""
-        change = self._change
-        moved = change.moves and _reschedule(
-            self._database, self._transaction, row, change.not_before, now=self._now, by=self._by
-        )
-        action, facts = self._action(row)
-        task = NewTask(
-            action=action,
-            input=b"",
-            queue=row.queue if change.queue is None else events.printable(change.queue),
-            workflow=row.workflow,
-            priority=row.priority if change.priority is None else change.priority,
-            needs=msgspec.json.decode(row.needs) if change.needs is None else change.needs,
-        )
-        redefined = self._pen.redefine(row.id, Plan(task, facts, 0))
+    def edit(self, row: _Row, plan: _Edit) -> None:
+        """Change a task, and tell of it."""
+        if plan.moves:
+            _reschedule(self._database, self._transaction, row, plan.not_before, now=self._now, by=self._by)
+        if plan.done is not None:
+            self._pen.redefine(row.id, plan.done)
         if len(self._transaction.events) >= EVENTS_A_ROW:
             self._transaction.spill()
-        return moved or redefined
-
-    def _action(self, row: _Row) -> tuple[Action, Facts]:
-        if row.action_id not in self._actions:
-            action = self._change.applied_to(msgspec.msgpack.decode(row.definition, type=Action))
-            self._actions[row.action_id] = (
-                action,
-                Facts(action.digest(), action.identity(), msgspec.msgpack.encode(action)),
-            )
-        return self._actions[row.action_id]

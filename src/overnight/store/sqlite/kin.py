@@ -55,10 +55,19 @@ class Kin:
         ask: Leaves a control for the engine.
         now: POSIX seconds.
         by: Who does it.
+        alone: No person does.
     """
 
     def __init__(
-        self, connection: apsw.Connection, transaction: Transaction, plans: Plans, ask: Ask, *, now: float, by: str
+        self,
+        connection: apsw.Connection,
+        transaction: Transaction,
+        plans: Plans,
+        ask: Ask,
+        *,
+        now: float,
+        by: str,
+        alone: bool = False,
     ) -> None:
         self._connection = connection
         self._transaction = transaction
@@ -67,6 +76,7 @@ class Kin:
         self._now = now
         self._at = events.stamp(now)
         self._by = by
+        self._alone = alone
         self._advance = Advance(connection, transaction, plans, now=now, at=self._at)
         self._ends: list[End] = []
         self._ready: list[Ready] = []
@@ -79,6 +89,11 @@ class Kin:
             rows = read_all(self._connection, "gone_before", (ids_of(self._blocked),))
             self._ends += [End(after_id, 0, TaskState(state), moved=False) for after_id, state in rows]
         return self._advance.follow(self._ends, self._ready)
+
+    def touch(self, ids: Iterable[int]) -> None:
+        """Note that these tasks have needed whoever does this, if that is a person."""
+        if not self._alone:
+            run(self._connection, "touch", (ids_of(ids),))
 
     def expire(self, ids: Sequence[int]) -> None:
         """The time of these tasks, which run by their steps, is over."""
@@ -164,6 +179,7 @@ class Kin:
                 generation=child.generation + (cause is Cause.REVIVE),
                 parent=family.task_id,
                 step=child.step,
+                alone=self._alone,
             )
         )
         child.state, child.blockers, child.reason = target, blockers, None
@@ -181,6 +197,7 @@ class Kin:
 
     def _redo(self, family: Family, nodes: set[int], children: Sequence[Child]) -> None:
         """Run these steps once more, and everything after them."""
+        self.touch([family.task_id])
         wanted = nodes | descendants(family.plan.graph, nodes)
         done = {n for n, child in enumerate(children) if n not in wanted and self._is_done(family, n, child)}
         open_ = {n for n, child in enumerate(children) if child.posture in families.OPEN}
@@ -232,7 +249,15 @@ class Kin:
     def _tell_task(self, family: Family, told: type[events.HandEvent], raised: int) -> None:
         generation = family.generation + raised
         self._transaction.events.append(
-            told(at=self._at, id=family.task_id, by=self._by, was=family.state, state=_S.PENDING, generation=generation)
+            told(
+                at=self._at,
+                id=family.task_id,
+                by=self._by,
+                was=family.state,
+                state=_S.PENDING,
+                generation=generation,
+                alone=self._alone,
+            )
         )
 
     # -- steps by name -----------------------------------------------------------------------
@@ -275,6 +300,7 @@ class Kin:
         held = [child for child in chosen if child.posture in CASCADES[Wish.RELEASE]]
         if not held:
             return []
+        self.touch([family.task_id])
         for child in held:
             self._change(family, child, Cause.RELEASE, _S.WAITING)
         self._reopen(family)
@@ -312,12 +338,19 @@ class Kin:
         while rows := read_all(self._connection, "fallen_with", (ids_of(ids),)):
             ids = [row[0] for row in rows]
             run(self._connection, "revive", {"ids": ids_of(ids), "now": self._now})
+            self.touch(ids)
             for task_id, lane_id, generation in rows:
                 self._transaction.move(lane_id, 0, _S.FAILED, -1)
                 self._transaction.move(lane_id, 0, _S.PENDING, 1)
                 self._transaction.events.append(
                     events.FileRevived(
-                        at=self._at, id=task_id, by=self._by, was=_S.FAILED, state=_S.WAITING, generation=generation + 1
+                        at=self._at,
+                        id=task_id,
+                        by=self._by,
+                        was=_S.FAILED,
+                        state=_S.WAITING,
+                        generation=generation + 1,
+                        alone=self._alone,
                     )
                 )
             self._block(rows)

@@ -15,7 +15,7 @@ from overnight.core.errors import HomeUnusableError, StoreDamagedError
 #: "Ovnt" as a number; the `file` command can show it.
 APPLICATION_ID = 0x4F766E74
 
-VERSION = 5
+VERSION = 6
 
 #: The statements that lead from version n - 1 to version n. Never changed once released.
 MIGRATIONS: dict[int, str] = {
@@ -112,6 +112,11 @@ CREATE TABLE schedule_runs (
     task_id INTEGER PRIMARY KEY,
     name    TEXT NOT NULL
 ) STRICT""",
+    # Who has needed a person. Until now a task that was revived was taken for one, whoever had done it.
+    6: """CREATE TABLE touched (
+    task_id INTEGER PRIMARY KEY
+) STRICT;
+INSERT INTO touched SELECT id FROM tasks WHERE generation > 1 AND parent_id IS NULL""",
 }
 
 

@@ -80,7 +80,7 @@ def _looks(database: Database, lanes: Lanes, queue: str, call: str | None) -> It
 def _calling(database: Database, call: str) -> list[int]:
     """The actions that call this function; its name may also stand in the words of a command."""
     found = unpack(read_all(database.connection, "actions_naming", (call.encode(),)))
-    return [number for number, action in found.items() if action.call == call]
+    return [number for number, action in found.items() if call in (action.call, action.instead_of)]
 
 
 def pop(

@@ -152,6 +152,12 @@ UPDATE tasks SET state = 'cancelled', finished_at = :now, not_before = NULL, rea
 -- name: hold
 UPDATE tasks SET state = 'held', reason = 'by_hand', not_before = NULL WHERE id IN carray(:ids);
 
+-- name: touch
+INSERT OR IGNORE INTO touched SELECT value FROM carray(?);
+
+-- name: forget_touched
+DELETE FROM touched WHERE task_id IN carray(?);
+
 -- name: release
 -- A person has looked at it: the deaths that made it poison are forgiven.
 UPDATE tasks SET state = 'pending', deaths = 0, reason = NULL, blockers = 0 WHERE id IN carray(:ids);
@@ -208,6 +214,9 @@ SELECT id, priority, order_key FROM tasks INDEXED BY tasks_due
 -- name: actions_naming
 -- Few, however many tasks there are.
 SELECT id, definition FROM actions WHERE instr(definition, ?) > 0;
+
+-- name: actions_naming_among
+SELECT id, definition FROM actions WHERE id IN carray(?2) AND instr(definition, ?1) > 0;
 
 -- name: to_pop
 SELECT t.id, t.attempt + 1, t.action_id, l.queue, t.input, t.failures, t.deaths, t.lane_id, t.parent_id IS NOT NULL,
@@ -528,7 +537,7 @@ SELECT id, definition FROM actions WHERE id IN carray(?);
 
 -- name: scored
 -- The newest tasks of people, counted by what the scores ask for. Both tables are read from one number on.
-SELECT t.state, t.generation > 1, t.parent_id IS NOT NULL, coalesce(a.met, 0), count(*),
+SELECT t.state, t.id IN (SELECT task_id FROM touched), t.parent_id IS NOT NULL, coalesce(a.met, 0), count(*),
        total(a.seconds), total(a.useful)
   FROM tasks AS t
   LEFT JOIN (SELECT task_id, sum(seconds) AS seconds,

@@ -75,21 +75,25 @@ class Pen:
         run(self._database.connection, "redefine", (task_id, *after))
         self._transaction.move(before[0], 0, state, -1)
         self._transaction.move(after[0], 0, state, 1)
-        self._transaction.events.append(self._told(task_id, one, with_action=is_new))
+        self._transaction.events.append(
+            told(task_id, one.task, one.facts.digest, at=self._at, by=self._by, with_action=is_new)
+        )
         return True
 
-    def _told(self, task_id: int, one: Plan, *, with_action: bool) -> FileRedefined:
-        definition, definition_b64 = action_record(one.task.action) if with_action else (None, None)
-        return FileRedefined(
-            at=self._at,
-            id=task_id,
-            by=self._by,
-            stamp="",
-            action=one.facts.digest.hex(),
-            definition=definition,
-            definition_b64=definition_b64,
-            queue=one.task.queue,
-            workflow=one.task.workflow,
-            priority=one.task.priority,
-            needs=one.task.needs or None,
-        )
+
+def told(task_id: int, task: NewTask, digest: bytes, *, at: str, by: str, with_action: bool) -> FileRedefined:
+    """The event: a task is done in this way from here on. `with_action`: it is the first to say what the action is."""
+    definition, definition_b64 = action_record(task.action) if with_action else (None, None)
+    return FileRedefined(
+        at=at,
+        id=task_id,
+        by=by,
+        stamp="",
+        action=digest.hex(),
+        definition=definition,
+        definition_b64=definition_b64,
+        queue=task.queue,
+        workflow=task.workflow,
+        priority=task.priority,
+        needs=task.needs or None,
+    )

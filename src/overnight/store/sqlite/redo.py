@@ -61,6 +61,7 @@ class Record(msgspec.Struct, frozen=True):
     steps: int = 0
     # by hand; of slots it is a number, which nobody here asks for
     was: object = None
+    alone: bool = False
     # queues
     slots: int | None = None
     rate: float | None = None

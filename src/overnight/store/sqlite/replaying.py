@@ -378,7 +378,18 @@ class Replayer:
     def _act(self, verb: Verb, ids: Sequence[int], record: Record, restart: Sequence[str] = ()) -> None:
         if ids:
             selector = Selector(ids=tuple(ids))
-            acting.act(self._database, self._plans, verb, selector, now=record.now, by=record.by, restart=restart)
+            with self._database.write("replay") as transaction:
+                acting.act_within(
+                    self._database,
+                    transaction,
+                    self._plans,
+                    verb,
+                    selector,
+                    now=record.now,
+                    by=record.by,
+                    restart=restart,
+                    alone=record.alone,
+                )
 
     def _steps_again(self) -> dict[int, list[str]]:
         """At which steps tasks were begun again: the steps that were revived with them."""

@@ -116,6 +116,11 @@ CREATE INDEX tasks_fingerprint ON tasks (fingerprint) WHERE fingerprint <> '';
 CREATE INDEX tasks_identity ON tasks (identity) WHERE parent_id IS NULL;
 CREATE INDEX tasks_parent ON tasks (parent_id) WHERE parent_id IS NOT NULL;
 
+-- Tasks that a person has queued once more or released. Few, so no column of the many.
+CREATE TABLE touched (
+    task_id INTEGER PRIMARY KEY
+) STRICT;
+
 -- Which task waits for which other one, by hand. (Steps wait for each other by their definition.)
 CREATE TABLE edges (
     task_id  INTEGER NOT NULL,

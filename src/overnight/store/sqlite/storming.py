@@ -87,7 +87,7 @@ def end_storm(
         )
         if rows:
             everything = Selector(ids=tuple(row[0] for row in rows))
-            act_within(database, transaction, plans, Verb.RETRY, everything, now=now, by=by)
+            act_within(database, transaction, plans, Verb.RETRY, everything, now=now, by=by, alone=revivals is not None)
     database.ease()
     return failed
 

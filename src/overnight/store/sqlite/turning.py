@@ -16,6 +16,7 @@ from overnight.core.errors import StaleEngineError
 from overnight.store.contract import Claim, Claimed, Control, OpenAttempt, Opened, Orders, OutboxRow, Settlement, Turn
 from overnight.store.sqlite import claiming, settling, storming
 from overnight.store.sqlite.advancing import Advance
+from overnight.store.sqlite.binding import Binder
 from overnight.store.sqlite.connection import Database
 from overnight.store.sqlite.expanding import Expander
 from overnight.store.sqlite.expiring import expire
@@ -23,6 +24,9 @@ from overnight.store.sqlite.lanes import Lanes
 from overnight.store.sqlite.plans import Plans
 from overnight.store.sqlite.reading import queues
 from overnight.store.sqlite.statements import read_all, read_one, run, run_each
+
+#: Who makes a file a task of a workflow, in the event of it.
+BY = "engine"
 
 
 def take_fence(database: Database, *, now: float, by: str) -> int:
@@ -71,8 +75,9 @@ def turn(
         opened: list[Opened] = []
         if claim:
             expander = Expander(connection, transaction, lanes, plans, advance, fence=fence, now=now, at=at)
+            binder = Binder(database, lanes, transaction, claim.bind, at=at, by=BY) if claim.bind else None
             claimed, opened = claiming.claim(
-                connection, lanes, transaction, expander.open, claim, fence=fence, now=now, at=at
+                connection, lanes, transaction, expander.open, claim, fence=fence, now=now, at=at, binder=binder
             )
         if obeyed:
             run_each(connection, "drop_control", [(control,) for control in obeyed])

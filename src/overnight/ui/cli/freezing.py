@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from overnight import wiring
-from overnight.core.lanes import is_queue
 from overnight.core.states import TaskState
 from overnight.core.task import ActionKind, Task
 from overnight.monitor.frozen import Frozen
@@ -18,13 +17,12 @@ from overnight.ui.cli.session import Session
 _MOST_RUNNING = 4096
 
 
-def split(store: Store, words: Sequence[str]) -> tuple[list[int], list[str]]:
-    """Ids of tasks, and names of queues. A number is a task, unless a queue is called so.
+def split(store: Store, words: Sequence[str], queues: Collection[str]) -> tuple[list[int], list[str]]:
+    """Ids of tasks, and names of queues. A number is a task, unless one of the queues is called so.
 
     Raises:
         NotFoundError: There is no such task; nothing was changed.
     """
-    queues = {queue.name for queue in store.queues() if is_queue(queue.name)}
     ids = [int(word) for word in dict.fromkeys(words) if word.isascii() and word.isdigit() and word not in queues]
     need_known(store, ids)
     return ids, [word for word in words if word in queues or not (word.isascii() and word.isdigit())]

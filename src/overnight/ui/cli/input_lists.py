@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import BinaryIO
 
 from overnight.core import inputs
@@ -15,6 +17,8 @@ from overnight.core.task import MAX_INPUT_BYTES, Action, ActionKind, text
 from overnight.ui.cli import printing
 
 _STDIN = b"-"
+#: Bytes of a list read at a time.
+_PIECE = 1024 * 1024
 
 
 def gather(
@@ -49,14 +53,23 @@ def _lists(parsed: inputs.Parsed, cwd: bytes, *, nul: bool, stdin: BinaryIO | No
     """What each list holds; without any, what is piped in."""
     if not parsed.lists:
         source = stdin or _piped()
-        return [] if source is None else [_safe(inputs.split(source.read(), nul=nul), cwd)]
+        return [] if source is None else [_read(source, cwd, nul=nul)]
     lists = []
     for one in parsed.lists:
-        members = list(one.words)
+        members = _safe(list(one.words), cwd)
         for name in one.files:
-            members += inputs.split(_content(name, stdin), nul=nul)
-        lists.append(_safe(members, cwd))
+            with _opened(name, stdin) as file:
+                members += _read(file, cwd, nul=nul)
+        lists.append(members)
     return lists
+
+
+def _read(file: BinaryIO, cwd: bytes, *, nul: bool) -> list[bytes]:
+    """The inputs of a list, which itself is never in memory as a whole."""
+    found: list[bytes] = []
+    for some in inputs.split_each(iter(partial(file.read, _PIECE), b""), nul=nul):
+        found += _safe(some, cwd)
+    return found
 
 
 def _none_for_command(action: Action) -> list[bytes]:
@@ -102,13 +115,15 @@ def _piped() -> BinaryIO | None:
     return sys.stdin.buffer if stat.S_ISFIFO(mode) or stat.S_ISREG(mode) or stat.S_ISSOCK(mode) else None
 
 
-def _content(name: bytes, stdin: BinaryIO | None) -> bytes:
-    """All that a list file holds."""
+@contextmanager
+def _opened(name: bytes, stdin: BinaryIO | None) -> Iterator[BinaryIO]:
+    """A list file. What is wrong with reading it is told, too."""
     if name == _STDIN:
-        return (stdin or sys.stdin.buffer).read()
+        yield stdin or sys.stdin.buffer
+        return
     try:
         with open(name, "rb") as file:  # noqa: PTH123 - bytes
-            return file.read()
+            yield file
     except OSError as error:
         raise UsageError(
             f"the list {text(name)!r} cannot be read ({(error.strerror or str(error)).lower()}); nothing was added",

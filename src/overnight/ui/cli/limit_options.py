@@ -51,6 +51,18 @@ LIMIT_OPTIONS: Sequence[Callable[[Callable[..., object]], Callable[..., object]]
 )
 
 
+def decorated(function: Any, options: Sequence[Callable[[Any], Any]]) -> Any:  # noqa: ANN401 - click's decorators
+    """A command with these options, shown in their order."""
+    for decorate in reversed(options):
+        function = decorate(function)
+    return function
+
+
+def limit_options(function: Any) -> Any:  # noqa: ANN401 - the same
+    """Give a command the options of the limits."""
+    return decorated(function, LIMIT_OPTIONS)
+
+
 def spell(action: Action) -> list[str]:
     """The limits of an action besides its time, for people."""
     words = []

@@ -41,7 +41,7 @@ from overnight.core.workflow.model import Workflow
 from overnight.ui.cli import printing
 from overnight.ui.cli.group import marked_words
 from overnight.ui.cli.input_lists import gather, stamper
-from overnight.ui.cli.limit_options import LIMIT_OPTIONS, limits
+from overnight.ui.cli.limit_options import LIMIT_OPTIONS, decorated, limits
 from overnight.ui.cli.values import Duration, Instant, Need, Offered, TaskId
 
 _FUNCTION = r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*"
@@ -200,9 +200,8 @@ def task_options(function: Callable[..., object]) -> Callable[..., object]:
         fields: dict[str, Any] = {name: options.pop(name) for name in Request.__struct_fields__ if name in options}
         return function(*args, request=Request(marked=tuple(marked_words()), **fields), **options)
 
-    for decorate in reversed(_OPTIONS):
-        with_request = decorate(with_request)
-    return with_request
+    made: Callable[..., object] = decorated(with_request, _OPTIONS)
+    return made
 
 
 def collect(

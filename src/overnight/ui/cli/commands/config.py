@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
-from overnight.core.configuration import Configuration
+from overnight.core.configuration import Configuration, QueueLimits
 from overnight.core.settings import Row, rows
 from overnight.ui.cli import printing, shapes
 from overnight.ui.cli.group import SETTINGS, Verb, global_options
@@ -48,18 +49,25 @@ def show(*, as_json: bool) -> None:
     cells = [(row.name, printing.clean(row.value), printing.clean(row.where or row.origin)) for row in rows(settings)]
     for line in printing.table(cells, last=printing.width() if printing.on_terminal() else None):
         printing.say(line)
-    for name, limits in configured.queues.items():
-        words = [f"{limits.slots} at a time"] if limits.slots else []
-        words += [f"{limits.rate:g} starts a second"] if limits.rate else []
-        printing.say(f"queue {printing.clean(name)}: {', '.join(words) or 'as many at a time as there are slots'}")
+    for what, named in (("queue", configured.queues), ("workflow", configured.workflow_limits)):
+        for name, limits in named.items():
+            words = [f"{limits.slots} at a time"] if limits.slots else []
+            words += [f"{limits.rate:g} starts a second"] if limits.rate else []
+            said = ", ".join(words) or "as many at a time as there are slots"
+            printing.say(f"{what} {printing.clean(name)}: {said}")
     for name, resource in configured.resources.items():
         ids = f" ({', '.join(resource.ids)})" if resource.ids else ""
         printing.say(f"resource {printing.clean(name)}: {resource.amount:g}{printing.clean(ids)}")
 
 
+def _limits(named: Mapping[str, QueueLimits]) -> dict[str, Any]:
+    return {name: {"slots": one.slots, "rate": one.rate} for name, one in named.items()}
+
+
 def _shape(found: list[Row], configured: Configuration) -> dict[str, Any]:
     return {
         "settings": {row.name: {"value": row.value, "origin": row.origin, "where": row.where} for row in found},
-        "queues": {name: {"slots": one.slots, "rate": one.rate} for name, one in configured.queues.items()},
+        "queues": _limits(configured.queues),
+        "workflows": _limits(configured.workflow_limits),
         "resources": {name: {"amount": one.amount, "ids": one.ids} for name, one in configured.resources.items()},
     }

@@ -14,7 +14,7 @@ from overnight.core.task import LIMITS, MOST_PRIORITY, MOST_RETRIES, QUEUE_NAME,
 from overnight.store.contract import Selector
 from overnight.ui.cli import printing
 from overnight.ui.cli.group import Verb
-from overnight.ui.cli.limit_options import LIMIT_OPTIONS
+from overnight.ui.cli.limit_options import limit_options
 from overnight.ui.cli.selecting import need_known, need_words, selectors
 from overnight.ui.cli.session import opened
 from overnight.ui.cli.settings import warn_of_needs
@@ -22,12 +22,6 @@ from overnight.ui.cli.values import Duration, Instant, Need, Offered
 
 #: Refusals that are told one by one.
 _FEW = 10
-
-
-def _limit_options(function: Any) -> Any:  # noqa: ANN401 - click's decorators take and give anything
-    for decorate in reversed(LIMIT_OPTIONS):
-        function = decorate(function)
-    return function
 
 
 @click.command(cls=Verb)
@@ -38,7 +32,7 @@ def _limit_options(function: Any) -> Any:  # noqa: ANN401 - click's decorators t
 @click.option("--in", "wait_for", type=Duration(), help="Not before this much time has passed.")
 @click.option("--now", "at_once", is_flag=True, help="As soon as there is room, whatever time was said before.")
 @click.option("--timeout", type=Duration(endless=True), help="Time limit of an attempt; 0 for none.")
-@_limit_options
+@limit_options
 @click.option("--retries", type=click.IntRange(0, MOST_RETRIES), help="Further attempts after one that failed.")
 @click.option("--needs", multiple=True, type=Need(), metavar="NAME=N", help="Instead of what they needed: gpu=1.")
 @click.option("--needs-nothing", is_flag=True, help="They need no resource any more.")

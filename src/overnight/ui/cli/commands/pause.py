@@ -80,8 +80,8 @@ def _changing(
 ) -> Iterator[tuple[Session, list[int], list[str]]]:
     """The store, the tasks and the queues (`stormy`: or storms) that are named; all of them exist. Rings at the end."""
     with opened() as session:
-        ids, names = freezing.split(session.store, words)
         known = {queue.name for queue in session.store.queues() if is_queue(queue.name)}
+        ids, names = freezing.split(session.store, words, known)
         known |= storms_of(session.store) if stormy else set()
         for name in names:
             if name not in known:

@@ -10,17 +10,19 @@ import msgspec
 
 from overnight import wiring
 from overnight.core.errors import UsageError
-from overnight.core.lanes import is_queue
+from overnight.core.lanes import is_queue, switch_of, switch_words, workflow_of
 from overnight.core.states import TaskState
 from overnight.core.task import DEFAULT_QUEUE, QUEUE_NAME, QUEUE_NAMES
-from overnight.store.contract import Query, Queue, Store
+from overnight.store.contract import Counts, Query, Queue, Store
 from overnight.ui.cli import printing, shapes
 from overnight.ui.cli.group import SETTINGS, TaskVerb, global_options
 from overnight.ui.cli.group import Verb as Command
 from overnight.ui.cli.session import made, opened
+from overnight.ui.cli.settings import in_use
 from overnight.ui.cli.task_options import Request, task_options
 from overnight.ui.cli.values import Offered, Rate
 from overnight.wiring.queues import of_name
+from overnight.wiring.workflows import all_known, unknown
 
 _UNFINISHED = (TaskState.WAITING, TaskState.PENDING, TaskState.RUNNING)
 
@@ -36,7 +38,7 @@ def queue() -> None:
 @queue.command(cls=Command)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def names(*, as_json: bool) -> None:
-    """List the queues with their limits and counts."""
+    """List the queues with their limits and counts, and the workflows that have limits."""
     with opened(readonly=True) as session:
         if as_json:
             for one in named(session.store):
@@ -48,27 +50,44 @@ def names(*, as_json: bool) -> None:
 
 
 @queue.command("set", cls=Command)
-@click.argument("name", type=Offered("queues"))
-@click.option("--slots", metavar="N", help="Tasks of this queue that may run at a time; 'none' for no limit.")
+@click.argument("name", type=Offered("queues"), required=False)
+@click.option("-w", "--workflow", "flow", type=Offered("workflows"), help="Instead of a queue: what runs of this.")
+@click.option("--slots", metavar="N", help="Tasks of it that may run at a time; 'none' for no limit.")
 @click.option("--rate", type=Rate(), help="Starts a second at most: 10/s, 30/m; 'none' for no limit.")
-def set_(*, name: str, slots: str | None, rate: float | None) -> None:
-    """Set the limits of a queue, made if it is new. What is not said stays as it is."""
+def set_(*, name: str | None, flow: str | None, slots: str | None, rate: float | None) -> None:
+    """Set the limits of a queue, made if it is new, or of a workflow. What is not said stays as it is.
+
+    A workflow's are about its steps, in whatever queue they are, besides the limits of that queue.
+    """
     if slots is None and rate is None:
         raise UsageError("neither --slots nor --rate is given; nothing was changed", hint="overnight queue set --help")
-    if not QUEUE_NAME.fullmatch(name):
+    if (name is None) == (flow is None):
         raise UsageError(
-            f"{printing.clean(name)!r} cannot be the name of a queue; nothing was changed", hint=f"use {QUEUE_NAMES}"
+            "one queue is wanted, or one workflow (-w); nothing was changed", hint="overnight queue set --help"
         )
+    for one, what in ((name, "queue"), (flow, "workflow")):
+        if one is not None and not QUEUE_NAME.fullmatch(one):
+            raise UsageError(
+                f"{printing.clean(one)!r} cannot be the name of a {what}; nothing was changed",
+                hint=f"use {QUEUE_NAMES}",
+            )
     with made() as session:
-        before = of_name(session.store, name)
-        after = msgspec.structs.replace(
-            before,
-            slots=before.slots if slots is None else _slots(slots),
-            rate=before.rate if rate is None else (rate or None),
-        )
-        session.store.set_queue(after, now=wiring.clock.now(), by=wiring.who())
+        if flow is not None and flow not in (known := all_known(session.store, in_use()[1].workflows)):
+            raise unknown(flow, known, done="nothing was changed")
+        after = _set(session.store, name if name is not None else switch_of(flow or ""), slots, rate)
         session.ring()
-    printing.say(f"queue {printing.clean(name)}: {_limits(after)}")
+    printing.say(f"{printing.clean(switch_words(after.name))}: {limits_words(after)}")
+
+
+def _set(store: Store, name: str, slots: str | None, rate: float | None) -> Queue:
+    before = of_name(store, name)
+    after = msgspec.structs.replace(
+        before,
+        slots=before.slots if slots is None else _slots(slots),
+        rate=before.rate if rate is None else (rate or None),
+    )
+    store.set_queue(after, now=wiring.clock.now(), by=wiring.who())
+    return after
 
 
 class FileVerb(TaskVerb):
@@ -85,8 +104,8 @@ class FileVerb(TaskVerb):
 def add(*, request: Request) -> None:
     """Put a file into the default queue: FILE [PRIORITY], and the options of 'overnight add'.
 
-    Without a command it gets the work of the processor that runs it; 'overnight run' notes its size,
-    time, type and SHA-256.
+    Without a command it gets the work of the processor that runs it; 'overnight run' takes it through the
+    workflow wf-pipeline-full.
     """
     from overnight.ui.cli.commands.add import put
 
@@ -137,15 +156,17 @@ def clear(*, yes: bool) -> int:
 
 
 def named(store: Store) -> list[Queue]:
-    """The queues, without what is set for all of them."""
-    return [one for one in store.queues() if is_queue(one.name)]
+    """The queues, without what is set for all of them, and the workflows that have limits."""
+    found = store.queues()
+    limited = [one for one in found if workflow_of(one.name) and (one.slots or one.rate)]
+    return [one for one in found if is_queue(one.name)] + limited
 
 
 def queue_rows(store: Store) -> list[tuple[str, str, str, str, str]]:
-    """Name, running, unfinished, finished and limits of each queue."""
+    """Name, running, unfinished, finished and limits of each queue, and of each workflow that has limits."""
     rows = []
     for one in named(store):
-        counts = store.counts(queue=one.name)
+        counts = _counts(store, one)
         finished = counts.total - counts.unfinished
         rows.append(
             (
@@ -153,13 +174,20 @@ def queue_rows(store: Store) -> list[tuple[str, str, str, str, str]]:
                 f"{counts.running:,} running",
                 f"{counts.unfinished - counts.running:,} to do",
                 f"{finished:,} done",
-                _limits(one),
+                limits_words(one),
             )
         )
     return rows
 
 
-def _limits(one: Queue) -> str:
+def _counts(store: Store, one: Queue) -> Counts:
+    """How many tasks of a queue or a workflow there are."""
+    workflow = workflow_of(one.name)
+    return store.counts(workflow=workflow) if workflow else store.counts(queue=one.name)
+
+
+def limits_words(one: Queue) -> str:
+    """The limits of a queue or a workflow, for people."""
     words = [] if one.slots is None else [printing.count(one.slots, "slot")]
     words += [] if one.rate is None else [f"{one.rate:g} starts a second"]
     words += ["paused"] if one.paused else []
@@ -167,9 +195,10 @@ def _limits(one: Queue) -> str:
 
 
 def _shape(store: Store, one: Queue) -> dict[str, Any]:
-    counts = store.counts(queue=one.name)
+    counts = _counts(store, one)
     return {
         "name": one.name,
+        "workflow": workflow_of(one.name) or None,
         "slots": one.slots,
         "rate": one.rate,
         "paused": one.paused,

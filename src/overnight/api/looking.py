@@ -1,11 +1,10 @@
-"""The built-in workflows: one step each, of use for any file.
+"""What can be said of any file at a glance: the first step of the built-in workflows.
 
 Imported by workers, so it takes in nothing of the house but what says that no retry will help.
 """
 
 from __future__ import annotations
 
-import hashlib
 import mimetypes
 import os
 import stat
@@ -13,14 +12,12 @@ from pathlib import Path
 
 from overnight.core.asks import Permanent
 
-#: Bytes read at a time.
-_PIECE = 1024 * 1024
 #: Bytes at the beginning that decide whether it is text.
 _LOOK = 8192
 
 
-def ingest(file_path: str) -> dict[str, object]:
-    """``wf-ingest``: see that it is a file that can be read, and say its size, time and type.
+def look(file_path: str) -> dict[str, object]:
+    """See that it is a file that can be read, and say its size, time and type.
 
     Raises:
         OSError: It is not there or cannot be read; a retry may find it.
@@ -32,21 +29,6 @@ def ingest(file_path: str) -> dict[str, object]:
         if not stat.S_ISREG(found.st_mode):
             raise Permanent(f"{file_path!r} is no regular file")
         return _about(path, found, file.read(_LOOK))
-
-
-def pipeline_full(file_path: str) -> dict[str, object]:
-    """``wf-pipeline-full``: what `ingest` says, the SHA-256 of its content, and of a text the number of lines."""
-    about = ingest(file_path)
-    digest, newlines, last = hashlib.sha256(), 0, b""
-    with Path(file_path).open("rb", buffering=0) as file:
-        while piece := file.read(_PIECE):
-            digest.update(piece)
-            newlines += piece.count(b"\n")
-            last = piece[-1:]
-    about["sha256"] = digest.hexdigest()
-    if about["text"]:
-        about["lines"] = newlines + (last not in (b"", b"\n"))
-    return about
 
 
 def _without_waiting(path: str, flags: int) -> int:
