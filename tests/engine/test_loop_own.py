@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import pytest
-from night import Night, task
+from night import Night, action, task
 
 from overnight.core.endings import Ending
 from overnight.core.halting import Halt
@@ -145,6 +145,22 @@ def test_their_failures_stop_and_slow_nothing(night: Night) -> None:
     night.run(play, slots=1, goal=QueueEmpty(Halt(Ask.HALT, 1), 30), brake=Policy(after=2))
     assert all(night.state(one) is TaskState.COMPLETED for one in mine)
     assert night.store.counts(queue=OPS_QUEUE).failed == 7
+    assert (night.alarms, night.store.storms()) == ([], [])
+
+
+def test_they_make_no_storm_beside_failures_of_people(night: Night) -> None:
+    own = action(timeout=7.0)
+    night.add(*(task(f"x{number}", queue=OPS_QUEUE, action=own) for number in range(10)))
+    night.add(*(task(name) for name in "abcdefghij"))
+
+    def play(spec: Spec, _action: Action) -> Play:
+        if spec.queue == OPS_QUEUE:
+            return Play(seconds=1.0, ending=Ending.EXITED, exit_code=65, error="no route")
+        name = spec.input.decode()
+        return Play(seconds=1.0, ending=Ending.EXITED, exit_code=int(spec.attempt == 1), error=f"no {name * 5}")
+
+    night.run(play, slots=1, brake=Policy(after=4))
+    assert night.store.counts(queue=OPS_QUEUE).failed == 10
     assert (night.alarms, night.store.storms()) == ([], [])
 
 

@@ -13,12 +13,18 @@ from night import Night, task
 from overnight.core.calendars import calendar
 from overnight.core.schedules import Missed, Overlap, Schedule, Scheduled, When
 from overnight.core.states import TaskState
+from overnight.core.stopping import Ask
 from overnight.core.task import Action
+from overnight.engine.agenda import Agenda
+from overnight.engine.attempts import Attempts
 from overnight.engine.goal import Never
+from overnight.engine.orders import OrderBook
+from overnight.engine.scheduling import Scheduling
 from overnight.executors.contract import Spec
 from overnight.store.contract import Query
 from overnight.store.sqlite import SqliteStore
 from overnight.testing import Play
+from overnight.testing.clock import START
 
 HOUR = 3600.0
 
@@ -176,3 +182,36 @@ def test_when_nothing_is_left_what_is_due_is_done_first(night: Night) -> None:
     night.clock.advance(2 * HOUR)
     result = night.run(taking(1.0))
     assert result.counts.completed == 1
+
+
+def test_what_was_planned_by_a_wrong_clock_is_found_out_at_the_start(night: Night) -> None:
+    night.clock.step_wall(10 * 365 * 86400.0)
+    lay(night, When(cron="* * * * *"))
+    night.clock.step_wall(-10 * 365 * 86400.0)
+    assert len(run_for(night, 130.0)) == 2
+
+
+def test_an_engine_that_is_about_to_end_fires_nothing_more(night: Night) -> None:
+    lay(night, When(every=100.0))
+    night.add(task("long"))
+    night.run(taking(250.0), goal=Never(), script=[(50.0, lambda: night.stops.signals.append(Ask.STOP))])
+    assert night.store.counts().total == 1
+    assert night.store.schedules()[0].next_at == START + 100.0
+
+
+def test_to_make_room_is_asked_once(night: Night) -> None:
+    """A task that takes its time to end is not asked each second."""
+    lay(night, When(every=100.0), overlap=Overlap.REPLACE)
+    fence = night.store.take_fence(now=night.clock.now(), by="test")
+    orders = OrderBook(night.store, {})
+    agenda = Agenda(Attempts(night.executor, night.store, orders), night.clock)
+    looking = Scheduling(night.store, orders, agenda, night.clock)
+    for _ in range(5):
+        orders.read(night.clock.monotonic())
+        looking.look(fence=fence)
+        claim = orders.claim(1.0, {}, slots=1, now=night.clock.now(), moment=night.clock.monotonic())
+        night.store.turn(fence=fence, now=night.clock.now(), claim=claim)
+        night.clock.advance(100.0)
+    asked = [line for row in night.store.outbox(100) for line in row.lines.splitlines() if b"control_asked" in line]
+    assert len(asked) == 1
+    assert night.store.counts().running == 1

@@ -11,6 +11,7 @@ import pytest
 
 from overnight.core.lanes import OPS_QUEUE
 from overnight.core.task import Action, ActionKind, NewTask
+from overnight.monitor.around import look
 from overnight.store.sqlite import SqliteStore
 
 Call = Callable[..., Any]
@@ -34,6 +35,16 @@ def test_they_are_seen_where_they_are_asked_for_and_nowhere_else(overnight: Call
     assert overnight("cancel", "--all").status == 0
     assert overnight("list", "--queue", OPS_QUEUE, "--json").json["state"] == "pending"
     assert overnight("cancel", str(own)).status == 0
+
+
+def test_why_one_waits_is_not_what_holds_up_people(overnight: Call, place: Path) -> None:
+    overnight("add", "a", "--", "true")
+    own = add_own(place)
+    overnight("pause")
+    with closing(SqliteStore.open(place / ".overnight" / "queue.db")) as store:
+        of_people, around = (look(store, place / ".overnight", store.get(one), {}, now=NOON) for one in (1, own))
+    assert of_people.every_queue is not None
+    assert (around.every_queue, around.slots, around.running) == (None, 1, 0)
 
 
 @pytest.mark.parametrize(

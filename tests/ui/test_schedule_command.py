@@ -62,8 +62,7 @@ def test_run_adds_what_it_says(overnight: Call, place: Path) -> None:
     assert (feeds["call"], feeds["input"], feeds["cwd"]) == ("feeds:refresh", "all of them", str(place / "jobs"))
     assert feeds["title"] == "feeds"
     # The same line by hand is other work.
-    assert overnight("add", "--", "true").status == 0
-    assert overnight("show", "4", "--json").json["command"] == ["true"]
+    assert overnight("add", "--unique", "--", "true").lines == ["4"]
 
 
 def test_a_name_that_is_not_there_has_advice(overnight: Call, place: Path) -> None:

@@ -168,8 +168,6 @@ class _Clocks:
     def once_a_day(self, after: float) -> float | None:
         """The first moment after this one that such a time is meant to be."""
         shown = self._shown(after)
-        if self._offset(after - 2 * _DAY) != self._offset(after + 2 * _DAY):
-            shown -= timedelta(seconds=_DAY)
         while (found := self._next(shown)) is not None:
             instant = self._meant(found)
             if instant > after:

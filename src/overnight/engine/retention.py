@@ -12,6 +12,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 
 from overnight.core.errors import DiskFullError
+from overnight.core.lanes import OPS_QUEUE
 from overnight.executors.contract import Executor
 from overnight.host.clock import Clock
 from overnight.store.contract import Store
@@ -73,7 +74,7 @@ class Retention:
     def _go(self, fence: int) -> Iterator[None]:
         if self._keep is not None:
             yield from self._forget(self._keep, fence)
-        removed = self._store.counts().removed
+        removed = self._store.counts().removed + self._store.counts(queue=OPS_QUEUE).removed
         if removed != self._removed:
             yield from self._sweep(fence)
             self._removed = removed

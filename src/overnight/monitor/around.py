@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import msgspec
+
 from overnight.core.claims import Role
-from overnight.core.lanes import EVERY_QUEUE, OPEN_A_SLOT, QueueView, switch_of
+from overnight.core.lanes import EVERY_QUEUE, OPEN_A_SLOT, QueueView, is_own, switch_of
 from overnight.core.states import FINAL, TaskState
 from overnight.core.task import ActionKind, Task
 from overnight.core.why import Around, Before, Engine, Steps
@@ -51,7 +53,7 @@ def look(store: Store, home: Path, task: Task, totals: Mapping[str, float], *, n
     orders = store.orders()
     open_workflows, most_open = _open(orders.lanes, task, picture.engine.slots, mine, flow)
     owners = {one.task_id: one.owner for one in store.popped()} if task.state is TaskState.RUNNING else {}
-    return Around(
+    found = Around(
         now=now,
         engine=ENGINES[picture.engine.state],
         engine_why=picture.engine.why,
@@ -76,6 +78,13 @@ def look(store: Store, home: Path, task: Task, totals: Mapping[str, float], *, n
         frozen_since=Frozen(home).since(task) if task.state is TaskState.RUNNING else None,
         parent=None if task.parent_id is None else store.get(task.parent_id).state,
     )
+    return _beside(found, store.counts(queue=task.queue).running) if is_own(task.queue) else found
+
+
+def _beside(found: Around, running: int) -> Around:
+    """Around a task of the runner's own: it has a slot for itself, and what holds up people does not hold it up."""
+    engine = Engine.WORKING if found.engine is Engine.PAUSED else found.engine
+    return msgspec.structs.replace(found, engine=engine, slots=1, running=running, every_queue=None, storm=None)
 
 
 def _open(
