@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -84,6 +85,12 @@ def about(post: Post, words: str) -> int:
     return sum(str(letter.get_payload()).count(words) for letter in post.letters)
 
 
+def on_record(terminal: Terminal) -> bool:
+    """That all messages so far were taken has come to the store: in between, a kill has one taken a second time."""
+    lines = terminal.run("list", "--queue", "_ops", "--json").splitlines()
+    return all(json.loads(line)["state"] == "completed" for line in lines)
+
+
 def secret_nowhere(home: Path) -> bool:
     return not any(SECRET.encode() in path.read_bytes() for path in home.rglob("*") if path.is_file())
 
@@ -144,6 +151,7 @@ def test_its_end_arrives_once_when_everything_was_killed_before_that(
     run = night(terminal, until)
     terminal.run("hold", "2")
     until(lambda: hook.told() == [FIRED] and about(post, "held firing") == 1)
+    until(lambda: on_record(terminal))
     terminal.kill_everything(run)
     terminal.run("release", "2")
     run = again(terminal, until)
@@ -153,6 +161,7 @@ def test_its_end_arrives_once_when_everything_was_killed_before_that(
 
 def _end_it(terminal: Terminal, run: subprocess.Popen[bytes], hook: Hook, post: Post, until: Until) -> None:
     """Let everything come to its end, kill it once more on the way, and see that nothing was told twice."""
+    until(lambda: on_record(terminal))
     terminal.kill_everything(run)
     terminal.run("release", "2", code=None)
     (terminal.cwd / "go").touch()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from overnight.core.errors import NotFoundError
 from overnight.core.states import FINAL, TaskState
 from overnight.core.task import Task
-from overnight.monitor.history.alerting import Alerting, Sent
+from overnight.monitor.history.alerting import Alerting, Handed
 from overnight.monitor.history.keeping import History
 from overnight.store.contract import Store
 
@@ -30,28 +30,28 @@ class Deliveries:
 
     def look(self, history: History, *, now: float) -> None:
         """See how far they are."""
-        open_ = [one for one in history.alerting.since(now - FOLLOWED) if one.message.key not in self._done]
-        for sent in open_:
-            if sent.task is not None:
-                self._look_at(sent, sent.task, history.alerting)
+        for one in history.alerting.since(now - FOLLOWED):
+            if one.key not in self._done:
+                self._look_at(one, history.alerting, now)
 
-    def _look_at(self, sent: Sent, task_id: int, alerting: Alerting) -> None:
-        target = sent.message.target
+    def _look_at(self, one: Handed, alerting: Alerting, now: float) -> None:
         try:
-            task = self._store.get(task_id)
+            task = self._store.get(one.task)
         except NotFoundError:
-            self._done.add(sent.message.key)
+            self._done.add(one.key)
             return
-        is_done = task.state is TaskState.COMPLETED
-        is_dead = target in alerting.dead()
-        if is_done and is_dead:
-            alerting.call_dead(target, is_dead=False)
-            self._told(f"alerts: target {target} is reached again")
-        elif task.failures and not is_done and not is_dead:
-            alerting.call_dead(target, is_dead=True)
+        target = one.target
+        dead_since = alerting.dead().get(target)
+        if task.state is TaskState.COMPLETED:
+            # What was delivered before it was called dead says nothing about it.
+            if dead_since is not None and (task.finished_at or 0.0) > dead_since:
+                alerting.call_dead(target, None)
+                self._told(f"alerts: target {target} is reached again")
+        elif task.failures and dead_since is None:
+            alerting.call_dead(target, now)
             self._told(_words(target, task))
         if task.state in FINAL:
-            self._done.add(sent.message.key)
+            self._done.add(one.key)
 
 
 def _words(target: str, task: Task) -> str:

@@ -39,6 +39,14 @@ class Sent(NamedTuple):
     task: int | None
 
 
+class Handed(NamedTuple):
+    """A message by its key, its target, and the task that delivers it."""
+
+    key: str
+    target: str
+    task: int
+
+
 class Book(msgspec.Struct, frozen=True):
     """Everything as it was written last."""
 
@@ -106,23 +114,24 @@ class Alerting:
             for key, task in tasks.items():
                 connection.execute("UPDATE messages SET task = ? WHERE key = ?", (task, key))
 
-    def dead(self) -> set[str]:
-        """Targets that could not be reached when they were tried last, as far as people were told."""
-        rows = self._database.read("SELECT name FROM facts WHERE name GLOB ?", (f"{_DEAD}*",))
-        return {str(row[0]).removeprefix(_DEAD) for row in rows}
+    def dead(self) -> dict[str, int]:
+        """Targets of which people were told that they cannot be reached, and when that was (POSIX seconds)."""
+        rows = self._database.read("SELECT name, value FROM facts WHERE name GLOB ?", (f"{_DEAD}*",))
+        return {str(name).removeprefix(_DEAD): int(str(at)) for name, at in rows}
 
-    def call_dead(self, target: str, *, is_dead: bool) -> None:
-        """People are told now that it cannot be reached, or that it can again."""
+    def call_dead(self, target: str, at: float | None) -> None:
+        """People are told now that it cannot be reached; None: that it can again."""
         with self._database.write() as connection:
-            if is_dead:
-                connection.execute("INSERT OR REPLACE INTO facts (name, value) VALUES (?, 1)", (_DEAD + target,))
-            else:
-                connection.execute("DELETE FROM facts WHERE name = ?", (_DEAD + target,))
+            connection.execute("DELETE FROM facts WHERE name = ?", (_DEAD + target,))
+            if at is not None:
+                connection.execute("INSERT INTO facts (name, value) VALUES (?, ?)", (_DEAD + target, int(at)))
 
-    def since(self, at: float) -> list[Sent]:
-        """Messages from this instant on, the oldest first."""
-        rows = self._database.read("SELECT content, task FROM messages WHERE at >= ? ORDER BY at, key", (at,))
-        return [_sent(*row) for row in rows]
+    def since(self, at: float) -> list[Handed]:
+        """The messages in the queue that are from this instant (POSIX seconds) or later, the oldest first."""
+        rows = self._database.read(
+            "SELECT key, target, task FROM messages WHERE at >= ? AND task IS NOT NULL ORDER BY at, key", (at,)
+        )
+        return [Handed(str(key), str(target), int(str(task))) for key, target, task in rows]
 
     def newest(self, limit: int) -> list[Sent]:
         """The newest messages first."""
