@@ -25,6 +25,8 @@ from overnight.core.monitor.memory import memory_bound
 QUEUES = (1_000, 100_000, 1_000_000)
 #: Seconds for which an engine with a full queue is looked at.
 LOOKED_AT = 10.0
+#: Seconds that it may take at most to read the store before.
+READS_FOR = 120.0
 #: Of the engine: simulated hours, and tasks in each. Of the other: days, looks in each, and attempts between two.
 HOURS, AN_HOUR = 24, 1000
 DAYS, LOOKS, ATTEMPTS = 60, 288, 10
@@ -47,8 +49,11 @@ def engine_by_queue(count: int) -> int:
         argv = [*OVERNIGHT, "add", "--call", "nothing:nothing", "-a", str(listed)]
         subprocess.run(argv, cwd=cwd, check=True, stdin=nothing, stdout=nothing, stderr=nothing)
         run = subprocess.Popen([*OVERNIGHT, "run", "-j2", "--quiet"], cwd=cwd, stdin=nothing, stdout=nothing)
-        found, began, engine = 0, time.perf_counter(), psutil.Process(run.pid)
-        while run.poll() is None and time.perf_counter() - began < LOOKED_AT:
+        found, engine, journal = 0, psutil.Process(run.pid), cwd / ".overnight" / "events.jsonl"
+        until = time.perf_counter() + READS_FOR
+        while run.poll() is None and time.perf_counter() < until:
+            if journal.exists() and until - time.perf_counter() > LOOKED_AT:  # the store was read, and it begins
+                until = time.perf_counter() + LOOKED_AT
             try:
                 found = max(found, engine.memory_info().rss)
             except psutil.NoSuchProcess:

@@ -338,3 +338,27 @@ def test_a_tail_over_a_rotation_at_the_worst_moment_misses_nothing(
     seen += [event["seq"] for event in tail.news()]
     assert seen == list(range(2, journal.seq + 1))
     journal.close()
+
+
+def test_what_a_large_add_has_to_say_is_never_in_memory_as_a_whole(
+    store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And many small rows are read many at a time all the same."""
+    monkeypatch.setattr("overnight.engine.journal.LARGE_BYTES", 4000)
+    for chunk in range(60):
+        add(store, *(f"{chunk} {number}" for number in range(100 if chunk < 30 else 1)))
+    read = store.outbox
+    portions: list[int] = []
+
+    def outbox(limit: int, *, after: int = 0) -> list[Any]:
+        rows = read(limit, after=after)
+        portions.append(sum(len(row.lines) for row in rows))
+        return rows
+
+    monkeypatch.setattr(store, "outbox", outbox)
+    journal = Journal(path, store)
+    assert journal.pump() == 3030
+    assert numbers(path) == list(range(1, 3031))
+    assert max(portions) < 100_000
+    assert len(portions) < 20
+    journal.close()

@@ -24,8 +24,10 @@ from overnight.store.contract import OutboxRow, Store
 SYNC_EVERY = 1.0
 #: Size at which a segment is full.
 ROTATE_BYTES = 64 * 1024 * 1024
-#: Outbox rows read at a time.
-ROWS = 512
+#: Outbox rows read at a time: at first and while they are large, and at most. A row of a turn is small; one of
+#: a large add has some thousand lines, and a hundred of them would be all that an engine may have of memory.
+FEW, ROWS = 4, 512
+LARGE_BYTES = 1024 * 1024
 _SEQ = re.compile(rb'^\{"seq":(\d+),')
 
 
@@ -92,11 +94,13 @@ class Journal:
         with self._room_needed():
             if self._file < 0:
                 self._open()
-            while rows := self._store.outbox(ROWS, after=self._upto):
+            limit = FEW
+            while rows := self._store.outbox(limit, after=self._upto):
                 written += self._write(rows)
                 self._upto = rows[-1].id
-                if len(rows) < ROWS:
+                if len(rows) < limit:
                     break
+                limit = min(ROWS, limit * 2) if sum(len(row.lines) for row in rows) < LARGE_BYTES else FEW
         return written
 
     def _write(self, rows: Sequence[OutboxRow]) -> int:
