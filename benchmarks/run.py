@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import adding
+import backing_up
 import commands
 import containment
 import damage
@@ -41,6 +42,7 @@ PARTS = {
     "workflows": workflows.measure,
     "damage": damage.measure,
     "monitoring": monitoring.measure,
+    "backing_up": backing_up.measure,
 }
 
 

@@ -25,6 +25,7 @@ _OF_KIND: dict[str, Schema] = {
     kinds.LIMIT.name: _NUMBER_OR_TEXT,
     kinds.SIZE.name: {"type": ["integer", "string"]},
     kinds.NAMES.name: {"oneOf": [{"type": "string"}, _TEXTS]},
+    kinds.PATTERNS.name: {"oneOf": [{"type": "string"}, _TEXTS]},
     kinds.COMMAND.name: {"oneOf": [{"type": "string"}, _TEXTS]},
     kinds.SWITCH.name: {"type": ["boolean", "string"]},
 }

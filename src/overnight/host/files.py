@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 _ONLY_MINE = 0o600
 #: Bytes written at once where the system cannot allocate.
@@ -97,6 +99,23 @@ def last_line(descriptor: int) -> tuple[bytes, int]:
         if begin or not start:
             return tail[begin:end], start + end if end else 0
         window *= 8
+
+
+class NoFileError(OSError):
+    """What stands in the place of a file is no regular one."""
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file for reading, and nothing else: a pipe would wait for ever, and a link lead anywhere.
+
+    Raises:
+        OSError: It is something else, or cannot be read.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise NoFileError(None, "it is no regular file")
+    return os.fdopen(descriptor, "rb")
 
 
 def file_at(path: Path) -> tuple[int, int] | None:

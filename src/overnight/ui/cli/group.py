@@ -59,6 +59,7 @@ COMMANDS: dict[str, Entry] = {
     "queue": Entry("overnight.ui.cli.commands.queue:queue", "Look at queues and set their limits."),
     "workflow": Entry("overnight.ui.cli.commands.workflow:workflow", "Look at workflows, check them, draw them."),
     "checkpoint": Entry("overnight.ui.cli.commands.checkpoint:checkpoint", "Copy the store, and go back to a copy."),
+    "backup": Entry("overnight.ui.cli.commands.backup:backup", "Keep home and project elsewhere, and prove it."),
     "resume": Entry("overnight.ui.cli.commands.resume:resume", "Go on, from here or from a checkpoint."),
     "doctor": Entry("overnight.ui.cli.commands.doctor:doctor", "Examine everything, and say what mends it."),
     "verify": Entry("overnight.ui.cli.commands.verify:verify", "Prove that the books balance."),
