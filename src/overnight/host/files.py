@@ -42,7 +42,7 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
         sync_directory(path.parent)
 
 
-def write_aside(path: Path, data: bytes, *, durable: bool = True) -> Path:
+def write_aside(path: Path, data: bytes | memoryview, *, durable: bool = True) -> Path:
     """Write `data` into a new file beside `path` and return that file, for the caller to move or remove."""
     temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}.tmp")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -182,7 +182,7 @@ def _opened(path: Path, flags: int) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _write_all(descriptor: int, data: bytes) -> None:
+def _write_all(descriptor: int, data: bytes | memoryview) -> None:
     """Write everything: a disk that fills up, or more than 2 GiB, makes one write a short one."""
     rest = memoryview(data)
     while rest:

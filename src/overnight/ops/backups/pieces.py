@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import stat
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -54,6 +55,10 @@ class Pieces:
         self._directory = directory
         self._touched: set[Path] = set()
 
+    @cached_property
+    def _buffers(self) -> list[bytearray]:
+        return [bytearray(PIECE) for _ in range(_WRITERS)]
+
     def path(self, piece: str) -> Path:
         """Where it lies, or would."""
         return self._directory / piece[:2] / piece
@@ -79,22 +84,33 @@ class Pieces:
         from concurrent.futures import ThreadPoolExecutor
 
         found: list[tuple[str, int, bool]] = []
-        blocks = _blocks(file, size_bytes)
+        left = size_bytes
         with ThreadPoolExecutor(_WRITERS) as pool:
-            # No more at once than there are writers: what is read and not yet written is in memory.
-            while batch := [block for _, block in zip(range(_WRITERS), blocks, strict=False)]:
-                found += pool.map(self._keep, batch)
+            while blocks := self._read(file, left):
+                found += pool.map(self._keep, blocks) if len(blocks) > 1 else map(self._keep, blocks)
+                left = None if left is None else left - sum(map(len, blocks))
         sizes = {piece: size for piece, size, new in found if new}
         return Stored([piece for piece, _, _ in found], sum(size for _, size, _ in found), sum(sizes.values()))
 
-    def _keep(self, block: bytes) -> tuple[str, int, bool]:
+    def _read(self, file: BinaryIO, left: int | None) -> list[memoryview]:
+        """The next pieces, as many as there are writers, in memory that is used again: to get new one costs as much."""
+        blocks = []
+        for buffer in self._buffers:
+            block = _fill(file, memoryview(buffer)[: PIECE if left is None else min(PIECE, left)])
+            left = None if left is None else left - len(block)
+            blocks += [block] if block else []
+            if len(block) < PIECE:
+                break
+        return blocks
+
+    def _keep(self, block: memoryview) -> tuple[str, int, bool]:
         piece = hashlib.sha256(block).hexdigest()
         new = not self.has(piece, len(block))
         if new:
             self.put(piece, block)
         return piece, len(block), new
 
-    def put(self, piece: str, block: bytes) -> None:
+    def put(self, piece: str, block: bytes | memoryview) -> None:
         """Keep a piece under its name; durable after `settle`."""
         path = self.path(piece)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -167,8 +183,9 @@ class Pieces:
         return sizes
 
 
-def _blocks(file: BinaryIO, size_bytes: int | None) -> Iterator[bytes]:
-    left = size_bytes
-    while block := file.read(PIECE if left is None else min(PIECE, left)):
-        yield block
-        left = None if left is None else left - len(block)
+def _fill(file: BinaryIO, room: memoryview) -> memoryview:
+    """Read until there is no more room, or nothing more."""
+    size = 0
+    while size < len(room) and (count := file.readinto(room[size:])):  # type: ignore[attr-defined]  # all that we open have it
+        size += count
+    return room[:size]
