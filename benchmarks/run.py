@@ -22,6 +22,7 @@ import functions
 import importing
 import latency
 import monitoring
+import reading_logs
 import slow_disk
 import supervising
 import workflows
@@ -43,6 +44,7 @@ PARTS = {
     "damage": damage.measure,
     "monitoring": monitoring.measure,
     "backing_up": backing_up.measure,
+    "reading_logs": reading_logs.measure,
 }
 
 

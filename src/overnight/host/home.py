@@ -161,6 +161,11 @@ class Home(msgspec.Struct, frozen=True):
         return self.path / "history.db"
 
     @property
+    def logs(self) -> Path:
+        """What was found in logs, and how far they were read; see `overnight.ops.logs`."""
+        return self.path / "logs.db"
+
+    @property
     def aside(self) -> Path:
         """Directory of stores that were damaged or set back; nothing in it is ever removed by the program."""
         return self.path / "aside"

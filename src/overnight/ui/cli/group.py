@@ -62,6 +62,7 @@ COMMANDS: dict[str, Entry] = {
     "backup": Entry("overnight.ui.cli.commands.backup:backup", "Keep home and project elsewhere, and prove it."),
     "resume": Entry("overnight.ui.cli.commands.resume:resume", "Go on, from here or from a checkpoint."),
     "doctor": Entry("overnight.ui.cli.commands.doctor:doctor", "Examine everything, and say what mends it."),
+    "logs": Entry("overnight.ui.cli.commands.logs:logs", "Look at errors, words and trends in logs."),
     "verify": Entry("overnight.ui.cli.commands.verify:verify", "Prove that the books balance."),
     "chaos": Entry("overnight.ui.cli.commands.chaos:chaos", "Strike this program with faults, and judge it."),
     "config": Entry("overnight.ui.cli.commands.config:config", "Show the settings in use, and the schema of the file."),
