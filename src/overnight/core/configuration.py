@@ -16,7 +16,8 @@ from typing import Any
 
 import msgspec
 
-from overnight.core import error_rules, places
+from overnight.core import check_tables, error_rules, places
+from overnight.core.check_tables import WantedCheck
 from overnight.core.durations import RATES, parse_rate, quoted
 from overnight.core.error_rules import Rule
 from overnight.core.errors import ConfigurationError
@@ -36,7 +37,7 @@ _POSITION = re.compile(r"(?s)(.*) \(at (?:line ([0-9]+), column ([0-9]+)|end of 
 _BY_KEY: dict[Path, Setting] = {tuple(setting.key.split(".")): setting for setting in SETTINGS if setting.key}
 #: The tables that hold settings and nothing else.
 _OF_SETTINGS = tuple(dict.fromkeys(str(key[0]) for key in _BY_KEY if key[0] != "queue"))
-_TABLES = ("queue", "resources", "workflow", "errors", *_OF_SETTINGS)
+_TABLES = ("queue", "resources", "workflow", "errors", "check", *_OF_SETTINGS)
 _QUEUE_KEYS = ("slots", "rate")
 #: Without OVERNIGHT_: what ids of resources cannot be told in.
 _TAKEN = TAKEN | {setting.environment.removeprefix("OVERNIGHT_") for setting in SETTINGS if setting.environment}
@@ -68,6 +69,8 @@ class Configuration(msgspec.Struct, frozen=True):
     workflows: dict[str, Workflow] = {}
     #: In their order: the first one that means a failure decides about it.
     rules: tuple[Rule, ...] = ()
+    #: Of `doctor`, by their names.
+    checks: dict[str, WantedCheck] = {}
 
 
 class MistakesError(ConfigurationError):
@@ -146,7 +149,12 @@ class _Reader:
             for name, table in self._named(tables, "workflow", QUEUE_NAME)
             if (workflow := self._workflow(name, table)) is not None
         }
-        return Configuration(self._filename, settings, queues, resources, workflows, rules)
+        checks = {
+            name: check
+            for name, table in self._named(tables, "check", QUEUE_NAME)
+            if (check := self._check(name, table)) is not None
+        }
+        return Configuration(self._filename, settings, queues, resources, workflows, rules, checks)
 
     def _settings(self, table: dict[str, Any], path: Path) -> dict[str, Placed]:
         """The settings of one table."""
@@ -226,6 +234,15 @@ class _Reader:
         found = read(name, table)
         self.problems += [of_fault(self._known, ("workflow", name), fault) for fault in found.faults]
         return found.workflow
+
+    def _check(self, name: str, table: dict[str, Any]) -> WantedCheck | None:
+        for key in table:
+            if key not in check_tables.KEYS:
+                self._unknown(key, ("check", name, key), check_tables.KEYS)
+        check, wrong = check_tables.read(name, table)
+        for key, what in wrong:
+            self._wrong(("check", name, key) if key else ("check", name), what)
+        return check
 
     def _rules(self, tables: object) -> tuple[Rule, ...]:
         """The rules about failures; every one that makes sense."""

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from overnight.core import kinds
+from overnight.core.check_tables import Asked
 from overnight.core.setting import Setting
 from overnight.core.settings import SETTINGS
 from overnight.core.workflow.fields import GATE, STEP, WORKFLOW, Field
@@ -79,6 +80,21 @@ def _workflow() -> Schema:
     return {**_fields(WORKFLOW, {"step": steps, "gate": gates}), "required": ["step"]}
 
 
+def _check() -> Schema:
+    asked: Schema = {"oneOf": [{"required": [kind.value]} for kind in Asked]}
+    text: Schema = {"type": "string"}
+    properties: Schema = {
+        "run": {"oneOf": [text, _TEXTS], "description": "a program in the manner of Nagios plugins"},
+        "http": {**text, "description": "an address that must answer"},
+        "tcp": {**text, "description": "a host and a port that must answer, as in localhost:5432"},
+        "file": {**text, "description": "a file that must be there"},
+        "systemd": {**text, "description": "a unit that must be active"},
+        "timeout": {**_NUMBER_OR_TEXT, "description": "how long an answer may take"},
+        "max_age": {**_NUMBER_OR_TEXT, "description": "of a file: how long ago it may have been written"},
+    }
+    return {**_table(properties), **asked}
+
+
 def _named(schema: Schema, description: str) -> Schema:
     """Tables by names that people choose."""
     return {
@@ -107,6 +123,7 @@ SCHEMA: Schema = {
                 },
             },
             "workflow": _named(_workflow(), "a recipe of steps"),
+            "check": _named(_check(), "a check of overnight doctor"),
         }
     ),
 }

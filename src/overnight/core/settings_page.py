@@ -24,6 +24,7 @@ TAIL = """\
 | `[queue.NAME]` | `rate` | how many start in a time: `"10/s"`, `"30/m"`, `"100/h"` |
 | `[[errors]]` | `exception`, `exit`, `signal`, `output`, `class`, `wait` | what kind of failure it is |
 | `[resources]` | `NAME` | how much there is of something tasks need: a number, or ids, each for one task at a time |
+| `[check.NAME]` | | what `doctor` asks besides: [checks of your own](operations.md#checks-of-your-own) |
 | `[workflow.NAME]` | | a recipe of steps: [workflows](workflows.md) |
 
 A task that needs a resource with ids, as `gpu = ["0", "1"]`, gets whole ones, which nobody else has while it runs:
