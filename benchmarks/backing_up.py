@@ -11,7 +11,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from damage import LARGE_TASKS, large_store, turn
+from damage import LARGE_TASKS, cpu_of_children, large_store, turn
 from measuring import OVERNIGHT, Row, directory, percentile, seconds
 
 from overnight.host.home import create, remember_store
@@ -46,13 +46,21 @@ def measure() -> list[Row]:
     with directory() as cwd:
         store = home_with(cwd)
         size = store.stat().st_size / 1e9
+        used = cpu_of_children()
         first = seconds([*OVERNIGHT, "backup", "create"], cwd)
+        used = cpu_of_children() - used
         second = seconds([*OVERNIGHT, "backup", "create"], cwd)
         proven = seconds([*OVERNIGHT, "backup", "verify"], cwd)
         alone, turns, took = beside(cwd, store)
     p99, most = percentile(turns, 0.99), max(turns)
     return [
-        Row(f"a backup of a store of {size:.1f} GB", f"{first:.1f} s", f"once more {second:.1f} s", "< 6 s", first < 6),
+        Row(
+            f"a backup of a store of {size:.1f} GB",
+            f"{first:.1f} s",
+            f"{used:.1f} s of CPU; once more {second:.1f} s",
+            "< 6 s",
+            first < 6,
+        ),
         Row("its verification, restored on trial", f"{proven:.1f} s", "", "", None),
         Row(
             f"a turn of 64 tasks during one ({took:.0f} s, {len(turns):,} turns)",

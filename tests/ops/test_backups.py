@@ -169,6 +169,18 @@ def test_names_of_every_byte_come_back(site: Site) -> None:
     assert there == {name: name for name in names}
 
 
+@pytest.mark.parametrize("pattern", [".", "**", "d*", "./data/", "data/wo**ds.txt"])
+def test_patterns_name_what_is_below_the_project(site: Site, pattern: str) -> None:
+    """Never the home itself, whatever is said."""
+    (site.project / ".hidden").write_text("")
+    made = site.back_up(include=(pattern,))
+    names = {file.path for file in site.newest().manifest.files}  # type: ignore[union-attr]
+    assert "project/data/words.txt" in names
+    assert ("project/.hidden" in names) == (pattern in {".", "**"})
+    assert not [name for name in names if ".overnight" in name]
+    assert made.left_out == []
+
+
 def test_files_that_workflows_name_come_along(site: Site) -> None:
     from overnight.core.workflow.model import Step, Workflow
 
@@ -255,7 +267,10 @@ create(home, places, Wanted(("data",)), clock=SystemClock(), step=step)
 """
 
 
-@pytest.mark.parametrize(("step", "made"), [("begun", 0), ("copied", 0), ("pieces", 0), ("manifest", 0), ("placed", 1)])
+@pytest.mark.parametrize(
+    ("step", "made"),
+    [("begun", 0), ("copied", 0), ("pieces", 0), ("manifest", 0), ("placed", 1), ("second pieces", 1)],
+)
 def test_killed_in_the_middle_it_leaves_nothing_that_is_taken_for_a_backup(
     site: Site, tmp_path: Path, step: str, made: int
 ) -> None:

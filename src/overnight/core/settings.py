@@ -222,7 +222,7 @@ SETTINGS = (
         name="checkpoint_keep_all",
         kind=kinds.DURATION,
         default=Keeping().all_seconds,
-        help="How long every checkpoint is kept.",
+        help="How long every checkpoint is kept, and by `backup prune` every backup; so below.",
         environment="OVERNIGHT_CHECKPOINT_KEEP_ALL",
         key="checkpoints.keep_all",
     ),

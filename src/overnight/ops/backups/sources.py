@@ -8,6 +8,7 @@ when it may lead elsewhere, so it is left out and said.
 
 from __future__ import annotations
 
+import glob
 import mmap
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -152,14 +153,18 @@ def _named(project: Path, workflows: Mapping[str, Workflow]) -> Iterator[Path]:
 
 def _matching(home: Home, patterns: Iterable[str]) -> Iterator[Path]:
     """Files below the project that match; of a folder that does, all of it. Nothing of the home."""
-    for pattern in patterns:
-        for path in sorted(home.config.parent.glob(os.path.normpath(pattern))):
-            inside = _below(path) if path.is_dir() and not path.is_symlink() else [path]
+    project = home.config.parent
+    for pattern in map(os.path.normpath, patterns):
+        # Path.glob refuses "." and "a**".
+        names = glob.iglob(pattern, root_dir=project, recursive=True, include_hidden=True)  # noqa: PTH207
+        for path in (project / name for name in sorted(names)):
+            inside = _below(path, home.path) if path.is_dir() and not path.is_symlink() else [path]
             yield from (one for one in inside if home.path not in (one, *one.parents))
 
 
-def _below(directory: Path) -> Iterator[Path]:
+def _below(directory: Path, home: Path) -> Iterator[Path]:
+    """All that is in a folder but folders, links to them included; the home is not looked into."""
     for folder, folders, names in os.walk(directory):
-        folders.sort()
-        yield from (Path(folder, name) for name in sorted(names))
-        yield from (Path(folder, name) for name in folders if Path(folder, name).is_symlink())
+        links = [name for name in folders if Path(folder, name).is_symlink()]
+        folders[:] = sorted(name for name in folders if Path(folder, name) != home)
+        yield from (Path(folder, name) for name in sorted([*names, *links]))

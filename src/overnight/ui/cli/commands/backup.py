@@ -136,7 +136,7 @@ def verify(*, names: tuple[str, ...], every: bool, quick: bool, as_json: bool) -
         else:
             printing.say(f"{printing.clean(entry.name)}: {_words(trial.troubles, quick=quick)}")
     if bad:
-        printing.note(f"overnight: {printing.count(bad, 'backup is', 'backups are')} not whole; nothing was changed")
+        printing.note(f"overnight: {printing.count(bad, 'backup is', 'backups are')} not whole; no task is concerned")
         printing.note("  try: 'overnight backup create' makes one that is")
     sys.exit(1 if bad else 0)
 

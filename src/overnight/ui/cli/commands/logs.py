@@ -48,12 +48,18 @@ def logs() -> None:
 def _looked_at(home: Home) -> Iterator[tuple[LogStore, Scanned]]:
     """What is known after a look at what is new."""
     settings, _ = in_use()
+    with _kept(home) as store:
+        scan = Scan(store, zone=LocalZone(), now=wiring.clock.now())
+        scanned = scan.run(home, settings.log_files)
+        scan.save(store)
+        yield store, scanned
+
+
+@contextmanager
+def _kept(home: Home) -> Iterator[LogStore]:
     try:
         with closing(LogStore(home.logs)) as store:
-            scan = Scan(store, zone=LocalZone(), now=wiring.clock.now())
-            scanned = scan.run(home, settings.log_files)
-            scan.save(store)
-            yield store, scanned
+            yield store
     except apsw.Error as error:
         raise StoreUnavailableError(
             f"what was found in logs cannot be kept in {home.logs} ({error}); no task is concerned",
@@ -281,7 +287,7 @@ def clean_(*, older: float, yes: bool, as_json: bool) -> None:
         else:
             printing.say(f"{printing.size(size)}  {printing.clean(os.fspath(path))}")
     if yes and home.logs.exists():
-        with closing(LogStore(home.logs)) as store:
+        with _kept(home) as store:
             store.forget(before=before)
     what = f"{printing.count(len(found), 'file')}, {printing.size(sum(size for _, size in found))}"
     printing.note(f"overnight: {what} {'removed' if yes else 'would go; nothing was changed'}")
