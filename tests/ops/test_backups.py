@@ -23,7 +23,7 @@ from overnight.core.sealed import seal
 from overnight.core.states import TaskState
 from overnight.host.files import sync_directory
 from overnight.host.home import Home, past
-from overnight.ops import verification
+from overnight.ops import rollback, verification
 from overnight.ops.backups import pieces as pieces_room
 from overnight.ops.backups.making import Wanted, create
 from overnight.ops.backups.place import MANIFEST, BackupPlace
@@ -601,3 +601,33 @@ def test_while_one_cannot_be_read_no_piece_goes(site: Site) -> None:
     assert pruned.names
     assert pruned.trouble
     assert sorted(site.place.directory.glob("objects/??/*")) == pieces
+
+
+def test_a_restore_that_ends_on_the_way_leaves_the_present_and_the_next_one_comes_to_its_end(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files of the project were set aside and replaced by then; the store is as it was."""
+    site.back_up()
+    site.kept.add("later")
+    site.kept.journal()
+    (site.project / "overnight.toml").write_text("mine")
+    site.kept.store.close()
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rollback, "roll_back", full)
+        with pytest.raises(OSError, match="No space"):
+            restore_here(site.home, site.place, site.newest(), now=site.now, by="me/1")
+    site.kept.reopen()
+    assert "later" in site.kept.states()
+    assert balances(site.home) == []
+    (aside,) = site.home.aside.glob("project-*/overnight.toml")
+    assert aside.read_text() == "mine"
+    site.kept.store.close()
+    restore_here(site.home, site.place, site.newest(), now=site.now, by="me/1")
+    site.kept.reopen()
+    assert "later" not in site.kept.states()
+    assert aside.read_text() == "mine"
+    assert list(site.home.path.glob(".restoring-*")) == []
