@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import adding
+import backing_up
 import checkpointing
 import commands
 import containment
@@ -23,6 +24,7 @@ import importing
 import latency
 import memory
 import monitoring
+import reading_logs
 import slow_disk
 import supervising
 import workflows
@@ -45,6 +47,8 @@ PARTS = {
     "checkpointing": checkpointing.measure,
     "monitoring": monitoring.measure,
     "memory": memory.measure,
+    "backing_up": backing_up.measure,
+    "reading_logs": reading_logs.measure,
 }
 
 

@@ -148,3 +148,17 @@ def test_who_minds_only_failures_gets_exit_0_after_warnings(overnight: Call) -> 
 def open_home(overnight: Call, place: Path) -> None:
     overnight("add", "--", "true")
     (place / ".overnight").chmod(0o755)
+
+
+def test_checks_of_ones_own_are_asked_with_the_others(overnight: Call, place: Path) -> None:
+    (place / "overnight.toml").write_text(
+        '[check.beat]\nfile = "beat"\n[check.raid]\nrun = ["sh", "-c", "echo degraded; exit 1"]\n'
+    )
+    found = {one["id"]: (one["status"], one["summary"]) for one in overnight("doctor", "--json").json["checks"]}
+    assert found["raid"] == ("warn", "degraded")
+    assert found["beat"][0] == "fail"
+    (place / "beat").touch()
+    assert overnight("doctor", "beat").status == 0
+    assert "raid" not in {one["id"] for one in overnight("doctor", "--quick", "--json").json["checks"]}
+    (place / "overnight.toml").write_text('[check.disk]\nfile = "beat"\n')
+    assert overnight("doctor").status == 3

@@ -11,12 +11,13 @@ import difflib
 import math
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from overnight.core import error_rules, places
+from overnight.core import check_tables, error_rules, places
+from overnight.core.check_tables import WantedCheck
 from overnight.core.durations import RATES, parse_rate, quoted
 from overnight.core.error_rules import Rule
 from overnight.core.errors import ConfigurationError
@@ -41,11 +42,12 @@ _POSITION = re.compile(r"(?s)(.*) \(at (?:line ([0-9]+), column ([0-9]+)|end of 
 _BY_KEY: dict[Path, Setting] = {tuple(setting.key.split(".")): setting for setting in SETTINGS if setting.key}
 #: The tables that hold settings and nothing else.
 _OF_SETTINGS = tuple(dict.fromkeys(str(key[0]) for key in _BY_KEY if key[0] != "queue"))
-_TABLES = ("queue", "resources", "workflow", "errors", "schedules", "alerts", "targets", *_OF_SETTINGS)
+_TABLES = ("queue", "resources", "workflow", "errors", "schedules", "alerts", "targets", "check", *_OF_SETTINGS)
 _QUEUE_KEYS = ("slots", "rate")
 _SLOTS = _BY_KEY["queue", "default", "slots"]
 #: Without OVERNIGHT_: what ids of resources cannot be told in.
 _TAKEN = TAKEN | {setting.environment.removeprefix("OVERNIGHT_") for setting in SETTINGS if setting.environment}
+_Said = TypeVar("_Said")
 
 
 class QueueLimits(msgspec.Struct, frozen=True):
@@ -79,6 +81,8 @@ class Configuration(msgspec.Struct, frozen=True):
     schedules: dict[str, Schedule] = {}
     alerts: dict[str, Alert] = {}
     targets: dict[str, Target] = {}
+    #: Of `doctor`, by their names.
+    checks: dict[str, WantedCheck] = {}
 
 
 class MistakesError(ConfigurationError):
@@ -162,14 +166,19 @@ class _Reader:
             for name, table in self._items(tables.get("workflow", {}))
             if isinstance(table, dict) and any(key in table for key in _QUEUE_KEYS)
         }
-        schedules = {
-            name: schedule
-            for name, table in self._named(tables, "schedules", QUEUE_NAME)
-            if (schedule := self._schedule(name, table)) is not None
-        }
         alerts, targets = self._alerts(tables) if tables.keys() & {"alerts", "targets"} else ({}, {})
         return Configuration(
-            self._filename, settings, queues, resources, workflows, limits, rules, schedules, alerts, targets
+            self._filename,
+            settings,
+            queues,
+            resources,
+            workflows,
+            limits,
+            rules,
+            self._schedules(tables) if "schedules" in tables else {},
+            alerts,
+            targets,
+            self._each(tables, "check", check_tables.KEYS, check_tables.read),
         )
 
     def _settings(self, table: dict[str, Any], path: Path) -> dict[str, Placed]:
@@ -252,16 +261,30 @@ class _Reader:
         self.problems += [of_fault(self._known, ("workflow", name), fault) for fault in found.faults]
         return found.workflow
 
-    def _schedule(self, name: str, table: dict[str, Any]) -> Schedule | None:
+    def _schedules(self, tables: dict[str, Any]) -> dict[str, Schedule]:
         from overnight.core.schedule_tables import KEYS, read  # most files have none, and every call reads its file
 
-        for key in table:
-            if key not in KEYS:
-                self._unknown(key, ("schedules", name, key), KEYS)
-        schedule, wrong = read(name, table)
-        for key, what in wrong:
-            self._wrong(("schedules", name, key) if key else ("schedules", name), what)
-        return schedule
+        return self._each(tables, "schedules", KEYS, read)
+
+    def _each(
+        self,
+        tables: dict[str, Any],
+        kind: str,
+        keys: Collection[str],
+        read: Callable[[str, dict[str, Any]], tuple[_Said | None, Iterable[tuple[str, str]]]],
+    ) -> dict[str, _Said]:
+        """What the tables of one kind say, by their names; those that say nothing that makes sense are left out."""
+        found: dict[str, _Said] = {}
+        for name, table in self._named(tables, kind, QUEUE_NAME):
+            for key in table:
+                if key not in keys:
+                    self._unknown(key, (kind, name, key), keys)
+            said, wrong = read(name, table)
+            for key, what in wrong:
+                self._wrong((kind, name, key) if key else (kind, name), what)
+            if said is not None:
+                found[name] = said
+        return found
 
     def _alerts(self, tables: dict[str, Any]) -> tuple[dict[str, Alert], dict[str, Target]]:
         """Who is told of what."""

@@ -148,6 +148,22 @@ def _path(written: object) -> str:
     raise ValueError(f"{quoted(written)} is no path; write one in quotes")
 
 
+def _patterns(written: object) -> tuple[str, ...]:
+    """Patterns of files below the project."""
+    words = _file_patterns(written)
+    if wrong := [word for word in words if word.startswith("/") or ".." in word.split("/")]:
+        raise ValueError(f"{quoted(wrong[0])} leads out of the project; write patterns below it, as in ['data/*.csv']")
+    return words
+
+
+def _file_patterns(written: object) -> tuple[str, ...]:
+    """Patterns of files, a list or separated by commas."""
+    words = written.split(",") if isinstance(written, str) else written
+    if isinstance(words, list | tuple) and all(isinstance(word, str) and "\0" not in word for word in words):
+        return tuple(dict.fromkeys(word.strip() for word in words if word.strip()))
+    raise ValueError(f"{quoted(written)} is no list of files; write patterns, as in ['logs/*.log']")
+
+
 def _command(written: object) -> tuple[str, ...]:
     """The words of a command; text is split as a shell would, and given to none."""
     try:
@@ -201,6 +217,10 @@ BACKOFF = Kind(
 )
 NAMES = Kind("names", "a list; in the environment separated by commas", _names, ",".join)
 COMMAND = Kind("command", "a list of words; in the environment as a shell would split it", _command, shlex.join)
+PATTERNS = Kind(
+    "patterns", "a list of patterns below the project; in the environment separated by commas", _patterns, ",".join
+)
+FILE_PATTERNS = Kind("patterns", "a list of patterns; in the environment separated by commas", _file_patterns, ",".join)
 SWITCH = Kind("switch", "true or false", _switch, lambda it: "true" if it else "false")
 WORD = Kind("name", "a word", _word, str)
 PATH = Kind("path", "a path", _path, str)

@@ -12,6 +12,7 @@ from typing import Any
 from overnight.core import kinds
 from overnight.core.alert_conditions import FIGURES, TRIGGERS
 from overnight.core.alert_settings import KINDS
+from overnight.core.check_tables import Asked
 from overnight.core.schedule_tables import KEYS
 from overnight.core.schedules import Missed, Overlap
 from overnight.core.setting import Setting
@@ -29,6 +30,7 @@ _OF_KIND: dict[str, Schema] = {
     kinds.LIMIT.name: _NUMBER_OR_TEXT,
     kinds.SIZE.name: {"type": ["integer", "string"]},
     kinds.NAMES.name: {"oneOf": [{"type": "string"}, _TEXTS]},
+    kinds.PATTERNS.name: {"oneOf": [{"type": "string"}, _TEXTS]},
     kinds.COMMAND.name: {"oneOf": [{"type": "string"}, _TEXTS]},
     kinds.SWITCH.name: {"type": ["boolean", "string"]},
 }
@@ -132,6 +134,21 @@ def _schedule() -> Schema:
     return _table({key: {**shapes.get(key, {"type": "string"}), "description": one.help} for key, one in KEYS.items()})
 
 
+def _check() -> Schema:
+    asked: Schema = {"oneOf": [{"required": [kind.value]} for kind in Asked]}
+    text: Schema = {"type": "string"}
+    properties: Schema = {
+        "run": {"oneOf": [text, _TEXTS], "description": "a program in the manner of Nagios plugins"},
+        "http": {**text, "description": "an address that must answer"},
+        "tcp": {**text, "description": "a host and a port that must answer, as in localhost:5432"},
+        "file": {**text, "description": "a file that must be there"},
+        "systemd": {**text, "description": "a unit that must be active"},
+        "timeout": {**_NUMBER_OR_TEXT, "description": "how long an answer may take"},
+        "max_age": {**_NUMBER_OR_TEXT, "description": "of a file: how long ago it may have been written"},
+    }
+    return {**_table(properties), **asked}
+
+
 def _named(schema: Schema, description: str) -> Schema:
     """Tables by names that people choose."""
     return {
@@ -163,6 +180,7 @@ SCHEMA: Schema = {
             "schedules": _named(_schedule(), "what runs by the clock"),
             "alerts": _named(_alert(), "somebody is told of something"),
             "targets": _named(_target(), "whom alerts reach"),
+            "check": _named(_check(), "a check of overnight doctor"),
         }
     ),
 }

@@ -13,10 +13,12 @@ from typing import Any
 import msgspec
 
 from overnight.core import kinds, supervision
+from overnight.core.backup_settings import BACKUP_SETTINGS
 from overnight.core.checkpoints import DEFAULT_INTERVAL, DEFAULT_TASKS, Keeping
 from overnight.core.errors import UsageError
 from overnight.core.gates import Thresholds
 from overnight.core.limit_settings import LIMIT_SETTINGS
+from overnight.core.log_settings import LOG_SETTINGS
 from overnight.core.monitor_settings import MONITOR_SETTINGS
 from overnight.core.setting import Origin, Placed, Setting, Source
 from overnight.core.storm_settings import STORM_SETTINGS
@@ -221,7 +223,7 @@ SETTINGS = (
         name="checkpoint_keep_all",
         kind=kinds.DURATION,
         default=Keeping().all_seconds,
-        help="How long every checkpoint is kept.",
+        help="How long every checkpoint is kept, and by `backup prune` every backup; so below.",
         environment="OVERNIGHT_CHECKPOINT_KEEP_ALL",
         key="checkpoints.keep_all",
     ),
@@ -241,6 +243,8 @@ SETTINGS = (
         environment="OVERNIGHT_CHECKPOINT_KEEP_DAILY",
         key="checkpoints.keep_daily",
     ),
+    *BACKUP_SETTINGS,
+    *LOG_SETTINGS,
     Setting(
         name="gate_disk",
         kind=kinds.SIZE,
@@ -363,6 +367,13 @@ class Settings(msgspec.Struct, frozen=True):
     checkpoint_keep_all: float
     checkpoint_keep_hourly: float
     checkpoint_keep_daily: float
+    backup_include: tuple[str, ...]
+    backup_output: bool
+    backup_second: str
+    backup_room: int
+    #: None: however old.
+    backup_max_age: float | None
+    log_files: tuple[str, ...]
     #: 0: no gate.
     gate_disk: int
     #: 0: no gate; None: as fits the machine.

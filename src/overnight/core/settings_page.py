@@ -24,6 +24,7 @@ TAIL = """\
 | `[queue.NAME]` | `rate` | how many start in a time: `"10/s"`, `"30/m"`, `"100/h"` |
 | `[[errors]]` | `exception`, `exit`, `signal`, `output`, `class`, `wait` | what kind of failure it is |
 | `[resources]` | `NAME` | how much there is of something tasks need: a number, or ids, each for one task at a time |
+| `[check.NAME]` | | what `doctor` asks besides: [checks of your own](operations.md#checks-of-your-own) |
 | `[workflow.NAME]` | | a recipe of steps: [workflows](workflows.md) |
 | `[alerts.NAME]` | `on` or `when`, `for`, `recover`, `remind`, `targets` | what somebody is told: [alerts](alerts.md) |
 | `[targets.NAME]` | `command`, `webhook`, `mail`, `syslog` or `apprise` ... | whom it reaches: [alerts](alerts.md) |

@@ -10,6 +10,7 @@ with a flat tree.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import cache
 from operator import eq
 
@@ -55,14 +56,20 @@ def mask_all(words: str) -> str:
 
 
 class Templates:
-    """The templates of the lines seen so far."""
+    """The templates of the lines seen so far.
 
-    def __init__(self) -> None:
+    Args:
+        known: Templates of an earlier time, in the order of their numbers.
+    """
+
+    def __init__(self, known: Iterable[str] = ()) -> None:
         self._words: list[list[str]] = []
         self._buckets: dict[tuple[int, str], list[int]] = {}
         #: What was masked and placed before: most words and lines of a log come again.
         self._masked: dict[str, str] = {}
         self._placed: dict[str, int] = {}
+        for template in known:
+            self._found(template.split())
 
     def __len__(self) -> int:
         return len(self._words)
@@ -82,23 +89,34 @@ class Templates:
         if len(known) >= MOST_REMEMBERED:
             known.clear()
         words = line.split()[:MOST_WORDS]
-        return " ".join([known.get(word) or known.setdefault(word, mask(word)) for word in words])
+        return " ".join(
+            # Numbers alone are most of what comes only once.
+            [
+                known.get(word) or (MASK if word.isascii() and word.isdecimal() else known.setdefault(word, mask(word)))
+                for word in words
+            ]
+        )
 
     def template(self, number: int) -> str:
         """A template in words."""
         return " ".join(self._words[number])
 
     def _place(self, words: list[str]) -> int:
-        first = words[0] if words and MASK not in words[0] else MASK
-        bucket = self._buckets.setdefault((len(words), first), [])
-        number = self._most_like(words, bucket)
+        number = self._most_like(words, self._bucket(words))
         if number is None:
-            self._words.append(words)
-            bucket.append(len(self._words) - 1)
-            return len(self._words) - 1
+            return self._found(words)
         mine = self._words[number]
         self._words[number] = [word if word == other else MASK for word, other in zip(mine, words, strict=True)]
         return number
+
+    def _found(self, words: list[str]) -> int:
+        self._words.append(words)
+        self._bucket(words).append(len(self._words) - 1)
+        return len(self._words) - 1
+
+    def _bucket(self, words: list[str]) -> list[int]:
+        first = words[0] if words and MASK not in words[0] else MASK
+        return self._buckets.setdefault((len(words), first), [])
 
     def _most_like(self, words: list[str], bucket: list[int]) -> int | None:
         """The template that agrees in most words, and in enough of them; in a full bucket, the best there is."""

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 _ONLY_MINE = 0o600
 #: Bytes written at once where the system cannot allocate.
@@ -40,7 +42,7 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
         sync_directory(path.parent)
 
 
-def write_aside(path: Path, data: bytes, *, durable: bool = True) -> Path:
+def write_aside(path: Path, data: bytes | memoryview, *, durable: bool = True) -> Path:
     """Write `data` into a new file beside `path` and return that file, for the caller to move or remove."""
     temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}.tmp")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -97,6 +99,23 @@ def last_line(descriptor: int) -> tuple[bytes, int]:
         if begin or not start:
             return tail[begin:end], start + end if end else 0
         window *= 8
+
+
+class NoFileError(OSError):
+    """What stands in the place of a file is no regular one."""
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file for reading, and nothing else: a pipe would wait for ever, and a link lead anywhere.
+
+    Raises:
+        OSError: It is something else, or cannot be read.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise NoFileError(None, "it is no regular file")
+    return os.fdopen(descriptor, "rb")
 
 
 def file_at(path: Path) -> tuple[int, int] | None:
@@ -163,7 +182,7 @@ def _opened(path: Path, flags: int) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _write_all(descriptor: int, data: bytes) -> None:
+def _write_all(descriptor: int, data: bytes | memoryview) -> None:
     """Write everything: a disk that fills up, or more than 2 GiB, makes one write a short one."""
     rest = memoryview(data)
     while rest:

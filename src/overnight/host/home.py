@@ -151,6 +151,21 @@ class Home(msgspec.Struct, frozen=True):
         return self.path / "checkpoints"
 
     @property
+    def backups(self) -> Path:
+        """Directory of backups: what the home and its project were at some time."""
+        return self.path / "backups"
+
+    @property
+    def history(self) -> Path:
+        """Figures of the past; see `overnight.monitor.history`."""
+        return self.path / "history.db"
+
+    @property
+    def logs(self) -> Path:
+        """What was found in logs, and how far they were read; see `overnight.ops.logs`."""
+        return self.path / "logs.db"
+
+    @property
     def aside(self) -> Path:
         """Directory of stores that were damaged or set back; nothing in it is ever removed by the program."""
         return self.path / "aside"

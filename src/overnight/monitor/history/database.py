@@ -20,9 +20,10 @@ from overnight.store.sqlite.connection import named
 
 #: Of the file; another one is set aside.
 APPLICATION, VERSION = 0x4F4E4849, 1
-_PRAGMAS = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -2000"
+PRAGMAS = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -2000"
 #: Seconds that a writer waits for another one.
 _PATIENCE = 1.0
+Prepare = Callable[[apsw.Connection], None]
 _DAMAGED = (apsw.CorruptError, apsw.NotADBError, apsw.FormatError)
 
 
@@ -32,23 +33,26 @@ class Database:
     Args:
         path: ``history.db``.
         readonly: To look only.
+        prepare: Makes the tables of a new file, and refuses another one by `apsw.FormatError`; None: as the history has
+            them.
 
     Raises:
         apsw.Error: It cannot be opened: no room, no permission; or there is none, and it is only looked at.
     """
 
-    def __init__(self, path: Path, *, readonly: bool = False) -> None:
+    def __init__(self, path: Path, *, readonly: bool = False, prepare: Prepare | None = None) -> None:
         self.path = path
         self._readonly = readonly
         #: What was there could not be read, lies aside, and this one is empty.
         self.is_anew = False
+        prepare = prepare or _prepare
         try:
-            self._connection = _opened(path, readonly=readonly)
+            self._connection = _opened(path, None if readonly else prepare)
         except _DAMAGED:
             if readonly:
                 raise
             _set_aside(path)
-            self._connection = _opened(path, readonly=False)
+            self._connection = _opened(path, prepare)
             self.is_anew = True
         self._file = file_at(path)
         self._is_damaged = False
@@ -98,14 +102,15 @@ class Database:
             _set_aside(self.path)
 
 
-def _opened(path: Path, *, readonly: bool) -> apsw.Connection:
-    flags = apsw.SQLITE_OPEN_READONLY if readonly else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+def _opened(path: Path, prepare: Prepare | None) -> apsw.Connection:
+    """A connection; without `prepare` to look only."""
+    flags = apsw.SQLITE_OPEN_READONLY if prepare is None else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
     name, uri = named(path)
     connection = apsw.Connection(name, flags=flags | uri)
     try:
         connection.set_busy_timeout(int(_PATIENCE * 1000))
-        if not readonly:
-            _prepare(connection)
+        if prepare is not None:
+            prepare(connection)
     except BaseException:
         connection.close()
         raise
@@ -116,7 +121,7 @@ def _prepare(connection: apsw.Connection) -> None:
     whose, version = connection.pragma("application_id"), connection.pragma("user_version")
     if (whose, version) not in ((0, 0), (APPLICATION, VERSION)):
         raise apsw.FormatError
-    connection.execute(_PRAGMAS)
+    connection.execute(PRAGMAS)
     with connection:
         connection.execute((files(__package__) / "schema.sql").read_text("utf-8"))
         known = columns(connection.execute)

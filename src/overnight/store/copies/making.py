@@ -135,7 +135,7 @@ def _describe(order: Order, shelf: Shelf, rough: Path, mark: FileMark, *, made_a
     """Write the summary; return what the manifest will say."""
     known = facts(rough / STORE)
     manifest = Manifest(
-        name=_name(shelf, made_at, known.position),
+        name=free_name(made_at, known.position, shelf.is_free),
         home=order.home,
         made_at=made_at,
         took_seconds=0.0,
@@ -154,11 +154,11 @@ def _describe(order: Order, shelf: Shelf, rough: Path, mark: FileMark, *, made_a
     return msgspec.structs.replace(manifest, files=marks)
 
 
-def _name(shelf: Shelf, made_at: float, position: int) -> str:
+def free_name(made_at: float, position: int, is_free: Callable[[str], bool]) -> str:
     """When it was made and the last event in it, as in 20261120-094100-4711."""
     name = f"{datetime.fromtimestamp(made_at, UTC):%Y%m%d-%H%M%S}-{position}"
     names = [name, *(f"{name}.{number}" for number in range(2, 1000))]
-    return next(one for one in names if shelf.is_free(one))
+    return next(one for one in names if is_free(one))
 
 
 def _seconds(order: Order) -> list[Shelf]:

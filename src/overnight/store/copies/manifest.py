@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from overnight.core.sealed import is_sealed, seal, unseal
 from overnight.store.sqlite.examining import BLOCK, zero_pages_of
 
 NAME = "manifest.json"
@@ -65,15 +66,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         return sum(mark.size_bytes for mark in self.files.values())
 
 
-class _Sealed(msgspec.Struct, frozen=True):
-    sha256: str
-    manifest: Manifest
-
-
 def render(manifest: Manifest) -> bytes:
     """The manifest as its file holds it."""
-    seal = hashlib.sha256(msgspec.json.encode(manifest)).hexdigest()
-    return msgspec.json.format(msgspec.json.encode(_Sealed(seal, manifest))) + b"\n"
+    return seal(manifest)
 
 
 def read(folder: Path) -> Manifest:
@@ -86,13 +81,10 @@ def read(folder: Path) -> Manifest:
         content = (folder / NAME).read_bytes()
     except OSError as error:
         raise ValueError(f"its manifest cannot be read ({error.strerror})") from None
-    try:
-        manifest = msgspec.json.decode(content, type=_Sealed).manifest
-    except msgspec.DecodeError:
-        raise ValueError("its manifest is damaged") from None
+    manifest = unseal(content, Manifest)
     if manifest.format > FORMAT:
         raise ValueError(f"a newer version of the program has made it ({manifest.program})")
-    if render(manifest) != content:
+    if not is_sealed(manifest, content):
         raise ValueError("its manifest is damaged")
     if manifest.name != folder.name:
         raise ValueError(f"its manifest is that of {manifest.name}")

@@ -17,10 +17,10 @@ from overnight.core.durations import format_duration, iso
 from overnight.core.errors import NotFoundError, UsageError
 from overnight.core.findings import Finding, Fix, Status, by_urgency, exit_code, fixes, overall
 from overnight.host.home import Home
-from overnight.ops.checks import CHECKS, load
-from overnight.ops.checks.contract import Cost, Scene
+from overnight.ops.checks.contract import Check, Cost, Scene
 from overnight.ops.examination import Answer, examine
 from overnight.ops.mending import mend
+from overnight.ops.plugins import catalogue
 from overnight.store.contract import Store
 from overnight.ui.cli import printing
 from overnight.ui.cli.commands.clean import agreed
@@ -75,7 +75,7 @@ def doctor(checks: tuple[str, ...], *, quick: bool, mending: bool, yes: bool, fa
     """
     if yes and not mending:
         raise UsageError("--yes without --fix agrees to nothing; nothing was examined", hint="overnight doctor --fix")
-    chosen = [load(name) for name in checks or CHECKS]
+    chosen = _chosen(checks)
     scene = _scene()
     began = scene.clock.monotonic()
     answers = examine([check for check in chosen if not (quick and check.cost is Cost.SLOW)], scene)
@@ -90,6 +90,17 @@ def doctor(checks: tuple[str, ...], *, quick: bool, mending: bool, yes: bool, fa
     else:
         _tell(answers, scene.clock.monotonic() - began)
     sys.exit(exit_code(_found(answers), fail_on=_FAIL_ON[fail_on]))
+
+
+def _chosen(names: Sequence[str]) -> list[Check]:
+    """The checks of these names, or all of them: ours, those of the configuration, those of installed packages."""
+    _, configured = in_use()
+    known = catalogue(configured.checks)
+    if unknown := next((name for name in names if name not in known), None):
+        raise UsageError(
+            f"there is no check {unknown!r}; nothing was examined", hint=f"the checks are {', '.join(known)}"
+        )
+    return [known[name]() for name in names or known]
 
 
 def _scene() -> Scene:

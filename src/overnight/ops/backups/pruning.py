@@ -1,0 +1,72 @@
+"""Letting old backups go: by the table that says how long checkpoints are kept, never the last one that was proven."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from overnight.core.backups import Manifest, piece_sizes
+from overnight.core.checkpoints import Keeping, Kept, surplus
+from overnight.ops.backups.place import BackupPlace, Entry
+
+
+class Pruned(msgspec.Struct, frozen=True):
+    """What goes, or went. `freed_bytes`: what that gives back."""
+
+    names: list[str]
+    freed_bytes: int
+    #: Why no piece can be let go of; empty when they can.
+    trouble: str = ""
+
+
+def surplus_of(entries: list[Entry], keeping: Keeping, *, now: float) -> list[str]:
+    """The names of those that may go.
+
+    A backup is as large as what it has and newer ones have not.
+
+    Args:
+        entries: Those with a manifest, newest first.
+        keeping: What to keep.
+        now: POSIX seconds.
+    """
+    counted: set[str] = set()
+    copies = []
+    for entry in entries:
+        assert entry.manifest is not None  # noqa: S101 - it is whole
+        own = {piece: size for piece, size in _pieces(entry.manifest) if piece not in counted}
+        counted |= own.keys()
+        copies.append(Kept(entry.name, entry.manifest.made_at, sum(own.values())))
+    gone = surplus(copies, keeping, now=now)
+    proven = next((entry.name for entry in entries if entry.trial is not None and entry.trial.whole), None)
+    return [name for name in gone if name != proven]
+
+
+def _pieces(manifest: Manifest) -> Iterator[tuple[str, int]]:
+    for file in manifest.files:
+        yield from zip(file.pieces, piece_sizes(file), strict=True)
+
+
+def plan(place: BackupPlace, keeping: Keeping, *, now: float) -> Pruned:
+    """What a prune would let go of. Changes nothing."""
+    names = surplus_of(place.whole(), keeping, now=now)
+    wanted = place.wanted(without=names)
+    return Pruned(names, 0 if wanted is None else place.pieces.unused_bytes(wanted), _trouble(wanted))
+
+
+def prune(place: BackupPlace, keeping: Keeping, *, now: float) -> Pruned:
+    """Let go of backups that are not to be kept any longer, and of all that nobody refers to.
+
+    Raises:
+        NotNowError: Another process is at work on the backups.
+    """
+    with place.alone():
+        names = surplus_of(place.whole(), keeping, now=now)
+        place.drop([*names, *(entry.name for entry in place.entries() if entry.is_empty)])
+        wanted = place.wanted()
+        freed = 0 if wanted is None else place.pieces.sweep(wanted)[1]
+        return Pruned(names, freed, _trouble(wanted))
+
+
+def _trouble(wanted: set[str] | None) -> str:
+    return "" if wanted is not None else "a backup cannot be read, so nobody knows which pieces it needs; all stay"

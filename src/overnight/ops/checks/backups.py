@@ -1,0 +1,55 @@
+"""Whether there is a backup that is young enough and was proven, where somebody makes backups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from overnight.core.durations import format_duration
+from overnight.core.findings import Finding, Fix
+from overnight.ops.backups.place import BackupPlace, Entry
+from overnight.ops.checks.contract import Check, Scene, by_hand, fail, ok, warn
+
+_ID = "backups"
+_CREATE = Fix("backup-create", "Make a backup", ("overnight", "backup", "create"))
+_VERIFY = Fix("backup-verify", "Prove that the newest one is whole", ("overnight", "backup", "verify"))
+_LOOK = by_hand("backup-damaged", "Look at those that cannot be read", "overnight backup list; remove their folders")
+#: So many times the longest age may pass until a backup was proven.
+_PATIENCE = 4
+
+
+def _run(scene: Scene) -> Iterator[Finding]:
+    home, settings = scene.home, scene.settings
+    if home is None or not home.store.exists():
+        return
+    entries = BackupPlace(home.backups, home.id).entries()
+    if not entries and not (settings.backup_include or settings.backup_second):
+        return
+    whole = [entry for entry in entries if entry.manifest is not None]
+    torn = [entry for entry in entries if entry.manifest is None and not entry.is_empty]
+    if torn:
+        words = f"{len(torn)} of {len(entries)} cannot be read: {torn[0].name}: {torn[0].trouble}"
+        yield warn(_ID, words, _LOOK, value=len(torn), unit="count")
+    if whole:
+        yield _judge(whole, scene)
+    else:
+        yield fail(_ID, "there is none", _CREATE)
+
+
+def _judge(whole: list[Entry], scene: Scene) -> Finding:
+    newest, longest, now = whole[0], scene.settings.backup_max_age, scene.clock.now()
+    age = max(0.0, now - (newest.manifest.made_at if newest.manifest else 0.0))
+    proven = max((entry.trial.at for entry in whole if entry.trial and entry.trial.whole), default=None)
+    words = f"the newest is {format_duration(age)} old"
+    if newest.trial is not None and not newest.trial.whole:
+        return fail(_ID, f"{words} and not whole: {newest.trial.troubles[0]}", _CREATE, value=age, unit="seconds")
+    if longest is not None and age > longest:
+        return warn(_ID, words, _CREATE, value=age, unit="seconds")
+    if proven is None:
+        return warn(_ID, f"{words}, and none was ever verified", _VERIFY, value=age, unit="seconds")
+    since = now - proven
+    if longest is not None and since > _PATIENCE * longest:
+        return warn(_ID, f"{words}; last verified {format_duration(since)} ago", _VERIFY, value=age, unit="seconds")
+    return ok(_ID, f"{words}; last verified {format_duration(max(0.0, since))} ago", value=age, unit="seconds")
+
+
+CHECK = Check(_ID, "backups", _run)

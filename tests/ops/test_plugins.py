@@ -1,0 +1,213 @@
+"""Checks that are not ours: any monitoring plugin, services, and packages, none of which can break the others."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from overnight.core.check_tables import Asked, WantedCheck, read
+from overnight.core.configuration import parse
+from overnight.core.errors import ConfigurationError, UsageError
+from overnight.core.findings import Finding, Status
+from overnight.core.settings import resolve
+from overnight.host.clock import SystemClock
+from overnight.ops import plugins
+from overnight.ops.checks import CHECKS
+from overnight.ops.checks.contract import Check, Scene, ok
+from overnight.ops.examination import examine
+from overnight.ops.plugins import answered, brought, catalogue, check_of
+from overnight.store.contract import Store
+
+OURS = Check("theirs", "Theirs", lambda _: [ok("theirs", "fine")])
+
+
+def no_store() -> Store:
+    raise AssertionError("there is no home")
+
+
+@pytest.fixture
+def ask(tmp_path: Path) -> Callable[..., Finding]:
+    """Ask one check of the configuration."""
+    scene = Scene(tmp_path, None, no_store, resolve(flags={}, environ={}, configured={}), SystemClock())
+
+    def asked(kind: Asked, *words: str, **more: Any) -> Finding:
+        wanted = WantedCheck("mine", kind, words, **{"timeout": 20.0, **more})
+        [answer] = examine([check_of(wanted)], scene)
+        [finding] = answer.findings
+        return finding
+
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "said", "expected"),
+    [
+        (0, b"RAID OK | age=12s;60;90\nmore", (Status.OK, "RAID OK", 12.0, "seconds")),
+        (1, b"LOAD WARNING|'load 1'=17.5%", (Status.WARN, "LOAD WARNING", pytest.approx(0.175), "ratio")),
+        (2, b"DISK CRITICAL | free=2MB", (Status.FAIL, "DISK CRITICAL", 2 * 1024.0**2, "bytes")),
+        (3, b"", (Status.UNKNOWN, "exit status 3, and not a word", None, "")),
+        (-9, b"\xff\x1b[2J", (Status.UNKNOWN, "\ufffd\x1b[2J", None, "")),
+        (77, b"x | y=1.2.3", (Status.UNKNOWN, "x", None, "")),
+        (0, b"x | n=4c", (Status.OK, "x", 4.0, "count")),
+    ],
+)
+def test_what_a_plugin_says(exit_code: int, said: bytes, expected: tuple[object, ...]) -> None:
+    found = answered("mine", exit_code, said)
+    assert (found.status, found.summary, found.value, found.unit) == expected
+    assert bool(found.fixes) == (found.status is not Status.OK)
+
+
+def test_any_program_is_a_check(ask: Callable[..., Finding]) -> None:
+    found = ask(Asked.RUN, sys.executable, "-c", "import sys; print('full | used=93%'); sys.exit(2)")
+    assert (found.status, found.summary, found.value) == (Status.FAIL, "full", 0.93)
+    missing = ask(Asked.RUN, "/nowhere/check_nothing")
+    assert (missing.status, "cannot be started" in missing.summary) == (Status.UNKNOWN, True)
+
+
+def test_a_program_past_its_time_is_unknown_and_ended_with_what_it_has_started(
+    ask: Callable[..., Finding], tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "alive")
+    reader = os.open(tmp_path / "alive", os.O_RDONLY | os.O_NONBLOCK)
+    found = ask(Asked.RUN, "sh", "-c", "sleep 50 >alive & sleep 50", timeout=0.5)
+    assert (found.status, "no answer" in found.summary) == (Status.UNKNOWN, True)
+    os.set_blocking(reader, True)
+    assert os.read(reader, 1) == b""  # nobody has it open any more
+    os.close(reader)
+
+
+class _Answers(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/health" else 503)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[HTTPServer]:
+    made = HTTPServer(("127.0.0.1", 0), _Answers)
+    thread = threading.Thread(target=made.serve_forever, daemon=True)
+    thread.start()
+    yield made
+    made.shutdown()
+    made.server_close()
+    thread.join(30)
+
+
+def test_services_answer_or_do_not(
+    ask: Callable[..., Finding], server: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    port = str(server.server_port)
+    assert ask(Asked.HTTP, f"http://127.0.0.1:{port}/health").status is Status.OK
+    assert ask(Asked.HTTP, f"http://127.0.0.1:{port}/ill").summary.endswith("answers 503")
+    assert ask(Asked.TCP, "127.0.0.1", port).status is Status.OK
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        free = str(nobody.getsockname()[1])
+        assert ask(Asked.TCP, "127.0.0.1", free).status is Status.FAIL
+        assert ask(Asked.HTTP, f"http://127.0.0.1:{free}/").status is Status.FAIL
+
+
+def test_a_file_is_there_and_young_enough_or_is_not(ask: Callable[..., Finding], tmp_path: Path) -> None:
+    assert ask(Asked.FILE, "beat").status is Status.FAIL
+    (tmp_path / "beat").touch()
+    assert ask(Asked.FILE, "beat", max_age=3600.0).status is Status.OK
+    os.utime(tmp_path / "beat", (1e9, 1e9))
+    assert ask(Asked.FILE, "beat", max_age=3600.0).status is Status.WARN
+    assert ask(Asked.FILE, "beat").status is Status.OK
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "status"),
+    [("active", 0, Status.OK), ("failed", 3, Status.FAIL), ("Failed to connect to bus", 1, Status.UNKNOWN)],
+)
+def test_a_unit_is_active_or_is_not(
+    ask: Callable[..., Finding], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, code: int, status: Status
+) -> None:
+    program = tmp_path / "systemctl"
+    program.write_text(f"#!/bin/sh\necho '{said}'\nexit {code}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert ask(Asked.SYSTEMD, "nginx.service").status is status
+
+
+def test_a_package_that_cannot_be_loaded_is_a_finding_and_nothing_else(tmp_path: Path) -> None:
+    points = [
+        EntryPoint("gone", "no_such_module_at_all:CHECK", plugins.GROUP),
+        EntryPoint("fine", "test_plugins:OURS", plugins.GROUP),
+        EntryPoint("odd", "os:getcwd", plugins.GROUP),
+    ]
+    sys.modules.setdefault("test_plugins", sys.modules[__name__])
+    scene = Scene(tmp_path, None, no_store, resolve(flags={}, environ={}, configured={}), SystemClock())
+    answers = examine(list(brought(points)), scene)
+    assert [answer.findings[0].status for answer in answers] == [Status.FAIL, Status.OK, Status.FAIL]
+    assert "no_such_module_at_all" in answers[0].findings[0].summary
+    assert answers[0].findings[0].fixes
+
+
+def test_every_check_is_in_the_catalogue_ours_first() -> None:
+    known = catalogue({"mine": WantedCheck("mine", Asked.FILE, ("x",))})
+    assert [*known][: len(CHECKS)] == [*CHECKS]
+    assert known["mine"]().id == "mine"
+    assert known["disk"]().id == "disk"
+    with pytest.raises(UsageError, match="two checks 'disk'"):
+        catalogue({"disk": WantedCheck("disk", Asked.FILE, ("x",))})
+
+
+def test_what_the_configuration_says() -> None:
+    text = """
+[check.api]
+http = "http://127.0.0.1:8000/health"
+timeout = "2s"
+[check.raid]
+run = "check_raid -w 1"
+[check.db]
+tcp = "[::1]:5432"
+[check.beat]
+file = "beat"
+max_age = "26h"
+"""
+    assert parse(text).checks == {
+        "api": WantedCheck("api", Asked.HTTP, ("http://127.0.0.1:8000/health",), 2.0),
+        "raid": WantedCheck("raid", Asked.RUN, ("check_raid", "-w", "1")),
+        "db": WantedCheck("db", Asked.TCP, ("::1", "5432")),
+        "beat": WantedCheck("beat", Asked.FILE, ("beat",), max_age=26 * 3600.0),
+    }
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ('http = "file:///etc/passwd"', "no address"),
+        ('tcp = "localhost"', "no host and port"),
+        ('tcp = "localhost:99999"', "no host and port"),
+        ("run = []", "empty command"),
+        ('systemd = "a b"', "no unit"),
+        ('file = ""', "no path"),
+        ('file = "x"\nhttp = "http://x"', "asks one thing"),
+        ("timeout = 3", "asks one thing"),
+        ('tcp = "x:1"\nmax_age = "1h"', "only a file"),
+        ('tcp = "x:1"\ntimeout = 0', "too little"),
+        ('tcp = "x:1"\ntimeuot = 1', "did you mean 'timeout'"),
+    ],
+)
+def test_what_makes_no_sense_is_told_with_its_place(table: str, words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words) as error:
+        parse(f"[check.mine]\n{table}\n")
+    assert "overnight.toml:" in error.value.message
+
+
+def test_a_table_is_read_without_its_unknown_keys() -> None:
+    assert read("x", {"file": "y", "odd": 1}) == (WantedCheck("x", Asked.FILE, ("y",)), [])
