@@ -156,6 +156,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     heartbeat: Beat | None = None
     #: What has failed for so many tasks that the others wait.
     storms: list[Storm] = []
+    #: Tasks and steps that run by the books and by no record; 0 when all is well.
+    unaccounted: int = 0
 
     @property
     def interrupted(self) -> int:
@@ -167,7 +169,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     def healthy(self) -> bool:
         """Whether nothing needs a person."""
         watch = self.engine.supervisor
-        calm = not self.engine.gates and not self.storms
+        calm = not self.engine.gates and not self.storms and not self.unaccounted
         return self.engine.state not in _TROUBLE and calm and (watch is None or watch.alive)
 
 
@@ -194,6 +196,7 @@ def take(store: Store, home: Path, *, now: float) -> Snapshot:
         seconds_left=figures.seconds_left if figures else None,
         heartbeat=last_beat(home / "heartbeat.log"),
         storms=store.storms(),
+        unaccounted=store.unaccounted(),
     )
 
 

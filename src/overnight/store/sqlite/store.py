@@ -13,6 +13,7 @@ from pathlib import Path
 
 from overnight.core.edits import Change, Edited
 from overnight.core.events import Event
+from overnight.core.night import Night
 from overnight.core.scores import Group
 from overnight.core.states import TaskState
 from overnight.core.task import Action, Attempt, NewTask, Task
@@ -50,6 +51,7 @@ from overnight.store.sqlite import (
     pruning,
     reading,
     redefining,
+    reviewing,
     storming,
     turning,
 )
@@ -291,6 +293,12 @@ class SqliteStore:
 
     def scored(self, newest: int) -> list[Group]:
         return reading.scored(self._database, newest)
+
+    def night(self, *, since: float, until: float, spans: int) -> Night:
+        return reviewing.night(self._database, self._lanes, since=since, until=until, spans=spans)
+
+    def unaccounted(self) -> int:
+        return reviewing.unaccounted(self._database)
 
     def actions(self, ids: Iterable[int]) -> dict[int, Action]:
         return reading.actions(self._database, ids)
