@@ -70,6 +70,15 @@ class Past:
         )
         return [Point(*row) for row in typed(rows)]
 
+    def latest(self) -> tuple[int, dict[str, float]] | None:
+        """The last look of all: when (POSIX seconds), and each figure that was known; None before the first."""
+        rows = self._database.read(
+            f"SELECT at, {', '.join(NAMES)} FROM samples WHERE span = 1 ORDER BY at DESC LIMIT 1"  # noqa: S608
+        )
+        for at, *figures in typed(rows):
+            return at, {name: value for name, value in zip(NAMES, figures, strict=True) if value is not None}
+        return None
+
     def totals(self) -> list[Total]:
         """Everything since the history began."""
         return totals_in(self._database)

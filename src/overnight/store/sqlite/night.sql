@@ -2,8 +2,9 @@
 -- index: an index by time would cost every task a row, and a report is asked for once a night.
 
 -- name: night_finished
--- Tasks that somebody added, by what they are now; and those of them that met a failure or a death first.
-SELECT state, count(*), sum(failures > 0 OR deaths > 0) FROM tasks
+-- Tasks that somebody added, by what they are now; and those of them of which an attempt failed or was lost.
+SELECT state, count(*), sum(attempt > 1 AND EXISTS (SELECT 1 FROM attempts AS a
+           WHERE a.task_id = tasks.id AND (a.outcome = 'failed' OR a.outcome = 'lost'))) FROM tasks
  WHERE finished_at >= ?1 AND finished_at < ?2 AND parent_id IS NULL GROUP BY state;
 
 -- name: night_failed
