@@ -65,7 +65,8 @@ def test_failures_are_grouped_by_their_four_causes_with_the_right_counts(report:
 def test_each_cause_has_a_next_step_of_its_own(report: MorningReport) -> None:
     for cause, mend in zip(report.failed, MENDS, strict=True):
         assert mend in cause.step.words
-        assert any(command == f"overnight retry --cause {cause.alike.fingerprint}" for command in cause.step.commands)
+        assert cause.step.commands[-1].startswith(f"overnight retry --cause {cause.alike.fingerprint}")
+    assert report.failed[2].step.commands[-1].endswith(" --timeout 40s")
 
 
 def test_every_task_is_counted(report: MorningReport) -> None:

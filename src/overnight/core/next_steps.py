@@ -50,11 +50,9 @@ def _look(alike: Alike) -> str:
 
 
 def _raise(alike: Alike, option: str) -> tuple[str, ...]:
-    """What has failed can be edited as soon as it is queued again; nothing of it may start in between."""
-    if not option or not alike.fingerprint or alike.workflow:
-        return (_look(alike), _retry(alike))
-    select = f"--cause {alike.fingerprint}"
-    return ("overnight pause", _retry(alike), f"overnight edit {select} {option}", "overnight unpause")
+    """With another limit, where there is one and it is the task's own; that of a step stands in its definition."""
+    option = option if alike.fingerprint and not alike.workflow else ""
+    return (_look(alike), f"{_retry(alike)} {option}".rstrip())
 
 
 def _mend_first(words: str) -> Callable[[Alike, Limits], NextStep]:

@@ -67,7 +67,7 @@ def _row(rows: dict[int, _Rows], slot: int, outcome: Outcome, spans: int) -> lis
 def _spread(row: list[float], night: Night, began: float, ended: float, seconds: float) -> None:
     """Take a long attempt out of the span in which it ended, and lay it over those that it went through."""
     length = night.span_seconds
-    last = min(int((ended - night.since) / length), night.spans - 1)
+    last = max(0, min(int((ended - night.since) / length), night.spans - 1))
     row[last] = max(0.0, row[last] - seconds)
     for span in range(max(0, int((began - night.since) / length)), last + 1):
         start = night.since + span * length

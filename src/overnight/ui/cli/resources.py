@@ -60,7 +60,7 @@ FULL: Mapping[str, float] = {
 def resource_lines(view: MachineView, *, now: float) -> list[str]:
     """One line for each figure, with its last hour as bars."""
     if view.at is None:
-        return ["no figures of the machine: nothing watches here ('[monitor] enabled'), or not yet"]
+        return ["no figures of the machine: nothing watches here, or not yet"]
     rows = []
     for name, value in view.figures.items():
         called, form = GAUGES[name]

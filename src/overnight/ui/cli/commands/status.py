@@ -51,8 +51,10 @@ def status(*, as_json: bool, form: str, detailed: bool, resources: bool, check: 
 
             printing.say(status_page(snapshot, machine_view(session.home.path, now=snapshot.at)))
         else:
+            columns = printing.width() if printing.on_terminal() else 10_000
             for text_line in _lines(snapshot, session, detailed=detailed, resources=resources):
-                printing.say(text_line)
+                for line in printing.wrapped(text_line, columns):
+                    printing.say(line)
     stopped = snapshot.engine.state is EngineState.STOPPED
     return _NOT_RUNNING if check and stopped else 0
 
