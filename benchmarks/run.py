@@ -21,6 +21,7 @@ import functions
 import importing
 import latency
 import monitoring
+import reporting
 import slow_disk
 import supervising
 import workflows
@@ -41,6 +42,7 @@ PARTS = {
     "workflows": workflows.measure,
     "damage": damage.measure,
     "monitoring": monitoring.measure,
+    "reporting": reporting.measure,
 }
 
 

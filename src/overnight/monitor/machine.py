@@ -11,6 +11,7 @@ import msgspec
 
 from overnight.core.gauges import GAUGES
 from overnight.monitor.history.asking import Past, Point
+from overnight.monitor.history.totals import mean_seconds
 
 #: How far back, seconds.
 HOUR = 3600.0
@@ -46,3 +47,12 @@ def machine_view(home: Path, *, now: float, names: Sequence[str] = OF_THE_MACHIN
     except apsw.Error:
         return MachineView()
     return MachineView(float(at), {name: figures[name] for name in OF_THE_MACHINE if name in figures}, hour)
+
+
+def mean_attempt_seconds(home: Path) -> float | None:
+    """What an attempt has taken so far, by the history; None when that knows of none."""
+    try:
+        with closing(Past(home / "history.db")) as past:
+            return mean_seconds(past.totals())
+    except apsw.Error:
+        return None

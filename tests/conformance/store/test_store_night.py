@@ -34,6 +34,11 @@ def test_failures_are_grouped_by_cause_with_the_words_of_the_newest(store: Store
     engine.turn(failure(claimed[1], "one"), failure(claimed[2], "two"), now=NOON + 15)
     engine.turn(failure(claimed[3], "one", error="the newest"), now=NOON + 95)
     engine.turn(settlement(claimed[4], S.HELD), settlement(claimed[5]), now=NOON + 31)
+    assert [(one.fingerprint, one.error, one.tasks) for one in store.causes(9)] == [
+        ("one", "the newest", 3),
+        ("two", "words of two", 1),
+    ]
+    assert len(store.causes(1)) == 1
     found = night(store)
     assert found.finished == {S.FAILED: 3, S.COMPLETED: 1}
     assert found.causes == 3

@@ -22,9 +22,7 @@ from overnight.core.incidents import Noted
 from overnight.host.files import last_line
 
 _AT = re.compile(rb'"at":"([^"]+)"')
-_OF_TASKS = (b'"event":"file_', b'"event":"step_', b'"event":"late_')
-#: The event stands within so many bytes of the beginning of its line.
-_HEAD = 48
+_OF_TASKS = re.compile(rb'\{"seq":\d+,"event":"(?:file_|step_|late_)')
 #: Bytes below which halving is not worth it.
 _NEAR = 65536
 
@@ -46,10 +44,11 @@ def notes_since(journal: Path, since: float) -> Notes:
     wanted = iso(since).encode()
     found: list[Noted] = []
     before: bytes = b""
+    is_of_task = _OF_TASKS.match
     for line in _lines(journal, wanted):
-        if not line.endswith(b"\n"):
-            break
-        if not any(line.find(word, 0, _HEAD) > 0 for word in _OF_TASKS):
+        if line[-1:] != b"\n":
+            break  # on its way
+        if not is_of_task(line):
             note = _noted(line, before)
             if note is not None and note.at >= since:
                 found.append(note)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from overnight.core.edits import Change, Edited
 from overnight.core.events import Event
+from overnight.core.night import Group as CauseGroup
 from overnight.core.night import Night
 from overnight.core.scores import Group
 from overnight.core.states import TaskState
@@ -296,6 +297,9 @@ class SqliteStore:
 
     def night(self, *, since: float, until: float, spans: int) -> Night:
         return reviewing.night(self._database, self._lanes, since=since, until=until, spans=spans)
+
+    def causes(self, limit: int) -> list[CauseGroup]:
+        return reviewing.causes(self._database, limit)
 
     def unaccounted(self) -> int:
         return reviewing.unaccounted(self._database)

@@ -18,7 +18,7 @@ def spark(values: Sequence[float], *, most: float = 0.0, encoding: str | None = 
         most: What the highest bar stands for; 0: the largest of the values.
         encoding: Of where it is shown; None: that of stdout.
     """
-    bars = _BARS if _can(encoding or sys.stdout.encoding) else _PLAIN_BARS
+    bars = _BARS if _can(encoding or getattr(sys.stdout, "encoding", None)) else _PLAIN_BARS
     top = most or max(values, default=0.0) or 1.0
     last = len(bars) - 1
     return "".join(bars[0 if value <= 0 else min(last, max(1, round(last * value / top)))] for value in values)
