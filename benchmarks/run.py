@@ -22,6 +22,7 @@ import importing
 import latency
 import monitoring
 import reporting
+import screen
 import slow_disk
 import supervising
 import workflows
@@ -43,6 +44,7 @@ PARTS = {
     "damage": damage.measure,
     "monitoring": monitoring.measure,
     "reporting": reporting.measure,
+    "screen": screen.measure,
 }
 
 

@@ -154,7 +154,7 @@ def test_all_of_it_is_there_in_every_size(night: Night, size: tuple[int, int]) -
         assert "12.0 GB" in words
         for key in ("1-5", "/ filter", "p pause", "r retry", "x cancel", "c checkpoint", "w why", "? keys", "q quit"):
             assert key in words
-        assert app.table.row_count == min(RUNNING, app.table.size.height - 1)
+        assert len(app.table.rows) == min(RUNNING, app.table.room)
         assert all(len(line) <= size[0] for line in words.splitlines())
 
     night.play(body, size)
@@ -165,18 +165,18 @@ def test_the_number_keys_choose_states_and_pages_follow_each_other(night: Night)
         seen: dict[str, int] = {}
         for key, number in (("2", FAILED), ("4", DONE), ("3", 100), ("5", ALL), ("1", RUNNING)):
             await pilot.press(key)
-            ids = {row.id for row in app._rows}
+            ids = {row.id for row in app.table.rows}
             while True:
                 before = len(ids)
                 await pilot.press("pagedown")
-                ids |= {row.id for row in app._rows}
+                ids |= {row.id for row in app.table.rows}
                 if len(ids) == before:
                     break
             seen[CHOICES[key].name] = len(ids)
             assert len(ids) == number, key
             while len(app._pages) > 1:
                 await pilot.press("pageup")
-            assert len(app._rows) == min(number, app.table.size.height - 1)
+            assert len(app.table.rows) == min(number, app.table.room)
 
     night.play(body)
 
@@ -186,9 +186,9 @@ def test_a_filter_goes_through_all_of_them_and_is_taken_away(night: Night) -> No
         await pilot.press("5", "slash", *"SCAN-007")
         assert app.focused is app._field
         await pilot.press("enter")
-        assert [row.what for row in app._rows] == ["convert  scan-007.tif"]
+        assert [row.what for row in app.table.rows] == ["convert  scan-007.tif"]
         await pilot.press("escape")
-        assert len(app._rows) > 10
+        assert len(app.table.rows) > 10
 
     night.play(body)
 
@@ -196,7 +196,7 @@ def test_a_filter_goes_through_all_of_them_and_is_taken_away(night: Night) -> No
 def test_the_keys_do_what_their_commands_do_and_say_so(night: Night) -> None:
     async def body(app: Monitor, pilot: Pilot[None]) -> None:
         await pilot.press("2", "down")
-        chosen = str(app._rows[1].id)
+        chosen = str(app.table.rows[1].id)
         for key in ("r", "w", "p", "c"):
             await pilot.press(key)
             await app.workers.wait_for_complete()

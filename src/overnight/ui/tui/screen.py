@@ -14,8 +14,7 @@ from rich.text import Text
 from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
-from textual.coordinate import Coordinate
-from textual.widgets import DataTable, Footer, Input, Static
+from textual.widgets import Footer, Input, Static
 
 from overnight.core.sentence import Level
 from overnight.ui.cli import printing
@@ -23,15 +22,15 @@ from overnight.ui.cli.resources import FULL, GAUGES
 from overnight.ui.cli.sparks import pieces, spark
 from overnight.ui.tui import looking
 from overnight.ui.tui.detail import Detail
-from overnight.ui.tui.looking import CHOICES, Look, Row, Watcher
+from overnight.ui.tui.looking import CHOICES, Look, Watcher
 from overnight.ui.tui.questions import Question, Told
+from overnight.ui.tui.rows import Rows
 
 #: What runs a command line of ours: its exit status, and what it said.
 Act = Callable[[Sequence[str]], Awaitable[tuple[int, str]]]
 
-#: Columns of a row: key, heading, width; 0 takes what is left.
-COLUMNS = (("id", "task", 7), ("state", "state", 9), ("since", "for, ago", 10), ("bar", "", 8), ("what", "what", 0))
-_BAR, _SPARK = 8, 6
+#: Bars of a figure of the machine.
+_SPARK = 6
 #: The lines above and below the tasks.
 LINES = ("sentence", "counts", "share", "causes", "machine", "health", "said")
 #: Figures of the machine, and what they are called where there is little room.
@@ -65,7 +64,7 @@ class Monitor(App[None]):
     CSS = """
     #sentence, #counts, #share, #machine, #health { height: auto; max-height: 2; padding: 0 1; }
     #share { height: 1; } #counts, #machine, #health, #causes { color: $text-muted; }
-    #table { height: 1fr; } #causes { height: auto; max-height: 7; padding: 0 1; }
+    #causes { height: auto; max-height: 7; padding: 0 1; }
     #filter { display: none; height: 1; border: none; padding: 0 1; } #said { height: 1; padding: 0 1; }
     """
     TITLE = "overnight"
@@ -96,12 +95,9 @@ class Monitor(App[None]):
         #: The first id of each page before this one.
         self._pages: list[int | None] = [None]
         self._look: Look | None = None
-        self._rows: list[Row] = []
-        self.table: DataTable[Text] = DataTable(id="table", cursor_type="row", cell_padding=1)
+        self.table = Rows()
         self._field = Input(placeholder="only tasks whose name or error contains ...", id="filter", disabled=True)
         self._lines = {name: Static(id=name, markup=False) for name in LINES}
-        #: Columns for what a task is.
-        self._wide = 20
         #: What each line shows, to compare with.
         self._said: dict[str, str] = {}
 
@@ -126,20 +122,14 @@ class Monitor(App[None]):
     # -- drawing -----------------------------------------------------------------------------
 
     def _lay_out(self) -> None:
-        """Columns as wide as there is room, and everything drawn anew once it is known how much that is."""
-        self.table.clear(columns=True)
-        self._rows, self._said = [], {}
-        fixed = sum(width + 2 for _, _, width in COLUMNS)
-        self._wide = max(20, self.size.width - fixed - 1)
-        for key, heading, width in COLUMNS:
-            self.table.add_column(heading, width=width or self._wide, key=key)
+        """Everything is drawn anew, once it is known how much room there is."""
+        self._said = {}
         self.watcher.forget()
         self.call_after_refresh(self.look_again)
 
     def look_again(self) -> None:
         """Look, and draw what is different."""
-        room = max(1, self.table.size.height - 1)
-        look = self.watcher.look(self._choice, self._filter, before=self._pages[-1], limit=room)
+        look = self.watcher.look(self._choice, self._filter, before=self._pages[-1], limit=self.table.room)
         if look is not None:
             self._look = look
             self._draw(look)
@@ -155,13 +145,20 @@ class Monitor(App[None]):
         self._put("causes", "\n".join(["failed, by cause", *lines]) if lines else "")
         self._put("machine", printing.fit(self._figures(look), wide))
         self._put("health", printing.fit(looking.health(look.picture), wide))
-        self._draw_rows(look.rows)
+        self.table.show(look.rows)
 
     def _put(self, name: str, words: str | Text) -> None:
         """Another text, where it is another one."""
-        if str(words) != self._said.get(name):
+        before = self._said.get(name)
+        if str(words) != before:
             self._said[name] = str(words)
-            self._lines[name].update(words)
+            # To lay the screen out again costs more than to draw it.
+            self._lines[name].update(words, layout=before is None or self._high(before) != self._high(str(words)))
+
+    def _high(self, words: str) -> int:
+        """Lines that a text takes."""
+        wide = max(1, self.size.width - 2)
+        return sum(-(-len(line) // wide) for line in words.split("\n"))
 
     @staticmethod
     def _figures(look: Look) -> str:
@@ -171,35 +168,6 @@ class Monitor(App[None]):
             bars = spark(pieces([point.mean for point in points], _SPARK), most=FULL.get(name, 0.0))
             parts.append(f"{_SHORT[name]} {bars} {form(look.machine.figures[name])}")
         return "  ".join(parts)
-
-    def _draw_rows(self, rows: list[Row]) -> None:
-        """Cells that differ; the whole table when its tasks are others."""
-        table = self.table
-        if [row.id for row in rows] != [row.id for row in self._rows]:
-            chosen = self._chosen
-            table.clear()
-            for row in rows:
-                table.add_row(*self._cells(row), key=str(row.id))
-            if chosen is not None and chosen in (ids := [row.id for row in rows]):
-                table.move_cursor(row=ids.index(chosen))
-        else:
-            for number, (row, before) in enumerate(zip(rows, self._rows, strict=True)):
-                if row != before:
-                    for at, cell in enumerate(self._cells(row)):
-                        table.update_cell_at(Coordinate(number, at), cell)
-        self._rows = rows
-
-    def _cells(self, row: Row) -> list[Text]:
-        words = _together(row.what, row.said, self._wide)
-        style = {"failed": "red", "held": "yellow", "frozen": "yellow", "completed": "green"}.get(row.state, "")
-        cells = (str(row.id), row.state, row.since, looking.bar(row.progress, _BAR), words)
-        return [Text(cell, style=style if number == 1 else "", no_wrap=True) for number, cell in enumerate(cells)]
-
-    @property
-    def _chosen(self) -> int | None:
-        """The id of the task under the cursor."""
-        row = self.table.cursor_row
-        return self._rows[row].id if 0 <= row < len(self._rows) else None
 
     def say(self, words: str) -> None:
         """One line below."""
@@ -237,8 +205,8 @@ class Monitor(App[None]):
 
     def action_older(self) -> None:
         """The next page of tasks."""
-        if self._rows and len(self._rows) >= max(1, self.table.size.height - 1):
-            self._pages.append(self._rows[-1].id)
+        if len(self.table.rows) >= self.table.room:
+            self._pages.append(self.table.rows[-1].id)
             self.look_again()
 
     def action_newer(self) -> None:
@@ -249,7 +217,7 @@ class Monitor(App[None]):
 
     # -- doing -------------------------------------------------------------------------------
 
-    def on_data_table_row_selected(self, _event: DataTable.RowSelected) -> None:
+    def on_rows_opened(self, _event: Rows.Opened) -> None:
         self._with_task(lambda task_id: self.push_screen(Detail(self.watcher, task_id, self.act_on)))
 
     def action_retry(self) -> None:
@@ -286,10 +254,10 @@ class Monitor(App[None]):
         self.push_screen(Told(KEYS))
 
     def _with_task(self, act: Callable[[int], object]) -> None:
-        if self._chosen is None:
+        if self.table.chosen is None:
             self.say("no task is chosen")
         else:
-            act(self._chosen)
+            act(self.table.chosen)
 
     def do(self, *words: str) -> None:
         """Run a command of ours beside the screen, and say how it went."""
@@ -305,12 +273,3 @@ class Monitor(App[None]):
         told = "; ".join(line.strip() for line in lines[:2]) or ("done" if status == 0 else f"exit status {status}")
         self.say(f"$ overnight {' '.join(words)}: {told}")
         self.look_again()
-
-
-def _together(what: str, said: str, columns: int) -> str:
-    """What a task is and what it says; each has half of the room when both cannot have all."""
-    if not said:
-        return printing.fit(what, columns)
-    room = max(columns // 2, columns - 2 - len(said))
-    front = printing.fit(what, room)
-    return f"{front}  {said}"
