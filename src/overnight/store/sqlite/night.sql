@@ -40,8 +40,7 @@ SELECT slot, CAST((finished_at - ?1) / ?2 AS INTEGER), outcome, count(*), total(
 
 -- name: night_longest
 SELECT task_id, number, slot, outcome, reason, started_at, finished_at, seconds FROM attempts
- WHERE finished_at >= ?1 AND finished_at < ?2 AND started_at IS NOT NULL AND seconds >= ?3
- ORDER BY seconds DESC LIMIT ?4;
+ WHERE finished_at >= ?1 AND finished_at < ?2 AND started_at IS NOT NULL ORDER BY seconds DESC LIMIT ?3;
 
 -- name: running_accounted_for
 -- Tasks and steps that run and have an attempt or steps on record; and those that the counters know of.

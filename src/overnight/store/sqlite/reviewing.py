@@ -13,8 +13,8 @@ from overnight.store.sqlite.connection import Database
 from overnight.store.sqlite.lanes import Lanes
 from overnight.store.sqlite.statements import Row, read_all, read_each
 
-#: Causes that are told, and attempts that are told one by one.
-MOST_ALIKE, MOST_LASTING = 100, 3000
+#: Causes that are told; attempts that are told one by one when they took long, and whatever they took.
+MOST_ALIKE, MOST_LASTING, FEW_LASTING = 100, 3000, 20
 
 _Cause = tuple[str, str | None]
 
@@ -25,8 +25,7 @@ def night(database: Database, lanes: Lanes, *, since: float, until: float, spans
     with database.read() as connection:
         finished, recovered = _finished(connection, since, until)
         alike = sorted(_alike(connection, lanes, since, seconds, spans), key=lambda one: (-one.tasks, one.newest_id))
-        rows = read_each(connection, "night_longest", (since, until, seconds, MOST_LASTING))
-        longest = [_lasting(row) for row in rows] or _shorter(connection, since, until)
+        longest = _longest(connection, since, until, seconds)
         stretches = [
             Stretch(row[0], row[1], Outcome(row[2]), row[3], row[4])
             for row in read_each(connection, "night_stretches", (since, seconds, until))
@@ -55,9 +54,10 @@ def _finished(connection: apsw.Connection, since: float, until: float) -> tuple[
     return {TaskState(row[0]): row[1] for row in rows}, recovered
 
 
-def _shorter(connection: apsw.Connection, since: float, until: float) -> list[Lasting]:
-    """The longest where none took as long as a span."""
-    return [_lasting(row) for row in read_each(connection, "night_longest", (since, until, 0.0, MOST_ALIKE))]
+def _longest(connection: apsw.Connection, since: float, until: float, seconds: float) -> list[Lasting]:
+    """Those that took as long as this, and a few in any case."""
+    rows = read_all(connection, "night_longest", (since, until, MOST_LASTING))
+    return [_lasting(row) for number, row in enumerate(rows) if number < FEW_LASTING or row[7] >= seconds]
 
 
 def _lasting(row: Row) -> Lasting:

@@ -16,10 +16,6 @@ from overnight.monitor.snapshot import take
 from overnight.ui.cli import printing, shapes
 from overnight.ui.cli.group import Verb
 from overnight.ui.cli.session import opened
-from overnight.ui.report.as_html import as_html
-from overnight.ui.report.as_json import as_json
-from overnight.ui.report.as_markdown import as_markdown
-from overnight.ui.report.as_text import as_text
 
 LAST = "last"
 
@@ -38,12 +34,26 @@ def report(*, since: str, page: Path | None, markdown: bool, as_object: bool) ->
         raise UsageError("--md and --json were given; nothing was printed", hint="leave out one of them")
     told = gathered(since)
     if page is not None:
+        from overnight.ui.report.as_html import as_html
+
         _write(page, as_html(told))
     if as_object:
+        from overnight.ui.report.as_json import as_json
+
         printing.say(shapes.line(as_json(told)))
     elif markdown or page is None:
-        for line in as_markdown(told) if markdown else as_text(told, columns=printing.width()):
+        for line in _lines(told, markdown=markdown):
             printing.say(line)
+
+
+def _lines(told: MorningReport, *, markdown: bool) -> list[str]:
+    if markdown:
+        from overnight.ui.report.as_markdown import as_markdown
+
+        return as_markdown(told)
+    from overnight.ui.report.as_text import as_text
+
+    return as_text(told, columns=printing.width())
 
 
 def gathered(since: str) -> MorningReport:
