@@ -25,6 +25,8 @@ import latency
 import memory
 import monitoring
 import reading_logs
+import reporting
+import screen
 import slow_disk
 import supervising
 import workflows
@@ -49,6 +51,8 @@ PARTS = {
     "memory": memory.measure,
     "backing_up": backing_up.measure,
     "reading_logs": reading_logs.measure,
+    "reporting": reporting.measure,
+    "screen": screen.measure,
 }
 
 

@@ -13,8 +13,8 @@ from overnight.core.states import FAILED_REASONS, HELD_REASONS, ErrorClass, Reas
 from overnight.core.storms import Storm, Subject
 from overnight.core.task import Action, ActionKind, Task
 from overnight.core.why import Around, Before, Engine, Held, Steps, why
-from overnight.monitor.around import ENGINES as ENGINE_STATES
 from overnight.monitor.snapshot import EngineState
+from overnight.monitor.standing import ENGINES as ENGINE_STATES
 
 NOON = 1_800_000_000.0
 S = TaskState

@@ -17,19 +17,10 @@ from overnight.core.workflow.model import packed
 from overnight.core.workflow.plan import plan_of
 from overnight.core.workflow.records import Family
 from overnight.monitor.frozen import Frozen
-from overnight.monitor.snapshot import EngineState, take
+from overnight.monitor.snapshot import take
+from overnight.monitor.standing import ENGINES
 from overnight.store.contract import Lane, Query, Queue, Store, Storm
 
-#: Each of them, so that a new one is not forgotten.
-ENGINES: Mapping[EngineState, Engine] = {
-    EngineState.STOPPED: Engine.NONE,
-    EngineState.STARTING: Engine.STARTING,
-    EngineState.RESTARTING: Engine.RESTARTING,
-    EngineState.RUNNING: Engine.WORKING,
-    EngineState.PAUSED: Engine.PAUSED,
-    EngineState.STOPPING: Engine.STOPPING,
-    EngineState.SILENT: Engine.SILENT,
-}
 #: Running tasks whose needs are added up; there are no more slots than this.
 _MOST_RUNNING = 4096
 _MOST_STEPS = 100_000

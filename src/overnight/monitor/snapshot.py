@@ -159,6 +159,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     storms: list[Storm] = []
     #: By name; each knows when it is due next.
     schedules: list[Scheduled] = []
+    #: Tasks and steps that run by the books and by no record; 0 when all is well.
+    unaccounted: int = 0
 
     @property
     def interrupted(self) -> int:
@@ -170,7 +172,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     def healthy(self) -> bool:
         """Whether nothing needs a person."""
         watch = self.engine.supervisor
-        calm = not self.engine.gates and not self.storms
+        calm = not self.engine.gates and not self.storms and not self.unaccounted
         return self.engine.state not in _TROUBLE and calm and (watch is None or watch.alive)
 
 
@@ -198,6 +200,7 @@ def take(store: Store, home: Path, *, now: float) -> Snapshot:
         heartbeat=last_beat(home / "heartbeat.log"),
         storms=store.storms(),
         schedules=store.schedules(),
+        unaccounted=store.unaccounted(),
     )
 
 

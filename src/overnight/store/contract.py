@@ -25,6 +25,8 @@ from overnight.core.answers import Acted, Added, Discrepancy, Forgotten, Known, 
 from overnight.core.claims import Claim, Claimed, Lane, OpenAttempt, Opened, Rested, Turn
 from overnight.core.edits import Change, Edited
 from overnight.core.events import Event
+from overnight.core.night import Group as CauseGroup
+from overnight.core.night import Night
 from overnight.core.schedules import Decision, Scheduled
 from overnight.core.scores import Group
 from overnight.core.states import TaskState
@@ -436,6 +438,15 @@ class Store(Protocol):
 
     def scored(self, newest: int) -> list[Group]:
         """Those of people among so many of the newest tasks and steps, counted by what `core.scores` asks for."""
+
+    def night(self, *, since: float, until: float, spans: int) -> Night:
+        """What happened between two instants (POSIX seconds), told in so many spans of time. Goes through all tasks."""
+
+    def causes(self, limit: int) -> list[CauseGroup]:
+        """What has failed, by cause, the most first. Costs what has failed."""
+
+    def unaccounted(self) -> int:
+        """Tasks and steps that count as running without an attempt or steps on record. Costs what runs; 0 when well."""
 
     def actions(self, ids: Iterable[int]) -> dict[int, Action]:
         """Actions by id."""

@@ -80,6 +80,8 @@ class Simulation:
         #: What really happened; see its ``ledger``.
         self.world = FakeWorld(self.clock)
         self.bell = FakeBell()
+        #: What there is of disk and memory, as a test sets it.
+        self.machine = FakeMachine()
         self.crashes = 0
         #: Ids of all tasks whose adding was acknowledged.
         self.added: list[int] = []
@@ -197,7 +199,7 @@ class Simulation:
             stops=stops,
             journal=journal,
             room=FakeRoom(),
-            machine=FakeMachine(),
+            machine=self.machine,
             limits=Limits(fixed(self.slots)),
             goal=QueueEmpty(),
             observer=Observers(self.observers(store)),

@@ -30,6 +30,7 @@ def store(implementation: Implementation, path: Path) -> Iterator[Store]:
     opened = implementation.open(path, create=True)
     yield opened
     assert opened.recount() == []
+    assert opened.unaccounted() == 0
     opened.close()
     # Again, as the first one: a writer killed between the end of the log and the word that it has grown has
     # committed only for those who look at the log anew.

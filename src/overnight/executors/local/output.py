@@ -76,7 +76,7 @@ def _frames(file: BinaryIO, key: tuple[int, int]) -> Iterator[tuple[Stream, byte
 
 def _find(output_dir: Path, key: tuple[int, int]) -> tuple[Path, int] | None:
     """The first frame of an attempt that runs: in one of the newest segments of the slots."""
-    for path in _newest(output_dir):
+    for path in newest_segments(output_dir):
         with path.open("rb") as file:
             while len(words := file.read(HEADER.size)) == HEADER.size:
                 task_id, attempt, _, _, length = HEADER.unpack(words)
@@ -86,7 +86,7 @@ def _find(output_dir: Path, key: tuple[int, int]) -> tuple[Path, int] | None:
     return None
 
 
-def _newest(output_dir: Path) -> list[Path]:
+def newest_segments(output_dir: Path) -> list[Path]:
     """The segment of each slot that is being written, and the one before: an attempt may have begun there."""
     by_slot: dict[str, list[Path]] = {}
     for path in output_dir.glob("slot-*.seg"):
@@ -101,7 +101,7 @@ def old_segments(output_dir: Path, *, before: float) -> list[str]:
 
     Not the newest of a slot and the one before, however old: a keeper may write on in them.
     """
-    kept = set(_newest(output_dir))
+    kept = set(newest_segments(output_dir))
     others = [path for path in output_dir.glob("slot-*.seg") if number_of(path.name) and path not in kept]
     return [path.name for path in others if _written_at(path) < before]
 

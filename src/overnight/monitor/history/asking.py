@@ -11,7 +11,7 @@ from overnight.core.monitor.outages import Outage, outages
 from overnight.core.monitor.sums import Sum
 from overnight.core.tallies import beginning, tally_span
 from overnight.monitor.history.database import Database, columns, typed
-from overnight.monitor.history.totals import Total, totals_in
+from overnight.monitor.history.totals import Total, mean_seconds, totals_in
 
 
 class Point(NamedTuple):
@@ -110,6 +110,8 @@ class Past:
         """
         if gauge not in NAMES:
             raise ValueError(f"there is no gauge {gauge!r}; there are {', '.join(NAMES)}")
+        if gauge not in self._names:
+            return None
         rows = self._database.read(
             f"SELECT min(coalesce({gauge}_min, {gauge})) FROM samples WHERE at >= ?",  # noqa: S608 - a name of ours
             (int(since),),
@@ -132,6 +134,19 @@ class Past:
             (int(since),),
         )
         return int(typed(rows)[0][0])
+
+    def latest(self) -> tuple[int, dict[str, float]] | None:
+        """The last look of all: when (POSIX seconds), and each figure that was known; None before the first."""
+        rows = self._database.read(
+            f"SELECT at, {', '.join(self._names)} FROM samples WHERE span = 1 ORDER BY at DESC LIMIT 1"  # noqa: S608
+        )
+        for at, *figures in typed(rows):
+            return at, {name: value for name, value in zip(self._names, figures, strict=True) if value is not None}
+        return None
+
+    def mean_seconds(self) -> float | None:
+        """What an attempt took that came to an end of its own; None before the first."""
+        return mean_seconds(self._database)
 
     def totals(self) -> list[Total]:
         """Everything since the history began."""

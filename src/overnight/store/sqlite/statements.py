@@ -1,4 +1,4 @@
-"""The named statements of ``queries.sql`` and ``workflows.sql``.
+"""The named statements of ``queries.sql``, ``workflows.sql`` and ``night.sql``.
 
 SQL stays in files of its own, where an editor colours it and a reader finds all of it at once.
 The loader knows one thing: a statement begins at ``-- name:``.
@@ -35,7 +35,11 @@ def load(path: Path) -> dict[str, str]:
     return statements
 
 
-SQL = load(Path(__file__).with_name("queries.sql")) | load(Path(__file__).with_name("workflows.sql"))
+SQL = {
+    name: statement
+    for file in ("queries.sql", "workflows.sql", "night.sql")
+    for name, statement in load(Path(__file__).with_name(file)).items()
+}
 
 #: A row as it comes out of SQLite; whoever asked knows what is in it.
 Row = tuple[Any, ...]

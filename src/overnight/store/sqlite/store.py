@@ -13,6 +13,8 @@ from pathlib import Path
 
 from overnight.core.edits import Change, Edited
 from overnight.core.events import Event
+from overnight.core.night import Group as CauseGroup
+from overnight.core.night import Night
 from overnight.core.schedules import Decision, Scheduled
 from overnight.core.scores import Group
 from overnight.core.states import TaskState
@@ -51,6 +53,7 @@ from overnight.store.sqlite import (
     pruning,
     reading,
     redefining,
+    reviewing,
     scheduling,
     storming,
     turning,
@@ -307,6 +310,15 @@ class SqliteStore:
 
     def scored(self, newest: int) -> list[Group]:
         return reading.scored(self._database, newest)
+
+    def night(self, *, since: float, until: float, spans: int) -> Night:
+        return reviewing.night(self._database, self._lanes, since=since, until=until, spans=spans)
+
+    def causes(self, limit: int) -> list[CauseGroup]:
+        return reviewing.causes(self._database, limit)
+
+    def unaccounted(self) -> int:
+        return reviewing.unaccounted(self._database)
 
     def actions(self, ids: Iterable[int]) -> dict[int, Action]:
         return reading.actions(self._database, ids)

@@ -38,6 +38,8 @@ COMMANDS: dict[str, Entry] = {
     "run": Entry("overnight.ui.cli.commands.run:run", "Work on inputs until all of them are done."),
     "add": Entry("overnight.ui.cli.commands.add:add", "Put tasks into the queue."),
     "status": Entry("overnight.ui.cli.commands.status:status", "Say how it goes."),
+    "monitor": Entry("overnight.ui.cli.commands.monitor:monitor", "Show a live screen of how it goes."),
+    "report": Entry("overnight.ui.cli.commands.report:report", "Say what the night was like, and what to do."),
     "list": Entry("overnight.ui.cli.commands.list:list_", "List tasks, newest first."),
     "show": Entry("overnight.ui.cli.commands.show:show", "Show all about one task."),
     "why": Entry("overnight.ui.cli.commands.why:why_", "Say why a task is where it is."),

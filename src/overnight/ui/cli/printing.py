@@ -144,6 +144,16 @@ def fit(words: str, columns: int) -> str:
     return words[:head] + "…" + (words[-tail:] if tail else "")
 
 
+def wrapped(line: str, columns: int) -> list[str]:
+    """A line that is too long as several, the later ones below where its first word begins."""
+    if len(line) <= columns:
+        return [line]
+    from textwrap import wrap
+
+    indent = " " * (len(line) - len(line.lstrip()))
+    return wrap(line, columns, subsequent_indent=indent, break_on_hyphens=False)
+
+
 def table(rows: Iterable[Sequence[str]], *, right: Sequence[int] = (), last: int | None = None) -> list[str]:
     """Rows with their columns aligned, two spaces between them.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import click
@@ -10,11 +9,12 @@ import click
 from overnight import wiring
 from overnight.core.edits import Change, Edited, spell_refusal
 from overnight.core.errors import UsageError
-from overnight.core.task import LIMITS, MOST_PRIORITY, MOST_RETRIES, QUEUE_NAME, QUEUE_NAMES
+from overnight.core.task import MOST_PRIORITY, MOST_RETRIES, QUEUE_NAME, QUEUE_NAMES
 from overnight.store.contract import Selector
 from overnight.ui.cli import printing
 from overnight.ui.cli.group import Verb
 from overnight.ui.cli.limit_options import limit_options
+from overnight.ui.cli.relimiting import limits_of
 from overnight.ui.cli.selecting import need_known, need_words, selectors
 from overnight.ui.cli.session import opened
 from overnight.ui.cli.settings import warn_of_needs
@@ -94,8 +94,7 @@ def _change(said: dict[str, Any]) -> Change:
 
 def _action(said: dict[str, Any]) -> dict[str, Any]:
     """Fields of an action that were said; infinity stands for no limit there."""
-    fields = {name: said[name] for name in ("timeout", *LIMITS) if said[name] is not None}
-    found: dict[str, Any] = {name: None if value == math.inf else value for name, value in fields.items()}
+    found = limits_of(said)
     if said["retries"] is not None:
         found["retries"] = said["retries"]
     return found

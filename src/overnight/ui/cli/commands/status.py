@@ -16,6 +16,7 @@ from overnight.core.storms import Storm
 from overnight.host.home import Home
 from overnight.monitor.heartbeats import Beat
 from overnight.monitor.snapshot import EngineState, RunningView, Snapshot, SupervisorView, take
+from overnight.monitor.standing import sentence_of
 from overnight.ui.cli import printing, shapes
 from overnight.ui.cli.group import Verb
 from overnight.ui.cli.session import Session, opened
@@ -30,11 +31,14 @@ _FEW = 8
 
 @click.command(cls=Verb)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="The same as --json.")
+@click.option("--format", "form", type=click.Choice(["text", "json", "html"]), default="text", help="How to say it.")
 @click.option("--detailed", is_flag=True, help="Show every running task, and the queues.")
+@click.option("--include-resources", "resources", is_flag=True, help="Show the machine: CPU, memory, disk, network.")
 @click.option("--check", is_flag=True, help="Exit with 3 when no engine runs.")
-def status(*, as_json: bool, form: str, detailed: bool, check: bool) -> int:
-    """Say how it goes: the engine, the counts, what runs, the rate and the time left.
+def status(*, as_json: bool, form: str, detailed: bool, resources: bool, check: bool) -> int:
+    """Say how it goes, the worst first: one sentence, then engine, counts, what runs, the rate and the time left.
+
+    --format html prints a page that stands alone, as it is at this moment.
 
     Exits with 0, whether an engine runs or not; with --check, 3 when none does.
     """
@@ -42,17 +46,27 @@ def status(*, as_json: bool, form: str, detailed: bool, check: bool) -> int:
         snapshot = take(session.store, session.home.path, now=wiring.clock.now())
         if as_json or form == "json":
             more = {"scores": _scores_shape(session)} if detailed else {}
-            printing.say(shapes.line(_shape(snapshot) | more))
+            printing.say(shapes.line(_shape(snapshot) | more | _resources_shape(session, snapshot, wanted=resources)))
+        elif form == "html":
+            from overnight.monitor.machine import machine_view
+            from overnight.ui.report.status_page import status_page
+
+            printing.say(status_page(snapshot, machine_view(session.home.path, now=snapshot.at)))
         else:
-            for text_line in _lines(snapshot, session, detailed=detailed):
-                printing.say(text_line)
+            columns = printing.width() if printing.on_terminal() else 10_000
+            for text_line in _lines(snapshot, session, detailed=detailed, resources=resources):
+                for line in printing.wrapped(text_line, columns):
+                    printing.say(line)
     stopped = snapshot.engine.state is EngineState.STOPPED
     return _NOT_RUNNING if check and stopped else 0
 
 
 def _shape(snapshot: Snapshot) -> dict[str, Any]:
     engine, counts = snapshot.engine, snapshot.counts
+    stands = sentence_of(snapshot)
     return {
+        "sentence": shapes.safe(stands.words),
+        "level": stands.level,
         "engine": {
             "state": engine.state,
             "pid": engine.pid,
@@ -72,6 +86,7 @@ def _shape(snapshot: Snapshot) -> dict[str, Any]:
         "steps": counts.steps,
         "interrupted": snapshot.interrupted,
         "removed": counts.removed,
+        "unaccounted": snapshot.unaccounted,
         "storms": [_storm_shape(storm) for storm in snapshot.storms],
         "schedules": [
             {"name": one.schedule.name, "next_at": printing.iso(one.next_at), "missed_runs": one.missed}
@@ -159,8 +174,25 @@ def _storm_lines(snapshot: Snapshot) -> list[str]:
     return lines
 
 
-def _lines(snapshot: Snapshot, session: Session, *, detailed: bool) -> list[str]:
-    lines = [_engine_line(snapshot), *_supervisor_lines(snapshot), *_storm_lines(snapshot)]
+def _resources_shape(session: Session, snapshot: Snapshot, *, wanted: bool) -> dict[str, Any]:
+    if not wanted:
+        return {}
+    from overnight.monitor.machine import machine_view
+    from overnight.ui.cli.resources import resources_shape
+
+    return {"resources": resources_shape(machine_view(session.home.path, now=snapshot.at, names=()))}
+
+
+def _resource_lines(session: Session, snapshot: Snapshot) -> list[str]:
+    from overnight.monitor.machine import machine_view
+    from overnight.ui.cli.resources import resource_lines
+
+    return ["", *resource_lines(machine_view(session.home.path, now=snapshot.at), now=snapshot.at)]
+
+
+def _lines(snapshot: Snapshot, session: Session, *, detailed: bool, resources: bool) -> list[str]:
+    lines = [printing.clean(sentence_of(snapshot).words)]
+    lines += [_engine_line(snapshot), *_supervisor_lines(snapshot), *_storm_lines(snapshot)]
     lines += [_counts_line(snapshot), *_steps_lines(snapshot), *_interrupted_lines(snapshot)]
     lines += _schedule_lines(snapshot)
     if snapshot.counts.unfinished and snapshot.engine.state not in (EngineState.STOPPED, EngineState.PAUSED):
@@ -173,6 +205,8 @@ def _lines(snapshot: Snapshot, session: Session, *, detailed: bool) -> list[str]
         lines.append(f"... and {hidden:,} more")
     if detailed:
         lines += ["", *_machine_lines(snapshot), *_score_lines(session), *_queue_lines(session), *_containment_lines()]
+    if resources:
+        lines += _resource_lines(session, snapshot)
     return lines + _advice(snapshot, session.home)
 
 

@@ -1,0 +1,1 @@
+"""The report: what was, since when, and what to do about it."""

@@ -1,0 +1,103 @@
+"""The few events of a stretch of time that tell of no task, out of a journal of many.
+
+A journal grows by some hundred bytes for each thing that happens to a task. Its lines are in the order of
+time, so the beginning of the window is found by halving; and most lines are passed over by their first
+bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import msgspec
+
+from overnight.core.durations import iso
+from overnight.core.event_names import EventName
+from overnight.core.incidents import Noted
+from overnight.host.files import last_line
+
+_AT = re.compile(rb'"at":"([^"]+)"')
+_OF_TASKS = re.compile(rb'\{"seq":\d+,"event":"(?:file_|step_|late_)')
+#: Bytes below which halving is not worth it.
+_NEAR = 65536
+
+
+class Notes(NamedTuple):
+    """What was found: the events, and when the last event of all happened (POSIX seconds)."""
+
+    notes: list[Noted]
+    last_at: float | None
+
+
+def notes_since(journal: Path, since: float) -> Notes:
+    """The events after an instant that tell of no task.
+
+    Args:
+        journal: ``events.jsonl`` of a home; full segments lie beside it.
+        since: POSIX seconds.
+    """
+    wanted = iso(since).encode()
+    found: list[Noted] = []
+    before: bytes = b""
+    is_of_task = _OF_TASKS.match
+    for line in _lines(journal, wanted):
+        if line[-1:] != b"\n":
+            break  # on its way
+        if not is_of_task(line):
+            note = _noted(line, before)
+            if note is not None and note.at >= since:
+                found.append(note)
+        before = line
+    return Notes(found, _at(before))
+
+
+def _lines(journal: Path, wanted: bytes) -> Iterator[bytes]:
+    for path in [*sorted(journal.parent.glob("events-*.jsonl")), journal]:
+        try:
+            with path.open("rb") as file:
+                end = _AT.search(last_line(file.fileno())[0])
+                if path == journal or end is None or end[1] >= wanted:
+                    _go_to(file, wanted)
+                    yield from file
+        except FileNotFoundError:
+            continue  # between two files, or there has never been one
+
+
+def _go_to(file: BinaryIO, wanted: bytes) -> None:
+    """Before the first line of that instant, and not far before it."""
+    low, high = 0, os.fstat(file.fileno()).st_size
+    while high - low > _NEAR:
+        middle = (low + high) // 2
+        file.seek(middle)
+        file.readline()
+        found = _AT.search(file.readline())
+        if found is not None and found[1] < wanted:
+            low = middle
+        else:
+            high = middle
+    file.seek(low)
+    if low:
+        file.readline()
+
+
+def _noted(line: bytes, before: bytes) -> Noted | None:
+    try:
+        fields = msgspec.json.decode(line)
+        name = EventName(fields.pop("event"))
+        at = datetime.fromisoformat(fields.pop("at")).timestamp()
+        return msgspec.convert({**fields, "event": name, "at": at, "before": _at(before)}, Noted, strict=False)
+    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError, KeyError, TypeError, AttributeError):
+        return None  # an event of a later version, or damaged
+
+
+def _at(line: bytes) -> float | None:
+    found = _AT.search(line)
+    try:
+        return None if found is None else datetime.fromisoformat(found[1].decode()).timestamp()
+    except ValueError:
+        return None

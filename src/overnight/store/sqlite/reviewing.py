@@ -1,0 +1,106 @@
+"""What a stretch of time was like, for reports: a few hundred rows out of many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import apsw
+
+from overnight.core.night import Alike, Group, Lasting, Night, Stretch
+from overnight.core.states import ErrorClass, Outcome, Reason, TaskState
+from overnight.store.sqlite.connection import Database
+from overnight.store.sqlite.lanes import Lanes
+from overnight.store.sqlite.statements import Row, read_all, read_each
+
+#: Causes that are told; attempts that are told one by one when they took long, and whatever they took.
+MOST_ALIKE, MOST_LASTING, FEW_LASTING = 100, 3000, 20
+
+_Cause = tuple[str, str | None]
+
+
+def night(database: Database, lanes: Lanes, *, since: float, until: float, spans: int) -> Night:
+    """See `Store.night`."""
+    seconds = (until - since) / spans
+    with database.read() as connection:
+        finished, recovered = _finished(connection, since, until)
+        alike = sorted(_alike(connection, lanes, since, seconds, spans), key=lambda one: (-one.tasks, one.newest_id))
+        longest = _longest(connection, since, until, seconds)
+        stretches = [
+            Stretch(row[0], row[1], Outcome(row[2]), row[3], row[4])
+            for row in read_each(connection, "night_stretches", (since, seconds, until))
+        ]
+    return Night(since, until, spans, finished, recovered, alike[:MOST_ALIKE], len(alike), stretches, longest)
+
+
+def causes(database: Database, limit: int) -> list[Group]:
+    """See `Store.causes`."""
+    with database.read() as connection:
+        rows = read_all(connection, "night_failed")
+    groups = [Group(row[0], row[2] and Reason(row[2]), row[4], row[5], row[7]) for row in rows]
+    return sorted(groups, key=lambda one: (-one.tasks, one.newest_id))[:limit]
+
+
+def unaccounted(database: Database) -> int:
+    """See `Store.unaccounted`."""
+    with database.read() as connection:
+        ((found, counted),) = read_all(connection, "running_accounted_for")
+    return abs(int(counted) - int(found))
+
+
+def _finished(connection: apsw.Connection, since: float, until: float) -> tuple[dict[TaskState, int], int]:
+    rows = read_all(connection, "night_finished", (since, until))
+    recovered = sum(row[2] for row in rows if row[0] == TaskState.COMPLETED)
+    return {TaskState(row[0]): row[1] for row in rows}, recovered
+
+
+def _longest(connection: apsw.Connection, since: float, until: float, seconds: float) -> list[Lasting]:
+    """Those that took as long as this, and a few in any case."""
+    rows = read_all(connection, "night_longest", (since, until, MOST_LASTING))
+    return [_lasting(row) for number, row in enumerate(rows) if number < FEW_LASTING or row[7] >= seconds]
+
+
+def _lasting(row: Row) -> Lasting:
+    return Lasting(row[0], row[1], row[2], Outcome(row[3]), row[4] and Reason(row[4]), *row[5:])
+
+
+def _alike(connection: apsw.Connection, lanes: Lanes, since: float, seconds: float, spans: int) -> Iterator[Alike]:
+    for state in ("failed", "held"):
+        when = _when(read_each(connection, f"night_{state}_when", (since, seconds)), by_reason=state == "held")
+        for row in read_each(connection, f"night_{state}"):
+            yield _told(row, lanes, when[_cause(row[0], row[2], by_reason=state == "held")], spans)
+
+
+def _cause(fingerprint: str, reason: str | None, *, by_reason: bool) -> _Cause:
+    return fingerprint, reason if by_reason or not fingerprint else None
+
+
+def _when(rows: Iterable[Row], *, by_reason: bool) -> dict[_Cause, list[Row]]:
+    """Rows of span, number, first and last instant, by cause."""
+    found: dict[_Cause, list[Row]] = {}
+    for row in rows:
+        found.setdefault(_cause(row[0], row[1], by_reason=by_reason), []).append(row[2:])
+    return found
+
+
+def _told(row: Row, lanes: Lanes, when: list[Row], spans: int) -> Alike:
+    counts: list[Any] = [0] * spans
+    for span, number, _, _ in when:
+        if span >= 0:
+            counts[min(span, spans - 1)] += number
+    lane = lanes.get(row[6])
+    return Alike(
+        fingerprint=row[0],
+        state=TaskState(row[1]),
+        reason=row[2] and Reason(row[2]),
+        error_class=row[3] and ErrorClass(row[3]),
+        error=row[4],
+        newest_id=row[5],
+        queue=lane.queue if lane else "",
+        workflow=lane.workflow if lane else "",
+        tasks=row[7],
+        before=sum(number for span, number, _, _ in when if span < 0),
+        spans=tuple(counts),
+        first_at=min(one[2] for one in when),
+        last_at=max(one[3] for one in when),
+    )

@@ -1,0 +1,88 @@
+"""``report``: what the night was like, and what to do about it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from overnight import wiring
+from overnight.core.durations import parse_duration
+from overnight.core.errors import OvernightError, UsageError
+from overnight.host.files import write_atomically
+from overnight.monitor.report.gathering import MorningReport, gather
+from overnight.monitor.snapshot import take
+from overnight.ui.cli import printing, shapes
+from overnight.ui.cli.group import Verb
+from overnight.ui.cli.session import opened
+
+LAST = "last"
+
+
+@click.command(cls=Verb)
+@click.option("--since", default=LAST, metavar="TIME", help="How far back: 8h, 7d, or last: since the last run began.")
+@click.option("--html", "page", metavar="FILE", type=click.Path(path_type=Path), help="Write a page to this file.")
+@click.option("--md", "markdown", is_flag=True, help="Print Markdown.")
+@click.option("--json", "as_object", is_flag=True, help="Print one JSON object.")
+def report(*, since: str, page: Path | None, markdown: bool, as_object: bool) -> None:
+    """Say what the night was like: done, failed by cause, held, slowest, crashes, and what to type next.
+
+    The page that --html writes stands alone: no script, nothing from the network, fit to be printed or mailed.
+    """
+    if markdown and as_object:
+        raise UsageError("--md and --json were given; nothing was printed", hint="leave out one of them")
+    told = gathered(since)
+    if page is not None:
+        from overnight.ui.report.as_html import as_html
+
+        _write(page, as_html(told))
+    if as_object:
+        from overnight.ui.report.as_json import as_json
+
+        printing.say(shapes.line(as_json(told)))
+    elif markdown or page is None:
+        for line in _lines(told, markdown=markdown):
+            printing.say(line)
+
+
+def _lines(told: MorningReport, *, markdown: bool) -> list[str]:
+    if markdown:
+        from overnight.ui.report.as_markdown import as_markdown
+
+        return as_markdown(told)
+    from overnight.ui.report.as_text import as_text
+
+    return as_text(told, columns=printing.width())
+
+
+def gathered(since: str) -> MorningReport:
+    """The report of this call's home.
+
+    Args:
+        since: A duration, or `LAST`.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    now = wiring.clock.now()
+    try:
+        begin = None if since == LAST else now - parse_duration(since)
+    except ValueError as error:
+        raise UsageError(f"--since: {error}; nothing was printed", hint="overnight report --since 8h") from error
+    with opened(readonly=True) as session:
+        return gather(session.store, session.home.path, take(session.store, session.home.path, now=now), since=begin)
+
+
+def _write(path: Path, page: str) -> None:
+    """Replace the file as a whole; ``-`` is stdout."""
+    if str(path) == "-":
+        sys.stdout.write(page)
+        return
+    try:
+        write_atomically(path, page.encode("utf-8"), durable=False)
+    except OSError as error:
+        raise OvernightError(
+            f"{path} could not be written ({error.strerror}); no task was touched", hint="overnight report --html FILE"
+        ) from error
+    printing.note(f"overnight: the report is in {printing.place(str(path.resolve()))}")

@@ -1,0 +1,74 @@
+"""How it goes at this moment, as a page that stands alone: to look at once, to mail, to keep."""
+
+from __future__ import annotations
+
+import time
+
+from overnight.core.durations import format_duration
+from overnight.core.states import TaskState
+from overnight.monitor.machine import HOUR, MachineView
+from overnight.monitor.snapshot import RunningView, Snapshot
+from overnight.monitor.standing import sentence_of
+from overnight.ui.cli import shapes
+from overnight.ui.cli.resources import GAUGES
+from overnight.ui.report.as_html import banner, card, counts, share
+from overnight.ui.report.charts import Dot, area
+from overnight.ui.report.markup import page, text
+
+
+def status_page(picture: Snapshot, machine: MachineView) -> str:
+    """The whole page."""
+    told = sentence_of(picture)
+    when = time.strftime("%a %Y-%m-%d %H:%M:%S", time.localtime(picture.at))
+    states = [(state.value, number) for state in TaskState if (number := getattr(picture.counts, state))]
+    parts = [
+        banner(told, f"{when}, engine {_engine(picture)}"),
+        share(picture),
+        counts(states),
+        _cards(picture, machine),
+        _running(picture),
+    ]
+    return page(f"overnight: {told.words}", "\n".join(part for part in parts if part))
+
+
+def _engine(picture: Snapshot) -> str:
+    engine = picture.engine
+    words = [str(engine.state)]
+    words += [f"pid {engine.pid}"] if engine.pid is not None else []
+    words += [f"for {format_duration(engine.uptime_seconds)}"] if engine.uptime_seconds is not None else []
+    words += [f"{engine.active or 0} of {engine.slots} workers active"] if engine.slots is not None else []
+    return ", ".join(words) + (f": {engine.why}" if engine.why else "")
+
+
+def _cards(picture: Snapshot, machine: MachineView) -> str:
+    parts = []
+    if picture.rate_per_second:
+        left = "" if picture.seconds_left is None else f", about {format_duration(picture.seconds_left)} left"
+        parts.append(card("Pace", f"{60 * picture.rate_per_second:,.1f} a minute{left}"))
+    for name, value in machine.figures.items():
+        called, form = GAUGES[name]
+        points = machine.hour.get(name, ())
+        first = picture.at - HOUR
+        dots = [Dot(min(1.0, max(0.0, (one.at - first) / HOUR)), one.mean, one.least, one.most) for one in points]
+        chart = area(dots, called=f"{called} in the last hour", kind="plain") if len(dots) > 1 else ""
+        parts.append(card(called, form(value), chart))
+    return f'<div class="cards">{"".join(parts)}</div>' if parts else ""
+
+
+def _running(picture: Snapshot) -> str:
+    rows = "".join(map(_row, picture.running))
+    head = '<thead><tr><th class="n">task</th><th class="n">since</th><th class="n">done</th><th>what</th></tr></thead>'
+    return f"<h2>Running</h2><table>{head}<tbody>{rows}</tbody></table>" if rows else ""
+
+
+def _row(view: RunningView) -> str:
+    since = "interrupted" if view.interrupted else "" if view.seconds is None else format_duration(view.seconds)
+    report = view.report
+    done = "" if report is None or report.progress is None else f"{report.progress:.0%}"
+    words = shapes.title(view.task, view.action)
+    said = f"<br>{text(report.message)}" if report is not None and report.message else ""
+    steps = f' <span class="tag">{text(", ".join(view.steps))}</span>' if view.steps else ""
+    return (
+        f'<tr><td class="n">{view.task.id}</td><td class="n">{text(since)}</td><td class="n">{done}</td>'
+        f"<td><code>{text(words)}</code>{steps}{said}</td></tr>"
+    )

@@ -1,0 +1,1 @@
+"""The live screen: how it goes, on a terminal, for somebody who watches."""

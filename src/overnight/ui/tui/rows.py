@@ -1,0 +1,134 @@
+"""The rows of the screen: as many as there is room for, one of them chosen, drawn line by line.
+
+A table widget of the library lays out each cell of each row anew; here a line is one piece of text, and of
+fifty lines only those are drawn that are others than before. It is most of what the screen costs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.cells import set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Region
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from overnight.ui.cli import printing
+from overnight.ui.tui.looking import Row, bar
+
+#: Columns of a row but for the last, which has the rest: heading and width.
+COLUMNS = (("task", 8), ("state", 10), ("for, ago", 11), ("", 9))
+_BAR = 8
+_HEAD, _CHOSEN, _PLAIN = Style(bold=True, underline=True), Style(reverse=True), Style()
+_STATES = {
+    "failed": Style(color="red"),
+    "held": Style(color="yellow"),
+    "frozen": Style(color="yellow"),
+    "completed": Style(color="green"),
+}
+
+
+class Rows(Widget, can_focus=True):
+    """Tasks, the newest first."""
+
+    DEFAULT_CSS = "Rows { height: 1fr; padding: 0 1; }"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down,j", "move(1)", show=False),
+        Binding("up,k", "move(-1)", show=False),
+        Binding("home", "move(-1000000)", show=False),
+        Binding("end", "move(1000000)", show=False),
+        Binding("enter", "open", show=False),
+    ]
+
+    class Opened(Message):
+        """Somebody wants to see all about the chosen task."""
+
+    def __init__(self) -> None:
+        super().__init__(id="rows")
+        self.rows: Sequence[Row] = ()
+        self.cursor = 0
+        #: What stands in each line, to compare with.
+        self._drawn: list[tuple[str, str, bool]] = []
+
+    @property
+    def room(self) -> int:
+        """Rows that there is room for; at least one."""
+        return max(1, self.content_size.height - 1)
+
+    @property
+    def chosen(self) -> int | None:
+        """The id of the chosen task; None when there are none."""
+        return self.rows[self.cursor].id if self.rows else None
+
+    def show(self, rows: Sequence[Row]) -> None:
+        """Show these; the chosen task stays chosen while it is there."""
+        chosen = self.chosen
+        self.rows = rows
+        ids = [row.id for row in rows]
+        self.cursor = ids.index(chosen) if chosen in ids else max(0, min(self.cursor, len(rows) - 1))
+        self._draw()
+
+    def on_resize(self, _event: events.Resize) -> None:
+        self._draw()
+
+    def on_click(self, event: events.Click) -> None:
+        number = event.y - 1
+        if 0 <= number < len(self.rows):
+            self.cursor = number
+            self._draw()
+
+    def action_move(self, by: int) -> None:
+        """Choose another one."""
+        self.cursor = max(0, min(self.cursor + by, len(self.rows) - 1))
+        self._draw()
+
+    def action_open(self) -> None:
+        """See all about it."""
+        if self.rows:
+            self.post_message(self.Opened())
+
+    def _draw(self) -> None:
+        """Have those lines drawn that are others than before."""
+        width = self.content_size.width
+        lines = [(line_of(row, width), row.state, number == self.cursor) for number, row in enumerate(self.rows)]
+        for number in range(max(len(lines), len(self._drawn))):
+            if lines[number : number + 1] != self._drawn[number : number + 1]:
+                self.refresh(Region(0, number + 1, self.size.width, 1))
+        self._drawn = lines
+
+    def render_line(self, y: int) -> Strip:
+        width = self.content_size.width
+        if y == 0:
+            heading = "".join(name.ljust(wide) for name, wide in COLUMNS) + "what"
+            return Strip([Segment(set_cell_size(heading, width), _HEAD)], width)
+        if y > len(self._drawn):
+            return Strip([Segment(" " * width, _PLAIN)], width)
+        words, state, is_chosen = self._drawn[y - 1]
+        text = set_cell_size(words, width)
+        if is_chosen:
+            return Strip([Segment(text, _CHOSEN)], width)
+        begin, end = COLUMNS[0][1], COLUMNS[0][1] + COLUMNS[1][1]
+        parts = ((text[:begin], _PLAIN), (text[begin:end], _STATES.get(state, _PLAIN)), (text[end:], _PLAIN))
+        return Strip([Segment(*part) for part in parts], width)
+
+
+def line_of(row: Row, columns: int) -> str:
+    """A row as one line of at most so many characters."""
+    cells = (str(row.id), row.state, row.since, bar(row.progress, _BAR))
+    front = "".join(cell[: wide - 1].ljust(wide) for cell, (_, wide) in zip(cells, COLUMNS, strict=True))
+    return front + together(row.what, row.said, max(8, columns - len(front)))
+
+
+def together(what: str, said: str, columns: int) -> str:
+    """What a task is and what it says; each has half of the room when both cannot have all."""
+    if not said:
+        return printing.fit(what, columns)
+    room = max(columns // 2, columns - 2 - len(said))
+    front = printing.fit(what, room)
+    return f"{front}  {said}"[:columns]

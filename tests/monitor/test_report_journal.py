@@ -1,0 +1,82 @@
+"""The few events of a night out of a journal of many: found wherever it begins, and whatever lies in between."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from overnight.core.durations import iso
+from overnight.core.event_names import EventName
+from overnight.monitor.report import journal as reading
+from overnight.monitor.report.journal import notes_since
+
+NOON = 1_800_000_000.0
+
+
+def line(seq: int, event: str, at: float, more: str = "") -> str:
+    return f'{{"seq":{seq},"event":"{event}","at":"{iso(at)}"{more}}}\n'
+
+
+def write(path: Path, first: int, count: int, every: int = 1000) -> None:
+    """One event a second, most of them of tasks; each thousandth tells that the clock has jumped."""
+    lines = []
+    for seq in range(first, first + count):
+        if seq % every == 0:
+            lines.append(line(seq, "clock_jumped", NOON + seq, f',"seconds":{seq}.0,"moved":0'))
+        else:
+            lines.append(line(seq, "file_completed", NOON + seq, ',"id":1,"pad":"' + "x" * 100 + '"'))
+    path.write_text("".join(lines))
+
+
+@pytest.mark.parametrize("since", [0, 1, 999, 1000, 1001, 12_345, 29_999])
+def test_every_event_since_an_instant_is_found_across_segments(tmp_path: Path, since: int) -> None:
+    write(tmp_path / "events-000000010000.jsonl", 1, 10_000)
+    write(tmp_path / "events-000000020000.jsonl", 10_001, 10_000)
+    write(tmp_path / "events.jsonl", 20_001, 10_000)
+    found = notes_since(tmp_path / "events.jsonl", NOON + since)
+    assert [note.seconds for note in found.notes] == [n for n in range(1000, 30_001, 1000) if n >= since]
+    assert found.last_at == NOON + 30_000
+
+
+def test_a_window_at_the_end_reads_only_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "events-000000010000.jsonl", 1, 10_000)
+    write(tmp_path / "events.jsonl", 10_001, 10_000)
+    seen = 0
+    plain = reading._lines
+
+    def counted(*words: object) -> object:
+        nonlocal seen
+        for one in plain(*words):  # type: ignore[arg-type]
+            seen += 1
+            yield one
+
+    monkeypatch.setattr(reading, "_lines", counted)
+    notes_since(tmp_path / "events.jsonl", NOON + 19_900)
+    assert 100 <= seen < 1000
+
+
+def test_what_came_before_is_known_of_each_and_a_torn_end_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "events.jsonl").write_text(
+        line(1, "processor_started", NOON, ',"fence":1,"by":"me"')
+        + line(2, "file_completed", NOON + 5, ',"id":1')
+        + line(3, "processor_started", NOON + 9, ',"fence":2,"by":"me"')
+        + '{"seq":4,"event":"processor_st'
+    )
+    found = notes_since(tmp_path / "events.jsonl", NOON - 1)
+    assert [(one.event, one.before) for one in found.notes] == [
+        (EventName.PROCESSOR_STARTED, None),
+        (EventName.PROCESSOR_STARTED, NOON + 5),
+    ]
+    assert found.last_at == NOON + 9
+
+
+def test_what_a_later_version_or_damage_has_written_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "events.jsonl").write_text(
+        line(1, "from_the_future", NOON) + "rubbish\n" + line(3, "clock_jumped", NOON + 1, ',"seconds":5.0')
+    )
+    assert [one.seconds for one in notes_since(tmp_path / "events.jsonl", NOON - 1).notes] == [5.0]
+
+
+def test_no_journal_has_no_events(tmp_path: Path) -> None:
+    assert notes_since(tmp_path / "events.jsonl", NOON) == ([], None)
