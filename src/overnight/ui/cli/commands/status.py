@@ -14,6 +14,7 @@ from overnight.core.slots import Bounds
 from overnight.core.states import TaskState
 from overnight.core.storms import Storm
 from overnight.host.home import Home
+from overnight.monitor.elsewhere import ADVICE, elsewhere
 from overnight.monitor.heartbeats import Beat
 from overnight.monitor.snapshot import EngineState, RunningView, Snapshot, SupervisorView, take
 from overnight.ui.cli import printing, shapes
@@ -39,7 +40,9 @@ def status(*, as_json: bool, form: str, detailed: bool, check: bool) -> int:
     with opened(readonly=True) as session:
         snapshot = take(session.store, session.home.path, now=wiring.clock.now())
         if as_json or form == "json":
-            more = {"scores": _scores_shape(session)} if detailed else {}
+            more: dict[str, Any] = {"scores": _scores_shape(session)} if detailed else {}
+            if moved := elsewhere(session.store, session.home):
+                more["moved"] = {"was": shapes.safe(moved.was), "tasks": moved.count}
             printing.say(shapes.line(_shape(snapshot) | more))
         else:
             for text_line in _lines(snapshot, session, detailed=detailed):
@@ -153,8 +156,13 @@ def _storm_lines(snapshot: Snapshot) -> list[str]:
     return lines
 
 
+def _moved_lines(session: Session) -> list[str]:
+    found = elsewhere(session.store, session.home)
+    return [f"{printing.clean(found.words())}; {ADVICE}"] if found else []
+
+
 def _lines(snapshot: Snapshot, session: Session, *, detailed: bool) -> list[str]:
-    lines = [_engine_line(snapshot), *_supervisor_lines(snapshot), *_storm_lines(snapshot)]
+    lines = [_engine_line(snapshot), *_supervisor_lines(snapshot), *_storm_lines(snapshot), *_moved_lines(session)]
     lines += [_counts_line(snapshot), *_steps_lines(snapshot), *_interrupted_lines(snapshot)]
     if snapshot.counts.unfinished and snapshot.engine.state not in (EngineState.STOPPED, EngineState.PAUSED):
         lines.append(_pace_line(snapshot))
