@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from overnight.core.endings import Ending
+from overnight.core.endings import AttemptKey, Ending
 from overnight.core.states import ErrorClass, TaskState
 from overnight.core.task import Action
 from overnight.executors.contract import Spec
@@ -53,8 +53,8 @@ class Service:
         self._seed = seed
         self._start = simulation.clock.now()
         self._served: dict[int, int] = {}
-        #: Until when it serves no more, and from when on the caller knows.
-        self._told: tuple[float, float] = (0.0, 0.0)
+        #: Until when it serves no more, and the attempt with whose end that is known.
+        self._told: tuple[float, AttemptKey] = (0.0, AttemptKey(0, 0))
         self.calls: list[Call] = []
         #: Calls that came when it was known that it is too early.
         self.too_early = 0
@@ -64,18 +64,19 @@ class Service:
     def play(self, spec: Spec, _action: Action) -> Play:
         """A call comes."""
         now = self._simulation.clock.now() - self._start
-        self._heed_quota(now)
+        self._heed_quota(spec, now)
         answer, play = self._answer(spec, now)
         self.calls.append(Call(now, answer))
         return play
 
-    def _heed_quota(self, now: float) -> None:
+    def _heed_quota(self, spec: Spec, now: float) -> None:
         opens, known = self._told
         if now < opens:
-            self.too_early += now > known
+            # Asked of the world and not of the time: what ends at one moment may differ by a rounding.
+            self.too_early += known not in self._simulation.world._alive
         elif opens:
             self.resumed.append(now - opens)
-            self._told = (0.0, 0.0)
+            self._told = (0.0, spec.key)
 
     def _answer(self, spec: Spec, now: float) -> tuple[str, Play]:
         if self._gone_at <= now < self._gone_at + GONE_FOR:
@@ -83,7 +84,7 @@ class Service:
         window = int(now // WINDOW)
         if self._served.get(window, 0) >= self._quota:
             opens = (window + 1) * WINDOW
-            self._told = self._told if self._told[0] else (opens, now + A_CALL)
+            self._told = self._told if self._told[0] else (opens, spec.key)
             answer = _raised("HTTP 429", ErrorClass.RATE_LIMITED)
             return "quota", msgspec.structs.replace(answer, retry_at=self._start + opens)
         self._served[window] = self._served.get(window, 0) + 1

@@ -305,6 +305,7 @@ class Engine:
 
     def _turn(self) -> None:
         began = self._heed_failures()
+        self._heed_quotas()
         rooms = self._attempts.rooms() if self._can_claim() else {}
         claim = self._claim(rooms) if rooms else None
         turn = self._commit(claim)
@@ -321,7 +322,6 @@ class Engine:
         self._tell(settled, turn)
         goes_on = self._let_go_on()
         self._see_goal()
-        self._heed_quotas(settled)
         if began:
             self._agenda.take_in(self._attempts.take_back())  # what was handed out ahead would fail alike
         self._learn(claim, turn)
@@ -355,10 +355,10 @@ class Engine:
             self._observer.settled(None, as_revival(task_id))
         return ended is not None
 
-    def _heed_quotas(self, settled: Settled) -> None:
-        """What was handed out ahead would be told the same."""
+    def _heed_quotas(self) -> None:
+        """Before anything more is claimed. What was handed out ahead would be told the same."""
         with self._room_needed:
-            if self._quotas.heed(settled):
+            if self._quotas.heed(self._agenda.settled):
                 self._agenda.take_in(self._attempts.take_back())
 
     def _claim(self, rooms: Mapping[int, float]) -> Claim:
