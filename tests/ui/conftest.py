@@ -61,8 +61,8 @@ def overnight(place: Path, capsys: pytest.CaptureFixture[str]) -> Call:  # noqa:
 
 
 @pytest.fixture
-def program(place: Path) -> Callable[..., subprocess.CompletedProcess[bytes]]:  # noqa: ARG001 - for its effect
-    """Run a command line as a program of its own, in the current directory."""
+def program(place: Path) -> Callable[..., subprocess.CompletedProcess[bytes]]:
+    """Run a command line as a program of its own."""
 
     def call(
         *words: str | bytes, stdin: bytes | None = None, env: dict[str, str] | None = None, python: tuple[str, ...] = ()
@@ -71,7 +71,7 @@ def program(place: Path) -> Callable[..., subprocess.CompletedProcess[bytes]]:  
         pipe: dict[str, Any] = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
         return subprocess.run(
             [sys.executable, *python, "-m", "overnight", *words],
-            cwd=Path.cwd(),
+            cwd=place,
             env=clean | (env or {}),
             capture_output=True,
             timeout=120,
