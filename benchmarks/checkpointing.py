@@ -16,16 +16,25 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
-from damage import OFF, Drained
 from measuring import OVERNIGHT, Row, directory, seconds, spread, write_list
 
 TASKS = 100_000
 PAIRS = 7
 CONTROLS = 3
 
+OFF = "[checkpoints]\ntasks = 0\ninterval = 0\n"
 #: Checkpoints or none: one side.
 Side = bool
+
+
+class Drained(NamedTuple):
+    """A queue that was drained: functions a second, seconds of CPU that all processes of it took, checkpoints made."""
+
+    rate: float
+    cpu: float
+    made: int
 
 
 def filled(cwd: Path, tasks: int, *, checkpoints: Side) -> None:

@@ -1,21 +1,20 @@
-"""What safety costs and what it gives: checkpoints beside a busy engine, and the way back from a destroyed store.
+"""What safety gives and what it costs: the way back from a destroyed store, and turns beside a checkpoint.
 
-Throughput with and without checkpoints is taken in pairs, in turn in one run. The turn loop is timed from
+What checkpoints cost of the throughput is measured by `checkpointing`. The turn loop is timed from
 outside the engine's code: the store is wrapped, and each turn that begins while a copier works is counted.
 The rebuilt store is timed from the start of the program until a task of the next engine has run.
 """
 
 from __future__ import annotations
 
-import resource
 import shutil
 import statistics
 import threading
 import time
 from pathlib import Path
-from typing import NamedTuple
 
-from measuring import OVERNIGHT, Row, directory, pairs, percentile, seconds, spread, write_list
+from checkpointing import OFF
+from measuring import OVERNIGHT, Row, directory, percentile, seconds, spread, write_list
 
 from overnight.core.states import Outcome, TaskState
 from overnight.core.task import Action, ActionKind, NewTask
@@ -26,63 +25,10 @@ from overnight.store.copies.process import CopierProcess
 from overnight.store.sqlite import SqliteStore
 
 TASKS = 100_000
-PAIRS = 7
-#: Enough for several checkpoints: the first of a new home waits until it costs no more than its share.
-LONG_TASKS = 400_000
-LONG_PAIRS = 3
 DONE_BEFORE = 50_000
 #: Bytes of each input that make a store of about 1 GB.
 LARGE_INPUT = 4_000
 LARGE_TASKS = 110_000
-OFF = "[checkpoints]\ntasks = 0\ninterval = 0\n"
-
-
-class Drained(NamedTuple):
-    """A queue that was drained: functions a second, seconds of CPU that all processes of it took, checkpoints made."""
-
-    rate: float
-    cpu: float
-    made: int
-
-
-def cpu_of_children() -> float:
-    """Seconds so far, of those that have ended and of what they have waited for."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
-def drained(tasks: int, *, checkpoints: bool) -> Drained:
-    """Drain no-op functions; a whole process."""
-    with directory() as cwd:
-        (cwd / "job.py").write_text("def noop(name):\n    return None\n")
-        if not checkpoints:
-            (cwd / "overnight.toml").write_text(OFF)
-        listed = write_list(cwd / "list", tasks)
-        seconds([*OVERNIGHT, "add", "--call", "job:noop", "-a", str(listed)], cwd)
-        before = cpu_of_children()
-        took = seconds([*OVERNIGHT, "run", "--quiet", "-j", "2"], cwd)
-        journal = (cwd / ".overnight").glob("events*.jsonl")
-        made = sum(path.read_bytes().count(b'"checkpoint_saved"') for path in journal)
-        return Drained(tasks / took, cpu_of_children() - before, made)
-
-
-def throughput(tasks: int, repeats: int) -> Row:
-    """What default checkpoints cost."""
-    with_them, without = pairs(
-        lambda: drained(tasks, checkpoints=True), lambda: drained(tasks, checkpoints=False), repeats
-    )
-    losses = [1 - a.rate / b.rate for a, b in zip(with_them, without, strict=True)]
-    loss = statistics.median(losses)
-    more = statistics.median(a.cpu / b.cpu - 1 for a, b in zip(with_them, without, strict=True))
-    made = statistics.median(one.made for one in with_them)
-    return Row(
-        f"no-op functions a second with default checkpoints, {tasks:,} of them, {repeats} pairs, {made:.0f} made",
-        spread([one.rate for one in with_them]),
-        f"without {spread([one.rate for one in without])}: loss {loss:.1%} ({min(losses):.1%} to {max(losses):.1%})"
-        f" pair by pair; {more:.1%} more CPU",
-        "loss < 5 %",
-        loss < 0.05,
-    )
 
 
 def half_done(cwd: Path) -> Path:
@@ -197,7 +143,7 @@ def turns() -> Row:
 
 def measure() -> list[Row]:
     """The rows of the table."""
-    return [back_at_work(), throughput(TASKS, PAIRS), throughput(LONG_TASKS, LONG_PAIRS), turns()]
+    return [back_at_work(), turns()]
 
 
 if __name__ == "__main__":

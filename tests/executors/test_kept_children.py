@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from executor_bench import CLOCK, PATIENCE, Bench
+from executor_bench import CLOCK, PATIENCE, Bench, bench_without
 
 from overnight.core.endings import AttemptKey, Ended, Ending
 from overnight.core.states import ErrorClass
 from overnight.host import cgroups, kept, namespaces
-from overnight.host.processes import identity, parent
+from overnight.host.processes import children, identity, parent
 from overnight.host.sweep import sweep
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it is refused")
@@ -77,8 +77,8 @@ def test_without_the_wish_the_same_is_ended_with_its_attempt(bench: Bench) -> No
 @pytest.mark.parametrize(
     ("tail", "fields", "ending"),
     [
-        ("; exec sleep 60", {"timeout": 0.5, "kill_grace": 0.1}, Ending.TIMEOUT),
-        ("; exec sleep 60", {"stall": 0.5, "kill_grace": 0.1}, Ending.STALLED),
+        ("; exec sleep 60", {"timeout": 2.0, "kill_grace": 0.1}, Ending.TIMEOUT),
+        ("; exec sleep 60", {"stall": 2.0, "kill_grace": 0.1}, Ending.STALLED),
         ("; yes", {"max_output": 10**6, "kill_grace": 0.1}, Ending.OUTPUT),
         ("; exit 3", {}, Ending.EXITED),
         ("; kill -9 $$", {}, Ending.SIGNALLED),
@@ -103,7 +103,7 @@ def test_a_cancelled_attempt_leaves_nothing(bench: Bench) -> None:
 
 def test_term_reaches_the_command_and_its_last_words_are_kept(bench: Bench) -> None:
     script = "trap 'echo bye; exit 0' TERM; " + LEAVE + "; while :; do sleep 0.05; done"
-    ended = bench.run(bench.shell(script, keep_children=True, timeout=1.0, kill_grace=0.5))
+    ended = bench.run(bench.shell(script, keep_children=True, timeout=2.0, kill_grace=2.0))
     assert (ended.ending, ended.exit_code) == (Ending.TIMEOUT, 0)
     assert bench.printed(ended)[1] == b"bye\n"
     assert identity(int(bench.until_there("pid"))) is None
@@ -174,6 +174,60 @@ def test_a_dead_keeper_takes_nothing_along_that_was_left_before(bench: Bench) ->
     assert bench.run(bench.command("true")).exit_code == 0
 
 
+def test_a_task_that_calls_itself_kept_is_ended_with_its_attempt(bench: Bench) -> None:
+    """Nobody has asked for it, and what has the name of a warden need not be one."""
+    (bench.root / "named.py").write_text(
+        "import ctypes, os, time\n"
+        "ctypes.CDLL(None).prctl(15, b'overnight-kept', 0, 0, 0)\n"
+        "open('pid.new', 'w').write(str(os.getpid()))\n"
+        "os.rename('pid.new', 'pid')\n"
+        "time.sleep(50)\n"
+    )
+    started = f"(setsid {sys.executable} named.py &); until [ -s pid ]; do sleep 0.01; done"
+    assert bench.run(bench.shell(started)).exit_code == 0
+    assert identity(int(bench.until_there("pid"))) is None
+
+
+def test_what_was_left_ends_with_a_keeper_that_has_not_heard_of_the_end(bench: Bench) -> None:
+    """Nor may its warden stumble over what the dead keeper has not read. Of the executor nothing is asked here."""
+    script = "(setsid env -i sh -c 'echo $$ > pid; exec sleep 50' &); until [ -s pid ]; do sleep 0.01; done; "
+    script += "echo $PPID > warden; until [ -e go ]; do sleep 0.01; done"
+    bench.start(bench.spec(bench.shell(script, keep_children=True)))
+    pid, warden = int(bench.until_there("pid")), int(bench.until_there("warden"))
+    keeper = bench.keeper()
+    os.kill(keeper, signal.SIGSTOP)
+    (bench.root / "go").touch()
+    bench.until(lambda: children(warden) == [pid], listen=False)
+    os.kill(keeper, signal.SIGKILL)
+    is_gone(warden)
+    assert identity(pid) is None
+
+
+WARDEN = """
+import overnight.executors.local.behind_warden as behind
+argv, boot = behind.warden_argv, b"from overnight.executors.local.warden "
+worse = b"import os, signal, overnight.executors.local.warden as room; room.Warden.{method} = lambda *_: {does}; "
+behind.warden_argv = lambda *words: [word.replace(boot, worse + boot) for word in argv(*words)]
+behind.LET_GO_WITHIN = 0.1
+"""
+
+
+def test_what_a_warden_has_started_that_died_before_it_could_say_so_is_ended(tmp_path: Path) -> None:
+    """The command counts as not started and will be tried again, which must not be beside it."""
+    with bench_without(tmp_path, WARDEN.format(method="_say", does="os.kill(os.getpid(), signal.SIGKILL)")) as bench:
+        ended = bench.run(bench.command("sleep", "50", keep_children=True))
+        assert (ended.ending, ended.error_class) == (Ending.REFUSED, ErrorClass.RESOURCE)
+        assert children(bench.keeper()) == []
+
+
+def test_what_cannot_be_let_go_is_ended_before_the_next_command(tmp_path: Path) -> None:
+    with bench_without(tmp_path, WARDEN.format(method="_let_go", does="None")) as bench:
+        pid, ended = leave(bench)
+        assert ended.exit_code == 0
+        assert identity(pid) is None
+        assert children(bench.keeper()) == []
+
+
 def test_an_attempt_that_loses_its_keeper_leaves_nothing(bench: Bench) -> None:
     [key] = bench.start(bench.spec(bench.shell(LEAVE + "; exec sleep 60", keep_children=True)))
     pid = int(bench.until_there("pid"))
@@ -238,6 +292,16 @@ def test_a_sweep_ends_what_only_says_that_it_was_left(tmp_path: Path) -> None:
         child = int(process.stdout.readline())
         assert sweep(f"COOKIE={tmp_path}".encode(), seconds=10) == []
         assert identity(child) is None
+
+
+def test_what_was_left_by_another_home_protects_nobody_of_ours(bench: Bench) -> None:
+    """A service that a task has left may run Overnight itself: what that must sweep lies below the same warden."""
+    inner = f"inner:{bench.root}"
+    pid, _ = leave(bench, LEAVE.replace("(setsid", f"(OVERNIGHT_COOKIE={inner} setsid"))
+    assert sweep(f"OVERNIGHT_COOKIE={bench.cookie}".encode(), seconds=5) == []
+    assert identity(pid) is not None
+    assert sweep(f"OVERNIGHT_COOKIE={inner}".encode(), seconds=5) == []
+    assert identity(pid) is None
 
 
 def test_what_a_task_has_left_is_found_by_its_number(bench: Bench) -> None:

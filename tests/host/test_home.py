@@ -14,7 +14,7 @@ from overnight.core.errors import HomeUnusableError
 from overnight.core.version import VERSION
 from overnight.host import files
 from overnight.host import home as rooms
-from overnight.host.home import Home, check, create, find
+from overnight.host.home import Home, arrive, check, create, find, place_before
 
 
 @pytest.fixture
@@ -29,6 +29,23 @@ def refusal(home: Home) -> str:
     return f"{caught.value.message}\n{caught.value.hint}"
 
 
+def test_a_home_knows_once_that_it_was_elsewhere(home: Home) -> None:
+    was = home.path
+    assert (arrive(home), place_before(home)) == (None, None)
+    moved = Home(was.rename(was.with_name("moved")))
+    assert place_before(moved) == was
+    assert (arrive(moved), arrive(moved)) == (was, None)
+    assert place_before(moved) == was
+
+
+def test_a_place_that_json_cannot_name_is_no_hindrance(home: Home) -> None:
+    was = home.path
+    odd = Home(was.rename(was.with_name(os.fsdecode(b"odd\xff"))))
+    assert arrive(odd) == was
+    assert (arrive(odd), place_before(odd)) == (None, was)
+    assert create(odd.path.with_name(os.fsdecode(b"new\xff"))).id
+
+
 def test_a_new_home_is_private_has_an_id_and_passes(home: Home) -> None:
     check(home)
 
@@ -39,6 +56,7 @@ def test_a_new_home_is_private_has_an_id_and_passes(home: Home) -> None:
         "id": "0001020304050607",
         "created_by": VERSION,
         "written_by": VERSION,
+        "place": str(home.path),
     }
     assert [entry.name for entry in home.path.iterdir()] == ["home.json"]
 

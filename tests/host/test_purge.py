@@ -31,10 +31,12 @@ def until(holds):
 """
 
 
-def in_a_subreaper(body: str) -> str:
-    """What a process of its own prints that may purge."""
-    code = SUBREAPER + textwrap.dedent(body)
-    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60).stdout
+def in_a_subreaper(body: str, **environ: str) -> str:
+    """What a process of its own prints that may purge, with this in its environment."""
+    words = [sys.executable, "-c", SUBREAPER + textwrap.dedent(body)]
+    return subprocess.run(
+        words, env=os.environ | environ, check=True, capture_output=True, text=True, timeout=60
+    ).stdout
 
 
 def test_purge_ends_everything_below_and_reaps_it() -> None:
@@ -164,8 +166,10 @@ def test_a_number_that_was_given_up_means_that_process_alone() -> None:
 def test_a_process_that_was_left_on_purpose_is_left_alone_with_all_below_it() -> None:
     """Also when it is not right below whoever purges; its end is taken like that of any other stray."""
     assert (
-        in_a_subreaper("""
-            from overnight.host.kept import become_kept, is_kept
+        in_a_subreaper(
+            """
+            from overnight.host.kept import become_kept, honour, is_kept
+            honour("home")
             middle = os.fork()
             if not middle:
                 if not os.fork():
@@ -179,8 +183,42 @@ def test_a_process_that_was_left_on_purpose_is_left_alone_with_all_below_it() ->
             os.kill(children(kept)[0], signal.SIGKILL)
             os.kill(kept, signal.SIGKILL)
             until(lambda: not strays() and not children(os.getpid()))
-            """)
+            """,
+            OVERNIGHT_ROLE="warden",
+            OVERNIGHT_COOKIE="home",
+        )
         == "set() True [] 1\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("environ", "left"),
+    [
+        ({"OVERNIGHT_ROLE": "warden", "OVERNIGHT_COOKIE": "home"}, 1),
+        ({"OVERNIGHT_ROLE": "warden", "OVERNIGHT_COOKIE": "another home"}, 0),
+        ({"OVERNIGHT_COOKIE": "home"}, 0),
+    ],
+    ids=["the control", "of another home", "of a task"],
+)
+def test_a_name_alone_keeps_nobody(environ: dict[str, str], left: int) -> None:
+    """A task may take any name, and one that runs Overnight itself ends with all that this has left."""
+    assert (
+        in_a_subreaper(
+            """
+            from overnight.host.kept import become_kept, honour
+            honour("home")
+            pid = os.fork()
+            if not pid:
+                become_kept()
+                time.sleep(60)
+                os._exit(0)
+            until(lambda: open(f"/proc/{pid}/comm").read() == "overnight-kept\\n")
+            print(len(purge()), len(children(os.getpid())))
+            os.kill(pid, signal.SIGKILL) if children(os.getpid()) else None
+            """,
+            **environ,
+        )
+        == f"0 {left}\n"
     )
 
 

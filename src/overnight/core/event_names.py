@@ -68,6 +68,7 @@ class EventName(StrEnum):
     SLOTS_CHANGED = "slots_changed"
     #: The wall clock was set, or the machine has slept.
     CLOCK_JUMPED = "clock_jumped"
+    HOME_MOVED = "home_moved"
     PROCESSOR_STARTED = "processor_started"
     PROCESSOR_STOPPED = "processor_stopped"
     CHECKPOINT_SAVED = "checkpoint_saved"

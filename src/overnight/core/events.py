@@ -302,6 +302,14 @@ class ClockJumped(_Event, frozen=True, kw_only=True, gc=False, tag=EventName.CLO
     moved: int
 
 
+class HomeMoved(_Event, frozen=True, kw_only=True, gc=False, tag=EventName.HOME_MOVED.value):
+    """The home was in the directory `was` before, and so many tasks (or more) that were added there would run there."""
+
+    was: str
+    now: str
+    tasks: int
+
+
 class WorkflowDefined(_Event, frozen=True, kw_only=True, gc=False, tag=EventName.WORKFLOW_DEFINED.value):
     """A definition, whole."""
 
@@ -406,6 +414,7 @@ Event = (
     | GateOpened
     | SlotsChanged
     | ClockJumped
+    | HomeMoved
     | WorkflowDefined
     | ProcessorStarted
     | ProcessorStopped

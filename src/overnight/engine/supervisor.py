@@ -30,6 +30,7 @@ from overnight.engine.watched import Watched
 from overnight.host.beside import LAST_WORD, Beside
 from overnight.host.clock import Clock, SystemClock
 from overnight.host.home import Home
+from overnight.host.kept import honour
 from overnight.host.lock import HomeLock, about_me, read_owner
 from overnight.host.processes import set_subreaper
 from overnight.host.purge import purge, spare_strangers
@@ -112,6 +113,7 @@ class Supervisor:
         """
         if not self._take_home():
             return self._stopping.exit_code or _WORK_LEFT
+        honour(self._home.cookie())
         try:
             return self._watch()
         finally:

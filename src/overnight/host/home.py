@@ -7,6 +7,7 @@ refused before anything in it is opened, and nothing is changed.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import pwd
@@ -43,6 +44,9 @@ class _Card(msgspec.Struct, omit_defaults=True):
     undone: list[tuple[int, int]] = []
     #: Name of the directory in which the store to be put in place lies ready; empty when none does.
     ready: str = ""
+    #: Where this home was when it was made or an engine last worked in it, and where before that, links resolved.
+    place: str = ""
+    place_before: str = ""
 
 
 class Home(msgspec.Struct, frozen=True):
@@ -234,7 +238,8 @@ def create(path: Path, *, random: bytes | None = None) -> Home:
             return home
         home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         _refuse_if_occupied(home)
-        _write_card(home, _Card(FORMAT, (random or os.urandom(8)).hex(), created_by=VERSION, written_by=VERSION))
+        number = (random or os.urandom(8)).hex()
+        _write_card(home, _Card(FORMAT, number, created_by=VERSION, written_by=VERSION, place=_place(home)))
     except OSError as error:
         if os.path.lexists(home.path):
             _check_directory(home.path)  # what is wrong with it, if that is the reason
@@ -263,6 +268,37 @@ def remember_store(home: Home) -> None:
     card = _card(home)
     if not card.has_store:
         write_atomically(home.home_json, _encoded(msgspec.structs.replace(card, has_store=True)))
+
+
+def arrive(home: Home) -> Path | None:
+    """Note where the home is. Returns where it was, if it has been moved or is a copy and nobody has noted that yet.
+
+    To be called by the holder of the lock. What cannot be written is noted by the next call.
+    """
+    card, place = _card(home), _place(home)
+    if card.place == place:
+        return None
+    card = msgspec.structs.replace(card, place=place, place_before=card.place or card.place_before)
+    with contextlib.suppress(OSError):
+        write_atomically(home.home_json, _encoded(card))
+    return Path(card.place_before) if card.place_before else None
+
+
+def place_before(home: Home) -> Path | None:
+    """Where the home was before it was moved or copied to where it is; None when it was nowhere else."""
+    card = _card(home)
+    before = card.place_before if card.place == _place(home) else card.place
+    return Path(before) if before else None
+
+
+def _place(home: Home) -> str:
+    """Where it is, links resolved. Empty where JSON cannot say it: nothing is known of such a place."""
+    place = os.path.realpath(home.path)
+    try:
+        place.encode()
+    except UnicodeEncodeError:
+        return ""
+    return place
 
 
 class Past(msgspec.Struct, frozen=True):

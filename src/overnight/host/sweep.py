@@ -96,7 +96,7 @@ def _strike_newest(pid: int, mark: bytes, sparing: bytes) -> bool:
         return False
     try:
         lines = environment_in_time(pid).split(b"\0")
-        if mark not in lines or (sparing and sparing in lines) or is_below_kept(pid):
+        if mark not in lines or (sparing and sparing in lines) or is_below_kept(pid, mark):
             return False
         signal.pidfd_send_signal(descriptor, signal.SIGKILL)
     except OSError:
@@ -146,7 +146,7 @@ def _strike_across_lives(pid: int, mark: bytes, sparing: bytes) -> bool:
 
 
 def _is_target(pid: int, mark: bytes) -> bool:
-    return _carries(pid, mark) and not is_below_kept(pid)
+    return _carries(pid, mark) and not is_below_kept(pid, mark)
 
 
 def _carries(pid: int, line: bytes) -> bool:

@@ -51,6 +51,7 @@ from overnight.wiring.alarms import Alarms
 from overnight.wiring.checkpoints import checkpointing, plan_of
 from overnight.wiring.files import BY_DEFAULT
 from overnight.wiring.mending import Told, make_whole, mend_needed, on_stderr, rescuer
+from overnight.wiring.moved import tell_if_moved
 from overnight.wiring.queues import lay_down
 from overnight.wiring.watching import see_off
 
@@ -197,6 +198,7 @@ def _run_engine(
     machine = Machine(home.path)
     limits = limits_of(settings, machine.cpus)
     need_room(home, machine.look(), limits.thresholds)
+    tell_if_moved(home, store, told)
     heartbeat = HeartbeatLog(home.heartbeat, clock, pid=os.getpid(), every=settings.heartbeat_every)
     about = {
         **about_me(home.path, now=clock.now()),

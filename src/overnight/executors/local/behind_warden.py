@@ -22,8 +22,9 @@ from overnight.executors.local.place import Place, warden_argv
 from overnight.executors.local.warden import Began, Errand, Failed, Over, Said, Wish
 from overnight.host.processes import LINUX
 
-#: Seconds for a warden to start and to say so, and to let go. It is a matter of milliseconds.
-START_WITHIN, LET_GO_WITHIN = 30.0, 10.0
+#: Seconds for a warden to start and to say so, and to let go. It is a matter of milliseconds. The keeper waits for it
+#: and answers nobody meanwhile, so together they are less than what an engine waits for an answer (see `slot`).
+START_WITHIN, LET_GO_WITHIN = 15.0, 5.0
 
 
 class BehindWarden:
@@ -151,7 +152,8 @@ def need_wardens(place: Place) -> None:
 
 def _environ(spec: Spec, place: Place) -> dict[bytes, bytes]:
     """The keeper's own, and whose it is; for `show`, and for whoever sweeps."""
-    environ = {name: value for name, value in os.environb.items() if name != b"OVERNIGHT_ROLE"}
+    environ = dict(os.environb)
+    environ[b"OVERNIGHT_ROLE"] = b"warden"
     environ[b"OVERNIGHT_COOKIE"] = place.cookie.encode()
     environ[b"OVERNIGHT_TASK_ID"] = b"%d" % spec.task_id
     environ[b"OVERNIGHT_ATTEMPT"] = b"%d" % spec.attempt

@@ -26,6 +26,7 @@ from overnight.executors.local.place import CLOSE_GRACE, Place, import_paths
 from overnight.executors.local.slot import Slot
 from overnight.executors.local.stuck import identify
 from overnight.host.clock import Clock
+from overnight.host.kept import honour
 from overnight.host.processes import set_subreaper
 from overnight.host.purge import purge, spare_strangers
 from overnight.host.sweep import sweep
@@ -118,6 +119,7 @@ class LocalExecutor:
         if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         spare_strangers()  # a shell that became us may have started something, and so may whoever imports us
+        honour(self._place.cookie)
         set_subreaper()
         events = self._recover(left_open)
         self._containment.open()

@@ -13,7 +13,7 @@ from typing import Protocol
 from overnight.executors.local.pipes import Pipes
 from overnight.executors.local.running_command import RunningCommand
 from overnight.host.processes import Exit
-from overnight.host.purge import forget, spare
+from overnight.host.purge import forget, purge, spare
 
 
 class Desk(Protocol):
@@ -27,6 +27,9 @@ class Desk(Protocol):
 
     def watch_output(self, pipes: Pipes) -> None:
         """Take what is printed into these."""
+
+    def others(self) -> tuple[int, ...]:
+        """Children of the keeper that do not belong to a command."""
 
 
 class Families:
@@ -64,8 +67,11 @@ class Families:
 
     def part(self, command: RunningCommand) -> None:
         """A command is over, and its outcome is kept. If it may leave something, let that go on."""
-        if command.leaves and command.main.let_go():
-            self._take(command.pid)
+        if command.leaves:
+            if command.main.let_go():
+                self._take(command.pid)
+            else:  # it cannot go on, and must not stand below the next command
+                purge(self._desk.others())
         command.main.close()
         self.close(command.pipes)
 

@@ -56,6 +56,7 @@ from overnight.executors.local.wire import (
 )
 from overnight.host import namespaces
 from overnight.host.clock import SystemClock
+from overnight.host.kept import honour
 from overnight.host.processes import set_subreaper
 from overnight.host.purge import purge, strays
 from overnight.host.tree import measure
@@ -316,9 +317,14 @@ class Keeper:
         try:
             main = template.spawn(spec, self._null, pipes, wall)
         except RefusedError as error:
+            # Its warden may have started it, and died before it could say so.
+            if template.action.keep_children and purge(self.others(), seconds=self.place.stuck_after):
+                self._give_up()
             self._families.close(pipes)
             self._report(refusal(spec.task_id, spec.attempt, wall, error), position)
             return
+        if template.action.keep_children:
+            start = _clock.monotonic()  # until its warden was there is none of its time
         recording = Recording(self.segments, spec.task_id, spec.attempt, template.action.keep_output)
         self._running = RunningCommand(
             main, pipes, spec, template, position=position, wall=wall, start=start, recording=recording
@@ -387,6 +393,7 @@ def refusal(task_id: int, attempt: int, wall: float, error: RefusedError) -> End
 def main() -> None:
     """Be the keeper whose place the last argument describes."""
     place = msgspec.json.decode(sys.argv[1], type=Place)
+    honour(place.cookie)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     # An engine whose parent ignored it would pass that on, and the kernel would keep no status for us.

@@ -63,6 +63,7 @@ from overnight.executors.local.wire import Line, Report, Run, adopt, encode
 from overnight.host import results
 from overnight.host.clock import SystemClock
 from overnight.host.home import Home
+from overnight.host.kept import honour
 from overnight.host.processes import children
 from overnight.host.purge import purge
 
@@ -450,6 +451,7 @@ def _resident_bytes() -> int:
 def main() -> None:
     """Be the runner whose place the last argument describes."""
     mine = msgspec.json.decode(sys.argv[1], type=RunnerPlace)
+    honour(mine.place.cookie)
     sys.argv = [text(mine.cwd)]
     sys.path.insert(0, text(mine.cwd))
     try:

@@ -149,7 +149,10 @@ class Warden:
         return False
 
     def _obey(self) -> None:
-        asked = self._line.recv(64)
+        try:
+            asked = self._line.recv(64)
+        except ConnectionResetError:  # the same, and it had not read all that we have said
+            asked = b""
         if not asked:  # the keeper is dead, and what it did not let go must not outlive it
             while purge(seconds=10.0):
                 pass

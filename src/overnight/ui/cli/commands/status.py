@@ -14,6 +14,7 @@ from overnight.core.slots import Bounds
 from overnight.core.states import TaskState
 from overnight.core.storms import Storm
 from overnight.host.home import Home
+from overnight.monitor.elsewhere import ADVICE, elsewhere
 from overnight.monitor.heartbeats import Beat
 from overnight.monitor.snapshot import EngineState, RunningView, Snapshot, SupervisorView, take
 from overnight.monitor.standing import sentence_of
@@ -45,7 +46,9 @@ def status(*, as_json: bool, form: str, detailed: bool, resources: bool, check: 
     with opened(readonly=True) as session:
         snapshot = take(session.store, session.home.path, now=wiring.clock.now())
         if as_json or form == "json":
-            more = {"scores": _scores_shape(session)} if detailed else {}
+            more: dict[str, Any] = {"scores": _scores_shape(session)} if detailed else {}
+            if moved := elsewhere(session.store, session.home):
+                more["moved"] = {"was": shapes.safe(moved.was), "tasks": moved.count}
             printing.say(shapes.line(_shape(snapshot) | more | _resources_shape(session, snapshot, wanted=resources)))
         elif form == "html":
             from overnight.monitor.machine import machine_view
@@ -190,9 +193,14 @@ def _resource_lines(session: Session, snapshot: Snapshot) -> list[str]:
     return ["", *resource_lines(machine_view(session.home.path, now=snapshot.at), now=snapshot.at)]
 
 
+def _moved_lines(session: Session) -> list[str]:
+    found = elsewhere(session.store, session.home)
+    return [f"{printing.clean(found.words())}; {ADVICE}"] if found else []
+
+
 def _lines(snapshot: Snapshot, session: Session, *, detailed: bool, resources: bool) -> list[str]:
     lines = [printing.clean(sentence_of(snapshot).words)]
-    lines += [_engine_line(snapshot), *_supervisor_lines(snapshot), *_storm_lines(snapshot)]
+    lines += [_engine_line(snapshot), *_supervisor_lines(snapshot), *_storm_lines(snapshot), *_moved_lines(session)]
     lines += [_counts_line(snapshot), *_steps_lines(snapshot), *_interrupted_lines(snapshot)]
     lines += _schedule_lines(snapshot)
     if snapshot.counts.unfinished and snapshot.engine.state not in (EngineState.STOPPED, EngineState.PAUSED):
