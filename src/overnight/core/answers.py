@@ -61,6 +61,23 @@ class Acted(msgspec.Struct, frozen=True):
     ids: list[int]
 
 
+class Cause(msgspec.Struct, frozen=True):
+    """Failed tasks whose errors have one fingerprint. Instants are POSIX seconds."""
+
+    fingerprint: str
+    tasks: int
+    #: When the first and the last of them was given up.
+    first_at: float
+    last_at: float
+    #: The newest of them, and how it stands there.
+    newest_id: int
+    error: str
+    error_class: str
+    reason: str
+    queue: str
+    workflow: str
+
+
 class Discrepancy(msgspec.Struct, frozen=True):
     """Something that does not balance. Always a bug or damage. `kind`: by which comparison it was found."""
 

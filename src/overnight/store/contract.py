@@ -21,7 +21,7 @@ from typing import Protocol
 
 import msgspec
 
-from overnight.core.answers import Acted, Added, Discrepancy, Forgotten, Known, OutboxRow, Survey
+from overnight.core.answers import Acted, Added, Cause, Discrepancy, Forgotten, Known, OutboxRow, Survey
 from overnight.core.claims import Claim, Claimed, Lane, OpenAttempt, Opened, Rested, Turn
 from overnight.core.edits import Change, Edited
 from overnight.core.events import Event
@@ -36,6 +36,7 @@ from overnight.core.workflow.records import Defined, Family, Took
 __all__ = [
     "Acted",
     "Added",
+    "Cause",
     "Claim",
     "Claimed",
     "Control",
@@ -172,6 +173,8 @@ class Query(msgspec.Struct, frozen=True):
     parent: int | None = None
     #: Steps, too; else only tasks that are none.
     steps: bool = False
+    #: Only tasks whose title or input has these words in it, capitals or not.
+    words: str = ""
 
 
 class Store(Protocol):
@@ -389,6 +392,15 @@ class Store(Protocol):
 
     def tasks(self, query: Query) -> list[Task]:
         """A page of tasks, newest first."""
+
+    def how_many(self, query: Query) -> int:
+        """How many tasks a listing would show, at most `query.limit`; what lies before is looked at, too."""
+
+    def causes(self, limit: int) -> list[Cause]:
+        """Failed tasks by the fingerprint of their error, the most frequent first. Costs what has failed."""
+
+    def slots_of(self, ids: Iterable[int]) -> dict[tuple[int, int], int]:
+        """In which slot each ended attempt of these tasks ran, by task and attempt; absent where that is not known."""
 
     def states(self, ids: Iterable[int]) -> dict[int, TaskState]:
         """The states of these tasks; unknown ids are absent."""

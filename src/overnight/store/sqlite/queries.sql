@@ -475,6 +475,16 @@ SELECT task_id, number, outcome, started_at, finished_at, seconds, reason, error
        cpu_seconds, peak_memory_bytes, output_segment, output_offset, output_length, output_printed, slot, detail
   FROM attempts WHERE task_id = ? ORDER BY number;
 
+-- name: slots_of
+SELECT task_id, number, slot FROM attempts WHERE task_id IN carray(?) AND slot IS NOT NULL;
+
+-- name: causes
+SELECT g.fingerprint, g.n, g.first_at, g.last_at, t.id, t.error, t.error_class, t.reason, t.lane_id
+  FROM (SELECT fingerprint, count(*) AS n, min(finished_at) AS first_at, max(finished_at) AS last_at, max(id) AS newest
+          FROM tasks WHERE state = 'failed' AND parent_id IS NULL GROUP BY fingerprint) AS g
+  JOIN tasks AS t ON t.id = g.newest
+ ORDER BY g.n DESC, g.fingerprint LIMIT ?;
+
 -- name: actions
 SELECT id, definition FROM actions WHERE id IN carray(?);
 

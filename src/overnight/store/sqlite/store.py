@@ -21,6 +21,7 @@ from overnight.core.workflow.records import Defined, Family, Took
 from overnight.store.contract import (
     Acted,
     Added,
+    Cause,
     Claim,
     Counts,
     Discrepancy,
@@ -45,6 +46,7 @@ from overnight.store.sqlite import (
     books,
     copying,
     editing,
+    looking,
     plans,
     popping,
     pruning,
@@ -279,6 +281,15 @@ class SqliteStore:
 
     def tasks(self, query: Query) -> list[Task]:
         return reading.tasks(self._database, self._lanes, query)
+
+    def how_many(self, query: Query) -> int:
+        return looking.how_many(self._database, query)
+
+    def causes(self, limit: int) -> list[Cause]:
+        return looking.causes(self._database, self._lanes, limit)
+
+    def slots_of(self, ids: Iterable[int]) -> dict[tuple[int, int], int]:
+        return looking.slots_of(self._database, ids)
 
     def states(self, ids: Iterable[int]) -> dict[int, TaskState]:
         return reading.states(self._database, ids)
