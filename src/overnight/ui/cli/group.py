@@ -60,6 +60,7 @@ COMMANDS: dict[str, Entry] = {
     "workflow": Entry("overnight.ui.cli.commands.workflow:workflow", "Look at workflows, check them, draw them."),
     "checkpoint": Entry("overnight.ui.cli.commands.checkpoint:checkpoint", "Copy the store, and go back to a copy."),
     "resume": Entry("overnight.ui.cli.commands.resume:resume", "Go on, from here or from a checkpoint."),
+    "dashboard": Entry("overnight.ui.cli.commands.dashboard:dashboard", "Serve the web page."),
     "doctor": Entry("overnight.ui.cli.commands.doctor:doctor", "Examine everything, and say what mends it."),
     "verify": Entry("overnight.ui.cli.commands.verify:verify", "Prove that the books balance."),
     "chaos": Entry("overnight.ui.cli.commands.chaos:chaos", "Strike this program with faults, and judge it."),
