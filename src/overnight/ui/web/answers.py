@@ -557,7 +557,9 @@ class CheckView(msgspec.Struct, frozen=True):
     id: str
     status: str
     summary: str
+    #: Commands that mend it, and what to do where there is none.
     fixes: list[str]
+    advice: list[str]
 
 
 class Ready(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from overnight.core.errors import NotFoundError
 from overnight.core.lanes import is_paused, switch_of
-from overnight.core.states import TaskState
+from overnight.core.states import Reason, TaskState
 from overnight.core.task import Task
 from overnight.core.workflow.layers import Layout, lay_out
 from overnight.core.workflow.model import Workflow, packed
@@ -98,4 +98,7 @@ def _node(plan: Plan, layout: Layout, node: int, task: Task | None) -> NodeView:
 
 
 def _state(task: Task) -> str:
-    return "skipped" if task.skipped and task.state is TaskState.COMPLETED else task.state.value
+    """In a graph a step that failed is told from one that was never reached because of it."""
+    if task.skipped and task.state is TaskState.COMPLETED:
+        return "skipped"
+    return "unreached" if task.reason is Reason.DEPENDENCY else task.state.value

@@ -42,8 +42,9 @@ class PastTimes:
         return self._incidents.news()
 
     def series(self, names: Sequence[str], since: float, until: float, now: float) -> Series:
-        """Figures and attempts over time."""
-        since, until = _period(since, until, now)
+        """Figures and attempts over time; a day, or since something ran, where nothing is said."""
+        first = self._incidents.began
+        since, until = _period(since or (max(first - 60.0, now - _DAY) if first else 0.0), until, now)
         rhythm, found = Rhythm(60, []), dict[str, list[Point]]()
         with self._times() as times:
             if times is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shlex
 from collections.abc import Sequence
 
 import msgspec
@@ -88,9 +89,7 @@ class Programs:
         except (OSError, TimeoutError, msgspec.DecodeError) as error:
             self._health = Health(now, "UNKNOWN", [], shown(f"'overnight doctor' did not answer: {error}"))
             return
-        checks = [
-            CheckView(one.id, one.status, shown(one.summary), [*map(_spelled, one.fixes)]) for one in found.checks
-        ]
+        checks = [_check(one) for one in found.checks]
         self._health = Health(now, found.overall, checks, shown(err.strip()))
 
     async def _run(self, words: Sequence[str], patience: float) -> tuple[int, str, str]:
@@ -116,5 +115,7 @@ class Programs:
         return process.returncode or 0, out.decode("utf-8", "replace"), err.decode("utf-8", "replace")
 
 
-def _spelled(fix: _Fix) -> str:
-    return shown(" ".join(fix.argv) if fix.argv else f"{fix.title}: {fix.text or ''}")
+def _check(one: _Check) -> CheckView:
+    commands = [shown(shlex.join(fix.argv)) for fix in one.fixes if fix.argv]
+    advice = [shown(f"{fix.title}: {fix.text or ''}") for fix in one.fixes if not fix.argv]
+    return CheckView(one.id, one.status, shown(one.summary), commands, advice)
