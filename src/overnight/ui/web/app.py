@@ -27,6 +27,8 @@ from overnight.ui.web.task_routes import tasks_and_flows
 
 #: Every page is the same file; what it shows is in its address.
 PAGES = ("tasks", "errors", "timeline", "workflows", "health", "checkpoints", "log", "api")
+#: Those of which there is one for each thing of a kind.
+_OF_EACH = ("tasks", "workflows")
 _REFERENCE = "#/components/schemas/{name}"
 
 
@@ -62,7 +64,8 @@ def _serve_pages(app: FastAPI) -> None:
     app.add_route("/static/{name}", asset, include_in_schema=False)
     for name in PAGES:
         app.add_route(f"/{name}", page, include_in_schema=False)
-        app.add_route(f"/{name}/{{rest:path}}", page, include_in_schema=False)
+    for name in _OF_EACH:
+        app.add_route(f"/{name}/{{which}}", page, include_in_schema=False)
 
 
 def _tell_errors(app: FastAPI) -> None:

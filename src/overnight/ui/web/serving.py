@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from types import FrameType
 from typing import Any
 
@@ -80,36 +81,67 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, hall: Hall) -> None:
         super().__init__(config)
         self._hall = hall
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         super().handle_exit(sig, frame)
-        asyncio.get_event_loop().call_soon_threadsafe(self._hall.feed.close)
+        self.leave()
+
+    def leave(self) -> None:
+        """Come to an end."""
+        self.should_exit = True
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # it has ended already
+                self._loop.call_soon_threadsafe(self._hall.feed.close)
 
 
-def serve(home: Home, listening: Listening, resources: dict[str, float], told: Callable[[str, int], None]) -> None:
-    """Serve the dashboard of a home until somebody ends it.
+class Dashboard:
+    """The dashboard of a home: it listens as soon as it is made, and answers while it runs.
 
     Args:
         home: Whose.
         listening: Where.
         resources: What the machine has of each named resource.
-        told: Called with the link for a person and the port, once it listens.
 
     Raises:
         UsageError: It cannot listen there.
         OvernightError: The home cannot be used.
     """
-    token = token_of(home.token)
-    access = Access(token, home.id, wiring.clock.now)
-    listener = listen(listening)
-    port = int(listener.getsockname()[1])
-    hall = Hall(home, resources)
+
+    def __init__(self, home: Home, listening: Listening, resources: Mapping[str, float]) -> None:
+        self._access = Access(token_of(home.token), home.id, wiring.clock.now)
+        self._listener = listen(listening)
+        self.port = int(self._listener.getsockname()[1])
+        try:
+            hall = Hall(home, resources)
+        except BaseException:
+            self._listener.close()
+            raise
+        self._name = listening.names[0] if listening.names else _named(listening.host)
+        rules = _rules(listening, self.port)
+        self._server = _Server(_config(make(hall, self._access, rules)), hall)
+
+    def link(self) -> str:
+        """What lets one browser in, once."""
+        return link(self._name, self.port, self._access.code())
+
+    def run(self) -> None:
+        """Answer until somebody ends it, by a signal or by `end`."""
+        self._server.run(sockets=[self._listener])
+
+    def end(self) -> None:
+        """Let it come to its end; from any thread."""
+        self._server.leave()
+
+
+def _rules(listening: Listening, port: int) -> Rules:
+    bound = [] if _is_every(listening.host) else [listening.host]
     open_paths = {"/healthz", *(["/metrics"] if listening.open_metrics else [])}
-    bound = [listening.host] if not _is_every(listening.host) else []
-    rules = Rules(hosts_of([*_OURS, *bound, *listening.names], port), frozenset(open_paths))
-    server = _Server(_config(make(hall, access, rules)), hall)
-    told(link(listening.names[0] if listening.names else _named(listening.host), port, access.code()), port)
-    server.run(sockets=[listener])
+    return Rules(hosts_of([*_OURS, *bound, *listening.names], port), frozenset(open_paths))
 
 
 def listen(listening: Listening) -> socket.socket:

@@ -58,14 +58,14 @@ def dashboard(
     _, configured = in_use()
     say_where(home)
 
-    def told(link: str, _: int) -> None:
-        printing.say(link)
-        printing.flush()
-        printing.note("overnight: good for one browser, within ten minutes; Ctrl-C ends the dashboard, and no task")
-        if opens:
-            import webbrowser
-
-            webbrowser.open(link)
-
     resources = {name: resource.amount for name, resource in configured.resources.items()}
-    serving.serve(home, serving.Listening(bind, port, names, open_metrics), resources, told)
+    served = serving.Dashboard(home, serving.Listening(bind, port, names, open_metrics), resources)
+    link = served.link()
+    printing.say(link)
+    printing.flush()
+    printing.note("overnight: good for one browser, within ten minutes; Ctrl-C ends the dashboard, and no task")
+    if opens:
+        import webbrowser
+
+        webbrowser.open(link)
+    served.run()
