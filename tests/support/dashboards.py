@@ -44,7 +44,7 @@ class Served:
 
     def __init__(self, home: Home, **listening: Any) -> None:
         self.home = home
-        self.dashboard = Dashboard(home, Listening(port=0, **listening), {})
+        self.dashboard = Dashboard(home, Listening(**({"port": 0} | listening)), {})
         self.port = self.dashboard.port
         self.token = home.token.read_text().strip()
         self._thread = threading.Thread(target=self.dashboard.run, daemon=True)
@@ -165,3 +165,12 @@ def fail(store: Store, name: str | bytes, cause: str, error: str = "") -> int:
         error=error or f"{cause}: {name!r}",
         error_class=ErrorClass.PERMANENT,
     )
+
+
+def drain(home: Home) -> int:
+    """Write the journal, as an engine does; how many events there are."""
+    with store_of(home) as store:
+        lines = b"".join(row.lines for row in store.outbox(1000)).splitlines()
+    numbered = [b'{"seq":%d,%b\n' % (number, line[1:]) for number, line in enumerate(lines, 1)]
+    home.journal.write_bytes(b"".join(numbered))
+    return len(lines)

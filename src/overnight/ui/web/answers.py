@@ -425,6 +425,7 @@ class TaskView(msgspec.Struct, frozen=True):
 class Log(msgspec.Struct, frozen=True):
     """A part of what an attempt printed: from byte `start` to byte `end` of it; colours and the like are left out."""
 
+    #: 0: none has begun yet.
     attempt: int
     start: int
     end: int

@@ -75,6 +75,8 @@ class Logs:
             NotFoundError: There is no such task or attempt, or its output has been removed.
         """
         attempt, number = self._attempt(task_id, number)
+        if number == 0:
+            return Log(0, 0, 0, [], ended=False)
         key = (task_id, number, attempt is None)
         reader = self._readers.get(key)
         if reader is None or after == 0:
@@ -106,12 +108,16 @@ class Logs:
         return Log(number, start, end, [shown(one, MOST_LINE) for one in lines[-MOST_LINES:]], ended, missing)
 
     def _attempt(self, task_id: int, number: int | None) -> tuple[Attempt | None, int]:
-        """The ended attempt, or None and the number of the one that runs."""
+        """The ended attempt, or None and the number of the one that runs; 0 when none has begun."""
 
         def look(store: Store) -> tuple[Attempt | None, int]:
             task = store.get(task_id)
             ended = store.attempts(task_id)
-            wanted = number if number is not None else max([task.attempt, *(one.number for one in ended)])
+            wanted = number if number is not None else max([0, *(one.number for one in ended)])
+            if number is None and task.state is TaskState.RUNNING:
+                wanted = task.attempt
+            if wanted == 0:
+                return None, 0
             for one in ended:
                 if one.number == wanted:
                     return one, wanted

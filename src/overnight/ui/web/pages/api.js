@@ -14,8 +14,8 @@ export function api(page) {
   document.title = "API · overnight";
   let gone = false;
   fill(page, el("h1", {}, "HTTP API"));
-  fetch("/openapi.json").then((r) => r.json()).then((doc) => {
-    if (gone) return;
+  fetch("/openapi.json").then((r) => r.json()).catch(() => null).then((doc) => {
+    if (gone || !doc) return;
     const intro = el("div", {}, el("p", {}, "Programs send the token that lies in the file 'token' of the home. What changes something is a POST of JSON with the header 'X-Overnight: 1'. Errors are problem details (RFC 9457). Instants are POSIX seconds, durations are seconds."),
       copyable(`curl -H "Authorization: Bearer $(cat .overnight/token)" ${location.origin}/api/v1/pulse`), " ", el("a", { href: "/openapi.json" }, "openapi.json"));
     const ways = Object.entries(doc.paths).flatMap(([path, methods]) => Object.entries(methods).map(([method, way]) => {

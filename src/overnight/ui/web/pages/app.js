@@ -94,14 +94,15 @@ function keys() {
   const dialog = document.getElementById("dialog");
   const help = () => {
     fill(dialog, el("h2", { id: "dialog-title" }, "Keys"),
-      el("dl", { class: "facts" }, [["/", "search tasks"], ["f", "what has failed"], ["p", "pause or go on"], ...PAGES.map(([, name, key]) => ["g " + key, name]), ["?", "these keys"], ["Esc", "close"]].map(([key, words]) => [el("dt", {}, key.split(" ").map((k) => [el("kbd", {}, k), " "])), el("dd", {}, words)])),
+      el("dl", { class: "facts" }, [["/", "search tasks"], ["f", "what has failed"], ["p", "pause or go on"], ...PAGES.map(([, name, key]) => ["g " + key, name]), ["?", "these keys"], ["Esc", "close, or leave a field"]].map(([key, words]) => [el("dt", {}, key.split(" ").map((k) => [el("kbd", {}, k), " "])), el("dd", {}, words)])),
       el("div", { class: "buttons" }, el("button", { onclick: () => dialog.close(), autofocus: true }, "Close")));
     dialog.showModal();
   };
   let led = 0;
   addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || dialog.open || event.target.closest?.("input, select, textarea")) return;
-    const key = event.key;
+    const key = event.key, field = event.target.closest?.("input, select, textarea");
+    if (field && key === "Escape") field.blur();
+    if (event.ctrlKey || event.metaKey || event.altKey || dialog.open || (field && field.type !== "checkbox")) return;
     if (led && performance.now() - led < 1500) {
       led = 0;
       const page = PAGES.find(([, , letter]) => letter === key);
@@ -112,8 +113,8 @@ function keys() {
     else if (key === "p") document.querySelector("#actions button").click();
     else if (key === "/") {
       event.preventDefault();
-      const field = document.querySelector("main input[type=search]");
-      if (field) field.focus();
+      const search = document.querySelector("main input[type=search]");
+      if (search) search.focus();
       else { go("/tasks"); setTimeout(() => document.querySelector("main input[type=search]")?.focus(), 150); }
     }
   });

@@ -33,7 +33,7 @@ export function errors(page) {
       text(node.querySelector("h3"), `${number(c.tasks)} · ${c.reason === "error" ? c.error_class || "error" : c.reason}`);
       text(node.querySelector(".mono"), c.error || c.reason);
       text(node.querySelector(".muted"), `${c.workflow ? "workflow " + c.workflow + ", " : ""}queue ${c.queue} · first ${moment(c.first_at)}, last ${moment(c.last_at)} · ${c.advice} · cause ${c.fingerprint}`);
-      node.querySelector(".retry").onclick = () => actOn("retry", { cause: c.fingerprint, states: ["failed"] }, count(c.tasks, "task"), refresh);
+      node.querySelector(".retry").onclick = () => actOn("retry", { cause: c.fingerprint, states: ["failed"] }, count(c.tasks, "task"), guarded);
       const trend = trends.get(c.fingerprint);
       if (trend) node.trend.give({ since: found.since - trend.span, until: found.until, span: trend.span, top: 0, lines: [{ points: filled(trend.points.map(([at, n]) => ({ at, n })), (b) => b.n, found.since - trend.span, found.until, trend.span), colour: "failed", bars: true }] });
     });

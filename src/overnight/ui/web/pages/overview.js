@@ -25,7 +25,7 @@ export function overview(page, { go }) {
   const visit = lastVisit();
   if (!visit) meaning = "start";
   const words = el("p", { class: "words" }), since = el("span"), left = el("span"), commands = el("span", { class: "try" });
-  const toggle = el("button", { class: "small", onclick: () => { meaning = meaning === "visit" ? "start" : "visit"; fetchSince(); } });
+  const toggle = el("button", { class: "small", onclick: () => { meaning = meaning === "visit" ? "start" : "visit"; guarded(fetchSince)(); } });
   const sentence = el("section", { class: "card sentence", "aria-label": "How it goes", "aria-live": "polite" }, words,
     el("div", { class: "row" }, since, toggle, left, commands));
   const bar = stateBar(), counts = el("ul", { class: "counts" });
@@ -110,7 +110,7 @@ export function overview(page, { go }) {
         text(retry, "Retry");
         attribute(retry, "title", `overnight retry --cause ${c.fingerprint}`);
         attribute(retry, "aria-label", `Retry ${count(c.tasks, "task")}: ${c.error}`);
-        retry.onclick = () => actOn("retry", { cause: c.fingerprint, states: ["failed"] }, count(c.tasks, "task"), fetchMore);
+        retry.onclick = () => actOn("retry", { cause: c.fingerprint, states: ["failed"] }, count(c.tasks, "task"), guarded(fetchMore));
       });
     const checkpoint = o.checkpoint ? `last checkpoint ${duration(Date.now() / 1000 - o.checkpoint.made_at)} ago, ${size(o.checkpoint.size_bytes)}` : "no checkpoint yet";
     text(facts, `${o.home} on ${o.host} · version ${o.version} · ${checkpoint}`);
@@ -122,7 +122,7 @@ export function overview(page, { go }) {
   async function fetchHealth() {
     const h = await ask("health", "health");
     if (!h || gone) return;
-    if (h.at === null) { fill(health, el("li", { class: "muted" }, "being examined …")); timers.push(setTimeout(fetchHealth, 1500)); return; }
+    if (h.at === null) { fill(health, el("li", { class: "muted" }, "being examined …")); timers.push(setTimeout(guarded(fetchHealth), 1500)); return; }
     const order = { fail: 0, unknown: 1, warn: 2, ok: 3 };
     fill(health, [...h.checks].sort((a, b) => order[a.status] - order[b.status]).map((c) => el("li", { class: "check " + c.status }, el("i", { "aria-label": c.status }, SIGNS[c.status]), el("span", {}, c.summary, c.status !== "ok" && (c.fixes[0] ? [" → ", el("code", {}, c.fixes[0])] : c.advice[0] ? " → " + c.advice[0] : null)))), h.trouble ? el("li", { class: "check warn" }, h.trouble) : null, el("li", {}, link("/health", "all of it")));
   }

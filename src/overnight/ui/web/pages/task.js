@@ -82,6 +82,7 @@ export function task(page, { words: [id], parameters, go }) {
       while (log.childElementCount > MOST) log.firstChild.remove();
       if (follow && answer.lines.length) log.scrollTop = log.scrollHeight;
       end = answer.end;
+      if (!answer.attempt) { text(note, "no attempt has begun yet"); if (!view || !FINAL.has(view.task.state)) logTimer = setTimeout(readLog, 1500); return; }
       text(note, `attempt ${answer.attempt}, ${size(answer.end)}${answer.missing ? `, ${size(answer.missing)} in the middle not kept` : ""}${answer.start > 0 && log.childElementCount && answer.lines.length === answer.end ? " (its last part)" : ""}${answer.ended ? "" : " · live"}${answer.end === 0 && answer.ended ? " · it printed nothing" : ""}`);
       again = answer.ended ? 0 : answer.lines.length ? 300 : 600;
     } catch (error) {

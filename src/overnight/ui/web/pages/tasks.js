@@ -23,7 +23,7 @@ export function tasks(page, { go, parameters }) {
     filters.search = words;
     filters.before = "";
     history.replaceState(null, "", tasksAt(filters));
-    fetchRows();
+    refresh();
   }
   const queue = el("select", { "aria-label": "Queue", onchange: () => move({ queue: queue.value }) });
   const flow = el("select", { "aria-label": "Workflow", onchange: () => move({ workflow: flow.value }) });
@@ -94,7 +94,7 @@ export function tasks(page, { go, parameters }) {
     if (!filters.state) return null;
     return { states: [filters.state], queue: filters.queue || undefined, workflow: filters.workflow || undefined, cause: filters.cause || undefined };
   }
-  const deed = (verb, which, many) => el("button", { class: verb === "cancel" ? "danger small" : "small", title: command(verb, which), onclick: () => actOn(verb, which, many, () => { chosen.clear(); fetchRows(); }) }, `${verb[0].toUpperCase()}${verb.slice(1)}`);
+  const deed = (verb, which, many) => el("button", { class: verb === "cancel" ? "danger small" : "small", title: command(verb, which), onclick: () => actOn(verb, which, many, () => { chosen.clear(); refresh(); }) }, `${verb[0].toUpperCase()}${verb.slice(1)}`);
 
   // What matches, up to 10,000 rows, made here: the page asks for them a page at a time.
   const download = (kind) => el("button", { class: "small", title: `What matches, as ${kind.toUpperCase()}`, onclick: async () => {
@@ -137,8 +137,8 @@ export function tasks(page, { go, parameters }) {
   ask("filters", "overview").then((o) => {
     if (!o || gone) return;
     choices(queue, o.queues.map((q) => q.name), filters.queue, "all queues");
-  });
-  ask("flows", "workflows").then((w) => { if (w && !gone) choices(flow, w.workflows.map((f) => f.name), filters.workflow, "all workflows"); });
+  }).catch(() => {});
+  ask("flows", "workflows").then((w) => { if (w && !gone) choices(flow, w.workflows.map((f) => f.name), filters.workflow, "all workflows"); }).catch(() => {});
   choices(queue, filters.queue ? [filters.queue] : [], filters.queue, "all queues");
   choices(flow, filters.workflow ? [filters.workflow] : [], filters.workflow, "all workflows");
   const stop = listen(pulse);

@@ -33,7 +33,7 @@ export function workflows(page) {
       const button = node.querySelector("button");
       text(button, f.paused ? "Unpause" : "Pause");
       attribute(button, "title", `overnight ${f.paused ? "unpause" : "pause"} --workflow ${f.name}`);
-      button.onclick = () => perform(f.paused ? "unpause" : "pause", { workflow: f.name }, refresh);
+      button.onclick = () => perform(f.paused ? "unpause" : "pause", { workflow: f.name }, guarded);
     });
   }
   const guarded = () => refresh().catch((error) => error.status && toast(error.message, "", true));
