@@ -12,8 +12,9 @@ from overnight.core.workflow.layers import Layout, lay_out
 from overnight.core.workflow.model import Workflow, packed
 from overnight.core.workflow.plan import Plan, plan_of
 from overnight.store.contract import Query, Store
-from overnight.ui.web.answers import EdgeView, Flows, FlowView, GraphView, NodeView, shown
 from overnight.ui.web.pictures import counts_of
+from overnight.ui.web.showing import shown
+from overnight.ui.web.task_answers import EdgeView, Flows, FlowView, GraphView, NodeView
 
 #: Steps of one task that are looked at.
 _MOST = 100_000

@@ -16,7 +16,8 @@ from overnight.core.states import TaskState
 from overnight.core.task import Attempt
 from overnight.executors.local.output import follow, read
 from overnight.store.contract import Store
-from overnight.ui.web.answers import Log, shown
+from overnight.ui.web.showing import shown
+from overnight.ui.web.task_answers import Log
 
 #: Bytes of an attempt that are at hand and in one answer; attempts; lines of an answer; characters of a line.
 MOST_KEPT, MOST_READERS, MOST_LINES, MOST_LINE = 1024 * 1024, 16, 1000, 4000

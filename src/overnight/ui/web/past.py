@@ -19,8 +19,9 @@ from overnight.monitor.history.totals import Total
 from overnight.monitor.incidents import Incident, Incidents
 from overnight.monitor.tail import JournalTail, last_seq
 from overnight.store.copies.shelf import Shelf
-from overnight.ui.web.answers import Checkpoint, Checkpoints, EventLine, Events, Running, Series, Since, Timeline, shown
+from overnight.ui.web.answers import Checkpoint, Checkpoints, EventLine, Events, Running, Series, Since, Timeline
 from overnight.ui.web.desk import Desk
+from overnight.ui.web.showing import shown
 from overnight.ui.web.telling import is_mark, summary, told
 
 #: Points that are drawn of a figure, events of a page, incidents of a picture, portions of the journal at one go.
@@ -77,7 +78,7 @@ class PastTimes:
     def since(self, at: float | None, start: float | None, now: float) -> Since:
         """What has happened since somebody looked last, or since the engine was started."""
         self._refresh()
-        meaning = "visit" if at is not None else "start"
+        meaning = "visit" if at is not None else "start" if start is not None else "day"
         since = at if at is not None else start if start is not None else now - _DAY
         found = self._incidents.since(since)
         ended = None

@@ -26,8 +26,8 @@ from overnight.ui.web.answers import (
     Share,
     StormView,
     Supervisor,
-    shown,
 )
+from overnight.ui.web.showing import shown
 
 #: Running tasks of a pulse, causes on the first page, queues.
 _MOST_RUNNING, _MOST_CAUSES, _MOST_QUEUES = 20, 8, 50

@@ -18,7 +18,8 @@ from overnight import wiring
 from overnight.core.errors import NotNowError
 from overnight.host.home import Home
 from overnight.ui.cli.unit import program
-from overnight.ui.web.answers import CheckView, Done, Health, shown
+from overnight.ui.web.answers import CheckView, Done, Health
+from overnight.ui.web.showing import shown
 
 #: Seconds for which an examination is good, and that one and a checkpoint may take.
 GOOD_FOR, _PATIENCE, _CHECKPOINT_PATIENCE = 60.0, 60.0, 300.0

@@ -10,7 +10,8 @@ from overnight.core.task import Task
 from overnight.core.why import why
 from overnight.monitor.around import look
 from overnight.store.contract import Query, Store
-from overnight.ui.web.answers import AttemptView, Doing, Page, Row, TaskView, shown, shown_bytes
+from overnight.ui.web.showing import shown, shown_bytes
+from overnight.ui.web.task_answers import AttemptView, Doing, Page, Row, TaskView
 
 #: Rows of a page, steps and attempts of a task that are shown, tasks that are counted.
 MOST_ROWS, MOST_STEPS, MOST_ATTEMPTS, COUNTED_TO = 200, 500, 200, 10_000

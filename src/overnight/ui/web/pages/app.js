@@ -87,7 +87,7 @@ function age() {
   const state = seconds === null ? "new" : seconds > 15 ? "dead" : seconds > 3 ? "old" : "live";
   attribute(box, "data-age", state);
   const engine = current()?.engine.state ?? "";
-  text(words, seconds === null ? "connecting" : state === "live" ? `${short ? "" : `engine ${engine} · `}live, ${seconds.toFixed(1)} s ago` : state === "old" ? `no word for ${Math.round(seconds)} s` : `not connected for ${duration(seconds)}`);
+  text(words, seconds === null ? "connecting" : state === "live" ? short ? `${seconds.toFixed(1)} s ago` : `engine ${engine} · live, ${seconds.toFixed(1)} s ago` : state === "old" ? `no word for ${Math.round(seconds)} s` : `${short ? "silent" : "not connected"} for ${duration(seconds)}`);
 }
 
 function keys() {

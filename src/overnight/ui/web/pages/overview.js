@@ -85,7 +85,7 @@ export function overview(page, { go }) {
     const answer = await ask("since", "since", { at: meaning === "visit" ? visit : null });
     if (!answer || gone) return;
     const ago = duration(Date.now() / 1000 - answer.since);
-    text(since, `Since ${answer.meaning === "visit" ? "you left" : "the start"} at ${moment(answer.since, false)} (${ago}): ${answer.words}.`);
+    text(since, `${answer.meaning === "day" ? "In the last day" : `Since ${answer.meaning === "visit" ? "you left" : "the start"} at ${moment(answer.since, false)} (${ago})`}: ${answer.words}.`);
     toggle.hidden = !visit;
     text(toggle, meaning === "visit" ? "since the start" : "since you left");
   }
