@@ -300,3 +300,23 @@ def test_a_log_that_was_never_written_is_empty(home: Home) -> None:
         assert (found["lines"], found["ended"], found["end"]) == ([], True, 0)
         assert served.get(f"tasks/{waiting}/log").json["attempt"] == 0
         assert served.get(f"tasks/{task_id}/log?attempt=7").status == 404
+
+
+def test_what_happened_is_told_since_a_person_started_it(home: Home) -> None:
+    """What a supervisor starts after a crash is part of the same night."""
+    told = [
+        ("processor_started", "2026-03-01T20:00:00.000Z"),
+        ("processor_stopped", "2026-03-01T20:30:00.000Z"),
+        ("processor_started", "2026-03-01T22:00:00.000Z"),
+        ("processor_started", "2026-03-02T03:31:00.000Z"),
+    ]
+    lines = [{"seq": seq, "event": name, "at": at, "fence": 1} for seq, (name, at) in enumerate(told, 1)]
+    home.journal.write_text("".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines))
+    with serving(home) as served:
+        found = served.get("since").json
+        later = served.get("since?at=1772422200").json  # 03:30
+    assert found["meaning"] == "start"
+    assert found["since"] == 1772402400.0  # 22:00
+    assert found["words"] == "1 crash, resumed"
+    assert (later["meaning"], later["words"]) == ("visit", "1 crash, resumed")
+    assert [one["level"] for one in found["incidents"]] == ["fine", "trouble"]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from typing import Generic, TypeVar
 
 from overnight import wiring
+from overnight.core.scores import WINDOW, Scores, scores
 from overnight.host.clock import Clock
 from overnight.host.home import Home
 from overnight.store.contract import Cause, Store
@@ -17,28 +20,35 @@ from overnight.ui.web.past import PastTimes
 from overnight.ui.web.pictures import pulse
 from overnight.ui.web.programs import Programs
 
-#: Causes that are told apart; share of the time that they may be counted.
-_MOST_CAUSES, _SHARE = 200, 0.05
+#: Causes that are told apart; share of a CPU that may go into counting one thing.
+_MOST_CAUSES, _SHARE = 200, 0.01
+T = TypeVar("T")
 #: Seconds between two portions of a journal that is new to us: nobody waits, and work goes first.
 _PAUSE = 0.05
 
 
-class CausesKept:
-    """Failures by cause: counted anew when the store has changed, but not the whole time where there are many."""
+class Kept(Generic[T]):
+    """An answer of the store that takes a while: asked for anew when that has changed, but not the whole time.
 
-    def __init__(self, clock: Clock) -> None:
+    Args:
+        ask: Asks for it.
+        clock: For the pace.
+    """
+
+    def __init__(self, ask: Callable[[Store], T], clock: Clock) -> None:
+        self._ask = ask
         self._clock = clock
-        self._found: list[Cause] = []
+        self._found: T | None = None
         self._token: int | None = None
         self._good_until = 0.0
 
-    def of(self, store: Store) -> list[Cause]:
-        """Those of the store. For the thread that reads."""
-        token, began = store.change_token(), self._clock.monotonic()
-        if self._token is None or (token != self._token and began >= self._good_until):
-            self._found, self._token = store.causes(_MOST_CAUSES), token
-            ended = self._clock.monotonic()
-            self._good_until = ended + (ended - began) / _SHARE
+    def of(self, store: Store) -> T:
+        """That of the store. For the thread that reads."""
+        token = store.change_token()
+        if self._found is None or (token != self._token and self._clock.monotonic() >= self._good_until):
+            began = time.thread_time()
+            self._found, self._token = self._ask(store), token
+            self._good_until = self._clock.monotonic() + (time.thread_time() - began) / _SHARE
         return self._found
 
 
@@ -59,7 +69,8 @@ class Hall:
         self.feed = Feed(self.desk, lambda store, seq: pulse(store, home.path, seq, wiring.clock.now()), wiring.clock)
         self.past = PastTimes(self.desk)
         self.logs = Logs(home.output, self.desk.read_now)
-        self.causes = CausesKept(wiring.clock)
+        self.causes = Kept[list[Cause]](lambda store: store.causes(_MOST_CAUSES), wiring.clock)
+        self.scores = Kept[Scores](lambda store: scores(store.scored(WINDOW)), wiring.clock)
         self.programs = Programs(home)
         self._reading: asyncio.Task[None] | None = None
 

@@ -25,7 +25,8 @@ def now(hall: Hall) -> APIRouter:
 
         def look(store: Store) -> answers.Overview:
             now = wiring.clock.now()
-            return pictures.overview(store, home, seq=0, now=now, causes=hall.causes.of, checkpoint=newest)
+            causes, found = hall.causes.of(store), hall.scores.of(store)
+            return pictures.overview(store, home, seq=0, now=now, causes=causes, scores=found, checkpoint=newest)
 
         return answer(await desk.read(look))
 

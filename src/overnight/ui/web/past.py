@@ -78,6 +78,7 @@ class PastTimes:
     def since(self, at: float | None, start: float | None, now: float) -> Since:
         """What has happened since somebody looked last, or since the engine was started."""
         self._refresh()
+        start = self._begun() or start
         meaning = "visit" if at is not None else "start" if start is not None else "day"
         since = at if at is not None else start if start is not None else now - _DAY
         found = self._incidents.since(since)
@@ -130,6 +131,12 @@ class PastTimes:
             for one in entries
         ]
         return Checkpoints(found, last_seq(self._home.journal))
+
+    def _begun(self) -> float | None:
+        """When a person started the engine last; what followed a crash was started by the supervisor."""
+        name = EventName.PROCESSOR_STARTED
+        started = (one for one in self._incidents.newest(_MOST_EVENTS) if one.name == name)
+        return next((one.at for one in started if not one.facts["after_a_crash"]), None)
 
     def _whole(self, since: float, until: float, now: float) -> tuple[float, float]:
         """All that is known, where nothing is said."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
 from overnight.core import scores as scoring
@@ -72,7 +72,7 @@ def pulse_of(picture: Snapshot, seq: int) -> Pulse:
         removed=picture.counts.removed,
         steps=picture.counts.steps,
         rate_per_second=picture.rate_per_second,
-        seconds_left=picture.seconds_left,
+        seconds_left=picture.seconds_left if picture.counts.unfinished else None,
         running=[Running.of(one) for one in picture.running[:_MOST_RUNNING]],
         storms=[StormView(storms.name(one), shown(storms.sentence(one)), one.probe_at) for one in picture.storms],
     )
@@ -111,20 +111,20 @@ def overview(
     *,
     seq: int,
     now: float,
-    causes: Callable[[Store], list[Cause]],
+    causes: Sequence[Cause],
+    scores: scoring.Scores,
     checkpoint: Checkpoint | None,
 ) -> Overview:
-    """The first page. `causes`: those of the store, however they are had."""
-    found = scoring.scores(store.scored(scoring.WINDOW))
+    """The first page. `causes`, `scores`: those of the store, however they are had."""
     return Overview(
         pulse=pulse(store, home.path, seq, now),
         home=shown(str(home.path)),
         host=platform.node(),
         version=VERSION,
-        causes=[advised(one) for one in causes(store)[:_MOST_CAUSES]],
-        autonomy=_share(found.autonomy),
-        recovery=_share(found.recovery),
-        efficiency=_share(found.efficiency),
+        causes=[advised(one) for one in causes[:_MOST_CAUSES]],
+        autonomy=_share(scores.autonomy),
+        recovery=_share(scores.recovery),
+        efficiency=_share(scores.efficiency),
         checkpoint=checkpoint,
         queues=queues(store),
     )

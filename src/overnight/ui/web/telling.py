@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from overnight.core.durations import format_duration, format_size
 from overnight.core.event_names import EventName as E
-from overnight.core.lanes import switch_words
+from overnight.core.lanes import EVERY_QUEUE, switch_words
 from overnight.monitor.incidents import Incident
 from overnight.ui.web.answers import IncidentView
 
@@ -18,7 +18,7 @@ Words = Callable[[dict[str, object]], tuple[str, str]]
 
 def _started(facts: dict[str, object]) -> tuple[str, str]:
     if facts.get("after_a_crash"):
-        return _TROUBLE, "engine started again; the one before had crashed"
+        return _TROUBLE, "engine crashed and was started again"
     return _FINE, "engine started"
 
 
@@ -45,7 +45,10 @@ def _gate(facts: dict[str, object]) -> tuple[str, str]:
 def _queue(facts: dict[str, object]) -> tuple[str, str]:
     where = switch_words(str(facts.get("queue", "")))
     by = f" by {facts.get('by')}" if facts.get("by") else ""
-    return (_ATTENTION, f"{where} paused{by}") if facts.get("paused") else (_FINE, f"{where} changed{by}")
+    if facts.get("paused"):
+        return _ATTENTION, f"{where} paused{by}"
+    # The switch of everything has no other settings.
+    return _FINE, f"{where} goes on{by}" if facts.get("queue") == EVERY_QUEUE else f"{where} has new settings{by}"
 
 
 def _asked(facts: dict[str, object]) -> tuple[str, str]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
+
 import click
 
 from overnight import wiring
 from overnight.core.errors import OvernightError, UsageError
+from overnight.host.home import Home
 from overnight.ui.cli import printing
 from overnight.ui.cli.group import Verb, home_option
 from overnight.ui.cli.session import say_where
 from overnight.ui.cli.settings import in_use
+from overnight.ui.cli.values import Duration
 
 
 class MissingExtraError(OvernightError):
@@ -28,20 +33,37 @@ class MissingExtraError(OvernightError):
 @click.option("--port", type=click.IntRange(0, 65535), help="Listen there; 0 for any that is free. [default: 7770]")
 @click.option("--open", "opens", is_flag=True, help="Open it in a browser.")
 @click.option("--link", "links", is_flag=True, help="Print another link to the one that is being served at --port.")
+@click.option(
+    "--html", type=click.Path(dir_okay=False), metavar="FILE", help="Write the first page into a file instead."
+)
+@click.option("--every", type=Duration(), help="With --html: write it again and again, until Ctrl-C.")
 @click.option("--bind", default="127.0.0.1", metavar="ADDRESS", help="Listen at this address. [default: 127.0.0.1]")
 @click.option("--name", "names", multiple=True, metavar="HOST", help="Another name that browsers reach it by.")
 @click.option("--open-metrics", is_flag=True, help="Let /metrics be read without the token.")
 def dashboard(
-    *, port: int | None, opens: bool, links: bool, bind: str, names: tuple[str, ...], open_metrics: bool
+    *,
+    port: int | None,
+    opens: bool,
+    links: bool,
+    html: str | None,
+    every: float | None,
+    bind: str,
+    names: tuple[str, ...],
+    open_metrics: bool,
 ) -> None:
     """Serve the web page of this home, until Ctrl-C.
 
     Prints a link that lets one browser in, once and within ten minutes. Programs send the token that
     lies in the file 'token' of the home, as 'Authorization: Bearer TOKEN'. Only this machine can reach
     it, unless --bind says otherwise: then everything goes over the network in the clear, so put
-    something that speaks TLS in front of it.
+    something that speaks TLS in front of it. A file of --html has no script and asks nobody.
     """
     home = wiring.find_home(home_option())
+    if every is not None and html is None:
+        raise UsageError("--every is for --html, and no file was named; nothing was done", hint="add --html FILE")
+    if html is not None:
+        _write(home, html, every)
+        return
     try:
         from overnight.ui.web import access, guard, serving
     except ImportError as error:
@@ -69,3 +91,19 @@ def dashboard(
 
         webbrowser.open(link)
     served.run()
+
+
+def _write(home: Home, html: str, every: float | None) -> None:
+    """Write the first page into a file, once or until somebody ends it. Needs no extra."""
+    from overnight.ui.web import still
+
+    path = Path(html)
+    pace = None if every is None else max(1.0, every)
+    with still.looking(home) as desk:
+        past = still.PastTimes(desk)
+        still.write(path, still.page(still.look(desk, past), every=pace))
+        printing.say(f"wrote {printing.place(html)}")
+        printing.flush()
+        while pace is not None:
+            time.sleep(pace)
+            still.write(path, still.page(still.look(desk, past), every=pace))

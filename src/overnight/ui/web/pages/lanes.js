@@ -28,7 +28,7 @@ export function lanes({ label, onpick = () => {}, onzoom = null, tall = LANE }) 
       c.globalAlpha = 0.45;
       c.fillRect(LEFT, top, width - LEFT, tall);
       c.globalAlpha = 1;
-      for (const [bin, busy, , failed, other] of lane.blocks) {
+      for (const [bin, busy, completed, failed, other] of lane.blocks) {
         const x = LEFT + bin * wide, w = Math.max(1, wide - (wide > 3 ? 0.6 : 0));
         c.fillStyle = other && !failed ? inks.held : inks.completed;
         c.globalAlpha = 0.3 + 0.7 * Math.min(1, busy);
@@ -37,8 +37,7 @@ export function lanes({ label, onpick = () => {}, onzoom = null, tall = LANE }) 
         if (failed) {
           // Never less than two pixels wide: a failure is what is looked for.
           c.fillStyle = inks.failed;
-          const most = lane.blocks[0][5] === undefined ? 1 : failed / Math.max(1, failed + lane.blocks.find((b) => b[0] === bin)[2]);
-          const high = Math.max(tall * 0.35, tall * most);
+          const high = Math.max(tall * 0.35, (tall * failed) / (failed + completed));
           c.fillRect(x, top + tall - high, Math.max(2, w), high);
         }
       }
@@ -78,7 +77,7 @@ export function lanes({ label, onpick = () => {}, onzoom = null, tall = LANE }) 
       const wide = c.measureText(short).width;
       const left = Math.max(LEFT, Math.min(x + 4, width - wide));
       const line = ends.findIndex((end) => end + 8 <= left);
-      c.fillRect(x, 0, one.level === "fine" ? 1 : 2, top - 14 + (line < 0 ? 0 : 14 + line * LABEL + 8));
+      c.fillRect(x, 0, one.level === "fine" ? 1 : 2, top + (line < 0 ? -14 : line * LABEL + (left < x ? 1 : 16)));
       if (line < 0) continue;
       ends[line] = left + wide;
       c.fillText(short, left, top + line * LABEL + 9);
