@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overnight.core.workflow.layers import ACROSS, DOWN, Layout, lay_out
@@ -25,6 +25,7 @@ def graphs(draw: st.DrawFn) -> Needs:
     return [sorted(draw(st.sets(st.integers(0, node - 1), max_size=4))) if node else [] for node in range(count)]
 
 
+@settings(deadline=None)
 @given(graphs())
 def test_everything_stands_to_the_right_of_what_it_needs(needs: Needs) -> None:
     found = layout(needs)
@@ -32,6 +33,7 @@ def test_everything_stands_to_the_right_of_what_it_needs(needs: Needs) -> None:
         assert all(found.places[one][0] + ACROSS <= found.places[node][0] + 1e-6 for one in before)
 
 
+@settings(deadline=None)
 @given(graphs())
 def test_no_two_nodes_cover_each_other(needs: Needs) -> None:
     columns: dict[float, list[float]] = {}
@@ -42,6 +44,7 @@ def test_no_two_nodes_cover_each_other(needs: Needs) -> None:
         assert all(below - above >= DOWN * 0.4 for above, below in pairwise(ys))
 
 
+@settings(deadline=None)
 @given(graphs())
 def test_every_edge_is_led_through_each_layer_that_it_crosses(needs: Needs) -> None:
     found = layout(needs)
@@ -53,6 +56,7 @@ def test_every_edge_is_led_through_each_layer_that_it_crosses(needs: Needs) -> N
         assert len(route.bends) == round(layers) - 1
 
 
+@settings(deadline=None)
 @given(graphs())
 def test_everything_is_inside_of_the_picture(needs: Needs) -> None:
     found = layout(needs)
@@ -61,6 +65,7 @@ def test_everything_is_inside_of_the_picture(needs: Needs) -> None:
         assert -1e-6 <= y <= found.height + 1e-6
 
 
+@settings(deadline=None)
 @given(graphs())
 def test_the_same_graph_is_drawn_the_same(needs: Needs) -> None:
     assert layout(needs) == layout(needs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overnight.core.timeline import MOST_LANES, Lane, lanes
@@ -55,6 +55,7 @@ def test_what_began_before_and_ends_later_fills_all_of_it() -> None:
     assert sum(block.completed for block in lane.blocks) == 0
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.floats(-5, 15), st.floats(0, 20), st.sampled_from(["completed", "failed", "lost"])), max_size=30

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overnight.monitor import pages
@@ -73,6 +73,7 @@ def test_what_is_rare_is_looked_for_so_far_and_then_asked_about_again(
     assert [one["seq"] for one in found] == [3]
 
 
+@settings(deadline=None)
 @given(st.integers(1, 400), st.integers(0, 300), st.integers(1, 420))
 def test_a_place_is_found_wherever_it_lies(
     tmp_path_factory: pytest.TempPathFactory, last: int, filler: int, before: int

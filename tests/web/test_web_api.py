@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
-from dashboards import NOON, Served, drain, fail, finish, new, serving, store_of
+from dashboards import NOON, Served, drain, fail, finish, home_in, new, serving, store_of
 
 from overnight.core.states import TaskState
 from overnight.host.home import Home
 from overnight.store.contract import Query
+from overnight.ui.web import desk
 
 STEERING = "a\u202eb\x1b[31mc"
 
@@ -222,6 +224,25 @@ def test_what_ended_is_drawn_where_it_ran(home: Home) -> None:
     seqs = [one["seq"] for one in [*events["events"], *older["events"]]]
     assert seqs == list(range(told, 0, -1))
     assert older["next"] is None
+
+
+def test_a_store_that_was_replaced_is_shown_as_it_is_now(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a rescue or a rollback does it; what was open before would be shown for ever."""
+    monkeypatch.setattr(desk, "LOOK_EVERY", 0.0)
+    (tmp_path / "other").mkdir()
+    other = home_in(tmp_path / "other")
+    with store_of(other) as store:
+        store.add([new("restored")], now=NOON)
+        store.copy_to(tmp_path / "whole.db")
+    with serving(home) as served:
+        assert served.get("pulse").json["total"] == 12
+        for ending in ("-wal", "-shm"):
+            home.store.with_name(home.store.name + ending).unlink(missing_ok=True)
+        (tmp_path / "whole.db").replace(home.store)
+        assert served.get("pulse").json["total"] == 1
+        assert served.post("tasks/cancel", {"ids": [1]}).json["changed"] == 1
 
 
 def test_metrics_name_states_and_no_ids(served: Served) -> None:

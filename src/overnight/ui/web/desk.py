@@ -17,6 +17,8 @@ from overnight.host.home import Home
 from overnight.store.contract import Store
 
 T = TypeVar("T")
+#: Seconds between two looks whether the store is still the file at its path: a rescue or a rollback replaces it.
+LOOK_EVERY = 1.0
 
 
 class Desk:
@@ -34,6 +36,7 @@ class Desk:
         self._reading = ThreadPoolExecutor(1, "reads")
         self._acting = ThreadPoolExecutor(1, "acts")
         self._filing = ThreadPoolExecutor(1, "files")
+        self._looked_at = wiring.clock.monotonic()
         self._store = self._reading.submit(wiring.open_store, home, readonly=True).result()
 
     async def read(self, ask: Callable[[Store], T]) -> T:
@@ -53,6 +56,10 @@ class Desk:
         return self._reading.submit(self._ask, ask).result()
 
     def _ask(self, ask: Callable[[Store], T]) -> T:
+        now = wiring.clock.monotonic()
+        if now - self._looked_at >= LOOK_EVERY:
+            self._looked_at = now
+            wiring.keep_up(self._store)
         return ask(self._store)
 
     def _do(self, do: Callable[[Store], T]) -> T:
@@ -62,10 +69,6 @@ class Desk:
         finally:
             store.close()
             wiring.ring(self.home)
-
-    def keep_up(self, store: Store) -> None:
-        """Go on with the file that is at the path now; called by the thread that reads."""
-        wiring.keep_up(store)
 
     def close(self) -> None:
         """Let go of everything; what is under way is waited for."""

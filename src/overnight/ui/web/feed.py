@@ -104,7 +104,6 @@ class Feed:
                 self._say_all(
                     _event("trouble", msgspec.json.encode({"detail": error.message, "hint": error.hint or ""}))
                 )
-                await self._desk.read(self._desk.keep_up)
             wait = max(LOOK_EVERY, self._cost / SHARE)
         self._watch = None
         self._newest = None

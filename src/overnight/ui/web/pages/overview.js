@@ -152,7 +152,7 @@ export function overview(page, { go }) {
   }
 
   const guarded = (job) => () => job().catch((error) => { if (error.status === 401) location.reload(); else if (error.status) toast(error.message, "", true); });
-  const all = [[fetchMore, 2000], [fetchSince, 30000], [fetchCharts, 5000], [fetchNight, 5000], [fetchHealth, 60000]];
+  const all = [[fetchMore, 3000], [fetchSince, 30000], [fetchCharts, 10000], [fetchNight, 10000], [fetchHealth, 60000]];
   for (const [job] of all) guarded(job)();
   let seq = -1, seen = -1;
   const stop = listen((p) => { seq = p.at; soon("overview", () => pulse(p)); });
