@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 import msgspec
 
@@ -96,9 +97,10 @@ class Feed:
             await asyncio.sleep(wait)
             began = self._clock.monotonic()
             try:
-                changed = await self._desk.read(self._has_changed)
-                if changed or began - self._taken_at >= BEAT_EVERY:
-                    self._tell(await self.pulse())
+                due = began - self._taken_at >= BEAT_EVERY
+                pulse = await self._desk.read(partial(self._news, due=due))
+                if pulse is not None:
+                    self._tell(pulse)
                     self._taken_at = began
             except OvernightError as error:
                 self._say_all(
@@ -108,10 +110,14 @@ class Feed:
         self._watch = None
         self._newest = None
 
-    def _has_changed(self, store: Store) -> bool:
+    def _news(self, store: Store, *, due: bool) -> Pulse | None:
+        """A picture when the store has changed, or when it is time for one. For the thread that reads."""
         token, before = store.change_token(), self._token
         self._token = token
-        return token != before
+        if token == before and not due:
+            return None
+        self._seq += 1
+        return self._taken(store, self._seq)
 
     def _tell(self, pulse: Pulse) -> None:
         self._newest = _event("pulse", msgspec.json.encode(pulse))
