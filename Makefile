@@ -9,7 +9,7 @@ ARGS :=
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test prove bench bench-peers lint format audit docs clean
+.PHONY: help demo test prove bench bench-peers bench-web browser lint format audit docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,7 +17,12 @@ help: ## this list
 demo: $(VENV)/.with-nothing ## install, then run the main job on real files, some broken on purpose (under a minute)
 	$(PY) examples/demo/demo.py
 
-test: lint ## install, then everything a change must pass (under 10 minutes on 2 cores)
+browser: $(VENV)/.with-browser ## a Chromium for the tests of the dashboard, where apt-get can be used; they are skipped without one
+
+bench-web: $(VENV)/.with-dev browser ## measure the dashboard in a real browser
+	$(PY) benchmarks/web.py $(ARGS)
+
+test: lint browser ## install, then everything a change must pass (under 10 minutes on 2 cores)
 	$(PY) -m pytest -n auto $(ARGS)
 
 prove: $(VENV)/.with-dev ## the long proofs: crashes, power cuts, kills (under 40 minutes on 2 cores)
@@ -49,6 +54,16 @@ docs: $(VENV)/.with-dev ## write the generated pages again
 
 clean: ## remove the environment and all caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+
+# No browser is no reason not to test everything else.
+$(VENV)/.with-browser: $(VENV)/.made
+	@if command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null; then \
+	    touch $@; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "installing chromium, for the tests of the dashboard"; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium >/dev/null \
+	    && touch $@ || echo "no chromium could be had; the tests that want one are skipped"; \
+	fi
 
 # A stamp for each set of extras, so that a second run is quick. An environment whose Python has
 # gone (an upgrade, a moved folder) is made again.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from overnight.core.states import TaskState
+from overnight.core.states import Reason, TaskState
 
 
 class Added(msgspec.Struct, frozen=True):
@@ -59,6 +59,23 @@ class Acted(msgspec.Struct, frozen=True):
     asked: int
     #: The ids touched, changed ones first; at most 10,000.
     ids: list[int]
+
+
+class Cause(msgspec.Struct, frozen=True):
+    """Failed tasks whose errors have one fingerprint. Instants are POSIX seconds."""
+
+    fingerprint: str
+    tasks: int
+    #: When the first and the last of them was given up.
+    first_at: float
+    last_at: float
+    #: The newest of them, and how it stands there.
+    newest_id: int
+    error: str
+    error_class: str
+    reason: Reason | None
+    queue: str
+    workflow: str
 
 
 class Discrepancy(msgspec.Struct, frozen=True):

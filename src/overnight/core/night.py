@@ -60,17 +60,6 @@ class Alike(msgspec.Struct, frozen=True):
     last_at: float
 
 
-class Group(msgspec.Struct, frozen=True):
-    """Tasks that have failed for one cause, as they are now."""
-
-    fingerprint: str
-    reason: Reason | None
-    #: Words and id of the newest one.
-    error: str
-    newest_id: int
-    tasks: int
-
-
 class Night(msgspec.Struct, frozen=True):
     """A window of time, divided into equal spans. Counts are of tasks that somebody added, not of steps."""
 

@@ -18,11 +18,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from overnight.core.answers import Acted, Added, Discrepancy, Forgotten, Known, OutboxRow, Survey
+from overnight.core.answers import Acted, Added, Cause, Discrepancy, Forgotten, Known, OutboxRow, Survey
 from overnight.core.claims import Claim, Claimed, Lane, OpenAttempt, Opened, Rested, Turn
 from overnight.core.edits import Change, Edited
 from overnight.core.events import Event
-from overnight.core.night import Group as CauseGroup
 from overnight.core.night import Night
 from overnight.core.schedules import Decision, Scheduled
 from overnight.core.scores import Group
@@ -37,6 +36,7 @@ from overnight.store.records import Control, Counts, Orders, Popped, Query, Queu
 __all__ = [
     "Acted",
     "Added",
+    "Cause",
     "Claim",
     "Claimed",
     "Control",
@@ -306,6 +306,12 @@ class Store(Protocol):
     def longest_running(self) -> Task | None:
         """The task that runs longest, steps left out; None when none runs."""
 
+    def how_many(self, query: Query) -> int:
+        """How many tasks a listing would show, at most `query.limit`; what lies before is looked at, too."""
+
+    def slots_of(self, ids: Iterable[int]) -> dict[tuple[int, int], int]:
+        """In which slot each ended attempt of these tasks ran, by task and attempt; absent where that is not known."""
+
     def states(self, ids: Iterable[int]) -> dict[int, TaskState]:
         """The states of these tasks; unknown ids are absent."""
 
@@ -321,7 +327,7 @@ class Store(Protocol):
     def night(self, *, since: float, until: float, spans: int) -> Night:
         """What happened between two instants (POSIX seconds), told in so many spans of time. Goes through all tasks."""
 
-    def causes(self, limit: int) -> list[CauseGroup]:
+    def causes(self, limit: int) -> list[Cause]:
         """What has failed, by cause, the most first. Costs what has failed."""
 
     def unaccounted(self) -> int:

@@ -128,3 +128,5 @@ class Query(msgspec.Struct, frozen=True):
     steps: bool = False
     #: The runner's own tasks, too; else only with the name of their queue.
     own: bool = False
+    #: Only tasks whose title or input has these words in it, capitals or not.
+    words: str = ""

@@ -5,24 +5,25 @@
 -- Tasks that somebody added, by what they are now; and those of them of which an attempt failed or was lost.
 SELECT state, count(*), sum(attempt > 1 AND EXISTS (SELECT 1 FROM attempts AS a
            WHERE a.task_id = tasks.id AND (a.outcome = 'failed' OR a.outcome = 'lost'))) FROM tasks
- WHERE finished_at >= ?1 AND finished_at < ?2 AND parent_id IS NULL GROUP BY state;
+ WHERE finished_at >= ?1 AND finished_at < ?2 AND parent_id IS NULL
+   AND lane_id NOT IN (SELECT id FROM lanes WHERE queue GLOB '_*') GROUP BY state;
 
 -- name: night_failed
 -- What failed or is held, by cause: the newest one (max) brings its own words along.
 SELECT fingerprint, state, reason, error_class, error, max(id), lane_id, count(*) FROM tasks
- WHERE state = 'failed' AND parent_id IS NULL
+ WHERE state = 'failed' AND parent_id IS NULL AND lane_id NOT IN (SELECT id FROM lanes WHERE queue GLOB '_*')
  GROUP BY fingerprint, CASE fingerprint WHEN '' THEN reason END;
 
 -- name: night_held
 SELECT fingerprint, state, reason, error_class, error, max(id), lane_id, count(*) FROM tasks
- WHERE state = 'held' AND parent_id IS NULL
+ WHERE state = 'held' AND parent_id IS NULL AND lane_id NOT IN (SELECT id FROM lanes WHERE queue GLOB '_*')
  GROUP BY fingerprint, reason;
 
 -- name: night_failed_when
 -- When they ended, by cause: in which span of the window, -1 before it.
 SELECT fingerprint, reason, CASE WHEN finished_at < ?1 THEN -1 ELSE CAST((finished_at - ?1) / ?2 AS INTEGER) END,
        count(*), min(finished_at), max(finished_at)
-  FROM tasks WHERE state = 'failed' AND parent_id IS NULL
+  FROM tasks WHERE state = 'failed' AND parent_id IS NULL AND lane_id NOT IN (SELECT id FROM lanes WHERE queue GLOB '_*')
  GROUP BY fingerprint, CASE fingerprint WHEN '' THEN reason END, 3;
 
 -- name: night_held_when
@@ -31,7 +32,7 @@ SELECT t.fingerprint, t.reason, CASE WHEN coalesce(a.finished_at, t.added_at) < 
        ELSE CAST((coalesce(a.finished_at, t.added_at) - ?1) / ?2 AS INTEGER) END,
        count(*), min(coalesce(a.finished_at, t.added_at)), max(coalesce(a.finished_at, t.added_at))
   FROM tasks AS t LEFT JOIN attempts AS a ON a.task_id = t.id AND a.number = t.attempt
- WHERE t.state = 'held' AND t.parent_id IS NULL
+ WHERE t.state = 'held' AND t.parent_id IS NULL AND t.lane_id NOT IN (SELECT id FROM lanes WHERE queue GLOB '_*')
  GROUP BY t.fingerprint, t.reason, 3;
 
 -- name: night_stretches

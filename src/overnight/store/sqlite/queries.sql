@@ -532,6 +532,19 @@ SELECT task_id, number, outcome, started_at, finished_at, seconds, reason, error
        cpu_seconds, peak_memory_bytes, output_segment, output_offset, output_length, output_printed, slot, detail
   FROM attempts WHERE task_id = ? ORDER BY number;
 
+-- name: slots_of
+SELECT task_id, number, slot FROM attempts WHERE task_id IN carray(?) AND slot IS NOT NULL;
+
+-- name: causes
+-- Failed tasks of people by what they failed of; without a fingerprint the reason tells them apart.
+SELECT g.fingerprint, g.n, g.first_at, g.last_at, t.id, t.error, t.error_class, t.reason, t.lane_id
+  FROM (SELECT fingerprint, count(*) AS n, min(finished_at) AS first_at, max(finished_at) AS last_at, max(id) AS newest
+          FROM tasks WHERE state = 'failed' AND parent_id IS NULL
+           AND lane_id NOT IN (SELECT id FROM lanes WHERE queue GLOB '_*')
+         GROUP BY fingerprint, CASE fingerprint WHEN '' THEN reason END) AS g
+  JOIN tasks AS t ON t.id = g.newest
+ ORDER BY g.n DESC, t.id LIMIT ?;
+
 -- name: actions
 SELECT id, definition FROM actions WHERE id IN carray(?);
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import apsw
 
-from overnight.core.night import Alike, Group, Lasting, Night, Stretch
+from overnight.core.night import Alike, Lasting, Night, Stretch
 from overnight.core.states import ErrorClass, Outcome, Reason, TaskState
 from overnight.store.sqlite.connection import Database
 from overnight.store.sqlite.lanes import Lanes
@@ -31,14 +31,6 @@ def night(database: Database, lanes: Lanes, *, since: float, until: float, spans
             for row in read_each(connection, "night_stretches", (since, seconds, until))
         ]
     return Night(since, until, spans, finished, recovered, alike[:MOST_ALIKE], len(alike), stretches, longest)
-
-
-def causes(database: Database, limit: int) -> list[Group]:
-    """See `Store.causes`."""
-    with database.read() as connection:
-        rows = read_all(connection, "night_failed")
-    groups = [Group(row[0], row[2] and Reason(row[2]), row[4], row[5], row[7]) for row in rows]
-    return sorted(groups, key=lambda one: (-one.tasks, one.newest_id))[:limit]
 
 
 def unaccounted(database: Database) -> int:

@@ -6,6 +6,7 @@ a partial index covers it. So several states are several statements, one for eac
 
 from __future__ import annotations
 
+import re
 from array import array
 from typing import Any
 
@@ -47,10 +48,19 @@ def of_query(query: Query, state: TaskState | None) -> tuple[str, Bindings]:
         where.append(OF_PEOPLE)
     if state is not None:
         where.append(of_state(state))
+    if query.words:
+        where.append("(title LIKE ? ESCAPE '!' OR CAST(input AS TEXT) LIKE ? ESCAPE '!')")
+        bindings += [_anywhere(query.words)] * 2
     if query.before is not None:
         where.append("id < ?")
         bindings.append(query.before)
     return " AND ".join(where), bindings
+
+
+def _anywhere(words: str) -> str:
+    """A pattern for LIKE that finds these words as they stand."""
+    plain = re.sub("[!%_]", lambda found: f"!{found[0]}", words)
+    return f"%{plain}%"
 
 
 def of_selector(selector: Selector, state: TaskState) -> tuple[str, Bindings] | None:

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from overnight.core.edits import Change, Edited
 from overnight.core.events import Event
-from overnight.core.night import Group as CauseGroup
 from overnight.core.night import Night
 from overnight.core.schedules import Decision, Scheduled
 from overnight.core.scores import Group
@@ -24,6 +23,7 @@ from overnight.core.workflow.records import Defined, Family, Took
 from overnight.store.contract import (
     Acted,
     Added,
+    Cause,
     Claim,
     Counts,
     Discrepancy,
@@ -48,6 +48,7 @@ from overnight.store.sqlite import (
     books,
     copying,
     editing,
+    looking,
     plans,
     popping,
     pruning,
@@ -296,6 +297,15 @@ class SqliteStore:
     def tasks(self, query: Query) -> list[Task]:
         return reading.tasks(self._database, self._lanes, query)
 
+    def how_many(self, query: Query) -> int:
+        return looking.how_many(self._database, query)
+
+    def causes(self, limit: int) -> list[Cause]:
+        return looking.causes(self._database, self._lanes, limit)
+
+    def slots_of(self, ids: Iterable[int]) -> dict[tuple[int, int], int]:
+        return looking.slots_of(self._database, ids)
+
     def states(self, ids: Iterable[int]) -> dict[int, TaskState]:
         return reading.states(self._database, ids)
 
@@ -313,9 +323,6 @@ class SqliteStore:
 
     def night(self, *, since: float, until: float, spans: int) -> Night:
         return reviewing.night(self._database, self._lanes, since=since, until=until, spans=spans)
-
-    def causes(self, limit: int) -> list[CauseGroup]:
-        return reviewing.causes(self._database, limit)
 
     def unaccounted(self) -> int:
         return reviewing.unaccounted(self._database)

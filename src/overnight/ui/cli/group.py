@@ -66,6 +66,7 @@ COMMANDS: dict[str, Entry] = {
     "resume": Entry("overnight.ui.cli.commands.resume:resume", "Go on, from here or from a checkpoint."),
     "metrics": Entry("overnight.ui.cli.commands.metrics:metrics", "Measure, and compare two times with each other."),
     "alerts": Entry("overnight.ui.cli.commands.alerts:alerts", "Be told of what happens, and look whether that works."),
+    "dashboard": Entry("overnight.ui.cli.commands.dashboard:dashboard", "Serve the web page."),
     "doctor": Entry("overnight.ui.cli.commands.doctor:doctor", "Examine everything, and say what mends it."),
     "logs": Entry("overnight.ui.cli.commands.logs:logs", "Look at errors, words and trends in logs."),
     "verify": Entry("overnight.ui.cli.commands.verify:verify", "Prove that the books balance."),

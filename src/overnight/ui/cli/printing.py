@@ -88,6 +88,18 @@ def say(line: str = "") -> None:
         raise UnwrittenError(error) from error
 
 
+def flush() -> None:
+    """Have the results that were said so far where they go: what follows may take for ever.
+
+    Raises:
+        UnwrittenError: They could not be written.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        raise UnwrittenError(error) from error
+
+
 def pour(content: bytes, *, stream: int = 1) -> None:
     """Bytes as they are, at once: to stdout (1) or stderr (2). A terminal gets them through `clean_output`.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from overnight.core.night import Group
+from overnight.core.answers import Cause
 from overnight.core.sentence import Sentence
 from overnight.core.states import TaskState
 from overnight.core.task import Action, Task
@@ -66,7 +66,7 @@ class Look(msgspec.Struct, frozen=True):
     picture: Snapshot
     sentence: Sentence
     rows: list[Row]
-    causes: list[Group]
+    causes: list[Cause]
     machine: MachineView
 
 
@@ -88,7 +88,7 @@ class Watcher:
         self._words = LastWords(home / "output")
         self._asked: tuple[object, ...] = ()
         self._seen: tuple[int, float] = (-1, 0.0)
-        self._causes: list[Group] = []
+        self._causes: list[Cause] = []
         self._causes_of = (-1, 0.0)
         self._machine = MachineView()
         self._machine_at = 0.0
@@ -134,7 +134,7 @@ class Watcher:
 
     # -- what costs more ---------------------------------------------------------------------
 
-    def _failed(self, store: Store, failed: int, now: float) -> list[Group]:
+    def _failed(self, store: Store, failed: int, now: float) -> list[Cause]:
         count, at = self._causes_of
         if failed != count and (count < 0 or abs(now - at) >= SLOW or failed == 0):
             self._causes = store.causes(MOST_CAUSES) if failed else []
@@ -250,6 +250,6 @@ def health(picture: Snapshot) -> str:
     return "  ".join(parts)
 
 
-def cause_lines(causes: Sequence[Group]) -> list[str]:
+def cause_lines(causes: Sequence[Cause]) -> list[str]:
     """Failures by cause, the most first; safe to print."""
     return [f"{one.tasks:>7,}  {printing.clean(one.error or str(one.reason or ''))}" for one in causes]

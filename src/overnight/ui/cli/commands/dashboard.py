@@ -1,0 +1,109 @@
+"""``dashboard``: the web page, served from a process of its own, and links that let a browser in."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from overnight import wiring
+from overnight.core.errors import OvernightError, UsageError
+from overnight.host.home import Home
+from overnight.ui.cli import printing
+from overnight.ui.cli.group import Verb, home_option
+from overnight.ui.cli.session import say_where
+from overnight.ui.cli.settings import in_use
+from overnight.ui.cli.values import Duration
+
+
+class MissingExtraError(OvernightError):
+    """What the dashboard is made of is not installed."""
+
+    exit_code = 2
+
+    def __init__(self, error: ImportError) -> None:
+        super().__init__(
+            f"the dashboard needs {error.name}, which is not installed; nothing was started, and no task was touched",
+            hint="pip install 'overnight[web]'",
+        )
+
+
+@click.command(cls=Verb)
+@click.option("--port", type=click.IntRange(0, 65535), help="Listen there; 0 for any that is free. [default: 7770]")
+@click.option("--open", "opens", is_flag=True, help="Open it in a browser.")
+@click.option("--link", "links", is_flag=True, help="Print another link to the one that is being served at --port.")
+@click.option(
+    "--html", type=click.Path(dir_okay=False), metavar="FILE", help="Write the first page into a file instead."
+)
+@click.option("--every", type=Duration(), help="With --html: write it again and again, until Ctrl-C.")
+@click.option("--bind", default="127.0.0.1", metavar="ADDRESS", help="Listen at this address. [default: 127.0.0.1]")
+@click.option("--name", "names", multiple=True, metavar="HOST", help="Another name that browsers reach it by.")
+@click.option("--open-metrics", is_flag=True, help="Let /metrics be read without the token.")
+def dashboard(
+    *,
+    port: int | None,
+    opens: bool,
+    links: bool,
+    html: str | None,
+    every: float | None,
+    bind: str,
+    names: tuple[str, ...],
+    open_metrics: bool,
+) -> None:
+    """Serve the web page of this home, until Ctrl-C.
+
+    Prints a link that lets one browser in, once and within ten minutes. Programs send the token that
+    lies in the file 'token' of the home, as 'Authorization: Bearer TOKEN'. Only this machine can reach
+    it, unless --bind says otherwise: then everything goes over the network in the clear, so put
+    something that speaks TLS in front of it. A file of --html has no script and asks nobody.
+    """
+    home = wiring.find_home(home_option())
+    if every is not None and html is None:
+        raise UsageError("--every is for --html, and no file was named; nothing was done", hint="add --html FILE")
+    if html is not None:
+        _write(home, html, every)
+        return
+    try:
+        from overnight.ui.web import access, guard, serving
+    except ImportError as error:
+        raise MissingExtraError(error) from error
+    if links:
+        code = access.new_code(access.token_of(home.token), wiring.clock.now())
+        printing.say(guard.link(names[0] if names else bind, serving.PORT if port is None else port, code))
+        return
+    if not serving.is_loopback(bind) and not names:
+        raise UsageError(
+            f"{bind} can be reached by others, and by which name is not said; the dashboard was not started",
+            hint=f"'overnight dashboard --bind {bind} --name HOST'",
+        )
+    _, configured = in_use()
+    say_where(home)
+
+    resources = {name: resource.amount for name, resource in configured.resources.items()}
+    served = serving.Dashboard(home, serving.Listening(bind, port, names, open_metrics), resources)
+    link = served.link()
+    printing.say(link)
+    printing.flush()
+    printing.note("overnight: good for one browser, within ten minutes; Ctrl-C ends the dashboard, and no task")
+    if opens:
+        import webbrowser
+
+        webbrowser.open(link)
+    served.run()
+
+
+def _write(home: Home, html: str, every: float | None) -> None:
+    """Write the first page into a file, once or until somebody ends it. Needs no extra."""
+    from overnight.ui.web import still
+
+    path = Path(html)
+    pace = None if every is None else max(1.0, every)
+    with still.looking(home) as desk:
+        past = still.PastTimes(desk)
+        still.write(path, still.page(still.look(desk, past), every=pace))
+        printing.say(f"wrote {printing.place(html)}")
+        printing.flush()
+        while pace is not None:
+            time.sleep(pace)
+            still.write(path, still.page(still.look(desk, past), every=pace))

@@ -1,0 +1,95 @@
+"""Everything that the routes ask, put together once, and let go of at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Mapping
+from typing import Generic, TypeVar
+
+from overnight import wiring
+from overnight.core.scores import WINDOW, Scores, scores
+from overnight.host.clock import Clock
+from overnight.host.home import Home
+from overnight.store.contract import Cause, Store
+from overnight.ui.web.desk import Desk
+from overnight.ui.web.feed import Feed
+from overnight.ui.web.logs import Logs
+from overnight.ui.web.past import PastTimes
+from overnight.ui.web.pictures import pulse
+from overnight.ui.web.programs import Programs
+
+#: Causes that are told apart; share of a CPU that may go into counting one thing.
+_MOST_CAUSES, _SHARE = 200, 0.01
+T = TypeVar("T")
+#: Seconds between two portions of a journal that is new to us: nobody waits, and work goes first.
+_PAUSE = 0.05
+
+
+class Kept(Generic[T]):
+    """An answer of the store that takes a while: asked for anew when that has changed, but not the whole time.
+
+    Args:
+        ask: Asks for it.
+        clock: For the pace.
+    """
+
+    def __init__(self, ask: Callable[[Store], T], clock: Clock) -> None:
+        self._ask = ask
+        self._clock = clock
+        self._found: T | None = None
+        self._token: int | None = None
+        self._good_until = 0.0
+
+    def of(self, store: Store) -> T:
+        """That of the store. For the thread that reads."""
+        token = store.change_token()
+        if self._found is None or (token != self._token and self._clock.monotonic() >= self._good_until):
+            began = time.thread_time()
+            self._found, self._token = self._ask(store), token
+            self._good_until = self._clock.monotonic() + (time.thread_time() - began) / _SHARE
+        return self._found
+
+
+class Hall:
+    """The dashboard of one home without its door.
+
+    Args:
+        home: Whose.
+        resources: What the machine has of each named resource, by the settings.
+
+    Raises:
+        OvernightError: The store cannot be opened.
+    """
+
+    def __init__(self, home: Home, resources: Mapping[str, float]) -> None:
+        self.resources = resources
+        self.desk = Desk(home)
+        self.feed = Feed(self.desk, lambda store, seq: pulse(store, home.path, seq, wiring.clock.now()), wiring.clock)
+        self.past = PastTimes(self.desk)
+        self.logs = Logs(home.output, self.desk.read_now)
+        self.causes = Kept[list[Cause]](lambda store: store.causes(_MOST_CAUSES), wiring.clock)
+        self.scores = Kept[Scores](lambda store: scores(store.scored(WINDOW)), wiring.clock)
+        self.programs = Programs(home)
+        self._reading: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Read what the journal holds by now, a portion at a time. In the loop."""
+        self._reading = asyncio.create_task(self._read_journal())
+
+    async def end(self) -> None:
+        """Let go of everything."""
+        self.feed.close()
+        if self._reading is not None:
+            self._reading.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._reading
+        await self.programs.close()
+        await asyncio.get_running_loop().run_in_executor(None, self.desk.close)
+
+    async def _read_journal(self) -> None:
+        more = True
+        while more:
+            more = await self.desk.file(self.past.catch_up)
+            await asyncio.sleep(_PAUSE)

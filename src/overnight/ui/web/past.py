@@ -1,0 +1,203 @@
+"""What was: history, journal and checkpoints, read by the thread that reads files; what is not there is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import apsw
+
+from overnight.core.event_names import EventName
+from overnight.core.events import printable
+from overnight.core.gauges import span_for
+from overnight.core.spells import lanes
+from overnight.host.home import Home
+from overnight.monitor import pages
+from overnight.monitor.history.asking import Past, Point
+from overnight.monitor.history.rhythm import Rhythm, Times, Trend
+from overnight.monitor.history.totals import Total
+from overnight.monitor.incidents import Incident, Incidents
+from overnight.monitor.tail import JournalTail, last_seq
+from overnight.store.copies.shelf import Shelf
+from overnight.ui.web.answers import Checkpoint, Checkpoints, EventLine, Events, Running, Series, Since, Timeline
+from overnight.ui.web.desk import Desk
+from overnight.ui.web.showing import shown
+from overnight.ui.web.telling import is_mark, summary, told
+
+#: Points that are drawn of a figure, events of a page, incidents of a picture, portions of the journal at one go.
+_MOST_POINTS, _MOST_EVENTS, _MOST_MARKS, _PORTIONS = 400, 500, 200, 5
+#: Seconds of a period that is asked for without an end, when nothing says how long the night was.
+_DAY = 86400.0
+
+
+class PastTimes:
+    """What the files of a home tell."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._home: Home = desk.home
+        slots = lambda ids: desk.read_now(lambda store: store.slots_of(ids))  # noqa: E731 - a name for one line
+        self._incidents = Incidents(JournalTail(self._home.journal), slots)
+
+    def catch_up(self) -> bool:
+        """Read the next portion of the journal; whether there is more."""
+        return self._incidents.news()
+
+    def series(self, names: Sequence[str], since: float, until: float, now: float) -> Series:
+        """Figures and attempts over time; a day, or since something ran, where nothing is said."""
+        first = self._incidents.began
+        since, until = _period(since or (max(first - 60.0, now - _DAY) if first else 0.0), until, now)
+        rhythm, found = Rhythm(60, []), dict[str, list[Point]]()
+        with self._times() as times:
+            if times is not None:
+                rhythm = times.rhythm(since=since, until=until, now=now)
+        with self._past() as past:
+            if past is not None:
+                found = {one: _thinned(past.series(one, since=since, until=until, now=now)) for one in names}
+        return Series(since, until, max(rhythm.span, span_for(until - since, now - since)), rhythm.beats, found)
+
+    def trends(self, fingerprints: Sequence[str], since: float, until: float, now: float) -> list[Trend]:
+        """How often attempts failed of these causes."""
+        since, until = _period(since, until, now)
+        with self._times() as times:
+            return times.trends(fingerprints, since=since, until=until, now=now) if times is not None else []
+
+    def totals(self) -> list[Total]:
+        """Attempts since the history began."""
+        with self._past() as past:
+            return past.totals() if past is not None else []
+
+    def machine(self, now: float) -> dict[str, float]:
+        """The last figures of the machine."""
+        names = ("cpu", "load", "memory_available", "disk_free", "network_up")
+        with self._past() as past:
+            if past is None:
+                return {}
+            found = {name: past.series(name, since=now - 60, until=now + 1, now=now) for name in names}
+        return {name: points[-1].mean for name, points in found.items() if points}
+
+    def since(self, at: float | None, start: float | None, now: float) -> Since:
+        """What has happened since somebody looked last, or since the engine was started."""
+        self._refresh()
+        start = self._begun() or start
+        meaning = "visit" if at is not None else "start" if start is not None else "day"
+        since = at if at is not None else start if start is not None else now - _DAY
+        found = self._incidents.since(since)
+        ended = None
+        with self._times() as times:
+            if times is not None:
+                beats = times.rhythm(since=since, until=now, now=now).beats
+                ended = (sum(one.completed for one in beats), sum(one.failed for one in beats))
+        return Since(since, meaning, summary(found, ended), [told(one) for one in found if is_mark(one)][-_MOST_MARKS:])
+
+    def timeline(self, since: float, until: float, bins: int, running: list[Running], now: float) -> Timeline:
+        """Who worked when."""
+        self._refresh()
+        since, until = self._whole(since, until, now)
+        spells = self._incidents.spells(since, until)
+        marks = [one for one in self._incidents.since(since) if one.at <= until and is_mark(one)]
+        return Timeline(
+            since,
+            until,
+            bins,
+            lanes(spells, since=since, until=until, bins=bins),
+            running,
+            [told(one) for one in marks[-_MOST_MARKS:]],
+            self._incidents.began,
+        )
+
+    def incidents(self, count: int) -> list[Incident]:
+        """The newest ones."""
+        self._refresh()
+        return self._incidents.newest(count)
+
+    def events(self, before: int | None, limit: int, names: Sequence[str], task: int | None) -> Events:
+        """A page of the journal, newest first."""
+        known = [f'"event":"{name}"'.encode() for name in names if name in set(EventName)]
+        of_task = f'"id":{task},'.encode() if task is not None else b""
+
+        def wanted(line: bytes) -> bool:
+            return (not known or any(one in line for one in known)) and (not of_task or of_task in line)
+
+        found, following = pages.page(self._home.journal, before=before, limit=min(limit, _MOST_EVENTS), wanted=wanted)
+        return Events([_event(one) for one in found], following)
+
+    def checkpoints(self) -> Checkpoints:
+        """All of them, newest first."""
+        entries = Shelf(self._home.checkpoints, self._home.id).entries()
+        found = [
+            Checkpoint(one.name, it.made_at, it.size_bytes, it.took_seconds, it.reason, it.position)
+            if (it := one.manifest) is not None
+            else Checkpoint(shown(printable(one.name)), None, 0, 0.0, "", 0, shown(one.trouble))
+            for one in entries
+        ]
+        return Checkpoints(found, last_seq(self._home.journal))
+
+    def _begun(self) -> float | None:
+        """When a person started the engine last; what followed a crash was started by the supervisor."""
+        name = EventName.PROCESSOR_STARTED
+        started = (one for one in self._incidents.newest(_MOST_EVENTS) if one.name == name)
+        return next((one.at for one in started if not one.facts["after_a_crash"]), None)
+
+    def _whole(self, since: float, until: float, now: float) -> tuple[float, float]:
+        """All that is known, where nothing is said."""
+        began = self._incidents.began
+        until = until or now
+        return (since or min(began if began is not None else now, until - 60.0)), until
+
+    def _refresh(self) -> None:
+        for _ in range(_PORTIONS):
+            if not self._incidents.news():
+                return
+
+    @contextmanager
+    def _past(self) -> Iterator[Past | None]:
+        try:
+            past = Past(self._home.path / "history.db")
+        except apsw.Error:
+            yield None
+            return
+        try:
+            yield past
+        finally:
+            past.close()
+
+    @contextmanager
+    def _times(self) -> Iterator[Times | None]:
+        try:
+            times = Times(self._home.path / "history.db")
+        except apsw.Error:
+            yield None
+            return
+        try:
+            yield times
+        finally:
+            times.close()
+
+
+def _period(since: float, until: float, now: float) -> tuple[float, float]:
+    until = until or now
+    return (since or until - _DAY), until
+
+
+def _thinned(points: list[Point]) -> list[Point]:
+    """No more than a chart has columns; of those that share one the mean, the least and the most."""
+    size = -(-len(points) // _MOST_POINTS)
+    if size <= 1:
+        return points
+    groups = [points[at : at + size] for at in range(0, len(points), size)]
+    return [
+        Point(
+            one[0].at,
+            sum(point.mean for point in one) / len(one),
+            min(point.least for point in one),
+            max(point.most for point in one),
+        )
+        for one in groups
+    ]
+
+
+def _event(fields: dict[str, object]) -> EventLine:
+    seq, at, name = fields.pop("seq", 0), fields.pop("at", ""), fields.pop("event", "")
+    short = {key: shown(value, 500) if isinstance(value, str) else value for key, value in fields.items()}
+    short.pop("definition", None)
+    return EventLine(int(str(seq)), str(at), str(name), short)

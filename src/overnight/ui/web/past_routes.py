@@ -1,0 +1,68 @@
+"""What was: under ``/api/v1``, looked at only."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from overnight import wiring
+from overnight.core.gauges import GAUGES, NAMES
+from overnight.monitor.snapshot import MOST_RUNNING, take
+from overnight.store.contract import Store
+from overnight.ui.web import answers
+from overnight.ui.web.answering import At, answer, described
+from overnight.ui.web.hall import Hall
+from overnight.ui.web.problems import problem
+
+
+def past(hall: Hall) -> APIRouter:
+    """Timeline, figures over time, the journal."""
+    router = APIRouter(prefix="/api/v1", tags=["look"])
+    desk, home = hall.desk, hall.desk.home
+
+    @router.get("/timeline", **described(answers.Timeline))
+    async def timeline(since: At = 0, until: At = 0, bins: Annotated[int, Query(ge=1, le=2000)] = 400) -> Response:
+        """Who worked when, in bins; without instants, all that is known."""
+        now = wiring.clock.now()
+
+        def look(store: Store) -> list[answers.Running]:
+            return [answers.Running.of(one) for one in take(store, home.path, now=now).running[:MOST_RUNNING]]
+
+        running = await desk.read(look)
+        if until and since >= until:
+            return problem(400, "the end lies before the beginning; nothing was read")
+        return answer(await desk.file(lambda: hall.past.timeline(since, until, bins, running, now)))
+
+    @router.get("/history", **described(answers.Series))
+    async def history(
+        gauge: Annotated[list[str] | None, Query(max_length=len(NAMES))] = None, since: At = 0, until: At = 0
+    ) -> Response:
+        """Figures over time, and how many attempts ended when; a day, where nothing is said."""
+        names = list(dict.fromkeys(gauge or []))
+        if unknown := [one for one in names if one not in NAMES]:
+            return problem(
+                400, f"there is no gauge {unknown[0][:50]!r}; nothing was read", f"there are {', '.join(NAMES)}"
+            )
+        if until and since >= until:
+            return problem(400, "the end lies before the beginning; nothing was read")
+        now = wiring.clock.now()
+        return answer(await desk.file(lambda: hall.past.series(names, since, until, now)))
+
+    @router.get("/gauges", **described(answers.Gauges))
+    async def gauges() -> Response:
+        """What is measured."""
+        return answer(answers.Gauges(list(GAUGES)))
+
+    @router.get("/events", **described(answers.Events))
+    async def events(
+        before: Annotated[int | None, Query(ge=1, lt=2**62)] = None,
+        limit: Annotated[int, Query(ge=1, le=500)] = 100,
+        name: Annotated[list[str] | None, Query(max_length=50)] = None,
+        task: Annotated[int | None, Query(ge=1, lt=2**63)] = None,
+    ) -> Response:
+        """The journal, newest first. `before`: the `next` of the page before."""
+        return answer(await desk.file(lambda: hall.past.events(before, limit, name or [], task)))
+
+    return router

@@ -1,0 +1,89 @@
+"""``dashboard``: what it says before it serves."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from overnight.host.home import Home
+from overnight.ui.web import serving
+from overnight.ui.web.access import token_of
+
+Call = Callable[..., Any]
+
+
+@pytest.fixture
+def missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installation without the extra."""
+    for name in [one for one in sys.modules if one.startswith(("overnight.ui.web", "fastapi", "uvicorn"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+
+
+def test_without_the_extra_it_says_what_to_install(overnight: Call, missing: None) -> None:  # noqa: ARG001 - for its effect
+    overnight("add", "a", "--", "true")
+    said = overnight("dashboard")
+    assert said.status == 2
+    assert "uvicorn, which is not installed; nothing was started, and no task was touched" in said.err
+    assert "try: pip install 'overnight[web]'" in said.err
+
+
+def test_without_a_home_there_is_nothing_to_show(overnight: Call) -> None:
+    assert overnight("dashboard").status == 4
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "::", "192.0.2.1"])  # noqa: S104 - it is refused
+def test_others_cannot_reach_it_unless_it_is_said_by_which_name(address: str, overnight: Call, place: Path) -> None:
+    overnight("add", "a", "--", "true")
+    said = overnight("dashboard", "--bind", address)
+    assert said.status == 2
+    assert "by which name is not said; the dashboard was not started" in said.err
+    assert not (place / ".overnight" / "token").exists()
+
+
+def test_a_port_that_is_taken_is_told(overnight: Call) -> None:
+    overnight("add", "a", "--", "true")
+    taken = serving.listen(serving.Listening(port=0))
+    with taken:
+        said = overnight("dashboard", "--port", str(taken.getsockname()[1]))
+    assert said.status == 2
+    assert "--port 0" in said.err
+
+
+def test_where_the_usual_port_is_taken_another_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving.listen(serving.Listening(port=0)) as taken:
+        monkeypatch.setattr(serving, "PORT", taken.getsockname()[1])
+        with serving.listen(serving.Listening()) as other:
+            assert other.getsockname()[1] != taken.getsockname()[1]
+
+
+def test_another_link_is_printed_at_any_time(overnight: Call, place: Path) -> None:
+    overnight("add", "a", "--", "true")
+    said = overnight("dashboard", "--link", "--port", "7777")
+    assert said.out.startswith("http://127.0.0.1:7777/enter?code=")
+    assert token_of(Home(place / ".overnight").token) not in said.out
+
+
+def test_it_serves_until_it_is_told_to_stop(overnight: Call, place: Path) -> None:
+    """As a program: one link on stdout, and Ctrl-C ends it."""
+    overnight("add", "a", "--", "true")
+    words = [sys.executable, "-m", "overnight", "dashboard", "--port", "0"]
+    with subprocess.Popen(
+        words, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ}
+    ) as process:
+        assert process.stdout is not None
+        try:
+            link = process.stdout.readline().decode().strip()
+            base = link.partition("/enter")[0]
+            assert urllib.request.urlopen(base + "/healthz", timeout=60).read() == b"ok\n"  # noqa: S310 - of ours
+        finally:
+            process.send_signal(signal.SIGINT)
+        assert process.wait(60) in (0, 130)

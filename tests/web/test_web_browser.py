@@ -1,0 +1,234 @@
+"""The pages in a real browser: what a person sees, and that nothing leaves this machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browsing import Tab, browser, why_not
+from dashboards import NOON, Served, drain, fail, new, serving, store_of
+
+from overnight.host.home import Home
+from overnight.ui.web.app import PAGES
+
+pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not() or "there is a browser")
+
+HOSTILE = "<img src=x onerror=\"document.title='owned'\">"
+#: Where pictures of the pages are left for people to look at.
+PICTURES = os.environ.get("OVERNIGHT_PICTURES", "")
+
+Enter = Callable[..., Tab]
+
+
+@pytest.fixture(scope="session")
+def chrome() -> Iterator[Any]:
+    with browser() as started:
+        yield started
+
+
+@pytest.fixture
+def enter(chrome: Any) -> Iterator[Enter]:
+    """Go into a dashboard by a link. Whatever the test sees, no page may complain or ask another machine."""
+    contexts: list[Any] = []
+    tabs: list[Tab] = []
+
+    def go(served: Served, path: str = "/", **how: Any) -> Tab:
+        context = chrome.new_context(**({"viewport": {"width": 1400, "height": 900}} | how))
+        contexts.append(context)
+        tab = Tab(context.new_page())
+        tabs.append(tab)
+        tab.page.goto(served.dashboard.link())
+        if path != "/":
+            tab.page.goto(f"http://{served.host}{path}")
+        return tab
+
+    yield go
+    strangers = [url for tab in tabs for url in tab.strangers]
+    # The dashboard may have ended under the page; what a page asks of others is seen above.
+    complaints = [words for tab in tabs for words in tab.complaints if "net::ERR_" not in words]
+    for context in contexts:
+        context.close()
+    assert strangers == []
+    assert complaints == []
+
+
+def test_the_first_page_tells_how_it_goes(enter: Enter, served: Served) -> None:
+    tab = enter(served)
+    tab.see("Stopped with 7 of 12 tasks still to do; 3 failed.")
+    tab.see("tasks, all accounted for")
+    rows = tab.page.get_by_role("table", name="Failures by cause").locator("tbody tr")
+    rows.first.wait_for()
+    assert rows.count() == 2
+    assert "disk" in rows.first.inner_text()
+
+
+def test_what_changes_in_the_store_changes_on_the_page(enter: Enter, own: Served) -> None:
+    tab = enter(own)
+    tab.see("Stopped with 7 of 12")
+    with store_of(own.home) as store:
+        store.add([new("another")], now=NOON)
+    tab.see("Stopped with 8 of 13")
+
+
+@pytest.mark.parametrize("page", ["", *PAGES, "tasks/1", "workflows/none", "nothing"])
+def test_every_page_opens(page: str, enter: Enter, served: Served) -> None:
+    if page == "nothing":
+        assert served.ask("GET", "/nothing").status == 404
+        return
+    tab = enter(served, f"/{page}")
+    tab.page.locator("#main h1, #main .empty").first.wait_for(state="attached")
+    tab.page.locator('#live[data-age="live"]').wait_for()
+    if page == "workflows/none":
+        tab.complaints.clear()  # the browser tells of every 404
+
+
+def test_names_and_logs_of_strangers_are_only_text(enter: Enter, home: Home) -> None:
+    with store_of(home) as store:
+        store.add([new(HOSTILE), new("y", title=HOSTILE, description=HOSTILE)], now=NOON)
+        fail(store, "z", "hostile", HOSTILE + "</script><script>document.title='owned'</script>")
+    drain(home)
+    with serving(home) as served:
+        for path in ("/", "/tasks", "/tasks/14", "/tasks/15", "/errors", "/log"):
+            tab = enter(served, path)
+            tab.see("onerror=")
+            assert tab.page.locator("img").count() == 0
+            assert "owned" not in tab.page.title()
+
+
+def test_a_cause_is_retried_from_the_page(enter: Enter, own: Served) -> None:
+    """The question says how many, and what to type instead."""
+    tab = enter(own)
+    tab.page.get_by_role("button", name="Retry 2 tasks").click()
+    dialog = tab.page.get_by_role("dialog")
+    dialog.get_by_text("overnight retry --state failed --cause disk").wait_for()
+    dialog.get_by_role("button", name="Retry 2 tasks").click()
+    tab.see("2 tasks queued once more")
+    tab.see("1 failed.")
+
+
+def test_a_question_can_be_answered_with_no(enter: Enter, own: Served) -> None:
+    tab = enter(own)
+    tab.page.get_by_role("button", name="Pause", exact=True).click()
+    tab.page.keyboard.press("Escape")
+    assert own.get("pulse").json["engine"]["state"] == "stopped"
+    with store_of(own.home) as store:
+        assert not any(one.paused for one in store.queues())
+
+
+def test_everything_is_reached_by_keys_alone(enter: Enter, own: Served) -> None:
+    tab = enter(own)
+    keys = tab.page.keyboard
+    tab.see("Stopped with")
+    keys.press("f")
+    tab.page.wait_for_url("**/tasks?state=failed")
+    tab.page.get_by_role("table", name="Tasks").locator("tbody tr").nth(2).wait_for()
+    keys.press("/")
+    keys.type("b")
+    tab.page.wait_for_url("**search=b")
+    keys.press("Escape")  # out of the field
+    keys.press("g")
+    keys.press("e")
+    tab.page.wait_for_url("**/errors")
+    keys.press("?")
+    tab.page.get_by_role("dialog").get_by_text("search tasks").wait_for()
+    keys.press("Escape")
+    keys.press("p")
+    tab.page.get_by_role("dialog").get_by_text("overnight pause").wait_for()
+    keys.press("Enter")
+    tab.see("everything paused")
+
+
+def test_a_list_is_paged_there_and_back(enter: Enter, home: Home) -> None:
+    with store_of(home) as store:
+        store.add([new(f"file {n}") for n in range(120)], now=NOON)
+    with serving(home) as served:
+        tab = enter(served, "/tasks")
+        rows = tab.page.get_by_role("table", name="Tasks").locator("tbody tr")
+        tab.page.get_by_role("link", name="132", exact=True).wait_for()
+        assert rows.count() == 50
+        tab.page.get_by_role("button", name="older").click()
+        tab.page.get_by_role("link", name="82", exact=True).wait_for()
+        tab.page.get_by_role("button", name="older").click()
+        tab.page.get_by_role("link", name="32", exact=True).wait_for()
+        assert rows.count() == 32
+        tab.page.go_back()
+        tab.page.get_by_role("link", name="82", exact=True).wait_for()
+
+
+def test_a_filter_is_in_the_address(enter: Enter, served: Served) -> None:
+    tab = enter(served, "/tasks?state=failed&cause=disk")
+    tab.see("2 match")
+    tab.page.reload()
+    tab.see("2 match")
+
+
+def test_an_open_page_outlives_the_dashboard(enter: Enter, home: Home) -> None:
+    """Killed and started again at the same port: it says so meanwhile, and goes on by itself."""
+    with serving(home) as first:
+        tab = enter(first)
+        tab.see("Stopped with 7 of 12")
+        port = first.port
+    tab.page.locator('#live[data-age="old"], #live[data-age="dead"]').wait_for()
+    with store_of(home) as store:
+        store.add([new("meanwhile")], now=NOON)
+    with serving(home, port=port):
+        tab.see("Stopped with 8 of 13")
+        tab.page.locator('#live[data-age="live"]').wait_for()
+
+
+def test_twelve_tabs_are_all_live(chrome: Any, own: Served) -> None:
+    """A browser opens six connections to a host; tabs that nobody sees let go of theirs."""
+    context = chrome.new_context()
+    pages: list[Any] = []
+    for number in range(12):
+        page = context.new_page()
+        page.goto(own.dashboard.link() if not number else f"http://{own.host}/")
+        page.bring_to_front()
+        # A headless browser shows all of its tabs; those behind are told what a real one tells them.
+        for other in pages:
+            _hide(other)
+        page.get_by_text("Stopped with 7 of 12").wait_for()
+        pages.append(page)
+    with store_of(own.home) as store:
+        store.add([new("another")], now=NOON)
+    for page in pages:
+        for other in pages:
+            _hide(other)
+        _show(page)
+        page.get_by_text("Stopped with 8 of 13").wait_for()
+    context.close()
+
+
+def _hide(page: Any) -> None:
+    _tell_seen(page, hidden=True)
+
+
+def _show(page: Any) -> None:
+    _tell_seen(page, hidden=False)
+
+
+def _tell_seen(page: Any, *, hidden: bool) -> None:
+    page.evaluate(
+        "hidden => { if (document.hidden === hidden && document.told === hidden) return; document.told = hidden;"
+        " Object.defineProperty(document, 'hidden', { configurable: true, get: () => hidden });"
+        " document.dispatchEvent(new Event('visibilitychange')); }",
+        hidden,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "scheme"), [("light", 1400, "light"), ("dark", 1400, "dark"), ("narrow", 390, "light")]
+)
+def test_nothing_is_cut_off(name: str, width: int, scheme: str, enter: Enter, served: Served, tmp_path: Path) -> None:
+    """No page is wider than its window. The pictures are for people: OVERNIGHT_PICTURES names a folder for them."""
+    folder = Path(PICTURES) if PICTURES else tmp_path
+    tab = enter(served, viewport={"width": width, "height": 850}, color_scheme=scheme)
+    for page in ("", "tasks", "tasks/1", "errors", "timeline", "checkpoints", "health", "log"):
+        tab.page.goto(f"http://{served.host}/{page}")
+        tab.page.locator('#live[data-age="live"]').wait_for()
+        tab.page.locator("#main h1").first.wait_for(state="attached")
+        assert tab.page.evaluate("document.documentElement.scrollWidth") <= width
+        tab.page.screenshot(path=folder / f"{name}-{page.replace('/', '-') or 'overview'}.png", full_page=True)

@@ -1,0 +1,76 @@
+"""The first page as one file."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from dashboards import drain, fail, store_of
+
+from overnight.host.home import Home
+from overnight.ui.web import still
+
+HOSTILE = "<img src=x onerror=alert(1)></script><script>alert(2)</script>"
+
+
+class Tags(HTMLParser):
+    """Every tag and attribute of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+
+
+@pytest.fixture
+def page(home: Home) -> str:
+    with store_of(home) as store:
+        fail(store, HOSTILE, "hostile", HOSTILE)
+    drain(home)
+    with still.looking(home) as desk:
+        return still.page(still.look(desk, still.PastTimes(desk)), every=None)
+
+
+def test_it_says_what_the_first_page_says(page: str) -> None:
+    assert "Stopped with 7 of 13 tasks still to do; 4 failed." in page
+    assert "overnight retry --cause disk" in page
+    assert "<b>2</b> completed" in page
+
+
+def test_it_has_no_script_and_asks_nobody(page: str) -> None:
+    found = Tags()
+    found.feed(page)
+    assert not {"script", "img", "link", "iframe", "object", "form", "a"} & set(found.tags)
+    assert not [name for name, _ in found.attributes if name.startswith("on") or name in ("src", "href", "style")]
+    assert not re.search(r"url\(|@import|https?:", page)
+    assert "&lt;img src=x" in page
+
+
+def test_it_looks_at_itself_again_only_when_asked(home: Home) -> None:
+    with still.looking(home) as desk:
+        seen = still.look(desk, still.PastTimes(desk))
+    assert 'http-equiv="refresh"' not in still.page(seen, every=None)
+    assert '<meta http-equiv="refresh" content="5">' in still.page(seen, every=5.0)
+
+
+def test_the_command_writes_it_without_the_extra(home: Home, tmp_path: Path) -> None:
+    """What serves is never imported for a file."""
+    blocked = "import sys; sys.modules.update(fastapi=None, uvicorn=None, starlette=None)"
+    words = ["dashboard", "--html", "night.html"]
+    ended = subprocess.run(
+        [sys.executable, "-c", f"{blocked}; from overnight.ui.cli import run; sys.exit(run({words!r}))"],
+        cwd=home.path.parent,
+        capture_output=True,
+        check=False,
+        timeout=120,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "Stopped with 7 of 12" in (tmp_path / "night.html").read_text("utf-8")
