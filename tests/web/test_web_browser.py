@@ -57,7 +57,7 @@ def enter(chrome: Any) -> Iterator[Enter]:
 
 def test_the_first_page_tells_how_it_goes(enter: Enter, served: Served) -> None:
     tab = enter(served)
-    tab.see("Stopped with 7 of 12 tasks still to do; 3 failed.")
+    tab.see("Nothing moves: no engine runs; 7 of 12 tasks left; 3 of 12 failed; nothing lost.")
     tab.see("tasks, all accounted for")
     rows = tab.page.get_by_role("table", name="Failures by cause").locator("tbody tr")
     rows.first.wait_for()
@@ -67,10 +67,10 @@ def test_the_first_page_tells_how_it_goes(enter: Enter, served: Served) -> None:
 
 def test_what_changes_in_the_store_changes_on_the_page(enter: Enter, own: Served) -> None:
     tab = enter(own)
-    tab.see("Stopped with 7 of 12")
+    tab.see("7 of 12 tasks left")
     with store_of(own.home) as store:
         store.add([new("another")], now=NOON)
-    tab.see("Stopped with 8 of 13")
+    tab.see("8 of 13 tasks left")
 
 
 @pytest.mark.parametrize("page", ["", *PAGES, "tasks/1", "workflows/none", "nothing"])
@@ -106,7 +106,7 @@ def test_a_cause_is_retried_from_the_page(enter: Enter, own: Served) -> None:
     dialog.get_by_text("overnight retry --state failed --cause disk").wait_for()
     dialog.get_by_role("button", name="Retry 2 tasks").click()
     tab.see("2 tasks queued once more")
-    tab.see("1 failed.")
+    tab.see("1 of 12 failed")
 
 
 def test_a_question_can_be_answered_with_no(enter: Enter, own: Served) -> None:
@@ -121,7 +121,7 @@ def test_a_question_can_be_answered_with_no(enter: Enter, own: Served) -> None:
 def test_everything_is_reached_by_keys_alone(enter: Enter, own: Served) -> None:
     tab = enter(own)
     keys = tab.page.keyboard
-    tab.see("Stopped with")
+    tab.see("Nothing moves")
     keys.press("f")
     tab.page.wait_for_url("**/tasks?state=failed")
     tab.page.get_by_role("table", name="Tasks").locator("tbody tr").nth(2).wait_for()
@@ -169,13 +169,13 @@ def test_an_open_page_outlives_the_dashboard(enter: Enter, home: Home) -> None:
     """Killed and started again at the same port: it says so meanwhile, and goes on by itself."""
     with serving(home) as first:
         tab = enter(first)
-        tab.see("Stopped with 7 of 12")
+        tab.see("7 of 12 tasks left")
         port = first.port
     tab.page.locator('#live[data-age="old"], #live[data-age="dead"]').wait_for()
     with store_of(home) as store:
         store.add([new("meanwhile")], now=NOON)
     with serving(home, port=port):
-        tab.see("Stopped with 8 of 13")
+        tab.see("8 of 13 tasks left")
         tab.page.locator('#live[data-age="live"]').wait_for()
 
 
@@ -190,7 +190,7 @@ def test_twelve_tabs_are_all_live(chrome: Any, own: Served) -> None:
         # A headless browser shows all of its tabs; those behind are told what a real one tells them.
         for other in pages:
             _hide(other)
-        page.get_by_text("Stopped with 7 of 12").wait_for()
+        page.get_by_text("7 of 12 tasks left").wait_for()
         pages.append(page)
     with store_of(own.home) as store:
         store.add([new("another")], now=NOON)
@@ -198,7 +198,7 @@ def test_twelve_tabs_are_all_live(chrome: Any, own: Served) -> None:
         for other in pages:
             _hide(other)
         _show(page)
-        page.get_by_text("Stopped with 8 of 13").wait_for()
+        page.get_by_text("8 of 13 tasks left").wait_for()
     context.close()
 
 

@@ -40,7 +40,7 @@ def page(home: Home) -> str:
 
 
 def test_it_says_what_the_first_page_says(page: str) -> None:
-    assert "Stopped with 7 of 13 tasks still to do; 4 failed." in page
+    assert "Nothing moves: no engine runs; 7 of 13 tasks left; 4 of 13 failed; nothing lost." in page
     assert "overnight retry --cause disk" in page
     assert "<b>2</b> completed" in page
 
@@ -73,4 +73,4 @@ def test_the_command_writes_it_without_the_extra(home: Home, tmp_path: Path) -> 
         timeout=120,
     )
     assert ended.returncode == 0, ended.stderr
-    assert "Stopped with 7 of 12" in (tmp_path / "night.html").read_text("utf-8")
+    assert "7 of 12 tasks left" in (tmp_path / "night.html").read_text("utf-8")

@@ -59,17 +59,18 @@ _COLOURS = {
     Level.RUNNING: "working",
     Level.DONE: "fine",
 }
-#: What to type at each level that is somebody's business, and where nothing moves, by how the engine is.
-_TYPED = {
+#: What to type at each level that is somebody's business; where nothing moves it depends on the engine, and so does
+#: whether somebody wanted it so.
+_TYPED: dict[Level, tuple[str, ...]] = {
     Level.LOST: ("overnight verify",),
     Level.UNWATCHED: ("overnight restart",),
     Level.STALLED: ("overnight why --queue",),
     Level.NEEDS_YOU: ("overnight retry --all",),
 }
-_STANDING = {
-    EngineState.STOPPED: ("overnight start",),
-    EngineState.PAUSED: ("overnight unpause",),
-    EngineState.SILENT: ("overnight stop --now", "overnight start"),
+_STANDING: dict[EngineState, tuple[str, tuple[str, ...]]] = {
+    EngineState.STOPPED: ("attention", ("overnight start",)),
+    EngineState.PAUSED: ("attention", ("overnight unpause",)),
+    EngineState.SILENT: ("trouble", ("overnight stop --now", "overnight start")),
 }
 
 
@@ -106,10 +107,10 @@ def pulse_of(picture: Snapshot, seq: int) -> Pulse:
 def _sentence(picture: Snapshot) -> Sentence:
     """The one sentence, as everywhere."""
     said = sentence_of(picture)
-    typed: tuple[str, ...] = _TYPED.get(said.level, ())
+    colour, typed = _COLOURS[said.level], _TYPED.get(said.level, ())
     if said.level is Level.STALLED:
-        typed = _STANDING.get(picture.engine.state, typed)
-    return Sentence(_COLOURS[said.level], shown(said.words, 1000), typed)
+        colour, typed = _STANDING.get(picture.engine.state, (colour, typed))
+    return Sentence(colour, shown(said.words, 1000), typed)
 
 
 def _engine(engine: EngineView) -> Engine:
