@@ -277,7 +277,7 @@ def test_the_home_is_held_between_two_engines(guard: Guard) -> None:
     assert owner is not None
     assert owner.is_supervisor
     assert owner.who() == identity(supervisor.pid)
-    assert guard.info["state"] == "restarting"
+    until(lambda: guard.home.engine_info.exists() and guard.info["state"] == "restarting")
     with pytest.raises(AlreadyRunningError, match=f"process {supervisor.pid} "):
         HomeLock(guard.home.lock).acquire({})
 

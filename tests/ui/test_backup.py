@@ -168,13 +168,17 @@ def test_doctor_names_a_backup_that_is_missing_old_unproven_or_damaged(worked: C
     assert worked("doctor", "backups", "--json").json["checks"] == []
 
 
+#: Some 75 s of it in all: long enough that the engine works until somebody ends it.
+WORK = ("sh", "-c", 'echo "$1"; sleep 0.05', "sh", "{}")
+
+
 @pytest.fixture
 def engine(place: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A real engine that works on many small tasks."""
     names = [f"in-{number}" for number in range(3000)]
     (place / "list").write_text("".join(f"{name}\n" for name in names))
     child = subprocess.Popen(
-        [sys.executable, "-m", "overnight", "run", "--quiet", "-j", "2", "-a", "list", "--", "echo"],
+        [sys.executable, "-m", "overnight", "run", "--quiet", "-j", "2", "-a", "list", "--", *WORK],
         cwd=place,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

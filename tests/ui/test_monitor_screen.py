@@ -123,6 +123,10 @@ class Night:
             async with app.run_test(size=size) as pilot:
                 await pilot.pause()
                 await pilot.pause()
+                for _ in range(400):  # a box that grows takes room from the rows; the next look, soon after, knows
+                    if app.watcher._asked[-1:] == (app.table.room,):
+                        break
+                    await pilot.pause(0.05)
                 await body(app, pilot)
 
         asyncio.run(run())

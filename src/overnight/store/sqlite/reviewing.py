@@ -57,10 +57,10 @@ def _lasting(row: Row) -> Lasting:
 
 
 def _alike(connection: apsw.Connection, lanes: Lanes, since: float, seconds: float, spans: int) -> Iterator[Alike]:
-    for state in ("failed", "held"):
-        when = _when(read_each(connection, f"night_{state}_when", (since, seconds)), by_reason=state == "held")
-        for row in read_each(connection, f"night_{state}"):
-            yield _told(row, lanes, when[_cause(row[0], row[2], by_reason=state == "held")], spans)
+    for told, ended, is_held in (("night_failed", "night_failed_when", False), ("night_held", "night_held_when", True)):
+        when = _when(read_each(connection, ended, (since, seconds)), by_reason=is_held)
+        for row in read_each(connection, told):
+            yield _told(row, lanes, when[_cause(row[0], row[2], by_reason=is_held)], spans)
 
 
 def _cause(fingerprint: str, reason: str | None, *, by_reason: bool) -> _Cause:
