@@ -25,7 +25,7 @@ from overnight.engine.journal import Journal
 from overnight.host.lock import HomeLock
 from overnight.monitor import snapshot
 from overnight.monitor.history.asking import Past
-from overnight.monitor.sidecar import AGAIN_AFTER, BUSY, EXPOSE_EVERY, FORGET_EVERY, Gauges, Sidecar
+from overnight.monitor.sidecar import AGAIN_AFTER, BUSY, EXPOSE_EVERY, FORGET_EVERY, SOON, Gauges, Sidecar
 from overnight.monitor.snapshot import take
 from overnight.monitor.status_file import MonitoringStatus
 from overnight.monitor.telling import Telling
@@ -122,10 +122,14 @@ def work(store: Store, home: Path, **changes: Any) -> None:
     journal.close()
 
 
-def test_what_has_changed_is_written_at_the_next_look(sidecar: Sidecar, store: Store, tmp_path: Path) -> None:
+def test_what_has_changed_is_written_soon(sidecar: Sidecar, store: Store, tmp_path: Path, clock: HandClock) -> None:
+    """Not at once: while one thing happens after another that would cost more than it tells."""
     sidecar.round()
     assert MonitoringStatus.read(tmp_path).files_in_queue == 0
     add(store, 3)
+    sidecar.round()
+    assert MonitoringStatus.read(tmp_path).files_in_queue == 0
+    clock.at += SOON
     sidecar.round()
     status = MonitoringStatus.read(tmp_path)
     assert (status.status, status.files_in_queue, status.estimated_remaining_files) == ("stopped", 3, 3)

@@ -30,6 +30,8 @@ from overnight.store.contract import Store
 
 #: Seconds between two samples: while something runs, and while nothing does.
 BUSY, IDLE = 1.0, IDLE_EVERY
+#: Seconds between two writings of the state while one thing happens after another: each costs some 5 ms.
+SOON = 0.2
 #: Seconds between two portions of the journal, and until a duty that failed is tried again.
 READ_EVERY, AGAIN_AFTER = 0.5, 5.0
 #: Of the time, so much is spent on the journal while something runs; the rest of it is read afterwards.
@@ -74,15 +76,15 @@ class Duty:
         self._done_at = -math.inf
         self._trouble = ""
 
-    def do(self, every: float, *, now: bool = False) -> bool:
-        """Do it if that is so many seconds ago, or at once; one that failed is not tried again so soon.
+    def do(self, every: float) -> bool:
+        """Do it if that is so many seconds ago; one that failed is not tried again so soon.
 
         Returns:
             Whether there is no trouble with it.
         """
         moment = self._clock.monotonic()
         wait = AGAIN_AFTER if self._trouble else every
-        if moment - self._done_at >= wait or (now and not self._trouble):
+        if moment - self._done_at >= wait:
             self._done_at = moment
             self._note(self._try())
         return not self._trouble
@@ -178,13 +180,14 @@ class Sidecar:
         """Everything that is due. Costs next to nothing while nothing has changed."""
         pace = BUSY if self._is_busy else IDLE
         self._change.do(0.0)
-        self._status.do(pace, now=self._has_changed)
+        changed = self._has_changed
+        self._status.do(SOON if changed else pace)
         self._sample.do(pace)
         for duty, telling in self._tellings:  # before what counts on: a new one begins where the history stands
             duty.do(0.0 if telling.has_more and not self._is_busy else READ_EVERY)
         self._tally.do(self._read_again)
         if self._judge is not None:
-            hurries = self._is_judged_at_once or self._is_busy or self._has_changed
+            hurries = self._is_judged_at_once or self._is_busy or changed
             self._alerts.do(JUDGE_BUSY if hurries else JUDGE_IDLE)
         if self._pinger is not None:
             self._ping.do(self._ping_every)
@@ -221,9 +224,10 @@ class Sidecar:
 
     def _look_for_change(self) -> None:
         token, before = self._store.change_token(), self._token
-        self._token, self._has_changed = token, token != before
+        self._token, self._has_changed = token, self._has_changed or token != before
 
     def _write_status(self) -> None:
+        self._has_changed = False  # what changes from now on may be in the picture or not
         self._picture = self._look()
         write(self._home / "monitor.json", describe(self._picture, self._machine, self._mean))
 
