@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,17 @@ def name(path: Path) -> str:
 def foreign_words(text: str) -> list[str]:
     """What in a text speaks of something else than the project."""
     return [f"{what}: {found[0]}" for what, pattern in FOREIGN.items() for found in re.finditer(pattern, text)]
+
+
+def twice(names: Iterable[str]) -> list[str]:
+    """What is there more than once."""
+    return sorted(one for one, number in Counter(names).items() if number > 1)
+
+
+def test_no_two_test_files_have_one_name() -> None:
+    """They are imported by it: the second of two is not run, wherever it lies."""
+    assert twice(["test_a.py", "test_b.py", "test_a.py"]) == ["test_a.py"]
+    assert twice(path.name for path in files() if path.name.startswith("test_") and path.suffix == ".py") == []
 
 
 def test_the_text_speaks_of_the_project_alone() -> None:
