@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,6 +30,16 @@ class Figure(NamedTuple):
     mean: float
     least: float
     most: float
+
+
+def merged(points: Sequence[Point]) -> Point:
+    """Neighbours as one: from when the first of them is, with the mean of their means."""
+    return Point(
+        points[0].at,
+        sum(one.mean for one in points) / len(points),
+        min(one.least for one in points),
+        max(one.most for one in points),
+    )
 
 
 class Past:

@@ -24,7 +24,7 @@ from overnight.core.states import TaskState
 from overnight.core.task import Action, Task
 from overnight.core.timeline import Pace, Strip, pace, strips
 from overnight.core.trends import Direction, direction
-from overnight.monitor.history.asking import Past, Point
+from overnight.monitor.history.asking import Past, Point, merged
 from overnight.monitor.report.journal import notes_since
 from overnight.monitor.snapshot import EngineState, Snapshot
 from overnight.monitor.standing import facts_of
@@ -202,12 +202,4 @@ def _thinned(points: Sequence[Point], window: _Window) -> list[Point]:
     groups: dict[int, list[Point]] = {}
     for point in points:
         groups.setdefault(int((point.at - window.since) / length), []).append(point)
-    return [
-        Point(
-            group[0].at,
-            sum(one.mean for one in group) / len(group),
-            min(one.least for one in group),
-            max(one.most for one in group),
-        )
-        for group in groups.values()
-    ]
+    return [merged(group) for group in groups.values()]

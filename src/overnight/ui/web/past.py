@@ -13,7 +13,7 @@ from overnight.core.gauges import span_for
 from overnight.core.spells import lanes
 from overnight.host.home import Home
 from overnight.monitor import pages
-from overnight.monitor.history.asking import Past, Point
+from overnight.monitor.history.asking import Past, Point, merged
 from overnight.monitor.history.rhythm import Rhythm, Times, Trend
 from overnight.monitor.history.totals import Total
 from overnight.monitor.incidents import Incident, Incidents
@@ -184,16 +184,7 @@ def _thinned(points: list[Point]) -> list[Point]:
     size = -(-len(points) // _MOST_POINTS)
     if size <= 1:
         return points
-    groups = [points[at : at + size] for at in range(0, len(points), size)]
-    return [
-        Point(
-            one[0].at,
-            sum(point.mean for point in one) / len(one),
-            min(point.least for point in one),
-            max(point.most for point in one),
-        )
-        for one in groups
-    ]
+    return [merged(points[at : at + size]) for at in range(0, len(points), size)]
 
 
 def _event(fields: dict[str, object]) -> EventLine:
