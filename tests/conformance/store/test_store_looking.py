@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from store_parts import NOON, SmallEngine, settlement, task, tasks
 
+from overnight.core.lanes import OPS_QUEUE
 from overnight.core.states import ErrorClass, TaskState
 from overnight.store.contract import Query, Selector, Store, Verb
 
@@ -38,6 +39,18 @@ def test_a_cause_is_gone_with_its_last_failure(store: Store, engine: SmallEngine
     fail(engine, "a", "disk")
     store.act(Verb.RETRY, Selector(cause="disk"), now=NOON, by="me")
     assert store.causes(10) == []
+
+
+def test_what_the_runner_does_for_itself_is_no_failure_of_the_night(store: Store, engine: SmallEngine) -> None:
+    """Nor is it finished or held there; a delivery that was given up is told with the alerts."""
+    store.add([task("a message", queue=OPS_QUEUE), task("another", queue=OPS_QUEUE)], now=NOON)
+    given_up, held = engine.claim()
+    engine.turn(settlement(given_up, S.FAILED, fingerprint="away"), settlement(held, S.HELD), now=NOON + 1)
+
+    night = store.night(since=NOON, until=NOON + 100, spans=10)
+
+    assert store.causes(10) == []
+    assert (night.finished, night.alike) == ({}, [])
 
 
 def test_no_more_causes_than_asked_for(store: Store, engine: SmallEngine) -> None:
