@@ -20,7 +20,7 @@ from overnight.store.sqlite.connection import named
 
 #: Of the file; another one is set aside.
 APPLICATION, VERSION = 0x4F4E4849, 1
-PRAGMAS = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -2000"
+_PRAGMAS = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -2000"
 #: Seconds that a writer waits for another one.
 _PATIENCE = 1.0
 Prepare = Callable[[apsw.Connection], None]
@@ -117,20 +117,45 @@ def _opened(path: Path, prepare: Prepare | None) -> apsw.Connection:
     return connection
 
 
-def _prepare(connection: apsw.Connection) -> None:
-    whose, version = connection.pragma("application_id"), connection.pragma("user_version")
-    if (whose, version) not in ((0, 0), (APPLICATION, VERSION)):
+def lay(
+    connection: apsw.Connection, schema: str, *, application: int, version: int, more: Prepare | None = None
+) -> None:
+    """Have these tables in a file that is new or ours.
+
+    Args:
+        connection: To the file.
+        schema: Makes what is missing.
+        application: Whose the file is, as it stands there.
+        version: Of the tables.
+        more: What else is to be there, in the same transaction.
+
+    Raises:
+        apsw.FormatError: It is another one's, or of another version.
+    """
+    whose = connection.pragma("application_id"), connection.pragma("user_version")
+    if whose not in ((0, 0), (application, version)):
         raise apsw.FormatError
-    connection.execute(PRAGMAS)
+    connection.execute(_PRAGMAS)
     with connection:
-        connection.execute((files(__package__) / "schema.sql").read_text("utf-8"))
-        known = columns(connection.execute)
-        for name in NAMES:
-            for column in (name, f"{name}_min", f"{name}_max"):
-                if column not in known:
-                    connection.execute(f"ALTER TABLE samples ADD COLUMN {column} REAL")
-        connection.pragma("application_id", APPLICATION)
-        connection.pragma("user_version", VERSION)
+        connection.execute(schema)
+        if more is not None:
+            more(connection)
+        connection.pragma("application_id", application)
+        connection.pragma("user_version", version)
+
+
+def _prepare(connection: apsw.Connection) -> None:
+    schema = (files(__package__) / "schema.sql").read_text("utf-8")
+    lay(connection, schema, application=APPLICATION, version=VERSION, more=_add_columns)
+
+
+def _add_columns(connection: apsw.Connection) -> None:
+    """Those of figures that came after the file was made."""
+    known = columns(connection.execute)
+    for name in NAMES:
+        for column in (name, f"{name}_min", f"{name}_max"):
+            if column not in known:
+                connection.execute(f"ALTER TABLE samples ADD COLUMN {column} REAL")
 
 
 def columns(read: Callable[[str], Iterable[Any]]) -> set[str]:

@@ -10,7 +10,7 @@ import apsw
 import msgspec
 
 from overnight.core.events import printable
-from overnight.monitor.history.database import PRAGMAS, Database, typed
+from overnight.monitor.history.database import Database, lay, typed
 from overnight.ops.logs.following import Position
 
 #: Of the file; another one is set aside and begun anew.
@@ -134,11 +134,5 @@ def _row(one: Cluster) -> tuple[object, ...]:
 
 
 def _prepare(connection: apsw.Connection) -> None:
-    whose, version = connection.pragma("application_id"), connection.pragma("user_version")
-    if (whose, version) not in ((0, 0), (APPLICATION, VERSION)):
-        raise apsw.FormatError
-    connection.execute(PRAGMAS)
-    with connection:
-        connection.execute((files(__package__) / "schema.sql").read_text("utf-8"))
-        connection.pragma("application_id", APPLICATION)
-        connection.pragma("user_version", VERSION)
+    schema = (files(__package__) / "schema.sql").read_text("utf-8")
+    lay(connection, schema, application=APPLICATION, version=VERSION)
