@@ -127,6 +127,14 @@ def file_at(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
+def names_in(directory: Path) -> list[str]:
+    """The names in a directory, in their order; none when it is not there, or is no directory."""
+    try:
+        return sorted(os.listdir(directory))  # noqa: PTH208 - names are what is wanted
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
 def sync_file(path: Path) -> None:
     """Return when what was written to a file, by whomever, is on disk."""
     with _opened(path, os.O_RDWR | os.O_CLOEXEC) as descriptor:

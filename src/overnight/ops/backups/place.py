@@ -22,7 +22,7 @@ from overnight.core import backups
 from overnight.core.backups import Manifest
 from overnight.core.errors import NotNowError
 from overnight.host import rough
-from overnight.host.files import open_regular, sync_directory, write_atomically
+from overnight.host.files import names_in, open_regular, sync_directory, write_atomically
 from overnight.ops.backups.pieces import DIRECTORY, Pieces
 
 MANIFEST = "manifest.json"
@@ -75,10 +75,7 @@ class BackupPlace:
 
     def entries(self) -> list[Entry]:
         """All folders, newest first, those without a manifest last."""
-        try:
-            names = sorted(os.listdir(self.directory), reverse=True)  # noqa: PTH208 - names are what is wanted
-        except (FileNotFoundError, NotADirectoryError):
-            return []
+        names = reversed(names_in(self.directory))
         found = [self.entry(name) for name in names if not name.startswith(".") and name != DIRECTORY]
         found.sort(key=lambda entry: entry.manifest.made_at if entry.manifest else -1.0, reverse=True)
         return found

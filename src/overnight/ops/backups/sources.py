@@ -19,7 +19,7 @@ from typing import BinaryIO, NamedTuple
 from overnight.core import results
 from overnight.core.backups import HOME, PROJECT
 from overnight.core.workflow.model import Workflow
-from overnight.host.files import NoFileError, last_line, open_regular
+from overnight.host.files import NoFileError, last_line, names_in, open_regular
 from overnight.host.home import Home
 from overnight.monitor.tail import SEQ, number_of
 from overnight.store.sqlite import SqliteStore
@@ -101,8 +101,9 @@ def _cut_slowly(lines: Iterable[bytes], position: int) -> int:
 
 def large_results(home: Home, copy: Path) -> Iterator[Source]:
     """The results in files of their own, of tasks that a copy of the store has."""
-    names = sorted(os.listdir(home.results)) if home.results.is_dir() else []  # noqa: PTH208 - names are what is wanted
-    owners = {name: owner for name in names if not name.startswith(".") and (owner := results.task_of(name))}
+    owners = {
+        name: owner for name in names_in(home.results) if not name.startswith(".") and (owner := results.task_of(name))
+    }
     with closing(SqliteStore.open(copy, readonly=True)) as store:
         there = store.states(set(owners.values()))
     for name, owner in owners.items():

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from overnight.host import rough
-from overnight.host.files import sync_directory
+from overnight.host.files import names_in, sync_directory
 from overnight.store.copies import manifest as manifests
 from overnight.store.copies.manifest import STORE, Manifest
 from overnight.store.sqlite.examining import examine
@@ -60,10 +60,7 @@ class Shelf:
 
     def entries(self) -> list[Entry]:
         """All folders, newest copies first, those without a manifest last."""
-        try:
-            names = sorted(os.listdir(self.directory), reverse=True)  # noqa: PTH208 - names are what is wanted
-        except (FileNotFoundError, NotADirectoryError):
-            return []
+        names = reversed(names_in(self.directory))
         found = [self.entry(name) for name in names if not name.startswith(".") and name != LATEST]
         found.sort(key=_age, reverse=True)
         return found
