@@ -18,6 +18,8 @@ from executor_bench import Bench
 
 from overnight.executors.contract import Spec
 
+__all__ = ["Bench", "drive"]
+
 
 def drive(bench: Bench, action: int, count: int, ahead: int) -> float:
     """Push so many attempts through all slots, each holding at most `ahead`. Returns seconds."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import resource
 import statistics
 import subprocess
 import sys
@@ -63,6 +64,12 @@ def write_list(path: Path, count: int) -> Path:
     """A list file of `count` inputs that look like files."""
     path.write_text("".join(f"/data/in/file-{number:08d}.wav\n" for number in range(count)))
     return path
+
+
+def cpu_of_children() -> float:
+    """Seconds of processor that the ended children of this process have used."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def pairs(ours: Callable[[], T], theirs: Callable[[], T], repeats: int) -> tuple[list[T], list[T]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import statistics
 import subprocess
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from measuring import OVERNIGHT, Row, directory, seconds, spread
+from measuring import OVERNIGHT, Row, cpu_of_children, directory, seconds, spread
 
 from overnight.core.gauges import NAMES
 from overnight.core.states import ErrorClass, Outcome, Reason, TaskState
@@ -100,10 +99,9 @@ def taken(words: list[str], cwd: Path) -> tuple[list[float], float]:
     """Milliseconds of each run of a command, and the CPU time of the median one: others use the machine, too."""
     walls, cpus = [], []
     for _ in range(REPEATS):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        before = cpu_of_children()
         walls.append(1000 * seconds([*OVERNIGHT, *words], cwd))
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        cpus.append(1000 * (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime))
+        cpus.append(1000 * (cpu_of_children() - before))
     return walls, statistics.median(cpus)
 
 

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 import adding
-import backing_up
+import backing
 import checkpointing
 import commands
 import containment
@@ -49,7 +49,7 @@ PARTS = {
     "checkpointing": checkpointing.measure,
     "monitoring": monitoring.measure,
     "memory": memory.measure,
-    "backing_up": backing_up.measure,
+    "backing": backing.measure,
     "reading_logs": reading_logs.measure,
     "reporting": reporting.measure,
     "screen": screen.measure,

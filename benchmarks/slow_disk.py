@@ -23,7 +23,8 @@ from peers.ours import Run
 
 LATE = 0.001
 TASKS = 200_000
-COMMANDS = 6000
+#: So many that what is fixed (starting, adding) and a noisy second are a small part.
+COMMANDS = 20_000
 SOURCE = Path(__file__).with_name("slow_sync.c")
 #: Commits as the store makes them: how many, and how much later each must be.
 PROBE = """

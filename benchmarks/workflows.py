@@ -17,7 +17,7 @@ from graph import measure as measure_graph
 from measuring import OVERNIGHT, Row, counts, directory, pairs, percentile, seconds, spread, write_list
 
 from overnight import wiring
-from overnight.core.task import Action, ActionKind, NewTask
+from overnight.core.task import Action, ActionKind, Attempt, NewTask
 from overnight.core.workflow.model import Step, Workflow
 from overnight.store.contract import Query, Store
 
@@ -91,13 +91,15 @@ def one_task(steps: Sequence[Step]) -> tuple[float, list[float]]:
 
 def _gaps(store: Store, steps: Sequence[Step]) -> list[float]:
     tasks = {one.step: one for one in store.tasks(Query(parent=1, limit=100_000))}
-    ended = {name: store.attempts(one.id)[-1] for name, one in tasks.items() if one.attempt}
-    gaps = []
-    for step in steps:
-        if step.needs:
-            last = max(ended[name].started_at + ended[name].seconds for name in step.needs)
-            gaps.append(max(0.0, ended[step.id].started_at - last))
-    return gaps
+    spans = {name: _span(store.attempts(one.id)[-1]) for name, one in tasks.items() if one.attempt}
+    return [max(0.0, spans[step.id][0] - max(spans[name][1] for name in step.needs)) for step in steps if step.needs]
+
+
+def _span(attempt: Attempt) -> tuple[float, float]:
+    """When it began and when it ended, POSIX seconds."""
+    assert attempt.started_at is not None, attempt
+    assert attempt.seconds is not None, attempt
+    return attempt.started_at, attempt.started_at + attempt.seconds
 
 
 def by_hand(count: int) -> float:

@@ -11,8 +11,8 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from damage import LARGE_TASKS, cpu_of_children, large_store, turn
-from measuring import OVERNIGHT, Row, directory, percentile, seconds
+from damage import LARGE_TASKS, large_store, turn
+from measuring import OVERNIGHT, Row, cpu_of_children, directory, percentile, seconds
 
 from overnight.host.home import create, remember_store
 from overnight.store.sqlite import SqliteStore
@@ -33,7 +33,8 @@ def beside(cwd: Path, store: Path) -> tuple[list[float], list[float], float]:
         lanes: dict[int, dict[str, float]] = {lane.id: {} for lane in opened.orders().lanes}
         alone = [turn(opened, fence, lanes) for _ in range(200)]
         child = subprocess.Popen([*OVERNIGHT, "backup", "create"], cwd=cwd, stdout=subprocess.DEVNULL)
-        began, found = time.perf_counter(), []
+        found: list[float] = []
+        began = time.perf_counter()
         while child.poll() is None and len(found) < LARGE_TASKS // 64 - 300:
             found.append(turn(opened, fence, lanes))
             time.sleep(0.01)
@@ -70,3 +71,7 @@ def measure() -> list[Row]:
             p99 < 0.25,
         ),
     ]
+
+
+if __name__ == "__main__":
+    print(*measure(), sep="\n")
