@@ -115,8 +115,7 @@ def test_nothing_is_said_of_a_target_that_takes_its_messages(post: Post) -> None
 
 
 def test_what_failed_before_the_target_was_reached_again_says_nothing_about_it(post: Post) -> None:
-    """It waits for its next try, or was given up: told anew with each look, people would be sent after a target
-    that takes its messages; and by each process that begins to watch."""
+    """It waits for its next try, or was given up: who is told of it looks for what is wrong with a good target."""
     waits, taken = post.send("ops"), post.send("ops")
     post.ended(waits, good=False)
     post.look()
