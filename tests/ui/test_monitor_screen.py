@@ -324,6 +324,30 @@ def test_another_store_in_its_place_is_followed(night: Night) -> None:
     night.play(body)
 
 
+def test_a_store_that_cannot_be_read_is_said_and_the_screen_goes_on(night: Night) -> None:
+    """While it is set back or mended, say; a screen that goes away with it would have to be called again."""
+
+    async def body(app: Monitor, pilot: Pilot[None]) -> None:
+        store, aside = night.path / "queue.db", night.path / "aside.db"
+        store.rename(aside)
+        store.write_bytes(b"rubbish " * 4096)
+        await pilot.press("5", "p")
+        assert "ing was changed" in shown(app)
+        await pilot.press("enter")
+        await pilot.pause()
+        assert isinstance(app.screen, Detail)
+        assert "ing was changed" in shown(app)
+        await pilot.press("escape")
+        aside.replace(store)
+        app.look_again()
+        await pilot.pause()
+        assert "ing was changed" not in shown(app)
+        await pilot.press("2")
+        assert len(app.table.rows) == FAILED
+
+    night.play(body)
+
+
 async def run_nothing(_: Sequence[str]) -> tuple[int, str]:
     """A command that does nothing."""
     return 0, ""

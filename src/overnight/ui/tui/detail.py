@@ -66,15 +66,19 @@ class Detail(Screen[None]):
         """Draw what is different, and print on."""
         try:
             task = self._watcher.store.get(self._task_id)
+            attempts = self._watcher.store.attempts(task.id)
+            facts = list(self._facts(task, attempts))
         except OvernightError as error:
-            self.query_one("#facts", Static).update(printing.clean(error.message))
-            return
-        attempts = self._watcher.store.attempts(task.id)
-        words = "\n".join(printing.fit(line, max(20, self.size.width - 2)) for line in self._facts(task, attempts))
+            self._tell([printing.clean(error.message)])
+        else:
+            self._tell(facts)
+            self._print(task, attempts)
+
+    def _tell(self, facts: list[str]) -> None:
+        words = "\n".join(printing.fit(line, max(20, self.size.width - 2)) for line in facts)
         if words != self._said:
             self._said = words
             self.query_one("#facts", Static).update(words)
-        self._print(task, attempts)
 
     def _facts(self, task: Task, attempts: list[Attempt]) -> Iterator[str]:
         action = self._watcher.store.actions({task.action_id}).get(task.action_id)
