@@ -246,6 +246,12 @@ def test_enter_shows_a_task_and_what_it_prints_as_it_prints_it(night: Night) -> 
         app.screen.look_again()
         await pilot.pause()
         assert "third line" in shown(app)
+        output.write(Stream.STDOUT, b"no newline", NOON)
+        output.end(NOON)
+        app.screen.look_again()
+        app.screen.look_again()
+        await pilot.pause()
+        assert "no newline" in shown(app)
         await pilot.press("escape")
         assert not isinstance(app.screen, Detail)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -24,6 +24,8 @@ from overnight.ui.tui.looking import Watcher
 LINES, _PIECES = 1000, 200
 #: Characters of a line that are shown.
 _LONGEST = 4000
+#: No stream: all was read, and what was printed last may have had no end of its line.
+_OVER = -1
 
 
 class Detail(Screen[None]):
@@ -101,7 +103,7 @@ class Detail(Screen[None]):
         if number != self._attempt:
             self._attempt, self._rest = number, b""
             self.query_one("#log", Log).clear()
-            self._output = self._open(task, attempts, number)
+            self._output = chain(self._open(task, attempts, number), [(_OVER, b"\n")])
         self._take_in()
 
     def _open(self, task: Task, attempts: list[Attempt], number: int) -> Iterator[tuple[int, bytes]]:
@@ -119,6 +121,8 @@ class Detail(Screen[None]):
             for stream, data in islice(self._output, _PIECES):
                 if not stream:
                     break  # no more at the moment
+                if stream == _OVER and not self._rest:
+                    continue
                 *whole, self._rest = (self._rest + data).split(b"\n")
                 lines += whole
         except OSError as error:
