@@ -120,6 +120,20 @@ def test_services_answer_or_do_not(
         assert ask(Asked.HTTP, f"http://127.0.0.1:{free}/").status is Status.FAIL
 
 
+@pytest.mark.parametrize(
+    "address", ["http://me:{}@127.0.0.1:{}/x", "http://127.0.0.1:{1}/{0}", "http://127.0.0.1:{1}/x?k={0}"]
+)
+def test_what_may_be_secret_of_an_address_is_not_shown(
+    ask: Callable[..., Finding], server: HTTPServer, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    """A finding goes into reports, pages and messages."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    assert "hush" not in ask(Asked.HTTP, address.format("hush", server.server_port)).summary
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        assert "hush" not in ask(Asked.HTTP, address.format("hush", nobody.getsockname()[1])).summary
+
+
 def test_a_file_is_there_and_young_enough_or_is_not(ask: Callable[..., Finding], tmp_path: Path) -> None:
     assert ask(Asked.FILE, "beat").status is Status.FAIL
     (tmp_path / "beat").touch()

@@ -27,6 +27,7 @@ from overnight.core.durations import format_duration
 from overnight.core.errors import UsageError
 from overnight.core.events import printable
 from overnight.core.findings import Finding, Fix, Status
+from overnight.core.secrets import shown_address
 from overnight.ops.checks import CHECKS, load
 from overnight.ops.checks.contract import Check, Cost, Scene, by_hand, fail, ok, warn
 
@@ -186,18 +187,21 @@ def _figure(figures: str) -> tuple[float | None, str]:
 
 def _http(wanted: WantedCheck, scene: Scene) -> Finding:
     (url,) = wanted.words
+    shown = shown_address(url)
     began = scene.clock.monotonic()
     try:
         with urllib.request.urlopen(url, timeout=wanted.timeout) as answer:  # noqa: S310 - only http and https are read
             status = answer.status
     except urllib.error.HTTPError as error:
         error.close()
-        return fail(wanted.name, f"{url} answers {error.code}", _mend(wanted, "Mend the service"))
+        return fail(wanted.name, f"{shown} answers {error.code}", _mend(wanted, "Mend the service"))
     except (OSError, ValueError, http.client.HTTPException) as error:
-        words = printable(str(getattr(error, "reason", error)))
-        return fail(wanted.name, f"{url} does not answer ({words})", _mend(wanted, "Start the service"))
+        # What is wrong with an address is told with the part of it that is.
+        wrong = isinstance(error, http.client.InvalidURL)
+        words = "it is no address" if wrong else printable(str(getattr(error, "reason", error)))
+        return fail(wanted.name, f"{shown} does not answer ({words})", _mend(wanted, "Start the service"))
     took = scene.clock.monotonic() - began
-    return ok(wanted.name, f"{url} answers {status}", value=took, unit="seconds")
+    return ok(wanted.name, f"{shown} answers {status}", value=took, unit="seconds")
 
 
 def _tcp(wanted: WantedCheck, scene: Scene) -> Finding:
