@@ -207,7 +207,11 @@ def test_the_keys_do_what_their_commands_do_and_say_so(night: Night) -> None:
         assert night.acted == [["retry", chosen], ["why", chosen], ["pause"], ["checkpoint", "save"]]
         await pilot.pause()
         assert "$ overnight checkpoint save: it was done; try: something" in shown(app)
-        night.store.set_queue(Queue("*", paused=True), now=NOON, by="me")
+        night.store.set_queue(Queue("", paused=True, paused_until=NOON - 1), now=NOON, by="me")
+        await pilot.press("p")
+        await app.workers.wait_for_complete()
+        assert night.acted[-1] == ["pause"], "that pause was over"
+        night.store.set_queue(Queue("", paused=True), now=NOON, by="me")
         await pilot.press("p")
         await app.workers.wait_for_complete()
         assert night.acted[-1] == ["unpause"]

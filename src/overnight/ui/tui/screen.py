@@ -17,6 +17,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Footer, Input, Static
 
 from overnight.core.errors import OvernightError
+from overnight.core.lanes import is_paused
 from overnight.core.sentence import Level
 from overnight.ui.cli import printing
 from overnight.ui.cli.resources import FULL, GAUGES
@@ -254,11 +255,12 @@ class Monitor(App[None]):
     def action_pause(self) -> None:
         """Let nothing more start, or let it go on."""
         try:
-            is_paused = self._look is not None and any(one.paused for one in self.watcher.store.queues())
+            now = 0.0 if self._look is None else self._look.picture.at
+            paused = any(is_paused(one, now) for one in self.watcher.store.queues())
         except OvernightError as error:
             self.say(error.message)
         else:
-            self.do("unpause" if is_paused else "pause")
+            self.do("unpause" if paused else "pause")
 
     def action_checkpoint(self) -> None:
         """Copy the store."""
