@@ -97,3 +97,25 @@ def test_a_figure_must_come_back_further_than_it_went() -> None:
     above = parse_condition("error_rate > 20%")
     assert above.holds(0.195, is_active=True)
     assert not above.holds(0.195, is_active=False)
+
+
+def test_a_bound_itself_counts_where_it_is_said_to() -> None:
+    """`failed >= 1` that begins at two, and `network_up <= 0` that never does, would tell nobody of anything."""
+    for words, at_the_bound in (("failed >= 1", True), ("failed > 1", False), ("network_up <= 0", True)):
+        condition = parse_condition(words)
+        assert condition.holds(condition.bound, is_active=False) is at_the_bound
+
+
+@pytest.mark.parametrize(
+    ("words", "clear"),
+    [("network_up < 1", 1.0), ("network_up <= 0", 1.0), ("running < 1", 1.0), ("held >= 1", 0.0), ("held > 1", 1.0)],
+)
+def test_what_is_counted_in_whole_numbers_has_come_back_with_the_next_one(words: str, clear: float) -> None:
+    assert not parse_condition(words).holds(clear, is_active=True)
+
+
+def test_a_share_has_come_back_when_it_is_whole() -> None:
+    for words in ("autonomy < 98%", "autonomy <= 98%"):
+        assert not parse_condition(words).holds(1.0, is_active=True)
+    assert parse_condition("autonomy < 98%").holds(0.99, is_active=True)
+    assert parse_condition("throughput < 120%").holds(1.25, is_active=True)

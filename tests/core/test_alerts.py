@@ -108,6 +108,18 @@ def test_what_goes_on_is_told_again_after_a_while_and_no_oftener() -> None:
     assert told(steps) == [Tells.FIRED, Tells.REMINDED, Tells.REMINDED]
 
 
+def test_it_is_told_how_long_it_lasted_and_not_how_long_ago_it_was_told() -> None:
+    """Neither from the last reminder on, nor up to when a silence is over."""
+    policy = Policy(remind=3600.0)
+    alert = looked("disk", Alert(), policy, holds=True, words="", now=NOON).alert
+    alert = looked("disk", alert, policy, holds=True, words="", now=NOON + 3600).alert
+    assert alert.told == 2
+    alert = looked("disk", alert, policy, holds=False, words="", now=NOON + 4500, is_silenced=True).alert
+    over = looked("disk", alert, policy, holds=False, words="", now=NOON + 9000)
+    assert over.notice is not None
+    assert over.notice.words == "after 1 h 15 min; "
+
+
 def test_a_silence_stops_the_telling_and_not_the_looking() -> None:
     policy = Policy()
     alert = looked("disk", Alert(), policy, holds=True, words="", now=NOON, is_silenced=True).alert

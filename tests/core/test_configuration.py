@@ -437,3 +437,10 @@ def test_every_mistake_in_a_schedule_is_told_at_its_place() -> None:
         "overnight.toml:13:9",
         "overnight.toml:14:9",
     ]
+
+
+@pytest.mark.parametrize("written", ["0.5", "1e-9", '"10ms"'])
+def test_a_schedule_is_not_due_more_often_than_anybody_looks(written: str) -> None:
+    """Thousands of instants a look would hold up the engine, and soon there is no next one that a float can tell."""
+    (told,) = (one for one in mistakes(f'[schedules.a]\nevery = {written}\nrun = ["true"]\n') if "2:9" in one)
+    assert "1s" in told

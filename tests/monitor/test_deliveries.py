@@ -112,3 +112,18 @@ def test_what_was_delivered_before_is_no_sign_of_life(post: Post) -> None:
 def test_nothing_is_said_of_a_target_that_takes_its_messages(post: Post) -> None:
     post.ended(post.send("ops"), good=True)
     assert post.look() == []
+
+
+def test_what_failed_before_the_target_was_reached_again_says_nothing_about_it(post: Post) -> None:
+    """It waits for its next try, or was given up: who is told of it looks for what is wrong with a good target."""
+    waits, taken = post.send("ops"), post.send("ops")
+    post.ended(waits, good=False)
+    post.look()
+    post.ended(taken, good=True)
+    post.look()
+    said = ["alerts: target ops cannot be reached", "alerts: target ops is reached again"]
+    assert post.look() == said
+    post.begin()
+    assert post.look() == said
+    post.ended(waits, good=False)
+    assert post.look() == [*said, said[0]]

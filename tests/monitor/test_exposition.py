@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,14 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from overnight.core.gauges import NAMES
+from overnight.core.lanes import switch_of
 from overnight.core.monitor.memory import memory_bound
 from overnight.core.tallies import BUCKETS
-from overnight.monitor.exposition import Exposition
+from overnight.monitor.exposition import Exposition, exposition
 from overnight.monitor.history.totals import Total
 from overnight.monitor.snapshot import EngineState, EngineView, Snapshot, SupervisorView
-from overnight.store.contract import Counts
+from overnight.store.contract import Counts, Queue
+from overnight.store.sqlite import SqliteStore
 
 NOON = 1_800_000_000.0
 #: What promtool takes for units that are no base units, and for abbreviations of some (promlint of client_golang).
@@ -135,3 +138,13 @@ def test_promtool_is_content(whole: Exposition, tmp_path: Path) -> None:
         ["promtool", "check", "metrics"], input=whole.text(), capture_output=True, check=False, cwd=tmp_path
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"", b"")
+
+
+def test_what_is_said_of_a_workflow_is_no_queue(tmp_path: Path) -> None:
+    """A workflow that is paused has settings under a name of its own among those of queues."""
+    with closing(SqliteStore.open(tmp_path / "queue.db", create=True)) as store:
+        for name in ("", "uploads", switch_of("ingest")):
+            store.set_queue(Queue(name, paused=True), now=NOON, by="me")
+        picture = Snapshot(NOON, EngineView(EngineState.STOPPED), Counts(), [], None, None)
+        text = exposition(store, tmp_path, picture, totals=[], machine={}).text().decode()
+    assert set(re.findall(r'queue="([^"]*)"', text)) == {"uploads"}

@@ -290,3 +290,23 @@ def test_one_that_an_older_version_has_written_is_read_without_the_newest_figure
         assert past.figures(Period(NOON, NOON + 9), now=NOON + 9).keys() == {"cpu"}
         assert past.series("rate", since=NOON, until=NOON + 9, now=NOON + 9) == []
         assert len(past.series("cpu", since=NOON, until=NOON + 9, now=NOON + 9)) == 1
+
+
+@pytest.mark.parametrize("pause", [40, 7200])
+def test_the_last_looks_of_a_run_are_rolled_up_by_the_next_one(path: Path, pause: int) -> None:
+    """A run that ends within a minute, and is followed by others, has its minute and its hour all the same."""
+    start = NOON // 3600 * 3600 + 5
+    with closing(History(path)) as first:
+        first.catch_up(now=start)
+        for second in range(20):
+            first.sample({"cpu": 0.5}, now=start + second)
+    again = start + 20 + pause
+    with closing(History(path)) as second_one:
+        second_one.catch_up(now=again)
+        for second in range(0, 3700, 50):
+            second_one.sample({"cpu": 0.1}, now=again + second)
+        second_one.catch_up(now=again + 3700)
+    for span in (60, 3600):
+        found = series(path, "cpu", since=start - 5, until=again + 3600, now=start + _age_that_needs(span))
+        assert found[0].at == int(start) // span * span
+        assert found[0].most == 0.5

@@ -202,6 +202,38 @@ def test_what_was_before_anybody_asked_is_not_told(watch: Watch) -> None:
     assert watch.told() == []
 
 
+def test_a_target_that_was_taken_out_and_named_again_goes_on_counting(watch: Watch) -> None:
+    """A key that is given twice makes a second message one that its receiver believes to have."""
+    task = watch.add("a")
+    watch.act(Verb.HOLD, task)
+    watch.round()
+    wanted = watch.wanted
+    other = parse(HELD.replace("ops", "phone"))
+    watch.wanted = wanted._replace(rules=other.alerts, targets=other.targets)
+    watch.round()
+    watch.wanted = wanted
+    watch.act(Verb.RELEASE, task)
+    watch.round()
+    assert watch.told() == ["held firing", "held resolved"]
+    assert len({one.message.key for one in watch.history.alerting.newest(10)}) == 2
+
+
+def test_what_was_before_somebody_asked_for_more_is_not_told(watch: Watch) -> None:
+    wanted = watch.wanted
+    watch.wanted = wanted._replace(rules=parse(HELD.replace("task_held", "clock_jumped")).alerts)
+    watch.round()
+    task = watch.add("a")
+    watch.act(Verb.HOLD, task)
+    watch.act(Verb.RELEASE, task)
+    watch.round()
+    watch.wanted = wanted._replace(since=watch.now() + 0.5)
+    watch.round()
+    assert watch.told() == []
+    watch.act(Verb.HOLD, task)
+    watch.round()
+    assert watch.told() == ["held firing"]
+
+
 def test_a_task_of_an_alert_is_no_reason_for_an_alert(tmp_path: Path) -> None:
     with closing(Watch(tmp_path, HELD)) as watch:
         own = watch.store.add([NewTask(DELIVERY, b"x", queue=OPS_QUEUE)], now=NOON).ids[0]

@@ -9,7 +9,7 @@ import pytest
 from overnight.core.durations import iso
 from overnight.core.event_names import EventName
 from overnight.monitor.report import journal as reading
-from overnight.monitor.report.journal import notes_since
+from overnight.monitor.report.journal import engine_at, notes_since
 
 NOON = 1_800_000_000.0
 
@@ -80,3 +80,19 @@ def test_what_a_later_version_or_damage_has_written_is_passed_over(tmp_path: Pat
 
 def test_no_journal_has_no_events(tmp_path: Path) -> None:
     assert notes_since(tmp_path / "events.jsonl", NOON) == ([], None)
+
+
+def test_the_engine_of_an_instant_is_the_last_one_that_began_and_did_not_end(tmp_path: Path) -> None:
+    (tmp_path / "events-000000000003.jsonl").write_text(
+        line(1, "processor_started", NOON)
+        + line(2, "file_failed", NOON + 5, r',"error":"\"event\":\"processor_stopped\""')
+        + line(3, "file_completed", NOON + 9)
+    )
+    (tmp_path / "events.jsonl").write_text(
+        line(4, "file_completed", NOON + 10)
+        + line(5, "processor_stopped", NOON + 20)
+        + line(6, "file_added", NOON + 30)
+    )
+    found = [engine_at(tmp_path / "events.jsonl", NOON + seconds) for seconds in (0, 1, 15, 20, 21, 40)]
+    assert found == [None, NOON, NOON, NOON, None, None]
+    assert engine_at(tmp_path / "none" / "events.jsonl", NOON) is None

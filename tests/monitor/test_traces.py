@@ -44,6 +44,11 @@ def traces(address: str) -> Traces:
     return Traces(address, cast(Store, Tasks()), home="f00", instance="/home/.overnight")
 
 
+def test_what_may_be_secret_of_the_address_is_not_in_the_name() -> None:
+    """That a collector does not listen is told to everybody who reads the log."""
+    assert traces("https://me:hush@example.org/hush?k=hush").name == "what goes to https://example.org/..."
+
+
 @pytest.fixture
 def history(tmp_path: Path) -> Iterator[History]:
     with closing(History(tmp_path / "history.db")) as opened:

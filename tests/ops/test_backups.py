@@ -590,6 +590,22 @@ def test_the_last_one_that_was_proven_stays(site: Site) -> None:
     assert site.place.whole()[-1].name == oldest.name
 
 
+def test_a_folder_of_somebody_else_stays_and_what_is_left_of_a_removed_backup_goes(site: Site) -> None:
+    """Neither has a manifest; of a backup there is no more than what its last trial has found."""
+    for _ in range(2):
+        site.back_up()
+    newest, older = site.place.whole()
+    assert prove(site.place, older, now=site.now).whole
+    (older.path / MANIFEST).unlink()
+    theirs = site.place.directory / "photos"
+    theirs.mkdir()
+    (theirs / "one.jpg").write_bytes(b"one")
+    prune(site.place, PATIENT, now=site.now)
+    assert (theirs / "one.jpg").exists()
+    assert not older.path.exists()
+    assert prove(site.place, newest, now=site.now).whole
+
+
 def test_while_one_cannot_be_read_no_piece_goes(site: Site) -> None:
     """It may need any of them."""
     for number in range(5):

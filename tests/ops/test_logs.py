@@ -80,6 +80,24 @@ def test_lines_that_say_the_same_are_one_and_each_counts_once(desk: Desk) -> Non
     assert desk.counts() == {"lost <*> after <*> ms": 3, "disk is full": 1}
 
 
+def test_of_two_looks_at_the_same_time_one_counts(desk: Desk) -> None:
+    """Both have read from the same place on, and have given the same numbers to what is new."""
+    write(desk.log, "ERROR lost 10.0.0.1 after 3 ms")
+    desk.look()
+    first, second = LogStore(desk.home.logs), LogStore(desk.home.logs)
+    scans = [(store, Scan(store, zone=UTC, now=desk.now)) for store in (first, second)]
+    for number, (_, scan) in enumerate(scans):
+        write(desk.log, f"ERROR {'disk is full' if number else 'no such table'}")
+        scan.run(desk.home, ["*.log"])
+    for store, scan in scans:
+        scan.save(store)
+    assert sum(n for _, _, n in first.hours(since=0.0, until=desk.now)) == 2
+    first.close()
+    second.close()
+    desk.look()
+    assert desk.counts() == {"lost <*> after <*> ms": 1, "no such table": 1, "disk is full": 1}
+
+
 def test_a_line_that_is_not_whole_waits(desk: Desk) -> None:
     desk.log.write_text("ERROR lo")
     assert desk.look().lines == 0

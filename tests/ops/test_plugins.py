@@ -120,6 +120,20 @@ def test_services_answer_or_do_not(
         assert ask(Asked.HTTP, f"http://127.0.0.1:{free}/").status is Status.FAIL
 
 
+@pytest.mark.parametrize(
+    "address", ["http://me:{}@127.0.0.1:{}/x", "http://127.0.0.1:{1}/{0}", "http://127.0.0.1:{1}/x?k={0}"]
+)
+def test_what_may_be_secret_of_an_address_is_not_shown(
+    ask: Callable[..., Finding], server: HTTPServer, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    """A finding goes into reports, pages and messages."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    assert "hush" not in ask(Asked.HTTP, address.format("hush", server.server_port)).summary
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        assert "hush" not in ask(Asked.HTTP, address.format("hush", nobody.getsockname()[1])).summary
+
+
 def test_a_file_is_there_and_young_enough_or_is_not(ask: Callable[..., Finding], tmp_path: Path) -> None:
     assert ask(Asked.FILE, "beat").status is Status.FAIL
     (tmp_path / "beat").touch()
@@ -155,6 +169,26 @@ def test_a_package_that_cannot_be_loaded_is_a_finding_and_nothing_else(tmp_path:
     assert [answer.findings[0].status for answer in answers] == [Status.FAIL, Status.OK, Status.FAIL]
     assert "no_such_module_at_all" in answers[0].findings[0].summary
     assert answers[0].findings[0].fixes
+
+
+def test_what_packages_bring_never_keeps_anything_else_from_being_asked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Neither one that ends the process when it is loaded, nor two of one name."""
+    sys.modules.setdefault("test_plugins", sys.modules[__name__])
+    (tmp_path / "quits_when_loaded.py").write_text("raise SystemExit(3)")
+    monkeypatch.syspath_prepend(tmp_path)
+    modules = ("quits_when_loaded:CHECK", "no_such_module_at_all:CHECK", "test_plugins:OURS", "test_plugins:OURS")
+    points = [EntryPoint("same", module, plugins.GROUP) for module in modules]
+    monkeypatch.setattr(plugins, "entry_points", lambda **_: points)
+    known = catalogue({"plugin-theirs": WantedCheck("plugin-theirs", Asked.FILE, ("x",))})
+    scene = Scene(tmp_path, None, no_store, resolve(flags={}, environ={}, configured={}), SystemClock())
+    checks = [known[name]() for name in known if name not in CHECKS]
+    found = {answer.check.id: answer.findings[0] for answer in examine(checks, scene)}
+    assert found["theirs"].status is Status.OK
+    assert "SystemExit" in found["plugin-same"].summary
+    assert "no_such_module_at_all" in found["plugin-same-2"].summary
+    assert "'theirs'" in found["plugin-theirs-2"].summary
 
 
 def test_every_check_is_in_the_catalogue_ours_first() -> None:

@@ -18,17 +18,21 @@ Server = TypeVar("Server", bound=socketserver.BaseServer)
 
 
 class Hook(ThreadingHTTPServer):
-    """Takes JSON by POST. `status` is what it answers; with anything but 200 nothing counts as taken."""
+    """Takes JSON by POST. `status` is what it answers; with anything but 200 nothing counts as taken.
+
+    `elsewhere` is the address that it points to. A page that is asked for by GET is always there.
+    """
 
     daemon_threads = True
 
     def __init__(self, port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), _Post)
         self.status = 200
+        self.elsewhere = ""
         #: Bodies that were taken, headers of the last one, and posts in all.
         self.taken: list[dict[str, Any]] = []
         self.headers: dict[str, str] = {}
-        self.posts = 0
+        self.posts = self.gets = 0
 
     @property
     def address(self) -> str:
@@ -48,6 +52,15 @@ class _Post(BaseHTTPRequestHandler):
         if hook.status == 200:
             hook.taken.append(body)
         self.send_response(hook.status)
+        if hook.elsewhere:
+            self.send_header("Location", hook.elsewhere)
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        hook = cast("Hook", self.server)
+        hook.gets += 1
+        hook.headers = dict(self.headers.items())
+        self.send_response(200)
         self.end_headers()
 
     def log_message(self, *_words: object) -> None:

@@ -207,7 +207,11 @@ def test_the_keys_do_what_their_commands_do_and_say_so(night: Night) -> None:
         assert night.acted == [["retry", chosen], ["why", chosen], ["pause"], ["checkpoint", "save"]]
         await pilot.pause()
         assert "$ overnight checkpoint save: it was done; try: something" in shown(app)
-        night.store.set_queue(Queue("*", paused=True), now=NOON, by="me")
+        night.store.set_queue(Queue("", paused=True, paused_until=NOON - 1), now=NOON, by="me")
+        await pilot.press("p")
+        await app.workers.wait_for_complete()
+        assert night.acted[-1] == ["pause"], "that pause was over"
+        night.store.set_queue(Queue("", paused=True), now=NOON, by="me")
         await pilot.press("p")
         await app.workers.wait_for_complete()
         assert night.acted[-1] == ["unpause"]
@@ -246,6 +250,12 @@ def test_enter_shows_a_task_and_what_it_prints_as_it_prints_it(night: Night) -> 
         app.screen.look_again()
         await pilot.pause()
         assert "third line" in shown(app)
+        output.write(Stream.STDOUT, b"no newline", NOON)
+        output.end(NOON)
+        app.screen.look_again()
+        app.screen.look_again()
+        await pilot.pause()
+        assert "no newline" in shown(app)
         await pilot.press("escape")
         assert not isinstance(app.screen, Detail)
 
@@ -320,6 +330,30 @@ def test_another_store_in_its_place_is_followed(night: Night) -> None:
         app.look_again()
         await pilot.pause()
         assert "101 pending" in shown(app)
+
+    night.play(body)
+
+
+def test_a_store_that_cannot_be_read_is_said_and_the_screen_goes_on(night: Night) -> None:
+    """While it is set back or mended, say; a screen that goes away with it would have to be called again."""
+
+    async def body(app: Monitor, pilot: Pilot[None]) -> None:
+        store, aside = night.path / "queue.db", night.path / "aside.db"
+        store.rename(aside)
+        store.write_bytes(b"rubbish " * 4096)
+        await pilot.press("5", "p")
+        assert "ing was changed" in shown(app)
+        await pilot.press("enter")
+        await pilot.pause()
+        assert isinstance(app.screen, Detail)
+        assert "ing was changed" in shown(app)
+        await pilot.press("escape")
+        aside.replace(store)
+        app.look_again()
+        await pilot.pause()
+        assert "ing was changed" not in shown(app)
+        await pilot.press("2")
+        assert len(app.table.rows) == FAILED
 
     night.play(body)
 

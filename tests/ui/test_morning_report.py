@@ -112,6 +112,13 @@ def test_a_later_window_leaves_out_what_was_before(night: SimulatedNight) -> Non
     assert sum(one.alike.before + sum(one.alike.spans) for one in later.failed) == FAILED
 
 
+def test_a_crash_is_told_of_an_engine_that_began_before_the_window(night: SimulatedNight) -> None:
+    """One that has run for days crashes as well as one of tonight."""
+    later = night.report(since=START + CRASH - 30)
+    assert later.crashes == 1
+    assert Kind.CRASH in {one.kind for one in later.incidents}
+
+
 def test_the_text_fits_on_eighty_columns_and_says_all_of_it(report: MorningReport) -> None:
     lines = as_text(report)
     plain = "\n".join(lines)

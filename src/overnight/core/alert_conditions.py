@@ -2,11 +2,13 @@
 
 Most of what happens lasts (a storm, a closed gate) and is over at some time; the rest begins and ends at once. A figure
 is compared with one bound. Once the alert fires it must come back a little further than that, or one that
-trembles around its bound would fire all night.
+trembles around its bound would fire all night. That is never further than the figure can come.
 """
 
 from __future__ import annotations
 
+import math
+import operator
 import re
 from collections.abc import Callable
 from enum import StrEnum
@@ -21,7 +23,7 @@ from overnight.core.gauges import GAUGES
 #: Part of the bound by which a figure must have come back.
 MARGIN = 0.05
 _CONDITION = re.compile(r"(?P<figure>[A-Za-z_0-9]+)(?P<blank> *)(?P<sign><=|>=|<|>)(?P<gap> *)(?P<bound>.+)")
-_EXAMPLE = "write a figure, < or >, and a bound, as in 'disk_free < 2GB'"
+_EXAMPLE = "write a figure, <, <=, > or >=, and a bound, as in 'disk_free < 2GB'"
 
 
 class Trigger(NamedTuple):
@@ -118,6 +120,16 @@ _WORKED_OUT = (
 FIGURES = {one.name: one for one in (*_MEASURED, *_WORKED_OUT)}
 
 
+#: What is counted in whole numbers.
+_WHOLE = frozenset(one.name for one in GAUGES if one.unit in ("count", "bool")) - {"load"}
+_COMPARE: dict[tuple[bool, bool], Callable[[float, float], bool]] = {
+    (True, False): operator.gt,
+    (True, True): operator.ge,
+    (False, False): operator.lt,
+    (False, True): operator.le,
+}
+
+
 class Condition(msgspec.Struct, frozen=True):
     """A figure below or above a bound. `text` is as it was written."""
 
@@ -125,11 +137,23 @@ class Condition(msgspec.Struct, frozen=True):
     is_above: bool
     bound: float
     text: str = ""
+    #: The bound itself counts.
+    or_equal: bool = False
 
     def holds(self, value: float, *, is_active: bool) -> bool:
         """Whether it holds; for an alert that fires it goes on to do so until the figure is clear of the bound."""
-        margin = abs(self.bound) * MARGIN if is_active else 0.0
-        return value > self.bound - margin if self.is_above else value < self.bound + margin
+        bound = self._clear() if is_active else self.bound
+        return _COMPARE[self.is_above, self.or_equal and bound == self.bound](value, bound)
+
+    def _clear(self) -> float:
+        """The bound of one that fires."""
+        margin = self.bound * MARGIN
+        if self.figure in _WHOLE:
+            margin = math.floor(margin)
+        if self.is_above:
+            return self.bound - margin
+        is_share = FIGURES[self.figure].unit is Unit.RATIO and self.bound <= 1.0
+        return min(self.bound + margin, 1.0) if is_share else self.bound + margin
 
 
 class ConditionError(ValueError):
@@ -157,7 +181,8 @@ def parse_condition(words: str) -> Condition:
         bound = _PARSERS[figure.unit](found["bound"].strip())
     except ValueError as error:
         raise ConditionError(str(error), indent + found.start("bound")) from None
-    return Condition(figure.name, found["sign"].startswith(">"), bound, words.strip())
+    sign = found["sign"]
+    return Condition(figure.name, sign.startswith(">"), bound, words.strip(), or_equal=sign.endswith("="))
 
 
 def _ratio(words: str) -> float:

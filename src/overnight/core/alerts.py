@@ -202,8 +202,14 @@ def _told(name: str, alert: Alert, policy: Policy, *, now: float, is_silenced: b
     tells = _what(alert, policy, now, was=was)
     if tells is None:
         return Step(alert)
-    lasted = f"after {format_duration(now - alert.told_at)}; " if tells is Tells.RESOLVED else ""
+    lasted = f"after {format_duration(_lasted(alert, now))}; " if tells is Tells.RESOLVED else ""
     return _with(alert, Notice(name, tells, now, lasted + alert.words))
+
+
+def _lasted(alert: Alert, now: float) -> float:
+    """Seconds for which a resolved one fired: between its last changes; of one that was calmed since it was told."""
+    began, ended = alert.changes[-2:] if len(alert.changes) > 1 else (alert.told_at, now)
+    return ended - began
 
 
 def _what(alert: Alert, policy: Policy, now: float, *, was: bool) -> Tells | None:

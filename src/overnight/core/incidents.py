@@ -76,16 +76,16 @@ class Life(msgspec.Struct, frozen=True):
 HANDOVER = 60.0
 
 
-def lives(notes: Iterable[Noted], *, runs: bool, last_at: float | None) -> list[Life]:
+def lives(notes: Iterable[Noted], *, runs: bool, last_at: float | None, began: float | None = None) -> list[Life]:
     """Every engine that began, the oldest first.
 
     Args:
         notes: In the order in which they happened.
         runs: Whether an engine runs now.
         last_at: When the last event of all happened; None when there is none.
+        began: When the engine began that was at work before all of them; None when none was.
     """
     found: list[Life] = []
-    began: float | None = None
     for note in notes:
         if note.event is EventName.PROCESSOR_STARTED:
             if began is not None:

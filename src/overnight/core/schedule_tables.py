@@ -16,6 +16,8 @@ from overnight.core.workflow.values import command, duration, function, limit, t
 #: Exactly one of each must be said.
 TIMES = ("cron", "every", "at")
 WORK = ("run", "call", "workflow")
+#: Seconds between two looks at what is due.
+LOOK_EVERY = 1.0
 
 
 class Key(NamedTuple):
@@ -68,13 +70,20 @@ def _title(written: object) -> str:
     raise ValueError(f"it is longer than {MOST_TITLE:,} characters")
 
 
+def _every(written: object) -> float:
+    seconds = duration(written)
+    if seconds < LOOK_EVERY:
+        raise ValueError(f"{quoted(written)} is shorter than anybody looks; write 1s or more")
+    return seconds
+
+
 def _grace(written: object) -> float:
     return float(kinds.DURATION.read(written))
 
 
 KEYS: dict[str, Key] = {
     "cron": Key(check_cron, "minute, hour, day, month and day of week, as in `30 2 * * *`; six fields: seconds first"),
-    "every": Key(duration, "a length of time, counted from when the schedule was laid down"),
+    "every": Key(_every, "a length of time, counted from when the schedule was laid down"),
     "at": Key(_moments, "a moment (`2027-01-31 06:00`), a time of day (`06:00`, each day), or a list of them"),
     "tz": Key(text, "the zone in which that is meant, as `Europe/Riga`; that of the machine if nothing is said"),
     "run": Key(command, "the words of a command; no shell splits them"),

@@ -15,7 +15,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from overnight.core.gauges import GAUGES, Figures
-from overnight.core.lanes import is_own
+from overnight.core.lanes import is_own, is_queue
 from overnight.core.monitor.memory import memory_bound
 from overnight.core.states import TaskState
 from overnight.core.tallies import BUCKETS
@@ -165,7 +165,7 @@ def exposition(
         firing: Alerts that fire.
     """
     names = {lane.queue for lane in store.orders().lanes if not is_own(lane.queue)} | {
-        one.name for one in store.queues() if one.name
+        one.name for one in store.queues() if is_queue(one.name)
     }
     heads = {name: head for name in names if (head := store.next_up(name, now=picture.at)) is not None}
     return Exposition(

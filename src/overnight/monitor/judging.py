@@ -150,8 +150,10 @@ class Judge:
         """Who follows the journal, and since when (POSIX seconds) what happened is to be told."""
         asked = frozenset(trigger for rule in wanted.rules.values() for trigger in rule.on)
         if self._heard is None or asked != self._asked or book.seq != self._written:
+            # What was read so far is judged: whoever asks for more now does not ask for that.
+            after = self._heard.seq if self._heard is not None and book.seq == self._written else book.seq or 0
             self._written = book.seq
-            tail = JournalTail(self._home / "events.jsonl", after=book.seq or 0)
+            tail = JournalTail(self._home / "events.jsonl", after=after)
             self._heard, self._asked = Occurrences(tail, asked, self._store), asked
         if book.seq is not None:
             return self._heard, 0.0
@@ -171,7 +173,10 @@ class _Round:
         self._now = now
         self._began = int(now) if book.began is None else book.began
         self._alerts: dict[str, Alert] = {}
-        self._outgoing = {name: book.outgoing.get(name, Outgoing()) for name in wanted.targets}
+        #: Of targets that are named no more it is kept how many messages they had: no key is given twice.
+        gone = {name: one for name, one in book.outgoing.items() if name not in wanted.targets}
+        self._outgoing = {name: msgspec.structs.replace(one, waiting=(), since=0.0) for name, one in gone.items()}
+        self._outgoing |= {name: book.outgoing.get(name, Outgoing()) for name in wanted.targets}
 
     def happened(
         self, key: str, rule: Rule, trigger: str, told: list[Occurrence], picture: Snapshot, *, is_silenced: bool
@@ -253,7 +258,7 @@ class _Round:
 
     def _tell(self, notice: Notice, rule: Rule) -> None:
         for name in rule.targets:
-            if name in self._outgoing:
+            if name in self._wanted.targets:
                 self._outgoing[name] = gathered(self._outgoing[name], notice)
 
 

@@ -13,6 +13,7 @@ import msgspec
 
 from overnight.core.errors import NotFoundError, OvernightError
 from overnight.core.monitor.spans import Belonging, EndedLine, Span, of_attempt, of_task
+from overnight.core.secrets import shown_address
 from overnight.core.version import VERSION
 from overnight.store.contract import Store
 
@@ -36,7 +37,7 @@ class Traces:
     position = "traces_seq"
 
     def __init__(self, endpoint: str, store: Store, *, home: str, instance: str) -> None:
-        self.name = f"what goes to {endpoint}"
+        self.name = f"what goes to {shown_address(endpoint)}"
         self._endpoint = endpoint
         self._store = store
         self._home = home

@@ -20,15 +20,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
+import msgspec
+
 from overnight.core.check_tables import Asked, WantedCheck
 from overnight.core.durations import format_duration
 from overnight.core.errors import UsageError
 from overnight.core.events import printable
 from overnight.core.findings import Finding, Fix, Status
+from overnight.core.secrets import shown_address
 from overnight.ops.checks import CHECKS, load
 from overnight.ops.checks.contract import Check, Cost, Scene, by_hand, fail, ok, warn
 
 GROUP = "overnight.checks"
+#: Title of what stands for a check of a package that cannot be asked.
+_BROUGHT = "plug-in"
 #: Seconds that are left for telling that something took too long.
 _SLACK = 0.5
 _SHOWN = 300
@@ -52,16 +57,30 @@ def catalogue(wanted: Mapping[str, WantedCheck]) -> dict[str, Callable[[], Check
         wanted: Those that the configuration names.
 
     Raises:
-        UsageError: One has the name of one of ours.
+        UsageError: One of those has the name of one of ours.
     """
     found: dict[str, Callable[[], Check]] = {name: _ours(name) for name in CHECKS}
-    for check in [*(check_of(one) for one in wanted.values()), *brought(entry_points(group=GROUP))]:
+    for check in map(check_of, wanted.values()):
         if check.id in found:
             raise UsageError(
                 f"there are two checks {check.id!r}; nothing was examined", hint="give the one of yours another name"
             )
         found[check.id] = _made(check)
+    for check in brought(entry_points(group=GROUP)):
+        known = _second(check, found) if check.id in found else check
+        found[known.id] = _made(known)
     return found
+
+
+def _second(check: Check, found: Mapping[str, object]) -> Check:
+    """Of two checks of one name the later one is not asked, which is a finding; it may be one already."""
+    stem = check.id if check.title == _BROUGHT else f"plugin-{check.id}"
+    name = next(one for one in (stem, *(f"{stem}-{n}" for n in range(2, len(found) + 3))) if one not in found)
+    if check.title == _BROUGHT:
+        return msgspec.structs.replace(check, id=name)
+    mend = by_hand(name, "Remove the package, or name yours otherwise", "pip list shows what is installed")
+    words = f"an installed package brings a second check {check.id!r}, which is not asked"
+    return Check(name, _BROUGHT, lambda _: [fail(name, words, mend)])
 
 
 def _ours(name: str) -> Callable[[], Check]:
@@ -77,7 +96,7 @@ def brought(points: Iterable[EntryPoint]) -> Iterator[Check]:
     for point in points:
         try:
             checks = _checks_in(point.load())
-        except Exception as error:  # noqa: BLE001 - whatever a package of others does is its failure, and nobody else's
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a package of others does is its failure
             yield _broken(point, error)
         else:
             yield from checks
@@ -93,12 +112,12 @@ def _checks_in(thing: object) -> list[Check]:
     return checks
 
 
-def _broken(point: EntryPoint, error: Exception) -> Check:
+def _broken(point: EntryPoint, error: BaseException) -> Check:
     name = f"plugin-{point.name}"
     package = point.dist.name if point.dist is not None else point.value
     words = " ".join(printable(f"the checks of {package} cannot be loaded ({type(error).__name__}: {error})").split())
     mend = by_hand(name, "Mend or remove the package", f"pip show {package}; pip install --upgrade {package}")
-    return Check(name, "plug-in", lambda _: [fail(name, words[:_SHOWN], mend)])
+    return Check(name, _BROUGHT, lambda _: [fail(name, words[:_SHOWN], mend)])
 
 
 def check_of(wanted: WantedCheck) -> Check:
@@ -168,18 +187,21 @@ def _figure(figures: str) -> tuple[float | None, str]:
 
 def _http(wanted: WantedCheck, scene: Scene) -> Finding:
     (url,) = wanted.words
+    shown = shown_address(url)
     began = scene.clock.monotonic()
     try:
         with urllib.request.urlopen(url, timeout=wanted.timeout) as answer:  # noqa: S310 - only http and https are read
             status = answer.status
     except urllib.error.HTTPError as error:
         error.close()
-        return fail(wanted.name, f"{url} answers {error.code}", _mend(wanted, "Mend the service"))
+        return fail(wanted.name, f"{shown} answers {error.code}", _mend(wanted, "Mend the service"))
     except (OSError, ValueError, http.client.HTTPException) as error:
-        words = printable(str(getattr(error, "reason", error)))
-        return fail(wanted.name, f"{url} does not answer ({words})", _mend(wanted, "Start the service"))
+        # What is wrong with an address is told with the part of it that is.
+        wrong = isinstance(error, http.client.InvalidURL)
+        words = "it is no address" if wrong else printable(str(getattr(error, "reason", error)))
+        return fail(wanted.name, f"{shown} does not answer ({words})", _mend(wanted, "Start the service"))
     took = scene.clock.monotonic() - began
-    return ok(wanted.name, f"{url} answers {status}", value=took, unit="seconds")
+    return ok(wanted.name, f"{shown} answers {status}", value=took, unit="seconds")
 
 
 def _tcp(wanted: WantedCheck, scene: Scene) -> Finding:

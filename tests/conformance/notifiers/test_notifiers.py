@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import sys
@@ -17,7 +18,7 @@ from overnight.core.alert_messages import Message
 from overnight.core.alert_settings import KINDS, Target
 from overnight.core.alerts import Notice, Tells
 from overnight.core.secrets import MissingVariableError
-from overnight.monitor.notifiers import NOTIFIERS
+from overnight.monitor.notifiers import NOTIFIERS, command
 from overnight.monitor.notifiers.contract import DeliveryError
 from overnight.monitor.sending import send
 
@@ -145,3 +146,26 @@ def test_an_address_written_out_is_shortened_where_it_fails() -> None:
     with pytest.raises(DeliveryError) as caught:
         send(target, MESSAGE, {})
     assert "pw" not in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_an_address_that_points_elsewhere_has_taken_nothing(status: int) -> None:
+    """Followed, it would be asked for as a page, without the message; and another host would get what is secret."""
+    with serving(Hook()) as hook, serving(Hook()) as other:
+        hook.status, hook.elsewhere = status, other.address
+        target = _target("webhook", webhook=hook.address, headers={"Authorization": "Bearer ${TOKEN}"})
+        with pytest.raises(DeliveryError, match=f"status {status}"):
+            send(target, MESSAGE, {"TOKEN": SECRET})
+        assert (other.gets, other.posts) == (0, 0)
+
+
+def test_what_a_command_leaves_running_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has taken the message; sent again because a child of it holds its output it would come a second time."""
+    monkeypatch.setattr(command, "PATIENCE", 0.5)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    try:
+        send(_target("command", command=("sh", "-c", f"timeout 30 cat {pipe} & cat >{tmp_path}/taken")), MESSAGE, {})
+    finally:
+        os.close(os.open(pipe, os.O_WRONLY))  # when there is a reader, which ends then
+    assert "disk firing" in (tmp_path / "taken").read_text()

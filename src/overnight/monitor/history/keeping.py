@@ -178,14 +178,11 @@ def _fingerprints(connection: apsw.Connection, endings: Sequence[Ending], span: 
 
 
 def _not_rolled_up(connection: apsw.Connection, finer: int, coarser: int, now: float) -> list[int]:
-    """Beginnings of whole coarse spans that have fine rows and no row of their own."""
-    newest = connection.execute("SELECT max(at) FROM samples WHERE span < ? AND at <= ?", (coarser, now)).get
+    """Beginnings of coarse spans that are over and have fine rows and no row of their own, behind the last that has."""
     last = connection.execute("SELECT max(at) FROM samples WHERE span = ? AND at <= ?", (coarser, now)).get
-    if newest is None:
-        return []
     rows = connection.execute(
-        "SELECT DISTINCT at / ?1 * ?1 FROM samples WHERE span = ?2 AND at >= ?3 AND at < ?4 / ?1 * ?1",
-        (coarser, finer, 0 if last is None else last + coarser, newest),
+        "SELECT DISTINCT at / ?1 * ?1 FROM samples WHERE span = ?2 AND at >= ?3 AND at < ?4",
+        (coarser, finer, 0 if last is None else last + coarser, beginning(now, coarser)),
     )
     return [row[0] for row in rows]
 

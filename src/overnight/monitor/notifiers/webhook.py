@@ -14,9 +14,18 @@ from overnight.core.durations import iso
 from overnight.core.version import VERSION
 from overnight.monitor.notifiers.contract import PATIENCE, DeliveryError
 
+_ELSEWHERE = range(300, 400)
+
+
+class _Stays(urllib.request.HTTPRedirectHandler):
+    """Goes nowhere else: there the message would be asked for as a page, and with it would go what is secret."""
+
+    def redirect_request(self, *_: object, **__: object) -> None:
+        return None
+
 
 class Webhook:
-    """Posts it; an answer of 2xx means that it was taken.
+    """Posts it; an answer of 2xx means that it was taken. An address that points elsewhere has not taken it.
 
     Args:
         values: ``webhook``: the address; ``headers``: further ones.
@@ -32,11 +41,12 @@ class Webhook:
             self._address, data=as_json(message), headers={**headers, "Idempotency-Key": message.key}, method="POST"
         )
         try:
-            with urllib.request.urlopen(request, timeout=PATIENCE):  # noqa: S310 - as above
+            with urllib.request.build_opener(_Stays).open(request, timeout=PATIENCE):
                 return
         except urllib.error.HTTPError as error:
+            more = " and points elsewhere; name that address" if error.code in _ELSEWHERE else ""
             with error:
-                raise DeliveryError(f"it answered with status {error.code}") from None
+                raise DeliveryError(f"it answered with status {error.code}{more}") from None
 
 
 def as_json(message: Message) -> bytes:

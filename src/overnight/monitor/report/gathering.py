@@ -25,7 +25,7 @@ from overnight.core.task import Action, Task
 from overnight.core.timeline import Pace, Strip, pace, strips
 from overnight.core.trends import Direction, direction
 from overnight.monitor.history.asking import Past, Point, merged
-from overnight.monitor.report.journal import notes_since
+from overnight.monitor.report.journal import engine_at, notes_since
 from overnight.monitor.snapshot import EngineState, Snapshot
 from overnight.monitor.standing import facts_of
 from overnight.store.contract import Discrepancy, Store
@@ -141,10 +141,13 @@ def gather(store: Store, home: Path, picture: Snapshot, *, since: float | None) 
 def _window(home: Path, picture: Snapshot, since: float | None) -> _Window:
     """From when to when, and what happened then. A night that is over ends with its last event."""
     runs = picture.engine.state is not EngineState.STOPPED
-    notes, last_at = notes_since(home / "events.jsonl", picture.at - LONGEST if since is None else since)
-    engines = lives(notes, runs=runs, last_at=last_at)
+    journal, first = home / "events.jsonl", picture.at - LONGEST if since is None else since
+    notes, last_at = notes_since(journal, first)
+    engines = lives(notes, runs=runs, last_at=last_at, began=engine_at(journal, first))
     began = since if since is not None else beginning_of_run(engines)
-    start = picture.at - LONGEST if began is None else began
+    if began is not None and began < first:
+        began = None  # of a run that is longer only the last day is told
+    start = first if began is None else began
     # What ended last has ended at that very instant, and is to be in it.
     end = picture.at if runs or last_at is None or since is not None else last_at + 0.001
     return _Window(min(start, end - SHORTEST), end, since is None and began is not None, engines, notes)

@@ -52,7 +52,7 @@ class Entry(NamedTuple):
     #: What is wrong with it; empty when nothing is.
     trouble: str = ""
     trial: Trial | None = None
-    #: Somebody has begun to remove it, and nothing is in it any more.
+    #: It refers to nothing: somebody has begun to remove it, or it is somebody else's.
     is_empty: bool = False
 
     @property
@@ -153,6 +153,11 @@ class BackupPlace:
             with contextlib.suppress(FileNotFoundError):
                 shutil.rmtree(self.directory / name)
 
+    def leavings(self) -> list[str]:
+        """Names of folders that somebody has begun to remove. One with more in it than a backup had is not ours."""
+        names = [entry.name for entry in self.entries() if entry.is_empty]
+        return [name for name in names if all(map(_is_of_a_trial, names_in(self.directory / name)))]
+
     def wanted(self, *, without: Sequence[str] = ()) -> set[str] | None:
         """The pieces that some backup refers to; None while one cannot be read, for then nobody knows.
 
@@ -164,6 +169,10 @@ class BackupPlace:
             return None
         manifests = [entry.manifest for entry in entries if entry.manifest is not None]
         return {piece for one in manifests for file in one.files for piece in file.pieces}
+
+
+def _is_of_a_trial(name: str) -> bool:
+    return name == TRIAL or name.startswith(f".{TRIAL}.")
 
 
 def _read(path: Path) -> bytes:

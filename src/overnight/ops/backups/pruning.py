@@ -62,7 +62,7 @@ def prune(place: BackupPlace, keeping: Keeping, *, now: float) -> Pruned:
     """
     with place.alone():
         names = surplus_of(place.whole(), keeping, now=now)
-        place.drop([*names, *(entry.name for entry in place.entries() if entry.is_empty)])
+        place.drop([*names, *place.leavings()])
         wanted = place.wanted()
         freed = 0 if wanted is None else place.pieces.sweep(wanted)[1]
         return Pruned(names, freed, _trouble(wanted))

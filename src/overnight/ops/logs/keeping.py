@@ -70,7 +70,14 @@ class LogStore:
 
     def journal_seq(self) -> int:
         """The last event that was read; 0 for none."""
-        found = typed(self._database.read("SELECT value FROM facts WHERE name = 'journal_seq'"))
+        return self._fact("journal_seq")
+
+    def saves(self) -> int:
+        """How often something was noted here."""
+        return self._fact("saves")
+
+    def _fact(self, name: str) -> int:
+        found = typed(self._database.read("SELECT value FROM facts WHERE name = ?", (name,)))
         return int(found[0][0]) if found else 0
 
     def save(
@@ -81,8 +88,12 @@ class LogStore:
         *,
         journal_seq: int,
         now: float,
+        saves: int | None = None,
     ) -> None:
         """Note what was found and how far was read.
+
+        Nothing is noted when somebody else has done so meanwhile: they have read the same, and what they have not is
+        found by the next look.
 
         Args:
             clusters: Those that have changed, whole.
@@ -90,11 +101,18 @@ class LogStore:
             positions: Of files that were read.
             journal_seq: The last event that was read.
             now: POSIX seconds.
+            saves: How often something had been noted when that was read; None: it makes no difference.
 
         Raises:
             apsw.Error: Nothing was written.
         """
         with self._database.write() as connection:
+            connection.execute("INSERT OR IGNORE INTO facts VALUES ('saves', 0)")
+            connection.execute(
+                "UPDATE facts SET value = value + 1 WHERE name = 'saves' AND value = ifnull(?, value)", (saves,)
+            )
+            if not connection.changes():
+                return
             connection.executemany(_CLUSTER, [_row(cluster) for cluster in clusters])
             connection.executemany(_HOUR, [(*key, n) for key, n in hours.items()])
             connection.executemany(

@@ -61,6 +61,8 @@ class Scan:
     """
 
     def __init__(self, store: LogStore | None, *, zone: tzinfo, now: float) -> None:
+        # First, so that what is noted while the rest is read is not taken for known.
+        self._saves = store.saves() if store else 0
         known = store.clusters() if store else []
         lines = [one for one in known if one.kind == "line" and not one.key]
         self._others = [one for one in known if one.kind == "line" and one.key]
@@ -91,12 +93,13 @@ class Scan:
         return self.scanned
 
     def save(self, store: LogStore) -> None:
-        """Remember what was found and how far was read.
+        """Remember what was found and how far was read, unless somebody else has done so meanwhile.
 
         Raises:
             apsw.Error: Nothing was written.
         """
-        store.save(self._changed.values(), self._hours, self._positions, journal_seq=self._seq, now=self._now)
+        found = self._changed.values(), self._hours, self._positions
+        store.save(*found, journal_seq=self._seq, now=self._now, saves=self._saves)
 
     # -- tasks -------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -24,6 +24,8 @@ from overnight.ui.tui.looking import Watcher
 LINES, _PIECES = 1000, 200
 #: Characters of a line that are shown.
 _LONGEST = 4000
+#: No stream: all was read, and what was printed last may have had no end of its line.
+_OVER = -1
 
 
 class Detail(Screen[None]):
@@ -66,15 +68,19 @@ class Detail(Screen[None]):
         """Draw what is different, and print on."""
         try:
             task = self._watcher.store.get(self._task_id)
+            attempts = self._watcher.store.attempts(task.id)
+            facts = list(self._facts(task, attempts))
         except OvernightError as error:
-            self.query_one("#facts", Static).update(printing.clean(error.message))
-            return
-        attempts = self._watcher.store.attempts(task.id)
-        words = "\n".join(printing.fit(line, max(20, self.size.width - 2)) for line in self._facts(task, attempts))
+            self._tell([printing.clean(error.message)])
+        else:
+            self._tell(facts)
+            self._print(task, attempts)
+
+    def _tell(self, facts: list[str]) -> None:
+        words = "\n".join(printing.fit(line, max(20, self.size.width - 2)) for line in facts)
         if words != self._said:
             self._said = words
             self.query_one("#facts", Static).update(words)
-        self._print(task, attempts)
 
     def _facts(self, task: Task, attempts: list[Attempt]) -> Iterator[str]:
         action = self._watcher.store.actions({task.action_id}).get(task.action_id)
@@ -97,7 +103,7 @@ class Detail(Screen[None]):
         if number != self._attempt:
             self._attempt, self._rest = number, b""
             self.query_one("#log", Log).clear()
-            self._output = self._open(task, attempts, number)
+            self._output = chain(self._open(task, attempts, number), [(_OVER, b"\n")])
         self._take_in()
 
     def _open(self, task: Task, attempts: list[Attempt], number: int) -> Iterator[tuple[int, bytes]]:
@@ -115,6 +121,8 @@ class Detail(Screen[None]):
             for stream, data in islice(self._output, _PIECES):
                 if not stream:
                     break  # no more at the moment
+                if stream == _OVER and not self._rest:
+                    continue
                 *whole, self._rest = (self._rest + data).split(b"\n")
                 lines += whole
         except OSError as error:

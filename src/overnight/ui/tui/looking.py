@@ -99,10 +99,15 @@ class Watcher:
 
     @property
     def store(self) -> Store:
-        """The store, for what is asked about one task. Another one after a rollback."""
+        """The store, for what is asked about one task. Another one after a rollback.
+
+        Raises:
+            OvernightError: It cannot be opened at the moment.
+        """
         if (file := file_at(self.home / "queue.db")) != self._file and file is not None:
-            self._store.close()
-            self._store, self._file = self._open(), file
+            before, self._store = self._store, self._open()
+            self._file = file
+            before.close()
         return self._store
 
     def forget(self) -> None:
@@ -117,6 +122,9 @@ class Watcher:
             words: What the name or the error of a task must contain; empty for everything.
             before: Show those with an id below; None: the newest.
             limit: Rows that there is room for.
+
+        Raises:
+            OvernightError: The store cannot be read at the moment.
         """
         store, now = self.store, self._now()
         token, asked = store.change_token(), (choice, words, before, limit)

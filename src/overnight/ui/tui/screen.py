@@ -16,6 +16,8 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Footer, Input, Static
 
+from overnight.core.errors import OvernightError
+from overnight.core.lanes import is_paused
 from overnight.core.sentence import Level
 from overnight.ui.cli import printing
 from overnight.ui.cli.resources import FULL, GAUGES
@@ -95,6 +97,8 @@ class Monitor(App[None]):
         #: The first id of each page before this one.
         self._pages: list[int | None] = [None]
         self._look: Look | None = None
+        #: The last look failed.
+        self._is_blind = False
         self.table = Rows()
         self._field = Input(placeholder="only tasks whose name or error contains ...", id="filter", disabled=True)
         self._lines = {name: Static(id=name, markup=False) for name in LINES}
@@ -128,8 +132,16 @@ class Monitor(App[None]):
         self.call_after_refresh(self.look_again)
 
     def look_again(self) -> None:
-        """Look, and draw what is different."""
-        look = self.watcher.look(self._choice, self._filter, before=self._pages[-1], limit=self.table.room)
+        """Look, and draw what is different. That the store cannot be read now is said, and it is looked at again."""
+        try:
+            look = self.watcher.look(self._choice, self._filter, before=self._pages[-1], limit=self.table.room)
+        except OvernightError as error:
+            self._is_blind = True
+            self.say(error.message)
+            return
+        if self._is_blind:
+            self._is_blind = False
+            self.say("")
         if look is not None:
             self._look = look
             self._draw(look)
@@ -242,8 +254,13 @@ class Monitor(App[None]):
 
     def action_pause(self) -> None:
         """Let nothing more start, or let it go on."""
-        is_paused = self._look is not None and any(one.paused for one in self.watcher.store.queues())
-        self.do("unpause" if is_paused else "pause")
+        try:
+            now = 0.0 if self._look is None else self._look.picture.at
+            paused = any(is_paused(one, now) for one in self.watcher.store.queues())
+        except OvernightError as error:
+            self.say(error.message)
+        else:
+            self.do("unpause" if paused else "pause")
 
     def action_checkpoint(self) -> None:
         """Copy the store."""
