@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 from pathlib import Path
+
+import pytest
 
 from overnight.host.rough import making
 
@@ -24,6 +27,21 @@ def test_those_of_the_dead_are_removed_and_those_of_the_living_are_not(tmp_path:
     (tmp_path / ".rough-4711-dead").mkdir()
     with making(tmp_path, ".rough-") as first, making(tmp_path, ".rough-") as second:
         assert set(tmp_path.iterdir()) == {first, second}
+
+
+def test_one_that_was_cleared_away_before_it_was_locked_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = fcntl.flock
+
+    def late(descriptor: int, how: int) -> None:
+        monkeypatch.undo()
+        next(tmp_path.iterdir()).rmdir()
+        real(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with making(tmp_path, ".rough-") as rough:
+        assert rough.is_dir()
 
 
 def test_what_somebody_still_needs_is_kept(tmp_path: Path) -> None:

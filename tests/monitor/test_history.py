@@ -48,19 +48,20 @@ def test_a_look_stands_in_the_finest_series(history: History, path: Path) -> Non
 def test_a_coarse_point_is_the_mean_and_the_ends_of_its_looks(history: History, path: Path, span: int) -> None:
     """However finely those are rolled up in between, and with a figure that is not always known."""
     start = NOON // 3600 * 3600
-    looks = [(start + n, float(n * 37 % 101)) for n in range(0, 7300, 5)]
+    length = min(7200, 60 * span)
+    looks = [(start + n, float(n * 37 % 101)) for n in range(0, length + 100, max(5, span // 60))]
     for at, value in looks:
         history.sample({"load": value} | ({"cpu": value} if value > 50 else {}), now=at)
     found = {
         point.at: point
-        for point in series(path, "load", since=start, until=start + 7200, now=start + _age_that_needs(span))
+        for point in series(path, "load", since=start, until=start + length, now=start + _age_that_needs(span))
     }
-    assert set(found) == {at // span * span for at, _ in looks if at < start + 7200}
+    assert set(found) == {at // span * span for at, _ in looks if at < start + length}
     for at, point in found.items():
         inside = [value for when, value in looks if at <= when < at + span]
         assert point.mean == pytest.approx(sum(inside) / len(inside))
         assert (point.least, point.most) == (min(inside), max(inside))
-    for point in series(path, "cpu", since=start, until=start + 7200, now=start + _age_that_needs(span)):
+    for point in series(path, "cpu", since=start, until=start + length, now=start + _age_that_needs(span)):
         inside = [value for when, value in looks if point.at <= when < point.at + span and value > 50]
         assert (point.least, point.most) == (min(inside), max(inside))
         assert point.least <= point.mean <= point.most

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -191,6 +192,18 @@ def test_what_happened_while_nobody_watched_is_told(watch: Watch) -> None:
     watch.act(Verb.RELEASE, task)
     watch.round(600.0)
     assert watch.told() == ["held firing", "held resolved"]
+
+
+def test_a_damaged_line_of_the_journal_stops_no_alert(watch: Watch) -> None:
+    task = watch.add("a")
+    watch.act(Verb.HOLD, task)
+    watch.journal.pump()
+    journal = watch.place / "events.jsonl"
+    damaged, found = re.subn(rb'"file_added"(.*?)"id":1\b', rb'"file_held"\1"id":"?"', journal.read_bytes())
+    assert found == 1
+    journal.write_bytes(damaged)
+    watch.round()
+    assert watch.told() == ["held firing"]
 
 
 def test_what_was_before_anybody_asked_is_not_told(watch: Watch) -> None:

@@ -14,6 +14,7 @@ to that is decided here, since over a change of half an hour (Lord Howe) it is o
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, time, timedelta, tzinfo
 
@@ -95,7 +96,7 @@ def last_of(calendar: Calendar, *, first: float, until: float) -> float:
     while reach < until - first:
         found = calendar(until - reach)
         if found is not None and found <= until:
-            return list(instants(calendar, after=until - reach, until=until))[-1]
+            return deque(instants(calendar, after=until - reach, until=until), maxlen=1)[-1]
         reach *= 2
     return [first, *instants(calendar, after=first, until=until)][-1]
 

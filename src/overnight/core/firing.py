@@ -7,6 +7,7 @@ up to now is decided at once. An instant is decided once, and none is passed ove
 
 from __future__ import annotations
 
+import math
 from itertools import islice
 
 from overnight.core.calendars import Calendar, instants, last_of
@@ -79,7 +80,13 @@ def _missed(how: Schedule, calendar: Calendar, first: float, last: float, now: f
         due.pop()
     if not due:
         return ()
-    return (Misses(Why.LATE, first, last if more else due[-1], len(due), more),)
+    return (
+        Misses(Why.LATE, first, _last_missed(how, calendar, first, last, now) if more else due[-1], len(due), more),
+    )
+
+
+def _last_missed(how: Schedule, calendar: Calendar, first: float, last: float, now: float) -> float:
+    return last_of(calendar, first=first, until=math.nextafter(last, first)) if _in_time(how, last, now) else last
 
 
 def _in_the_way(how: Schedule, last: float, now: float) -> tuple[Misses, ...]:

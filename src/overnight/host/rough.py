@@ -30,16 +30,26 @@ def making(parent: Path, prefix: str, *, keep: Callable[[Path], bool] = lambda _
     """
     parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     _clear_away(parent, prefix, keep)
-    rough = parent / f"{prefix}{os.getpid()}-{os.urandom(4).hex()}"
-    rough.mkdir(mode=0o700)
-    descriptor = os.open(rough, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    rough, descriptor = _locked(parent, prefix)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield rough
     finally:
         if rough.exists() and not keep(rough):
             shutil.rmtree(rough, ignore_errors=True)
         os.close(descriptor)
+
+
+def _locked(parent: Path, prefix: str) -> tuple[Path, int]:
+    """A new directory, and the lock on it. Before it was locked another process may have taken it for a dead one's."""
+    while True:
+        rough = parent / f"{prefix}{os.getpid()}-{os.urandom(4).hex()}"
+        rough.mkdir(mode=0o700)
+        with contextlib.suppress(FileNotFoundError):
+            descriptor = os.open(rough, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if rough.exists():
+                return rough, descriptor
+            os.close(descriptor)
 
 
 def _clear_away(parent: Path, prefix: str, keep: Callable[[Path], bool]) -> None:

@@ -67,7 +67,7 @@ class Occurrences:
             seen += 1
             if self._wanted is not None and self._wanted.match(raw) and (event := _read(raw, earliest)) is not None:
                 events.append(event)
-        own = self._own({int(event["id"]) for event in events if "id" in event})
+        own = self._own({event["id"] for event in events if "id" in event})
         found = [one for event in events if event.get("id") not in own for one in self._of(event)]
         return Heard(found, seen == PORTION)
 
@@ -96,6 +96,8 @@ def _read(raw: bytes, earliest: float) -> dict[str, Any] | None:
     try:
         event: dict[str, Any] = msgspec.json.decode(raw)
         at = datetime.fromisoformat(event["at"]).timestamp()
+        if "id" in event:
+            event["id"] = int(event["id"])
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError, KeyError, TypeError):
         return None  # damaged: nobody can say what it was
     return event if at >= earliest else None

@@ -214,7 +214,7 @@ class Sidecar:
         for duty, _ in self._tellings * 2:  # what is on its way, and what is left
             duty.do(0.0)
         if self._history is not None:
-            self._history.close()
+            Duty("closing the history", self._history.close, self._clock, self._told).do(0.0)
         return written
 
     @property
