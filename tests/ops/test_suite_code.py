@@ -45,6 +45,13 @@ def test_a_change_is_another_word_and_stays_it_when_it_is_committed(project: Pat
     assert dirty.word != clean.word
 
 
+def test_files_that_go_and_names_of_any_bytes_count(project: Path) -> None:
+    clean = look(project)
+    (project / "a.py").unlink()
+    (project / "two\nlines *").write_text("x")
+    assert look(project).changed(clean) == [b"a.py", b"two\nlines *"]
+
+
 def test_the_repository_stays_as_it_is(project: Path) -> None:
     (project / "new.py").write_text("3")
     before = sorted(path for path in (project / ".git").rglob("*"))
@@ -55,11 +62,12 @@ def test_the_repository_stays_as_it_is(project: Path) -> None:
 
 
 def test_what_is_ignored_or_made_by_programs_or_named_is_no_code(project: Path) -> None:
-    (project / ".gitignore").write_text("out/\n")
+    (project / ".gitignore").write_text("out/\nreport.xml\n")
     clean = look(project)
     for name in ("out/x", "__pycache__/a.pyc", "deep/__pycache__/b.pyc", "report.xml", ".overnight/queue.db"):
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         (project / name).write_text("made")
+    git(project / "deep", "init")  # another repository is its own business
     without = frozenset({project / "report.xml", project / ".overnight"})
     assert look(project, without=without).word == clean.word
 

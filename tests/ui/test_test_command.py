@@ -43,7 +43,7 @@ def test_runs_are_kept_and_told(turning: Call, overnight: Call) -> None:
     assert (flaky["name"], flaky["runs"], flaky["of"]) == ("turns", 1, 2)
 
     report = overnight("test", "report")
-    for words in ("suite 'unit': run 2", "last green: run 1", "New failures since run 1", "turns: odd", "Flaky"):
+    for words in ("suite 'unit': run 2", "last green: run 1", "New failures since run 1", "turns\n      odd", "Flaky"):
         assert words in report.out
     assert "# Tests" in overnight("test", "report", "--md").out
     (suite,) = overnight("test", "report", "--json").json["suites"]

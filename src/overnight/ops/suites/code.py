@@ -13,7 +13,7 @@ import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -74,11 +74,8 @@ def _by_git(project: Path, without: frozenset[Path]) -> Code:
     """The tree of the whole repository, as it would be committed now."""
     top = Path(os.fsdecode(_git(project, "rev-parse", "--show-toplevel")[:-1]))
     index, objects = (
-        _place_in(project, _git(project, "rev-parse", "--git-path", what)) for what in ("index", "objects")
+        project / os.fsdecode(_git(project, "rev-parse", "--git-path", what)[:-1]) for what in ("index", "objects")
     )
-    patterns = [".", *_excluded(top, without)]
-    new = _git(top, "ls-files", "--others", "--exclude-standard", "-z", "--", *patterns).split(b"\0")[:-1]
-    _want_room(len(new), sum(os.lstat(os.path.join(os.fsencode(top), one)).st_size for one in new))  # noqa: PTH118 - bytes
     with TemporaryDirectory(prefix="overnight-code-") as name:
         aside = Path(name)
         if index.exists():
@@ -89,26 +86,33 @@ def _by_git(project: Path, without: frozenset[Path]) -> Code:
             "GIT_OBJECT_DIRECTORY": str(aside / "objects"),
             "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(objects),
         }
-        options = ("-c", "core.safecrlf=false", "-c", "advice.addEmbeddedRepo=false", "-c", "core.fsmonitor=false")
-        _git(top, *options, "add", "--all", "--", *patterns, **environ)
-        listed = _git(top, "ls-files", "--stage", "-z", **environ)
-        tree = _git(top, "write-tree", **environ).decode("ascii").strip()
-    entries = (entry.partition(b"\t") for entry in listed.split(b"\0") if entry)
-    return Code(f"git:{tree}", {path: about for about, _, path in entries})
+        listed = _git(top, "ls-files", "--others", "--modified", "--exclude-standard", "-z", environ=environ)
+        changed = [one for one in set(listed.split(b"\0")) if _counts(top, one, without)]
+        _want_room(len(changed), sum(_size(top, one) for one in changed))
+        _git(top, "update-index", "--add", "--remove", "-z", "--stdin", stdin=b"\0".join(changed), environ=environ)
+        entries = _git(top, "ls-files", "--stage", "-z", environ=environ).split(b"\0")
+        tree = _git(top, "write-tree", environ=environ).decode("ascii").strip()
+    about = (entry.partition(b"\t") for entry in entries if entry)
+    return Code(f"git:{tree}", {path: what for what, _, path in about})
 
 
-def _place_in(project: Path, path: bytes) -> Path:
-    return project / os.fsdecode(path[:-1])
+def _counts(top: Path, name: bytes, without: frozenset[Path]) -> bool:
+    """Whether what has changed is code. A name that ends so is another repository."""
+    if not name or name.endswith(b"/"):
+        return False
+    path = top / os.fsdecode(name)
+    made = any(part in _MADE_FOLDERS for part in path.relative_to(top).parts) or path.name.endswith(_MADE)
+    return not made and without.isdisjoint((path, *path.parents))
 
 
-def _excluded(top: Path, without: frozenset[Path]) -> Iterator[str]:
-    """What is not to be added, as patterns of git."""
-    yield from (f":(exclude,glob)**/{folder}/**" for folder in _MADE_FOLDERS)
-    yield from (f":(exclude,glob)**/*{ending}" for ending in _MADE)
-    yield from (f":(exclude,literal){path.relative_to(top)}" for path in without if path.is_relative_to(top))
+def _size(top: Path, name: bytes) -> int:
+    try:
+        return os.lstat(os.path.join(os.fsencode(top), name)).st_size  # noqa: PTH118 - bytes
+    except OSError:  # it was removed
+        return 0
 
 
-def _git(cwd: Path, *words: str, **environ: str) -> bytes:
+def _git(cwd: Path, *words: str, stdin: bytes = b"", environ: Mapping[str, str] | None = None) -> bytes:
     """What git says.
 
     Raises:
@@ -117,10 +121,10 @@ def _git(cwd: Path, *words: str, **environ: str) -> bytes:
     """
     ours = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     done = subprocess.run(
-        ["git", *words],
+        ["git", "-c", "core.safecrlf=false", "-c", "core.fsmonitor=false", *words],
         cwd=cwd,
-        env={**ours, **environ, "GIT_OPTIONAL_LOCKS": "0"},
-        stdin=subprocess.DEVNULL,
+        env={**ours, **(environ or {}), "GIT_OPTIONAL_LOCKS": "0"},
+        input=stdin,
         capture_output=True,
         timeout=_PATIENCE,
         check=True,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -91,7 +91,11 @@ def as_text(found: Standing, columns: int) -> list[str]:
     lines = [f"suite {printing.clean(found.suite)!r}: {titled(found.runs[0])}"]
     lines += [f"  {over_time(found)}; {last_green(found)}"]
     for heading, rows in _parts(found):
-        lines += [f"{heading}:", *(f"  {row}" for row in printing.table(rows[:MOST], last=columns - 2))]
+        lines.append(f"{heading}:")
+        table = printing.table([(*row.about, printing.clean(row.name)) for row in rows[:MOST]])
+        for row, line in zip(rows, table, strict=False):
+            lines.append(f"  {line}")
+            lines += [f"      {printing.fit(printing.clean(row.message), columns - 6)}"] if row.message else []
         lines += [f"  and {len(rows) - MOST:,} more"] if len(rows) > MOST else []
     return lines
 
@@ -104,33 +108,34 @@ def as_markdown(found: Standing) -> list[str]:
     lines += [f"- {plain(over_time(found))}; {last_green(found)}"]
     for heading, rows in _parts(found):
         lines += ["", f"### {plain(heading)}", ""]
-        lines += [f"- {plain(', '.join(filter(None, (row[-1], *row[:-1]))))}" for row in rows[:MOST]]
+        for row in rows[:MOST]:
+            message = f": {plain(row.message)}" if row.message else ""
+            lines.append(f"- {plain(', '.join(filter(None, (row.name, *row.about))))}{message}")
         lines += [f"- and {len(rows) - MOST:,} more"] if len(rows) > MOST else []
     return lines
 
 
-def _parts(found: Standing) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
-    """What is to be told of tests: a heading, and rows with the name last."""
+class _Row(NamedTuple):
+    """What is told of a test."""
+
+    about: tuple[str, ...]
+    name: str
+    message: str = ""
+
+
+def _parts(found: Standing) -> Iterator[tuple[str, list[_Row]]]:
+    """What is to be told of tests: a heading, and a row for each."""
     new = [one for one in found.failing if one.is_new]
     old = [one for one in found.failing if not one.is_new]
-    green = f"since run {found.last_green.id}, the last green one" if found.last_green else ""
-    slower = [one for one in found.slow if one.slower]
-    parts: tuple[tuple[str, list[tuple[str, ...]]], ...] = (
-        (f"New failures {green}", [_failing_row(one) for one in new]),
-        ("Failing", [_failing_row(one) for one in old]),
-        ("Without an end in the last run", [(printing.clean(name),) for name in found.unfinished]),
-        (
-            "Flaky, with the same code",
-            [(*how_flaky(one), printing.clean(one.name)) for one in found.flaky],
-        ),
-        ("Slower than they were", [(*how_slow(one), printing.clean(one.name)) for one in slower]),
+    green = f" since run {found.last_green.id}, the last green one" if found.last_green else ""
+    parts = (
+        (f"New failures{green}", [_Row((since(one),), one.name, one.message) for one in new]),
+        ("Failing", [_Row((since(one),), one.name, one.message) for one in old]),
+        ("Without an end in the last run", [_Row((), name) for name in found.unfinished]),
+        ("Flaky, with the same code", [_Row(how_flaky(one), one.name) for one in found.flaky]),
+        ("Slower than they were", [_Row(how_slow(one), one.name) for one in found.slow if one.slower]),
     )
     yield from ((heading, rows) for heading, rows in parts if rows)
-
-
-def _failing_row(one: FailingTest) -> tuple[str, ...]:
-    message = f": {printing.clean(one.message)}" if one.message else ""
-    return since(one), printing.clean(one.name) + message
 
 
 # -- values ----------------------------------------------------------------------------------

@@ -116,6 +116,6 @@ def _message(report: Any) -> str:  # noqa: ANN401 - as above
     """Why it failed, on one line; empty for what did not."""
     if report.outcome not in ("failed", *_AGAIN):
         return ""
-    crash = getattr(report.longrepr, "reprcrash", None)
-    words = str(getattr(crash, "message", "") or report.longrepr or "")
-    return " ".join(words[:_MOST_MESSAGE].split())
+    crash = getattr(getattr(report.longrepr, "reprcrash", None), "message", None)
+    lines = str(crash or report.longrepr or "").strip().splitlines() or [""]
+    return (lines[0] if crash else lines[-1])[:_MOST_MESSAGE].strip()
