@@ -143,10 +143,11 @@ def test_a_run_that_is_killed_keeps_what_was_seen_and_is_never_green(desk: Desk)
 
 
 def test_a_session_without_an_end_makes_a_run_incomplete_whatever_its_shell_says(desk: Desk) -> None:
-    (desk.project / "test_all.py").write_text("import os\ndef test_good(): pass\ndef test_out(): os._exit(0)\n")
+    (desk.project / "conftest.py").write_text("import os\ndef pytest_runtest_logfinish(): os._exit(0)\n")
+    (desk.project / "test_all.py").write_text("def test_good(): pass\ndef test_never(): pass\n")
     line = f"{sys.executable} -m pytest -q -p no:cacheprovider; exit 0"
     assert desk.run("sh", "-c", line).status == 0
-    assert desk.last().verdict is RunVerdict.INCOMPLETE
+    assert (desk.last().verdict, desk.last().tally.passed) == (RunVerdict.INCOMPLETE, 1)
 
 
 def test_a_run_that_is_broken_off_by_hand_is_incomplete_even_with_0(desk: Desk) -> None:

@@ -185,7 +185,7 @@ def read(record: str, lines: Iterator[bytes]) -> Run | None:
 
 
 def _decoded(line: bytes) -> _Any | None:
-    if not line.endswith(b"\n") or len(line) > _LONGEST:
+    if len(line) > _LONGEST:
         return None
     try:
         return _decoder.decode(line)

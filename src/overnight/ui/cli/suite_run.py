@@ -146,12 +146,12 @@ def history(home: Home) -> Iterator[SuiteStore]:
 
 
 def why_ended(home: Home, task_id: int, attempt: int) -> str:
-    """Why an attempt was ended from outside, in the words of its record; empty where nothing is known."""
+    """Why an attempt was ended from outside, without its last words; empty where nothing is known."""
     if not home.store.exists():
         return ""
     with closing(wiring.open_store(home, readonly=True)) as store:
         found = [one for one in store.attempts(task_id) if one.number == attempt]
-    return found[0].error or str(found[0].outcome) if found else ""
+    return found[0].error.partition(": ")[0] or str(found[0].outcome) if found else ""
 
 
 def leave(status: int) -> None:
