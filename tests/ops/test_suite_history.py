@@ -11,7 +11,7 @@ import pytest
 
 from overnight.core.suites import Ended, Result, RunVerdict, TestOutcome
 from overnight.core.trends import Direction
-from overnight.ops.suites.asking import Standing, standing
+from overnight.ops.suites.asking import Standing, standing, suites
 from overnight.ops.suites.keeping import SuiteStore
 from overnight.ops.suites.records import Run
 
@@ -167,11 +167,25 @@ def test_the_last_runs_of_each_suite_are_kept(history: History) -> None:
     assert set(history.store.names("unit").values()) == {"t3", "t4"}
 
 
-def test_a_suite_that_nobody_runs_for_a_year_is_forgotten(history: History) -> None:
-    history.run(suite="old", a=P)
-    history.days += 400
-    history.run(a=P)
-    assert history.store.suites() == ["unit"]
+def test_suites_that_were_not_run_for_long_are_forgotten_whatever_clocks_say(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("overnight.ops.suites.keeping._MOST_SUITES", 2)
+    history.days = 30_000
+    history.run(suite="from the future", a=P)
+    history.days = 1
+    history.run(suite="a", a=P)
+    history.run(suite="b", a=P)
+    assert history.store.suites() == ["b", "a"]
+
+
+def test_what_was_run_once_is_told_of_until_something_else_runs(history: History) -> None:
+    history.run(suite="one", a=P)
+    history.run(suite="one", a=P)
+    history.run(suite="single", a=P)
+    assert suites(history.store) == ["single", "one"]
+    history.run(suite="two", a=P)
+    assert suites(history.store) == ["two", "one"]
 
 
 def test_a_run_is_taken_in_once_and_all_of_several_or_none(history: History, tmp_path: Path) -> None:

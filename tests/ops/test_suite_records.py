@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -50,7 +51,7 @@ def leaving():
     yield
     raise OSError("cannot be cleared up")
 def test_good(): pass
-def test_bad(): assert 1 == 2
+def test_bad(): assert 1 == 2, "\\udc80"
 def test_flaky():
     tries.append(1)
     assert len(tries) == 2
@@ -81,7 +82,7 @@ class Desk:
         return self.run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *words)
 
     def run(self, *argv: str, reports: tuple[str, ...] = ()) -> recording.Recorded:
-        wanted = recording.Wanted("unit", tuple(map(os.fsencode, argv)), reports, None, None)
+        wanted = recording.Wanted("unit", tuple(map(os.fsencode, argv)), reports, None)
         return recording.record(self.home.path, self.home.tests_under_way, wanted, SystemClock())
 
     def last(self) -> KeptRun:
@@ -182,6 +183,23 @@ def test_pytest_below_a_test_writes_into_no_record(desk: Desk) -> None:
     (desk.project / "inner" / "test_more.py").write_text("def test_of_another(): pass\n")
     assert desk.pytest("test_all.py").status == 0
     assert (desk.last().verdict, desk.last().tally.passed) == (RunVerdict.GREEN, 1)
+
+
+def test_tests_of_one_name_in_several_projects_and_environments_are_several(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One command that runs pytest in each of them: what fails in one and passes in the other is not flaky."""
+    for name, outcome in (("one", "True"), ("two", "False")):
+        (desk.project / name).mkdir()
+        (desk.project / name / "pytest.ini").write_text("[pytest]\n")
+        (desk.project / name / "test_all.py").write_text(f"def test_a(): assert {outcome}\n")
+    line = f"for d in one two; do (cd $d && {sys.executable} -m pytest -q -p no:cacheprovider); done"
+    desk.run("sh", "-c", line)
+    assert desk.attempts("one/test_all.py::test_a") == [TestOutcome.PASSED]
+    assert desk.attempts("two/test_all.py::test_a") == [TestOutcome.FAILED]
+    monkeypatch.setenv("TOX_ENV_NAME", "py311")
+    assert plugin._whose(SimpleNamespace(rootpath=desk.project / "one"), str(desk.project)) == "py311: one/"
+    assert plugin._whose(SimpleNamespace(rootpath=desk.project), str(desk.project / "one")) == "py311: "
 
 
 def test_without_being_asked_the_plug_in_does_nothing_and_it_needs_nothing_of_ours(

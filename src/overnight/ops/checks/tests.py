@@ -12,7 +12,7 @@ from overnight.core.suites import RunVerdict, tally, verdict
 from overnight.core.trends import Direction
 from overnight.host.home import Home
 from overnight.ops.checks.contract import Check, Scene, ok, warn
-from overnight.ops.suites.asking import failures
+from overnight.ops.suites.asking import failures, suites
 from overnight.ops.suites.keeping import KeptRun, SuiteStore
 from overnight.ops.suites.records import left
 
@@ -27,22 +27,22 @@ def _run(scene: Scene) -> Iterator[Finding]:
     if home is None:
         return
     try:
-        suites = _suites(home)
+        found = _runs(home)
     except apsw.Error as error:
         yield warn(_ID, f"what tests came to before cannot be read ({error})", _LOOK)
         return
-    for number, (suite, runs) in enumerate(suites.items()):
-        if number == 0 or len(runs) > 1:  # what somebody ran once, some time ago, is nobody's suite
-            yield _judge(suite, runs)
+    for runs in found:
+        yield _judge(runs)
     for suite, why in _left(home):
         yield warn(_ID, f"{suite}: a run did not come to its end ({why})", _LOOK)
 
 
-def _suites(home: Home) -> dict[str, list[KeptRun]]:
+def _runs(home: Home) -> list[list[KeptRun]]:
+    """Of each suite, the newest first."""
     if not home.tests.exists():
-        return {}
+        return []
     with closing(SuiteStore(home.tests, readonly=True)) as store:
-        return {suite: store.runs(suite) for suite in store.suites()[:_MOST]}
+        return [store.runs(suite) for suite in suites(store)[:_MOST]]
 
 
 def _left(home: Home) -> list[tuple[str, str]]:
@@ -51,10 +51,10 @@ def _left(home: Home) -> list[tuple[str, str]]:
     return [(run.suite, "killed") for run in runs if verdict(run.ended, tally(run.results)) is RunVerdict.INCOMPLETE]
 
 
-def _judge(suite: str, runs: list[KeptRun]) -> Finding:
+def _judge(runs: list[KeptRun]) -> Finding:
     last, direction = runs[0], failures(runs)
     counts = last.tally
-    words = f"{suite}: run {last.id} is {last.verdict}"
+    words = f"{last.suite}: run {last.id} is {last.verdict}"
     words += f" ({last.why})" if last.why else f", {counts.passed:,} passed, {counts.failed:,} failed"
     words += "" if direction is Direction.STEADY else f"; failures {_going(direction)} over {len(runs):,} runs"
     judge = ok if last.verdict is RunVerdict.GREEN else warn

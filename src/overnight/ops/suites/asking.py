@@ -71,6 +71,16 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     slow: list[SlowTest]
 
 
+def suites(store: SuiteStore) -> list[str]:
+    """The suites to tell of, the one that ran last first; without what somebody ran once, and others since.
+
+    Raises:
+        apsw.Error: It cannot be read.
+    """
+    names = store.suites()
+    return [name for at, name in enumerate(names) if at == 0 or len(store.runs(name, limit=2)) > 1]
+
+
 def standing(store: SuiteStore, suite: str) -> Standing | None:
     """How a suite stands; None where it never ran. Of single tests the last hundred runs are looked at.
 

@@ -18,8 +18,8 @@ from overnight.ops.suites.records import Run
 
 #: Of the file; another one is set aside and begun anew.
 APPLICATION, VERSION = 0x4F4E5453, 1
-#: Seconds after which a suite that nobody runs any more is forgotten.
-_FORGET = 366 * 86400.0
+#: Suites that are kept: those that ran last.
+_MOST_SUITES = 100
 _COLUMNS = "id, suite, command, began_at, seconds, code, verdict, why, exit_code, task_id"
 _OUTCOMES = {str(outcome): outcome for outcome in TestOutcome}
 _TALLY = "passed, failed, skipped, unfinished, again"
@@ -75,9 +75,7 @@ class SuiteStore:
 
     def suites(self) -> list[str]:
         """Their names, the one that ran last first."""
-        rows = typed(
-            self._database.read("SELECT suite FROM runs GROUP BY suite ORDER BY MAX(began_at) DESC, MAX(id) DESC")
-        )
+        rows = typed(self._database.read("SELECT suite FROM runs GROUP BY suite ORDER BY MAX(id) DESC"))
         return [row[0] for row in rows]
 
     def runs(self, suite: str | None = None, *, limit: int = -1) -> list[KeptRun]:
@@ -85,7 +83,7 @@ class SuiteStore:
         rows = typed(
             self._database.read(
                 f"SELECT {_COLUMNS}, {_TALLY} FROM runs WHERE ?1 IS NULL OR suite = ?1"  # noqa: S608 - ours
-                " ORDER BY began_at DESC, id DESC LIMIT ?2",
+                " ORDER BY id DESC LIMIT ?2",
                 (suite, limit),
             )
         )
@@ -211,14 +209,12 @@ def _row(number: int, test: int, one: Result) -> tuple[int, int, int, str, float
 
 
 def _let_go(connection: apsw.Connection, run: Run, keep: int) -> None:
-    """Of this suite what is more than is kept, and suites that nobody runs any more."""
+    """Of this suite what is more than is kept, and suites that were not run for long. Clocks have no say in it."""
     old = (
-        "SELECT id FROM runs WHERE id IN (SELECT id FROM runs WHERE suite = ?1"
-        " ORDER BY began_at DESC, id DESC LIMIT -1 OFFSET ?2)"
-        " OR suite IN (SELECT suite FROM runs GROUP BY suite HAVING MAX(began_at) < ?3)"
+        "SELECT id FROM runs WHERE id IN (SELECT id FROM runs WHERE suite = ?1 ORDER BY id DESC LIMIT -1 OFFSET ?2)"
+        " OR suite IN (SELECT suite FROM runs GROUP BY suite ORDER BY MAX(id) DESC LIMIT -1 OFFSET ?3)"
     )
-    bindings = (named(printable(run.suite)), keep, run.began_at - _FORGET)
-    gone = [row[0] for row in connection.execute(old, bindings)]
+    gone = [row[0] for row in connection.execute(old, (named(printable(run.suite)), keep, _MOST_SUITES))]
     if not gone:
         return
     connection.executemany("DELETE FROM results WHERE run = ?", [(one,) for one in gone])

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from overnight.core.suites import TestOutcome
+from overnight.core.events import printable
 from overnight.core.task import text
 from overnight.host.clock import Clock
 from overnight.ops.suites import junit
@@ -35,8 +35,7 @@ class Wanted(NamedTuple):
     argv: tuple[bytes, ...]
     reports: tuple[str, ...]
     #: Whose run it is: task and attempt; None outside of a task.
-    task_id: int | None
-    attempt: int | None
+    attempt: tuple[int, int] | None
 
 
 class Recorded(NamedTuple):
@@ -62,16 +61,7 @@ def record(home: Path, directory: Path, wanted: Wanted, clock: Clock) -> Recorde
     none_of_it = frozenset({home.resolve(), *(path.resolve() for path in _matching(wanted.reports))})
     before = look(project, without=none_of_it)
     stamps = {path: _stamp(path) for path in _matching(wanted.reports)}
-    command = " ".join(text(word) for word in wanted.argv)
-    began = Began(
-        suite=wanted.suite,
-        command=command.encode("utf-8", "replace").decode(),
-        at=clock.now(),
-        code=before.word,
-        task_id=wanted.task_id,
-        attempt=wanted.attempt,
-    )
-    writer = Writer(directory, began)
+    writer = Writer(directory, _began(wanted, clock.now(), before))
     try:
         moment = clock.monotonic()
         status = _call(wanted.argv, _environ(None if wanted.reports else writer.path), notes)
@@ -80,11 +70,23 @@ def record(home: Path, directory: Path, wanted: Wanted, clock: Clock) -> Recorde
             _take_reports(writer, wanted.reports, stamps, notes)
         none_of_it |= {path.resolve() for path in _matching(wanted.reports)}
         code = _code_after(before, look(project, without=none_of_it), writer.path.stem, notes)
-        end = (None, -status) if status < 0 else (status, None)
-        writer.say(End(exit_code=end[0], signal=end[1], seconds=seconds, code=code))
+        exit_code, signal = (None, -status) if status < 0 else (status, None)
+        writer.say(End(exit_code=exit_code, signal=signal, seconds=seconds, code=code))
     finally:
         writer.close()
     return Recorded(_BY_SIGNAL - status if status < 0 else status, notes)
+
+
+def _began(wanted: Wanted, now: float, code: Code) -> Began:
+    task_id, attempt = wanted.attempt or (None, None)
+    return Began(
+        suite=printable(wanted.suite),
+        command=printable(" ".join(text(word) for word in wanted.argv)),
+        at=now,
+        code=code.word,
+        task_id=task_id,
+        attempt=attempt,
+    )
 
 
 def _call(argv: Sequence[bytes], environ: dict[str, str], notes: list[tuple[str, str]]) -> int:
@@ -106,7 +108,7 @@ def _environ(record: Path | None) -> dict[str, str]:
         return dict(os.environ)
     place = Path(plugin.__file__).resolve()
     words = {"PYTEST_ADDOPTS": (f"-p {place.stem}", " "), "PYTHONPATH": (str(place.parent), os.pathsep)}
-    environ = {**os.environ, plugin.VARIABLE: str(record)}
+    environ = {**os.environ, plugin.VARIABLE: str(record), plugin.PLACE: str(Path.cwd())}
     for name, (first, separator) in words.items():
         environ[name] = separator.join(filter(None, (first, os.environ.get(name, ""))))
     return environ
@@ -151,11 +153,7 @@ def _take_reports(
         )
         writer.say(Trouble(why="it wrote no report"))
     for result in (result for report in found for result in report.results):
-        writer.say(_told(result.name, result.outcome, result.seconds, result.message))
-
-
-def _told(name: str, outcome: TestOutcome, seconds: float, message: str) -> Told:
-    return Told(name=name, outcome=outcome, seconds=seconds, message=message)
+        writer.say(Told(name=result.name, outcome=result.outcome, seconds=result.seconds, message=result.message))
 
 
 # -- the code --------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ def take_in(store: SuiteStore, files: Sequence[Path], *, suite: str | None, code
         JUnitError: One cannot be read; nothing was written.
     """
     groups = [list(files)] if one_run else [[path] for path in files]
-    runs = [_run(group, suite, code) for group in groups]
+    runs = sorted((_run(group, suite, code) for group in groups), key=lambda run: run.began_at)
     settings, _ = in_use()
     ids = store.save(runs, keep=settings.tests_keep)
     wanted = {number for number in ids if number is not None}

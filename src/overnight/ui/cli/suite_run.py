@@ -6,12 +6,12 @@ A schedule therefore says the same words as a person, and both leave the same hi
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import apsw
+import msgspec
 
 from overnight import wiring
 from overnight.core.errors import OvernightError, StoreUnavailableError, UsageError
@@ -60,7 +60,8 @@ def attempt_of(home: Home) -> tuple[int, int] | None:
     """The task of this home that this process is, and its attempt; None when it is none."""
     task_id, attempt = os.environ.get("OVERNIGHT_TASK_ID", ""), os.environ.get("OVERNIGHT_ATTEMPT", "")
     where = os.environ.get("OVERNIGHT_HOME", "")
-    if not (task_id.isdecimal() and attempt.isdecimal() and where and home.path.samefile(where)):
+    is_here = where and os.path.realpath(where) == os.path.realpath(home.path)
+    if not (is_here and task_id.isdecimal() and attempt.isdecimal()):
         return None
     return int(task_id), int(attempt)
 
@@ -84,18 +85,16 @@ def run_here(home: Home, wanted: Wanted) -> int:
     return recorded.status
 
 
-def run_as_task(
-    home: Home, request: Request, command: tuple[bytes, ...], suite: str, reports: tuple[str, ...], manner: Manner
-) -> tuple[int, Ending, KeptRun | None]:
-    """Make a task of it, and wait until that is at rest.
+def run_as_task(home: Home, request: Request, wanted: Wanted, manner: Manner) -> tuple[int, Ending, KeptRun | None]:
+    """Make a task of it that is tried once (a second attempt would be another run), and wait until that is at rest.
 
     Returns:
         The exit status, how it ended, and the run as it is kept; None when it did not come to one.
     """
-    names = [word for pattern in reports for word in (b"--junit", os.fsencode(pattern))]
-    words = (*map(os.fsencode, program()), b"test", b"run", b"--suite", os.fsencode(suite), *names, COMMAND_MARK)
-    defaults = task_defaults()
-    action = action_of(request, (*words, *command), defaults, os.environb)
+    names = [word for pattern in wanted.reports for word in ("--junit", pattern)]
+    words = map(os.fsencode, [*program(), "test", "run", "--suite", wanted.suite, *names])
+    request = msgspec.structs.replace(request, retries=0, title=f"tests: {wanted.suite}"[:MOST_TITLE])
+    action = action_of(request, (*words, COMMAND_MARK, *wanted.argv), task_defaults(), os.environb)
     work = Work(action, [b""], 0, request, None)
     entered: list[int] = []
 
@@ -108,12 +107,6 @@ def run_as_task(
     with history(home) as kept:
         run = kept.of_task(entered[0])
     return _status(home, entered[0], ending), ending, run
-
-
-def request_for(suite: str, **said: object) -> Request:
-    """A task that is tried once: a second attempt would be another run. `said`: further fields."""
-    plain = {name: value for name, value in said.items() if value is not None}
-    return Request(**{"retries": 0, "timeout": DEFAULT_TIMEOUT, "title": f"tests: {suite}"[:MOST_TITLE], **plain})  # type: ignore[arg-type]  # by name
 
 
 def _status(home: Home, task_id: int, ending: Ending) -> int:
@@ -152,9 +145,3 @@ def why_ended(home: Home, task_id: int, attempt: int) -> str:
     with closing(wiring.open_store(home, readonly=True)) as store:
         found = [one for one in store.attempts(task_id) if one.number == attempt]
     return found[0].error.partition(": ")[0] or str(found[0].outcome) if found else ""
-
-
-def leave(status: int) -> None:
-    """End with this exit status."""
-    printing.flush()
-    sys.exit(status)

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import msgspec
 
 from overnight.core.careers import Seen
-from overnight.core.suites import RunVerdict
 from overnight.core.trends import Direction
 from overnight.ops.suites.asking import FailingTest, FlakyTest, SlowTest, Standing
 from overnight.ops.suites.keeping import KeptRun
@@ -184,7 +183,6 @@ def _shape(found: Standing) -> dict[str, Any]:
         "suite": found.suite,
         "last": run_shape(found.runs[0]),
         "last_green": found.last_green and run_shape(found.last_green),
-        "is_green": found.runs[0].verdict is RunVerdict.GREEN,
         "runs": len(found.runs),
         "complete": found.complete,
         "green": found.green,

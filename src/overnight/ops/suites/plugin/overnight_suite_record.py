@@ -16,8 +16,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-#: Names the file to write to.
-VARIABLE = "OVERNIGHT_SUITE_RECORD"
+#: Name the file to write to, and the directory in which the command was started.
+VARIABLE, PLACE = "OVERNIGHT_SUITE_RECORD", "OVERNIGHT_SUITE_PLACE"
+#: By these tox and nox tell in which of their environments tests run.
+_ENVIRONMENTS = ("TOX_ENV_NAME", "NOX_CURRENT_SESSION")
 _NAME = Path(__file__).stem
 _PHASES = ("setup", "call", "teardown")
 #: Outcomes that plug-ins give to an attempt that failed and is to be made again.
@@ -27,10 +29,20 @@ _MOST_MESSAGE = 2000
 
 def pytest_configure(config: Any) -> None:  # noqa: ANN401 - pytest's own types are not to be imported
     """Begin, where somebody asked. The workers of pytest-xdist report to the process that started them."""
-    path = os.environ.pop(VARIABLE, "")
+    path, place = os.environ.pop(VARIABLE, ""), os.environ.pop(PLACE, "")
     if path and not hasattr(config, "workerinput"):
         _leave_no_trace()
-        config.pluginmanager.register(Recorder(path), f"{_NAME}-recorder")
+        config.pluginmanager.register(Recorder(path, _whose(config, place)), f"{_NAME}-recorder")
+
+
+def _whose(config: Any, place: str) -> str:  # noqa: ANN401 - as above
+    """What stands before the names of this session's tests, when one command starts several.
+
+    Tests of other environments and projects may have the same names, and are others all the same.
+    """
+    environment = next((f"{os.environ[name]}: " for name in _ENVIRONMENTS if os.environ.get(name)), "")
+    root = os.path.relpath(str(config.rootpath), place or ".")
+    return environment if root.startswith(".") else f"{environment}{root}/"
 
 
 def _leave_no_trace() -> None:
@@ -52,9 +64,11 @@ class Recorder:
 
     Args:
         path: The file; appended to, and held for as long as this process lives.
+        whose: Stands before the names of tests.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, whose: str = "") -> None:
+        self._whose = whose
         self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         fcntl.flock(self._descriptor, fcntl.LOCK_SH)
         self._is_lost = False
@@ -72,7 +86,7 @@ class Recorder:
         self._say(kind="finished")
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        self._say(kind="begun", name=nodeid)
+        self._say(kind="begun", name=self._whose + nodeid)
 
     def pytest_collectreport(self, report: Any) -> None:  # noqa: ANN401 - as above
         if report.failed:
@@ -92,13 +106,14 @@ class Recorder:
             self._open[key] = (outcome, seconds, message)
 
     def _result(self, name: str, outcome: str, seconds: float, message: str) -> None:
-        self._say(kind="result", name=name, outcome=outcome, seconds=round(seconds, 6), message=message)
+        self._say(kind="result", name=self._whose + name, outcome=outcome, seconds=round(seconds, 6), message=message)
 
     def _say(self, **words: object) -> None:
         """A disk that is full is no reason to break the tests: what is missing makes the run incomplete."""
         if not self._is_lost:
             try:
-                os.write(self._descriptor, json.dumps(words).encode() + b"\n")
+                line = json.dumps(words, ensure_ascii=False)
+                os.write(self._descriptor, line.encode("utf-8", "replace") + b"\n")
             except OSError:
                 self._is_lost = True
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
 from overnight import wiring
 from overnight.core.errors import NotFoundError, UsageError
-from overnight.core.task import LIMITS
-from overnight.ops.suites.asking import Standing, standing
+from overnight.ops.suites.asking import Standing, standing, suites
 from overnight.ops.suites.keeping import KeptRun, SuiteStore
 from overnight.ops.suites.recording import Wanted
 from overnight.ui.cli import printing, shapes
@@ -20,11 +21,10 @@ from overnight.ui.cli.group import SETTINGS, TaskVerb, Verb, global_options, hom
 from overnight.ui.cli.limit_options import limit_options
 from overnight.ui.cli.suite_imports import take_in
 from overnight.ui.cli.suite_run import (
+    DEFAULT_TIMEOUT,
     attempt_of,
     command_of,
     history,
-    leave,
-    request_for,
     run_as_task,
     run_here,
     suite_of,
@@ -44,9 +44,10 @@ from overnight.ui.cli.suites import (
     slow_shape,
     titled,
 )
+from overnight.ui.cli.task_options import Request
 from overnight.ui.cli.values import Duration, Offered
 
-_suite = click.option("--suite", metavar="NAME", help="Only this suite. [default: all of them]")
+_suite = click.option("--suite", metavar="NAME", help="This suite alone. [default: all that ran more than once]")
 _limit = click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many.")
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 
@@ -73,7 +74,7 @@ def test() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 def run_(
     *, suite: str | None, reports: tuple[str, ...], timeout: float | None, env: tuple[str, ...], quiet: bool,
-    as_json: bool, **limits: float | None,
+    as_json: bool, **limits: Any,  # noqa: ANN401 - fields of a request by name
 ) -> None:  # fmt: skip
     """Run any command that tests something, as a task, and keep what its tests came to.
 
@@ -86,28 +87,28 @@ def run_(
     command = command_of(tuple(marked_words()))
     home = wiring.make_home(home_option())
     suite = suite or suite_of(home, command)
-    if mine := attempt_of(home):
-        _want_no_limits({"timeout": timeout, **limits})
-        leave(run_here(home, Wanted(suite, command, reports, *mine)))
-    request = request_for(suite, timeout=timeout, env=env, **{name: limits[name] for name in LIMITS})
+    wanted = Wanted(suite, command, reports, attempt_of(home))
+    if wanted.attempt is not None:
+        _want_nothing_more(timeout=timeout, env=env or None, quiet=quiet or None, json=as_json or None, **limits)
+        sys.exit(run_here(home, wanted))
     began = wiring.clock.monotonic()
-    manner = manner_of(None)._replace(quiet=quiet or as_json)
-    status, ending, kept = run_as_task(home, request, command, suite, reports, manner)
+    request = Request(timeout=DEFAULT_TIMEOUT if timeout is None else timeout, env=env, **limits)
+    status, ending, kept = run_as_task(home, request, wanted, manner_of(None)._replace(quiet=quiet or as_json))
     if as_json:
         printing.say(shapes.line({"status": status, "run": kept and run_shape(kept)}))
     elif kept is None or ending.left:
         printing.note(sentence(ending, 0, wiring.clock.monotonic() - began))
     else:
         _say(kept)
-    leave(status)
+    sys.exit(status)
 
 
-def _want_no_limits(said: dict[str, float | None]) -> None:
+def _want_nothing_more(**said: object) -> None:
     name = next((name for name, value in said.items() if value is not None), None)
     if name is not None:
         raise UsageError(
-            f"--{name.replace('_', '-')} was given inside of a task, which has its limits already; nothing was run",
-            hint="say it of the task: for a schedule, as a key in overnight.toml",
+            f"--{name.replace('_', '-')} was given inside of a task, which is this run already; nothing was run",
+            hint="leave it out, and say it of the task: for a schedule, as a key in overnight.toml",
         )
 
 
@@ -147,7 +148,7 @@ def _standings(suite: str | None) -> list[Standing]:
         NotFoundError: It never ran.
     """
     with history(wiring.find_home(home_option())) as store:
-        names = store.suites() if suite is None else [suite]
+        names = suites(store) if suite is None else [suite]
         found = [one for one in (standing(store, name) for name in names) if one is not None]
         known = store.suites()
     if suite is not None and not found:
