@@ -28,6 +28,7 @@ import reading_logs
 import reporting
 import screen
 import slow_disk
+import suites
 import supervising
 import workflows
 from measuring import WORKFLOWS_PAGE, Row, conditions, write_between
@@ -52,6 +53,7 @@ PARTS = {
     "backing": backing.measure,
     "reading_logs": reading_logs.measure,
     "reporting": reporting.measure,
+    "suites": suites.measure,
     "screen": screen.measure,
 }
 

@@ -16,7 +16,7 @@ import pytest
 from backing_up import Site
 from damaging import flip, places
 
-from overnight.core.backups import PIECE, File, Manifest, faults, is_safe, read
+from overnight.core.backups import BESIDE, PIECE, File, Manifest, faults, is_safe, read
 from overnight.core.checkpoints import AT_LEAST, DAY, Keeping
 from overnight.core.errors import HomeUnusableError, NotNowError, StoreDamagedError
 from overnight.core.sealed import seal
@@ -84,13 +84,14 @@ def test_what_has_not_changed_is_stored_once(site: Site) -> None:
     assert 0 < third.stored_bytes < third.size_bytes - 5000
 
 
-def test_the_history_is_copied_as_it_is_at_one_moment(site: Site) -> None:
-    history = apsw.Connection(str(site.home.history))
+@pytest.mark.parametrize("name", BESIDE)
+def test_the_history_is_copied_as_it_is_at_one_moment(site: Site, name: str) -> None:
+    history = apsw.Connection(str(site.home.path / name))
     list(history.execute("PRAGMA journal_mode = wal; CREATE TABLE t (x); INSERT INTO t VALUES (42)"))
     site.back_up()
     history.close()
     restored = restore_elsewhere(site.place, site.newest(), site.project.parent / "new" / ".overnight")
-    copy = apsw.Connection(str(Home(restored.home).history))
+    copy = apsw.Connection(str(restored.home / name))
     assert copy.execute("SELECT x FROM t").get == 42
     copy.close()
     assert prove(site.place, site.newest(), now=site.now).whole

@@ -21,9 +21,11 @@ FORMAT = 1
 PIECE = 8 * 1024 * 1024
 #: Where a file belongs: to the home, or to the directory around it.
 HOME, PROJECT = b"home/", b"project/"
+#: Databases of a home besides its store: worth having, and no reason to have no backup.
+BESIDE = ("history.db", "tests.db")
 #: What of a home is in a backup.
 _OF_HOME = re.compile(
-    rb"home/(?:queue\.db|history\.db|home\.json|events(?:-[0-9]{1,20})?\.jsonl"
+    rb"home/(?:queue\.db|history\.db|tests\.db|home\.json|events(?:-[0-9]{1,20})?\.jsonl"
     rb"|results/[0-9]+-[0-9]+\.json|output/slot-[0-9]+-[0-9]+\.seg)"
 )
 _PIECE = re.compile(r"[0-9a-f]{64}")

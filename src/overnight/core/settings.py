@@ -22,6 +22,7 @@ from overnight.core.log_settings import LOG_SETTINGS
 from overnight.core.monitor_settings import MONITOR_SETTINGS
 from overnight.core.setting import Origin, Placed, Setting, Source
 from overnight.core.storm_settings import STORM_SETTINGS
+from overnight.core.suite_settings import SUITE_SETTINGS
 from overnight.core.task import (
     DEFAULT_KILL_GRACE,
     DEFAULT_RETRIES,
@@ -245,6 +246,7 @@ SETTINGS = (
     ),
     *BACKUP_SETTINGS,
     *LOG_SETTINGS,
+    *SUITE_SETTINGS,
     Setting(
         name="gate_disk",
         kind=kinds.SIZE,
@@ -374,6 +376,7 @@ class Settings(msgspec.Struct, frozen=True):
     #: None: however old.
     backup_max_age: float | None
     log_files: tuple[str, ...]
+    tests_keep: int
     #: 0: no gate.
     gate_disk: int
     #: 0: no gate; None: as fits the machine.

@@ -170,6 +170,16 @@ class Home(msgspec.Struct, frozen=True):
         return self.path / "logs.db"
 
     @property
+    def tests(self) -> Path:
+        """What runs of tests came to; see `overnight.ops.suites`."""
+        return self.path / "tests.db"
+
+    @property
+    def tests_under_way(self) -> Path:
+        """Directory of what runs of tests have said that are not in there yet."""
+        return self.path / "tests"
+
+    @property
     def aside(self) -> Path:
         """Directory of stores that were damaged or set back; nothing in it is ever removed by the program."""
         return self.path / "aside"

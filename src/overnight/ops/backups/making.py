@@ -16,7 +16,7 @@ from pathlib import Path
 import apsw
 import msgspec
 
-from overnight.core.backups import HOME, File, LeftOut, Manifest, is_safe, path_of
+from overnight.core.backups import BESIDE, HOME, File, LeftOut, Manifest, is_safe, path_of
 from overnight.core.errors import NotFoundError, NotNowError, StoreDamagedError
 from overnight.core.events import printable
 from overnight.core.sealed import seal
@@ -167,24 +167,25 @@ class _Taking:
     def _sources(self, copy: Path, position: int, wanted: Wanted) -> Iterator[Source]:
         yield Source(HOME + b"queue.db", sources.plain(copy))
         yield Source(HOME + b"home.json", sources.plain(self._rough / "home.json"))
-        yield from self._history()
+        for name in BESIDE:
+            yield from self._beside(name)
         yield from sources.journal(self._home, position)
         yield from sources.large_results(self._home, copy)
         if wanted.output:
             yield from sources.outputs(self._home)
         yield from sources.of_project(self._home, wanted.include, wanted.workflows)
 
-    def _history(self) -> Iterator[Source]:
-        """The figures of the past: worth having, and no reason to have no backup."""
-        if not self._home.history.exists():
+    def _beside(self, name: str) -> Iterator[Source]:
+        """One of the databases that are no store."""
+        database, copy = self._home.path / name, self._rough / name
+        if not database.exists():
             return
-        copy = self._rough / "history.db"
         try:
-            copy_plainly(self._home.history, copy)
+            copy_plainly(database, copy)
         except apsw.Error as error:
-            self._left_out.append(LeftOut("home/history.db", printable(str(error))))
+            self._left_out.append(LeftOut(f"home/{name}", printable(str(error))))
             return
-        yield Source(HOME + b"history.db", sources.plain(copy))
+        yield Source(HOME + name.encode(), sources.plain(copy))
 
     def _keep(self, source: Source) -> None:
         """Cut one file into pieces. What cannot be read is left out, and what cannot be written is an error."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import apsw
 
-from overnight.core.backups import HOME, piece_sizes
+from overnight.core.backups import BESIDE, HOME, piece_sizes
 from overnight.core.errors import OvernightError
 from overnight.core.events import printable
 from overnight.host.home import Home
@@ -81,7 +81,7 @@ def _try(place: BackupPlace, entry: Entry, rough: Path) -> list[str]:
     extract(place, [file for file in entry.manifest.files if file.name.startswith(HOME)], rough)
     home = Home(rough / "home")
     try:
-        return [*_of_store(home), *_of_history(home)]
+        return [*_of_store(home), *(wrong for name in BESIDE for wrong in _of_one_beside(home.path / name))]
     except OvernightError as error:
         return [error.message]
 
@@ -94,12 +94,12 @@ def _of_store(home: Home) -> list[str]:
         return [trouble.sentence for trouble in verification.verify(home, store, []).troubles]
 
 
-def _of_history(home: Home) -> list[str]:
-    if not home.history.exists():
+def _of_one_beside(database: Path) -> list[str]:
+    if not database.exists():
         return []
     try:
-        with closing(apsw.Connection(str(home.history), flags=apsw.SQLITE_OPEN_READONLY)) as connection:
+        with closing(apsw.Connection(str(database), flags=apsw.SQLITE_OPEN_READONLY)) as connection:
             found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(1)")]
     except apsw.Error as error:
         found = [str(error)]
-    return [] if found == ["ok"] else [f"history.db: {found[0]}"]
+    return [] if found == ["ok"] else [f"{database.name}: {found[0]}"]

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from overnight.core.backups import HOME, PROJECT, File
+from overnight.core.backups import BESIDE, HOME, PROJECT, File
 from overnight.core.errors import HomeUnusableError
 from overnight.core.events import printable
 from overnight.host import rough
@@ -33,7 +33,7 @@ from overnight.ops.rollback import Rolled, Source
 ROUGH = ".restoring-"
 _RESULTS = HOME + b"results/"
 #: Of a home these are put back where they are missing, and are never set back.
-_ONLY_MISSING = (HOME + b"history.db", HOME + b"events-", HOME + b"output/")
+_ONLY_MISSING = (*(HOME + name.encode() for name in BESIDE), HOME + b"events-", HOME + b"output/")
 
 
 class Change(msgspec.Struct, frozen=True):
