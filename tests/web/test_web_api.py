@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
-from dashboards import NOON, Served, drain, fail, finish, home_in, new, serving, store_of
+from dashboards import ACTION, NOON, Served, drain, fail, finish, home_in, new, serving, store_of
 
-from overnight.core.states import TaskState
+from overnight.core.states import Reason, TaskState
 from overnight.host.home import Home
+from overnight.host.lock import HomeLock
 from overnight.store.contract import Query
 from overnight.ui.web import desk
 
@@ -341,3 +343,28 @@ def test_what_happened_is_told_since_a_person_started_it(home: Home) -> None:
     assert found["words"] == "1 crash, resumed"
     assert (later["meaning"], later["words"]) == ("visit", "1 crash, resumed")
     assert [one["level"] for one in found["incidents"]] == ["fine", "trouble"]
+
+
+def test_a_cause_has_the_advice_of_the_report(home: Home) -> None:
+    """A time limit is told from that of the newest task."""
+    with store_of(home) as store:
+        given = msgspec.structs.replace(ACTION, timeout=300.0)
+        fail(store, "slow", "hangs", reason=Reason.TIMEOUT, action=given)
+    with serving(home) as served:
+        found = {one["fingerprint"]: one for one in served.get("causes").json["causes"]}
+    assert found["hangs"]["advice"].startswith("They ran into their time limit")
+    assert found["hangs"]["commands"] == ["overnight log 13", "overnight retry --cause hangs --timeout 10m"]
+    assert "No further attempt can mend this" in found["disk"]["advice"]
+
+
+def test_what_runs_is_on_the_timeline(own: Served) -> None:
+    """Only while an engine is there to run it."""
+    with store_of(own.home) as store:
+        assert store.pop("default", owner="1:1:1", now=NOON, by="test") is not None
+    asked = f"timeline?since={NOON:.0f}&until={NOON + 10:.0f}&bins=10"
+    assert own.get(asked).json["lanes"] == []
+    own.post("unpause")  # what was answered a moment ago is forgotten
+    with HomeLock(own.home.lock) as lock:
+        lock.acquire({"pid": 1})
+        (lane,) = own.get(asked).json["lanes"]
+    assert [block[8] for block in lane["blocks"]] == [1.0] * 10

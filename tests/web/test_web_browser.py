@@ -11,6 +11,7 @@ import pytest
 from browsing import Tab, browser, why_not
 from dashboards import NOON, Served, drain, fail, new, serving, store_of
 
+from overnight.core.workflow.model import Step, Workflow
 from overnight.host.home import Home
 from overnight.ui.web.app import PAGES
 
@@ -217,6 +218,25 @@ def _tell_seen(page: Any, *, hidden: bool) -> None:
         " document.dispatchEvent(new Event('visibilitychange')); }",
         hidden,
     )
+
+
+def test_a_large_graph_opens_by_its_phases(enter: Enter, home: Home) -> None:
+    """Hundreds of nodes are a texture and no map; a phase is shown by itself, under an address of its own."""
+    steps = tuple(Step(id=f"s{n}", phase=("look", "work")[n % 2], run=("true",)) for n in range(310))
+    flow = Workflow(name="large", phases=("look", "work"), steps=steps)
+    with store_of(home) as store:
+        store.define([flow], source="test", now=NOON, by="test")
+    with serving(home) as served:
+        tab = enter(served, "/workflows/large")
+        names = tab.page.get_by_role("list", name="Steps").get_by_role("button")
+        tab.see("look (155)")
+        assert names.count() == 2
+        names.first.click()
+        tab.page.wait_for_url("**/workflows/large?phase=look")
+        tab.see("s308")
+        assert names.count() == 155
+        tab.page.get_by_label("Part of the graph").select_option("all steps")
+        tab.see("s309")
 
 
 @pytest.mark.parametrize(

@@ -21,10 +21,13 @@ from overnight.ui.cli.printing import clock
 from overnight.ui.web.answers import CauseView, Checkpoint, IncidentView, Overview, Series, Since, Timeline
 from overnight.ui.web.desk import Desk
 from overnight.ui.web.past import PastTimes
-from overnight.ui.web.pictures import overview
+from overnight.ui.web.pictures import causes, overview
+from overnight.ui.web.tasks import going_on
 
 #: Of a chart and of a lane, in the unit of the drawing; columns of a night.
 _WIDE, _HIGH, _LANE, _BINS = 1000.0, 60.0, 16.0, 400
+#: The share of a column's work whose colour it has.
+_MOSTLY = 0.5
 _STATES = ("completed", "failed", "running", "interrupted", "held", "pending", "waiting", "cancelled")
 _COLOURS = {
     "completed": "#2a9a57",
@@ -79,12 +82,14 @@ def look(desk: Desk, past: PastTimes) -> Still:
         pass
     since = past.since(None, first.pulse.engine.started_at, now)
     series = past.series(["cpu"], 0.0, 0.0, now)
-    return Still(first, since, series, past.timeline(0.0, 0.0, _BINS, [], now))
+    running = desk.read_now(lambda store: going_on(store, desk.home, now=now))
+    return Still(first, since, series, past.timeline(0.0, 0.0, _BINS, running, now))
 
 
 def _first(store: Store, home: Home, newest: Checkpoint | None, now: float) -> Overview:
-    causes, found = store.causes(20), scores(store.scored(WINDOW))
-    return overview(store, home, seq=0, now=now, causes=causes, scores=found, checkpoint=newest)
+    return overview(
+        store, home, seq=0, now=now, causes=causes(store), scores=scores(store.scored(WINDOW)), checkpoint=newest
+    )
 
 
 def page(still: Still, *, every: float | None) -> str:
@@ -188,12 +193,12 @@ def _row(lane: Lane, number: int, bins: int) -> str:
     parts = [f'<rect y="{top}" width="{_WIDE}" height="{tall}" fill="#88888833"/>']
     for one in lane.blocks:
         x, shade = one.bin * wide, 0.3 + 0.7 * one.busy
-        green = _COLOURS["completed"]
+        fill = _COLOURS["interrupted" if one.cut > _MOSTLY else "running" if one.running > _MOSTLY else "completed"]
         parts.append(
-            f'<rect x="{x:.1f}" y="{top}" width="{wide:.1f}" height="{tall}" fill="{green}" opacity="{shade:.2f}"/>'
+            f'<rect x="{x:.1f}" y="{top}" width="{wide:.1f}" height="{tall}" fill="{fill}" opacity="{shade:.2f}"/>'
         )
-        if one.failed:  # never so small that it cannot be seen
-            high = max(tall * 0.35, tall * one.failed / (one.failed + one.completed))
+        if one.failed or one.troubled:  # never so small that it cannot be seen
+            high = tall * max(0.35, one.troubled)
             y = top + tall - high
             parts.append(
                 f'<rect x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{high:.1f}" fill="{_COLOURS["failed"]}"/>'
@@ -207,7 +212,7 @@ def _causes(causes: Sequence[CauseView]) -> str:
     rows = "".join(
         f'<tr><td class="n"><b>{one.tasks:,}</b></td><td>{escape(one.error or one.reason)}</td>'
         f"<td>{escape(one.workflow or one.queue)}</td><td>{escape(one.advice)}</td>"
-        f"<td><code>overnight retry --cause {escape(one.fingerprint)}</code></td></tr>"
+        f"<td>{' '.join(f'<code>{escape(word)}</code>' for word in one.commands)}</td></tr>"
         for one in causes
     )
     head = '<tr><th class="n">tasks</th><th>error</th><th>of</th><th>what may help</th><th></th></tr>'

@@ -1,6 +1,6 @@
 // What several pages are made of: states, buttons that show their command, questions before a deed, notices.
 import { el, fill, keyed, text, attribute } from "./dom.js";
-import { number, word } from "./format.js";
+import { moment, number, word } from "./format.js";
 import { act } from "./net.js";
 
 export const STATES = ["completed", "failed", "running", "interrupted", "held", "pending", "waiting", "cancelled"];
@@ -97,12 +97,25 @@ export async function copy(words) {
   }
   toast("copied");
 }
+// How a cause came and goes.
+export function course(c) {
+  const words = c.is_new ? [`new since ${moment(c.first_at, false)}`] : [];
+  if (c.direction === "stopped") words.push(`stopped ${moment(c.last_at, false)}`);
+  else if (c.direction && (c.direction !== "steady" || !words.length)) words.push(c.direction);
+  return words.join(", ") || `last ${moment(c.last_at, false)}`;
+}
+
 export const copyable = (words) => el("button", { class: "small", title: "Copy", onclick: () => copy(words) }, el("code", {}, words));
 
+// On a narrow page each row becomes a block, in which a column's `word` stands before what is in it.
 export function table(columns, caption) {
   const body = el("tbody");
-  const node = el("div", { class: "tablebox" }, el("table", { "aria-label": caption },
+  const node = el("div", { class: "tablebox stack" }, el("table", { "aria-label": caption },
     el("thead", {}, el("tr", {}, columns.map((c) => el("th", { class: c.class ?? "", scope: "col" }, c.name)))), body));
-  return { node, body };
+  const row = (...cells) => {
+    cells.forEach((cell, n) => attribute(cell, "data-word", columns[n].word));
+    return el("tr", {}, cells);
+  };
+  return { node, body, row };
 }
 export { text };
