@@ -20,8 +20,12 @@ from overnight.store.contract import Store
 from overnight.ui.cli.printing import clock
 from overnight.ui.web.answers import CauseView, Checkpoint, IncidentView, Overview, Series, Since, Timeline
 from overnight.ui.web.desk import Desk
+from overnight.ui.web.drawing import COLOURS as _COLOURS
+from overnight.ui.web.drawing import drawing
+from overnight.ui.web.graphs import newest_graphs
 from overnight.ui.web.past import PastTimes
 from overnight.ui.web.pictures import causes, overview
+from overnight.ui.web.task_answers import GraphView
 from overnight.ui.web.tasks import going_on
 
 #: Of a chart and of a lane, in the unit of the drawing; columns of a night.
@@ -29,16 +33,6 @@ _WIDE, _HIGH, _LANE, _BINS = 1000.0, 60.0, 16.0, 400
 #: The share of a column's work whose colour it has.
 _MOSTLY = 0.5
 _STATES = ("completed", "failed", "running", "interrupted", "held", "pending", "waiting", "cancelled")
-_COLOURS = {
-    "completed": "#2a9a57",
-    "failed": "#cf3a40",
-    "running": "#2f74cf",
-    "interrupted": "#b57a00",
-    "held": "#b57a00",
-    "pending": "#aab2bf",
-    "waiting": "#d5dae2",
-    "cancelled": "#868e9c",
-}
 _LEVELS = {"fine": "completed", "working": "running", "attention": "held", "trouble": "failed"}
 _STYLE = """
 :root { color-scheme: light dark; font: 15px/1.45 system-ui, sans-serif; }
@@ -61,6 +55,7 @@ class Still(msgspec.Struct, frozen=True):
     since: Since
     series: Series
     night: Timeline
+    graphs: list[GraphView] = []
 
 
 @contextlib.contextmanager
@@ -73,8 +68,8 @@ def looking(home: Home) -> Iterator[Desk]:
         desk.close()
 
 
-def look(desk: Desk, past: PastTimes) -> Still:
-    """Take everything in once."""
+def look(desk: Desk, past: PastTimes, *, graphs: bool = False) -> Still:
+    """Take everything in once. `graphs`: those of workflows as well, each with its newest task."""
     now = wiring.clock.now()
     newest = next((one for one in past.checkpoints().checkpoints if not one.trouble), None)
     first = desk.read_now(lambda store: _first(store, desk.home, newest, now))
@@ -83,7 +78,8 @@ def look(desk: Desk, past: PastTimes) -> Still:
     since = past.since(None, first.pulse.engine.started_at, now)
     series = past.series(["cpu"], 0.0, 0.0, now)
     running = desk.read_now(lambda store: going_on(store, desk.home, now=now))
-    return Still(first, since, series, past.timeline(0.0, 0.0, _BINS, running, now))
+    night = past.timeline(0.0, 0.0, _BINS, running, now)
+    return Still(first, since, series, night, desk.read_now(newest_graphs) if graphs else [])
 
 
 def _first(store: Store, home: Home, newest: Checkpoint | None, now: float) -> Overview:
@@ -101,6 +97,7 @@ def page(still: Still, *, every: float | None) -> str:
         _counts(pulse.counts, pulse.total),
         _charts(still.series),
         _night(still.night),
+        *map(drawing, still.graphs),
         _causes(still.first.causes),
         _incidents(still.since.incidents),
     ]
