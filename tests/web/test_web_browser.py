@@ -110,6 +110,38 @@ def test_a_cause_is_retried_from_the_page(enter: Enter, own: Served) -> None:
     tab.see("1 of 12 failed")
 
 
+def test_somebody_goes_back_to_a_checkpoint_from_the_page(enter: Enter, own: Served) -> None:
+    """In two steps: what it would undo is shown, and its name is to be typed; Enter alone does nothing."""
+    own.post("checkpoint")
+    (made,) = own.get("checkpoints").json["checkpoints"]
+    with store_of(own.home) as store:
+        store.add([new("since")], now=NOON)
+    drain(own.home)
+    tab = enter(own, "/checkpoints")
+    tab.page.get_by_role("button", name="Go back …").click()
+    dialog = tab.page.get_by_role("dialog")
+    dialog.get_by_text("1 task added since would be gone").wait_for()
+    agree = dialog.get_by_role("button", name="Go back")
+    assert agree.is_disabled()
+    field = dialog.get_by_role("textbox")
+    field.press("Enter")
+    assert dialog.is_visible()
+    field.fill(made["name"])
+    agree.click()
+    tab.see("back at checkpoint")
+    tab.page.goto(f"http://{own.host}/")
+    tab.see("7 of 12 tasks left")
+
+
+def test_a_priority_is_changed_on_the_page(enter: Enter, own: Served) -> None:
+    tab = enter(own, "/tasks/12")
+    tab.page.get_by_role("button", name="Edit").click()
+    tab.page.get_by_label("Priority").fill("9")
+    tab.page.get_by_role("dialog").get_by_role("button", name="Change").click()
+    tab.see("1 task changed")
+    tab.see("priority 9")
+
+
 def test_a_question_can_be_answered_with_no(enter: Enter, own: Served) -> None:
     tab = enter(own)
     tab.page.get_by_role("button", name="Pause", exact=True).click()

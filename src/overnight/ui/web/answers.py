@@ -193,6 +193,15 @@ class Checkpoints(msgspec.Struct, frozen=True):
     last_event: int
 
 
+class Plan(msgspec.Struct, frozen=True):
+    """What going back to a checkpoint would undo. `command` says the same in a terminal, `restore` does it."""
+
+    name: str
+    lines: list[str]
+    command: str
+    restore: str
+
+
 class Overview(msgspec.Struct, frozen=True):
     """The first page: the pulse, and what is asked for less often."""
 
@@ -331,5 +340,5 @@ class Ready(msgspec.Struct, frozen=True):
 #: Everything that is answered somewhere: what the OpenAPI document describes.
 ANSWERS = (
     *(Overview, Pulse, Page, TaskView, Log, Causes, Flows, GraphView, Timeline, Series, Gauges, Events),
-    *(Checkpoints, Health, Since, Done, Ready),
+    *(Checkpoints, Plan, Health, Since, Done, Ready),
 )

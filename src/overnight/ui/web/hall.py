@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Generic, TypeVar
 
 from overnight import wiring
+from overnight.core.errors import NotFoundError
 from overnight.core.scores import WINDOW, Scores, scores
 from overnight.host.clock import Clock
 from overnight.host.home import Home
@@ -81,6 +82,19 @@ class Hall:
         self.scores = Kept[Scores](lambda store: scores(store.scored(WINDOW)), wiring.clock)
         self.programs = Programs(home)
         self._reading: asyncio.Task[None] | None = None
+
+    async def checkpoint(self, name: str) -> str:
+        """The name of a checkpoint that there is: a command would take the path of any file as well.
+
+        Raises:
+            NotFoundError: There is none of this name that can be trusted.
+        """
+        found = await self.desk.file(self.past.checkpoints)
+        if not any(one.name == name and not one.trouble for one in found.checkpoints):
+            raise NotFoundError(
+                f"there is no checkpoint {name!r}; nothing was changed", hint="'overnight checkpoint list'"
+            )
+        return name
 
     def begin(self) -> None:
         """Read what the journal holds by now, a portion at a time. In the loop."""

@@ -9,7 +9,7 @@ from starlette.responses import Response, StreamingResponse
 from overnight import wiring
 from overnight.store.contract import Store
 from overnight.ui.web import answers, pictures
-from overnight.ui.web.answering import DAY, At, answer, described
+from overnight.ui.web.answering import DAY, At, CheckpointName, answer, described
 from overnight.ui.web.hall import Hall
 from overnight.ui.web.problems import problem
 from overnight.ui.web.recent import QUICK
@@ -60,6 +60,11 @@ def now(hall: Hall) -> APIRouter:
     async def checkpoints() -> Response:
         """Verified copies of the store, newest first."""
         return answer(await desk.file(hall.past.checkpoints))
+
+    @router.get("/checkpoints/{name}", **described(answers.Plan))
+    async def plan(name: CheckpointName) -> Response:
+        """What going back to a checkpoint would undo."""
+        return answer(await hall.programs.plan(await hall.checkpoint(name)))
 
     @router.get("/health", **described(answers.Health))
     async def health(afresh: bool = False) -> Response:  # noqa: FBT001, FBT002 - a parameter of a request

@@ -2,7 +2,7 @@
 import { el, fill, keyed, text } from "./dom.js";
 import { count, duration, moment, number, size } from "./format.js";
 import { ask } from "./net.js";
-import { copyable, link, perform, table, toast } from "./widgets.js";
+import { confirm, copyable, link, perform, table, toast } from "./widgets.js";
 import { listen } from "./live.js";
 
 const SIGNS = { ok: "✓", warn: "!", fail: "✕", unknown: "?" };
@@ -39,19 +39,38 @@ export function health(page) {
   return () => { gone = true; stop(); clearTimeout(timer); };
 }
 
+async function verify(name, button) {
+  button.disabled = true;
+  await perform(`checkpoints/${name}/verify`);
+  button.disabled = false;
+}
+
+// In two steps: what it would undo, and then its name, typed.
+async function goBack(name) {
+  let plan;
+  try {
+    plan = await ask("plan", "checkpoints/" + name);
+  } catch (error) {
+    return toast(error.message, "", true);
+  }
+  if (!plan) return;
+  const more = el("pre", { class: "mono card plan", tabindex: 0, "aria-label": "What it would undo" }, plan.lines.join("\n"));
+  if (await confirm({ title: "Go back to this checkpoint?", words: "The engine ends first, and a dashboard that is served beside it with it. The present store is set aside, and never deleted. 'overnight start' goes on.", command: plan.restore, verb: "Go back", danger: true, typed: name, more })) perform(`checkpoints/${name}/restore`, { confirm: name });
+}
+
 export function checkpoints(page) {
   document.title = "Checkpoints · overnight";
   let gone = false, asked = 0, timer = null;
-  const list = table([{ name: "checkpoint" }, { name: "made" }, { name: "age", class: "num", word: "age" }, { name: "size", class: "num" }, { name: "took", class: "num", word: "took" }, { name: "why" }, { name: "events since", class: "num", word: "events since" }, { name: "in a terminal" }], "Checkpoints");
+  const list = table([{ name: "checkpoint" }, { name: "made" }, { name: "age", class: "num", word: "age" }, { name: "size", class: "num" }, { name: "took", class: "num", word: "took" }, { name: "why" }, { name: "events since", class: "num", word: "events since" }, { name: "" }], "Checkpoints");
   const none = el("p", { class: "empty", hidden: true }, "There is no checkpoint yet.");
   const save = el("button", { title: "overnight checkpoint save", onclick: async () => { save.disabled = true; await perform("checkpoint", {}, guard(refresh)); save.disabled = false; } }, "Save one now");
-  fill(page, el("h1", {}, "Checkpoints"), el("p", { class: "muted" }, "Verified copies of the store, made beside the work. Going back to one ends the engine and runs again what finished after it; look first with --dry-run."), el("div", { class: "filters" }, save, copyable("overnight checkpoint verify")), none, list.node);
+  fill(page, el("h1", {}, "Checkpoints"), el("p", { class: "muted" }, "Verified copies of the store, made beside the work. Going back to one ends the engine and runs again what finished after it; what that is, is shown first."), el("div", { class: "filters" }, save, copyable("overnight checkpoint verify")), none, list.node);
   async function refresh() {
     asked = performance.now();
     const found = await ask("checkpoints", "checkpoints");
     if (!found || gone) return;
     none.hidden = found.checkpoints.length > 0;
-    keyed(list.body, found.checkpoints, (c) => c.name, (c) => list.row(el("td", { class: "mono nowrap" }, c.name), el("td", { class: "nowrap" }), el("td", { class: "num nowrap" }), el("td", { class: "num nowrap" }), el("td", { class: "num nowrap" }), el("td"), el("td", { class: "num" }), el("td", {}, c.trouble ? "" : copyable(`overnight checkpoint restore ${c.name} --dry-run`))), (node, c) => {
+    keyed(list.body, found.checkpoints, (c) => c.name, (c) => list.row(el("td", { class: "mono nowrap" }, c.name), el("td", { class: "nowrap" }), el("td", { class: "num nowrap" }), el("td", { class: "num nowrap" }), el("td", { class: "num nowrap" }), el("td"), el("td", { class: "num" }), el("td", { class: "full" }, c.trouble ? "" : el("div", { class: "buttons together" }, el("button", { class: "small", title: `overnight checkpoint verify ${c.name}`, onclick: (event) => verify(c.name, event.target) }, "Verify"), el("button", { class: "small danger", title: `overnight checkpoint restore ${c.name}`, onclick: () => goBack(c.name) }, "Go back …")))), (node, c) => {
       const [, made, old, room, took, why, since] = node.cells;
       text(made, moment(c.made_at));
       text(old, c.made_at ? duration(Math.round(Date.now() / 1000 - c.made_at)) : "");

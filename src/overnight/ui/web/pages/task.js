@@ -2,7 +2,7 @@
 import { el, fill, text, soon } from "./dom.js";
 import { count, duration, moment, number, size } from "./format.js";
 import { ask } from "./net.js";
-import { actOn, copyable, link, state, table, tasksAt, toast } from "./widgets.js";
+import { actOn, copyable, editTasks, link, state, table, tasksAt, toast } from "./widgets.js";
 import { listen } from "./live.js";
 
 const FINAL = new Set(["completed", "failed", "cancelled"]);
@@ -50,7 +50,7 @@ export function task(page, { words: [id], parameters, go }) {
     fill(why, view.why ? `It ${view.why} ` : "", view.commands.map((c) => [copyable(c), " "]));
     const one = `task ${t.id}`, which = { ids: [t.id] };
     const can = [FINAL.has(t.state) || t.state === "waiting" ? "retry" : null, FINAL.has(t.state) ? null : "cancel", ["pending", "waiting", "running"].includes(t.state) ? "hold" : null, t.state === "held" ? "release" : null].filter(Boolean);
-    fill(deeds, can.map((verb) => el("button", { class: verb === "cancel" ? "danger" : "", title: `overnight ${verb} ${t.id}`, onclick: () => actOn(verb, which, one, refresh) }, verb[0].toUpperCase() + verb.slice(1))), t.fingerprint ? link(tasksAt({ state: "failed", cause: t.fingerprint }), "all of this cause", { class: "button" }) : null, t.parent_id ? link("/tasks/" + t.parent_id, `part of task ${t.parent_id}`, { class: "button" }) : null);
+    fill(deeds, can.map((verb) => el("button", { class: verb === "cancel" ? "danger" : "", title: `overnight ${verb} ${t.id}`, onclick: () => actOn(verb, which, one, refresh) }, verb[0].toUpperCase() + verb.slice(1))), ["pending", "waiting", "held"].includes(t.state) && !t.parent_id ? el("button", { title: `overnight edit ${t.id}`, onclick: () => editTasks(which, one, { priority: t.priority, timeout: doing?.timeout ?? 0, retries: doing?.retries ?? 0 }, refresh) }, "Edit") : null, t.fingerprint ? link(tasksAt({ state: "failed", cause: t.fingerprint }), "all of this cause", { class: "button" }) : null, t.parent_id ? link("/tasks/" + t.parent_id, `part of task ${t.parent_id}`, { class: "button" }) : null);
     const row = (name, value) => (value === "" || value === null || value === undefined ? null : [el("dt", {}, name), el("dd", {}, value)]);
     fill(facts, row("input", el("span", { class: "mono" }, view.input)), row("description", view.description), doing ? [row("command", doing.command.length ? el("span", { class: "mono" }, doing.command.join(" ")) : ""), row(doing.kind === "workflow" ? "workflow" : "function", doing.call), row("directory", el("span", { class: "mono" }, doing.directory)), row("limits", [doing.timeout === null ? "no time limit" : duration(doing.timeout) + " an attempt", doing.memory_bytes ? size(doing.memory_bytes) : "", count(doing.retries, "retry", "retries")].filter(Boolean).join(", "))] : null,
       row("queue", `${t.queue}, priority ${t.priority}`), row("counted", `${count(view.failures, "failure")}, ${count(view.deaths, "worker death")}, generation ${view.generation}`), row("waits for", view.after.length ? view.after.map((n) => [link("/tasks/" + n, n), " "]) : ""), row("needs", Object.entries(view.needs).map(([n, v]) => `${n} ${v}`).join(", ")), row("result", view.result ? el("pre", { class: "mono" }, view.result) : ""));

@@ -2,7 +2,7 @@
 import { el, fill, keyed, text, attribute, soon } from "./dom.js";
 import { count, duration, moment, number } from "./format.js";
 import { ask, path } from "./net.js";
-import { actOn, command, link, state, STATES, table, tasksAt, toast } from "./widgets.js";
+import { actOn, command, editTasks, link, state, STATES, table, tasksAt, toast } from "./widgets.js";
 import { listen } from "./live.js";
 
 const PAGE = 50;
@@ -82,7 +82,7 @@ export function tasks(page, { go, parameters }) {
     everything.checked = rows.length > 0 && rows.every((r) => chosen.has(r.id));
     const ids = [...chosen], which = { ids: ids.length ? ids : undefined };
     const many = count(ids.length, "task");
-    const selected = ids.length ? [el("b", {}, `${many} selected`), ...["retry", "cancel", "hold", "release"].map((verb) => deed(verb, which, many))] : [];
+    const selected = ids.length ? [el("b", {}, `${many} selected`), ...["retry", "cancel", "hold", "release"].map((verb) => deed(verb, which, many)), el("button", { class: "small", title: command("edit", which), onclick: () => editTasks(which, many, {}, () => { chosen.clear(); refresh(); }) }, "Edit")] : [];
     const known = current();
     const all = known && !filters.search && rows.length ? [filters.state === "failed" ? deed("retry", known, all_words()) : null, ["pending", "waiting"].includes(filters.state) ? deed("hold", known, all_words()) : null, filters.state === "held" ? deed("release", known, all_words()) : null, ["pending", "waiting", "held", "failed"].includes(filters.state) ? deed("cancel", known, all_words()) : null] : [];
     const signature = JSON.stringify([ids, matching, filters]);
