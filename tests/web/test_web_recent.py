@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from dashboards import Served
@@ -27,6 +28,12 @@ class Kitchen:
         return Response(str(self.made))
 
 
+def play(scene: Callable[[], Coroutine[None, None, None]]) -> None:
+    """In a thread of its own: a browser of other tests has a loop in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: asyncio.run(scene())).result()
+
+
 def test_who_asks_meanwhile_waits_for_the_same_answer() -> None:
     async def scene() -> None:
         recent, kitchen = Recent(FakeClock()), Kitchen()
@@ -34,7 +41,7 @@ def test_who_asks_meanwhile_waits_for_the_same_answer() -> None:
         kitchen.ready.set()
         assert {bytes((await one).body) for one in asked} == {b"1"}
 
-    asyncio.run(scene())
+    play(scene)
 
 
 @pytest.mark.parametrize("change", ["time", "deed", "question"])
@@ -49,7 +56,7 @@ def test_another_answer_is_made_when_it_may_be_different(change: str) -> None:
         again = await recent.of("that" if change == "question" else "it", 1.0, kitchen.make)
         assert again.body == b"2"
 
-    asyncio.run(scene())
+    play(scene)
 
 
 def test_who_goes_away_does_not_take_the_answer_along() -> None:
@@ -61,7 +68,7 @@ def test_who_goes_away_does_not_take_the_answer_along() -> None:
         kitchen.ready.set()
         assert (await second).body == b"1"
 
-    asyncio.run(scene())
+    play(scene)
 
 
 def test_a_failure_is_not_kept() -> None:
@@ -76,7 +83,7 @@ def test_a_failure_is_not_kept() -> None:
             await recent.of("it", 1.0, fail)
         assert (await recent.of("it", 1.0, kitchen.make)).body == b"1"
 
-    asyncio.run(scene())
+    play(scene)
 
 
 def test_what_somebody_did_is_seen_at_once(own: Served) -> None:
