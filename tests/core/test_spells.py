@@ -7,7 +7,7 @@ from typing import NamedTuple
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from overnight.core.spells import MOST_LANES, Lane, lanes
+from overnight.core.spells import MOST_LANES, RUNNING, Lane, lanes
 
 
 class Ran(NamedTuple):
@@ -41,7 +41,7 @@ def test_a_failure_is_never_lost_among_others() -> None:
 
 
 def test_every_slot_has_a_lane_and_the_unknown_one_has_no_number() -> None:
-    found = drawn(Ran(1, 1, 2, slot=2), Ran(2, 1, 2, slot=0), Ran(3, 1, 2, slot=-1))
+    found = drawn(Ran(1, 1, 2, slot=2), Ran(2, 1, 2, slot=0), Ran(3, 0.5, 2, slot=-1))
     assert [lane.slot for lane in found] == [None, 0, 2]
 
 
@@ -53,6 +53,32 @@ def test_what_began_before_and_ends_later_fills_all_of_it() -> None:
     (lane,) = drawn(Ran(1, -100, 100))
     assert [block.busy for block in lane.blocks] == [1.0] * 10
     assert sum(block.completed for block in lane.blocks) == 0
+
+
+def test_a_long_attempt_that_failed_shows_it_along_its_length() -> None:
+    (lane,) = drawn(Ran(1, 1, 4, "failed"))
+    assert [(block.bin, block.troubled) for block in lane.blocks] == [(1, 1.0), (2, 1.0), (3, 1.0), (4, 0.0)]
+
+
+def test_what_still_runs_is_where_somebody_was_free() -> None:
+    """Slot 0 was busy until later, slot 2 has been free for long: slot 1 has just let go of another task."""
+    before = [Ran(1, 0, 1, slot=2), Ran(2, 0, 4, slot=1), Ran(3, 0, 8, slot=0)]
+    found = drawn(*before, Ran(4, 4.01, 10, RUNNING, slot=-1))
+    assert [lane.slot for lane in found] == [0, 1, 2]
+    assert [(block.bin, block.running) for block in found[1].blocks if block.running] == [
+        (n, 1.0) for n in range(4, 10)
+    ]
+    assert sum(block.completed + block.failed + block.other for block in found[1].blocks) == 1
+
+
+def test_what_crashed_together_ran_side_by_side() -> None:
+    found = drawn(Ran(1, 0, 2, slot=0), Ran(2, 0, 2, slot=1), *(Ran(n, 2, 6, "lost", slot=-1) for n in (3, 4)))
+    assert [[block.bin for block in lane.blocks if block.cut] for lane in found] == [[2, 3, 4, 5]] * 2
+
+
+def test_what_nobody_was_free_for_is_nobodys() -> None:
+    found = drawn(Ran(1, 0, 5, slot=0), Ran(2, 3, 6, "lost", slot=-1))
+    assert [lane.slot for lane in found] == [None, 0]
 
 
 @settings(deadline=None)

@@ -28,7 +28,7 @@ class Journal:
         with self.path.open("ab") as file:
             file.write(msgspec.json.encode({"seq": self._seq, "event": event, "at": at, **fields}) + b"\n")
 
-    def ended(self, task: int, outcome: str = "completed", **fields: Any) -> None:
+    def ended(self, task: int, outcome: str = "completed", at: str = NOON, **fields: Any) -> None:
         more: dict[str, Any] = {
             "attempt": 1,
             "outcome": outcome,
@@ -36,7 +36,7 @@ class Journal:
             "started_at": NOON,
             "seconds": 2.0,
         }
-        self.tell("file_completed", id=task, **(more | fields))
+        self.tell("file_completed", at=at, id=task, **(more | fields))
 
 
 @pytest.fixture
@@ -119,3 +119,12 @@ def test_a_damaged_line_is_passed_over(journal: Journal) -> None:
     found = reader(journal)
     assert not found.news()
     assert found.newest(5) == []
+
+
+def test_what_was_lost_with_its_engine_ran_until_that_was_seen(journal: Journal) -> None:
+    """Nobody knows for how long, and a worker that was busy all night must not look idle."""
+    journal.ended(1, "lost", at="2026-03-01T12:10:00.000Z", seconds=0.0)
+    found = reader(journal)
+    found.news()
+    (spell,) = found.spells(0, 1e12)
+    assert spell.ended - spell.began == 600.0

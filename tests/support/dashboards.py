@@ -132,9 +132,9 @@ def new(name: str | bytes, **changes: Any) -> NewTask:
     return msgspec.structs.replace(NewTask(action=ACTION, input=given), **changes)
 
 
-def finish(store: Store, name: str | bytes, **changes: Any) -> int:
+def finish(store: Store, name: str | bytes, action: Action = ACTION, **changes: Any) -> int:
     """A task that is added and worked on at once; its id."""
-    (task_id,) = store.add([new(name)], now=NOON).ids
+    (task_id,) = store.add([new(name, action=action)], now=NOON).ids
     popped = store.pop("default", owner="1:1:1", now=NOON, by="test", task_id=task_id)
     assert popped is not None
     plain = Settlement(
@@ -152,14 +152,23 @@ def finish(store: Store, name: str | bytes, **changes: Any) -> int:
     return task_id
 
 
-def fail(store: Store, name: str | bytes, cause: str, error: str = "") -> int:
+def fail(
+    store: Store,
+    name: str | bytes,
+    cause: str,
+    error: str = "",
+    *,
+    reason: Reason = Reason.ERROR,
+    action: Action = ACTION,
+) -> int:
     """The same of one that is given up."""
     return finish(
         store,
         name,
+        action,
         state=TaskState.FAILED,
         outcome=Outcome.FAILED,
-        reason=Reason.ERROR,
+        reason=reason,
         failures=1,
         fingerprint=cause,
         error=error or f"{cause}: {name!r}",

@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from overnight.host.home import Home
+from overnight.host.home import Home, create
 from overnight.ui.web import serving
 from overnight.ui.web.access import token_of
+from overnight.wiring import pages
 
 Call = Callable[..., Any]
 
@@ -87,3 +88,43 @@ def test_it_serves_until_it_is_told_to_stop(overnight: Call, place: Path) -> Non
         finally:
             process.send_signal(signal.SIGINT)
         assert process.wait(60) in (0, 130)
+
+
+def test_beside_the_work_it_is_refused_where_nothing_would_keep_it_going(
+    overnight: Call, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OVERNIGHT_MONITOR", "false")
+    overnight("add", "a", "--", "true")
+    said = overnight("start", "--dashboard")
+    assert said.status == 2
+    assert "'monitor' is off; nothing was started" in said.err
+    said = overnight("monitor-init", "--dashboard", "page.html")
+    assert said.status == 2
+    assert not (place / "page.html").exists()
+
+
+def test_a_unit_serves_it_too(overnight: Call) -> None:
+    assert " start --foreground --dashboard" in overnight("start", "--install", "--dry-run", "--dashboard").out
+
+
+def test_a_page_that_nobody_wants_any_more(overnight: Call, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OVERNIGHT_MONITOR", "true")
+    home = Home(place / ".overnight")
+    overnight("monitor-init", "--dashboard", "page.html", "--update-interval", "5s")
+    found = pages.wanted(home)
+    assert found is not None
+    assert (found.file, found.every) == (bytes(place / "page.html"), 5.0)
+    overnight("monitor-init", "--off")
+    assert pages.wanted(home) is None
+    assert "where the page goes" in overnight("monitor-init").err
+
+
+def test_a_list_with_a_mistake_makes_no_page(overnight: Call, place: Path) -> None:
+    (place / "list.md").write_text("- [ ] T1: a (depends on T9)\n")
+    assert overnight("monitor-init", "--queue", "list.md", "--dashboard", "page.html").status == 2
+    assert not (place / "page.html").exists()
+
+
+def test_why_there_is_none_is_said_once(place: Path) -> None:
+    home = create(place / ".overnight")
+    assert [pages.tell_trouble(home, words) for words in ("no port", "no port", "no room")] == [True, False, True]

@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
-from dashboards import NOON, Served, drain, fail, finish, home_in, new, serving, store_of
+from dashboards import ACTION, NOON, Served, drain, fail, finish, home_in, new, serving, store_of
 
-from overnight.core.states import TaskState
+from overnight.core.states import Reason, TaskState
 from overnight.host.home import Home
+from overnight.host.lock import HomeLock
 from overnight.store.contract import Query
 from overnight.ui.web import desk
 
@@ -341,3 +343,83 @@ def test_what_happened_is_told_since_a_person_started_it(home: Home) -> None:
     assert found["words"] == "1 crash, resumed"
     assert (later["meaning"], later["words"]) == ("visit", "1 crash, resumed")
     assert [one["level"] for one in found["incidents"]] == ["fine", "trouble"]
+
+
+def test_a_cause_has_the_advice_of_the_report(home: Home) -> None:
+    """A time limit is told from that of the newest task."""
+    with store_of(home) as store:
+        given = msgspec.structs.replace(ACTION, timeout=300.0)
+        fail(store, "slow", "hangs", reason=Reason.TIMEOUT, action=given)
+    with serving(home) as served:
+        found = {one["fingerprint"]: one for one in served.get("causes").json["causes"]}
+    assert found["hangs"]["advice"].startswith("They ran into their time limit")
+    assert found["hangs"]["commands"] == ["overnight log 13", "overnight retry --cause hangs --timeout 10m"]
+    assert "No further attempt can mend this" in found["disk"]["advice"]
+
+
+def test_what_runs_is_on_the_timeline(own: Served) -> None:
+    """Only while an engine is there to run it."""
+    with store_of(own.home) as store:
+        assert store.pop("default", owner="1:1:1", now=NOON, by="test") is not None
+    asked = f"timeline?since={NOON:.0f}&until={NOON + 10:.0f}&bins=10"
+    assert own.get(asked).json["lanes"] == []
+    own.post("unpause")  # what was answered a moment ago is forgotten
+    with HomeLock(own.home.lock) as lock:
+        lock.acquire({"pid": 1})
+        (lane,) = own.get(asked).json["lanes"]
+    assert [block[8] for block in lane["blocks"]] == [1.0] * 10
+
+
+def test_priority_and_limits_are_changed_of_what_is_still_to_run(own: Served) -> None:
+    ids = [one["id"] for one in own.get("tasks?state=pending&queue=default").json["tasks"]][:2]
+    done = own.post("edit", {"ids": [*ids, 1], "priority": 7, "timeout": 0, "retries": 2}).json
+    assert done["words"].startswith("2 tasks changed; 1 task left as they are")
+    assert done["command"] == f"overnight edit {ids[0]} {ids[1]} 1 --priority 7 --timeout 0s --retries 2"
+    found = own.get(f"tasks/{ids[0]}").json
+    assert (found["task"]["priority"], found["doing"]["timeout"], found["doing"]["retries"]) == (7, None, 2)
+    drain(own.home)
+    told = [json.loads(line) for line in own.home.journal.read_text().splitlines()]
+    edited = {one["id"]: one["by"] for one in told if one["event"] == "file_redefined"}
+    assert set(edited) == set(ids)
+    assert edited[ids[0]].endswith(" dashboard")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"ids": [6]},
+        {"priority": 1},
+        {"ids": [6], "priority": 10**9},
+        {"ids": [6], "timeout": -1},
+        {"ids": [6], "retries": 0.5},
+        {"ids": [6], "command": ["rm"]},
+        {"ids": [6], "priority": 1, "queue": "x", "cwd": "/"},
+    ],
+)
+def test_nothing_else_can_be_changed(body: dict[str, Any], served: Served) -> None:
+    assert served.post("edit", body).status in (400, 422)
+
+
+def test_a_checkpoint_is_looked_at_before_anybody_goes_back(own: Served) -> None:
+    own.post("checkpoint")
+    name = own.get("checkpoints").json["checkpoints"][0]["name"]
+    with store_of(own.home) as store:
+        store.add([new("since")], now=NOON)
+    drain(own.home)
+    assert own.post(f"checkpoints/{name}/verify").json["words"] == f"{name}: whole"
+    plan = own.get(f"checkpoints/{name}").json
+    assert "1 task added since would be gone" in plan["lines"]
+    assert own.post(f"checkpoints/{name}/restore", {"confirm": "yes"}).status == 400
+    assert own.post(f"checkpoints/{name}/restore").status == 422
+    assert own.get("pulse").json["total"] == 13
+
+
+@pytest.mark.parametrize("name", ["latest", "--help", "..", "%2e%2e%2fqueue.db", "20260101-000000-1", "x" * 101])
+def test_only_a_checkpoint_that_there_is_can_be_asked_for(name: str, served: Served) -> None:
+    """The command line would take the path of any file, and words that mean one."""
+    for answer in (
+        served.get(f"checkpoints/{name}"),
+        served.post(f"checkpoints/{name}/verify"),
+        served.post(f"checkpoints/{name}/restore", {"confirm": name}),
+    ):
+        assert answer.status in (404, 405, 422)

@@ -11,6 +11,7 @@ import pytest
 from browsing import Tab, browser, why_not
 from dashboards import NOON, Served, drain, fail, new, serving, store_of
 
+from overnight.core.workflow.model import Step, Workflow
 from overnight.host.home import Home
 from overnight.ui.web.app import PAGES
 
@@ -107,6 +108,38 @@ def test_a_cause_is_retried_from_the_page(enter: Enter, own: Served) -> None:
     dialog.get_by_role("button", name="Retry 2 tasks").click()
     tab.see("2 tasks queued once more")
     tab.see("1 of 12 failed")
+
+
+def test_somebody_goes_back_to_a_checkpoint_from_the_page(enter: Enter, own: Served) -> None:
+    """In two steps: what it would undo is shown, and its name is to be typed; Enter alone does nothing."""
+    own.post("checkpoint")
+    (made,) = own.get("checkpoints").json["checkpoints"]
+    with store_of(own.home) as store:
+        store.add([new("since")], now=NOON)
+    drain(own.home)
+    tab = enter(own, "/checkpoints")
+    tab.page.get_by_role("button", name="Go back …").click()
+    dialog = tab.page.get_by_role("dialog")
+    dialog.get_by_text("1 task added since would be gone").wait_for()
+    agree = dialog.get_by_role("button", name="Go back")
+    assert agree.is_disabled()
+    field = dialog.get_by_role("textbox")
+    field.press("Enter")
+    assert dialog.is_visible()
+    field.fill(made["name"])
+    agree.click()
+    tab.see("back at checkpoint")
+    tab.page.goto(f"http://{own.host}/")
+    tab.see("7 of 12 tasks left")
+
+
+def test_a_priority_is_changed_on_the_page(enter: Enter, own: Served) -> None:
+    tab = enter(own, "/tasks/12")
+    tab.page.get_by_role("button", name="Edit").click()
+    tab.page.get_by_label("Priority").fill("9")
+    tab.page.get_by_role("dialog").get_by_role("button", name="Change").click()
+    tab.see("1 task changed")
+    tab.see("priority 9")
 
 
 def test_a_question_can_be_answered_with_no(enter: Enter, own: Served) -> None:
@@ -217,6 +250,25 @@ def _tell_seen(page: Any, *, hidden: bool) -> None:
         " document.dispatchEvent(new Event('visibilitychange')); }",
         hidden,
     )
+
+
+def test_a_large_graph_opens_by_its_phases(enter: Enter, home: Home) -> None:
+    """Hundreds of nodes are a texture and no map; a phase is shown by itself, under an address of its own."""
+    steps = tuple(Step(id=f"s{n}", phase=("look", "work")[n % 2], run=("true",)) for n in range(310))
+    flow = Workflow(name="large", phases=("look", "work"), steps=steps)
+    with store_of(home) as store:
+        store.define([flow], source="test", now=NOON, by="test")
+    with serving(home) as served:
+        tab = enter(served, "/workflows/large")
+        names = tab.page.get_by_role("list", name="Steps").get_by_role("button")
+        tab.see("look (155)")
+        assert names.count() == 2
+        names.first.click()
+        tab.page.wait_for_url("**/workflows/large?phase=look")
+        tab.see("s308")
+        assert names.count() == 155
+        tab.page.get_by_label("Part of the graph").select_option("all steps")
+        tab.see("s309")
 
 
 @pytest.mark.parametrize(

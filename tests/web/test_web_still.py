@@ -8,11 +8,15 @@ import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
+import msgspec
 import pytest
-from dashboards import drain, fail, store_of
+from dashboards import NOON, drain, fail, store_of
 
+from overnight.core.workflow.model import Step, Workflow
 from overnight.host.home import Home
-from overnight.ui.web import still
+from overnight.ui.web import graphs, still
+from overnight.ui.web.drawing import drawing
+from overnight.ui.web.task_answers import GraphView
 
 HOSTILE = "<img src=x onerror=alert(1)></script><script>alert(2)</script>"
 
@@ -74,3 +78,23 @@ def test_the_command_writes_it_without_the_extra(home: Home, tmp_path: Path) -> 
     )
     assert ended.returncode == 0, ended.stderr
     assert "7 of 12 tasks left" in (tmp_path / "night.html").read_text("utf-8")
+
+
+def test_a_graph_is_drawn_with_the_names_of_strangers_as_text(home: Home) -> None:
+    steps = (Step(id="a", run=("true",)), Step(id="b", run=("true",), needs=("a",)))
+    flow = drawing(_graph_of(home, Workflow(name="cut", steps=steps)))
+    assert flow.count("<rect") == 2
+    assert flow.count("M") == 1
+    named = msgspec.structs.replace(_graph_of(home, Workflow(name="cut", steps=steps)), name="<script>")
+    assert "<script>" not in drawing(named)
+
+
+def test_a_graph_that_would_be_a_texture_is_told_in_words(home: Home) -> None:
+    steps = tuple(Step(id=f"s{n}", run=("true",)) for n in range(400))
+    assert "400 steps" in drawing(_graph_of(home, Workflow(name="large", steps=steps)))
+
+
+def _graph_of(home: Home, flow: Workflow) -> GraphView:
+    with store_of(home) as store:
+        store.define([flow], source="test", now=NOON, by="test")
+        return graphs.of_workflow(store, flow.name)

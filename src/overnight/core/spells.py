@@ -2,17 +2,23 @@
 
 A night has a hundred thousand attempts and a screen a thousand columns. Each bin of a lane says for how
 much of it somebody worked and whether anything failed in it: the failure is what must not get lost.
+
+Where an attempt ran is told when it has ended. What still runs, and what a crash cut off, is put where
+somebody was free when it began: workers are alike, and a worker that looks idle while it works is worse.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 import msgspec
 
 #: Lanes of a picture; further slots share the last one.
 MOST_LANES = 64
+#: The outcome of what still runs; seconds for which what was handed out may lie behind others, so that it seems to
+#: have begun before they ended.
+RUNNING, _BEHIND = "running", 1.0
 
 
 class Spell(Protocol):
@@ -43,6 +49,10 @@ class Block(msgspec.Struct, frozen=True, array_like=True):
     other: int
     #: A task of it: one that failed, where one did.
     task_id: int
+    #: Shares of the work in it that came to no good, that was cut off, that goes on, 0 to 1.
+    troubled: float
+    cut: float
+    running: float
 
 
 class Lane(msgspec.Struct, frozen=True):
@@ -53,11 +63,20 @@ class Lane(msgspec.Struct, frozen=True):
 
 
 class _Bin:
-    __slots__ = ("busy", "completed", "failed", "other", "task_id")
+    __slots__ = ("busy", "completed", "cut", "failed", "other", "running", "task_id", "troubled")
 
     def __init__(self) -> None:
-        self.busy = 0.0
+        self.busy = self.troubled = self.cut = self.running = 0.0
         self.completed = self.failed = self.other = self.task_id = 0
+
+    def work(self, seconds: float, outcome: str) -> None:
+        self.busy += seconds
+        if outcome == "failed":
+            self.troubled += seconds
+        elif outcome == RUNNING:
+            self.running += seconds
+        elif outcome != "completed":
+            self.cut += seconds
 
     def end(self, spell: Spell) -> None:
         if spell.outcome == "completed":
@@ -72,17 +91,26 @@ def lanes(spells: Iterable[Spell], *, since: float, until: float, bins: int) -> 
     """Attempts in lanes by slot, each in so many bins of the same width.
 
     Args:
-        spells: What ran, in any order.
+        spells: What ran, in the order in which it ended; what still runs comes last, as `RUNNING`.
         since: Where the first bin begins.
         until: Where the last bin ends.
         bins: How many there are.
     """
     width = (until - since) / bins
     found: dict[int, dict[int, _Bin]] = {}
+    free_since: dict[int, float] = {}
     for spell in spells:
-        lane = found.setdefault(min(spell.slot, MOST_LANES - 1), {})
+        slot = min(spell.slot if spell.slot >= 0 else _free_at(spell.began, free_since), MOST_LANES - 1)
+        free_since[slot] = spell.ended
+        lane = found.setdefault(slot, {})
         _draw(lane, spell, since, width, bins)
     return [Lane(slot if slot >= 0 else None, _blocks(found[slot], width)) for slot in sorted(found)]
+
+
+def _free_at(began: float, free_since: Mapping[int, float]) -> int:
+    """The slot that was free then, and had been for the shortest time; -1 where none is known."""
+    free = [(ended, slot) for slot, ended in free_since.items() if slot >= 0 and ended <= began + _BEHIND]
+    return max(free)[1] if free else -1
 
 
 def _draw(lane: dict[int, _Bin], spell: Spell, since: float, width: float, bins: int) -> None:
@@ -93,16 +121,20 @@ def _draw(lane: dict[int, _Bin], spell: Spell, since: float, width: float, bins:
         if place is None:
             place = lane[number] = _Bin()
         begins = since + number * width
-        place.busy += min(spell.ended, begins + width) - max(spell.began, begins)
+        place.work(max(0.0, min(spell.ended, begins + width) - max(spell.began, begins)), spell.outcome)
         failed = spell.outcome == "failed"
         if not place.task_id or (failed and not place.failed):
             place.task_id = spell.task_id
-        if number == last and spell.ended < since + bins * width:
+        if number == last and spell.ended < since + bins * width and spell.outcome != RUNNING:
             place.end(spell)
 
 
 def _blocks(lane: dict[int, _Bin], width: float) -> list[Block]:
-    return [
-        Block(number, min(1.0, max(0.0, one.busy / width)), one.completed, one.failed, one.other, one.task_id)
-        for number, one in sorted(lane.items())
-    ]
+    return [_block(number, one, width) for number, one in sorted(lane.items())]
+
+
+def _block(number: int, one: _Bin, width: float) -> Block:
+    shares = (round(part / one.busy, 3) if one.busy else 0.0 for part in (one.troubled, one.cut, one.running))
+    return Block(
+        number, round(min(1.0, one.busy / width), 3), one.completed, one.failed, one.other, one.task_id, *shares
+    )

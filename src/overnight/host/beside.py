@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import subprocess
+import time
 from collections.abc import Sequence
 
 from overnight.host.clock import Clock
@@ -137,6 +139,21 @@ def _has_said_something(child: subprocess.Popen[bytes]) -> bool:
     with contextlib.suppress(BlockingIOError):
         return bool(os.read(child.stdout.fileno(), 65536))
     return False
+
+
+class Parent:
+    """Whoever has started us, as the process beside: gone when our standard input has no other end."""
+
+    def __init__(self) -> None:
+        self.gone = False
+
+    def wait(self, seconds: float) -> bool:
+        """Let time pass, no longer than until it goes; whether it is gone."""
+        if self.gone:
+            time.sleep(seconds)
+        elif select.select([0], [], [], seconds)[0]:
+            self.gone = not os.read(0, 1)
+        return self.gone
 
 
 def say_something() -> None:

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from overnight.core.event_names import EventName as E
+from overnight.core.states import Outcome
 from overnight.monitor.tail import JournalTail
 
 #: Lines that are taken in at one go: some 20 ms.
@@ -59,9 +60,16 @@ class Spell(NamedTuple):
 class _Ending(msgspec.Struct, frozen=True, gc=False):
     id: int = 0
     attempt: int = 0
+    at: datetime | None = None
     outcome: str | None = None
     started_at: datetime | None = None
     seconds: float = 0.0
+
+    def ended(self, began: float) -> float:
+        """When. How long one took that was lost with its engine nobody knows: until then, at most."""
+        if self.outcome == Outcome.LOST and not self.seconds and self.at is not None:
+            return max(began, self.at.timestamp())
+        return began + self.seconds
 
 
 class _Spells:
@@ -165,7 +173,7 @@ class Incidents:
             assert one.started_at is not None  # noqa: S101 - the others were left out
             began = one.started_at.timestamp()
             slot = slots.get((one.id, one.attempt), -1)
-            self._spells.add(Spell(one.id, one.attempt, began, began + one.seconds, one.outcome or "", slot))
+            self._spells.add(Spell(one.id, one.attempt, began, one.ended(began), one.outcome or "", slot))
         self._spells.trim(MOST_SPELLS)
 
     def _tell(self, raw: bytes) -> None:

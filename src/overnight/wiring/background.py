@@ -6,7 +6,7 @@ import contextlib
 import os
 import select
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 import msgspec
@@ -42,15 +42,22 @@ class NotStartedError(OvernightError):
         self.exit_code = refused.status
 
 
-def order(home: Home, options: Options, settings: Settings, *, instead_of: Owner | None = None) -> Order:
+def order(
+    home: Home,
+    options: Options,
+    settings: Settings,
+    *,
+    instead_of: Owner | None = None,
+    dashboard: Sequence[bytes] = (),
+) -> Order:
     """What a supervisor of this home is to do, by the settings as they are now.
 
-    `instead_of`: who holds the home until then.
+    `instead_of`: who holds the home until then; `dashboard`: the program that serves one.
     """
     return Order(
         home=bytes(home.path),
         engine=[*map(os.fsencode, python_for("overnight.wiring.supervised")), msgspec.json.encode(options)],
-        beside=watching.command(home) if settings.monitor else [],
+        beside=watching.command(home, dashboard) if settings.monitor else [],
         last_word=watching.last_word(home),
         policy=Policy(settings.restart_backoff, settings.max_crashes, settings.frozen_after),
         on_give_up=tuple(map(os.fsencode, settings.on_give_up)),

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import sys
-import time
 from collections import deque
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+
+import msgspec
 
 from overnight.core.durations import iso
 from overnight.core.errors import AlreadyRunningError, OvernightError
 from overnight.core.events import printable
 from overnight.core.settings import Settings
-from overnight.host.beside import HEARD_EVERY, LAST_WORD, Beside, say_something
+from overnight.host.beside import HEARD_EVERY, LAST_WORD, Beside, Parent, say_something
 from overnight.host.files import append, file_at
 from overnight.host.home import Home
 from overnight.host.interpreter import python_for
@@ -25,6 +26,7 @@ from overnight.host.priority import give_way
 from overnight.host.processes import boot_id
 from overnight.wiring import clock, open_store
 from overnight.wiring.configuration import read
+from overnight.wiring.pages import Pages
 
 #: Seconds that a run in the foreground lasts at least before a process is worth it.
 WORTH = 1.0
@@ -38,9 +40,10 @@ _MOST_LINES = 100
 _DEAF_TO = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def command(home: Home) -> list[bytes]:
-    """The program, for a supervisor that keeps it going."""
-    return [*map(os.fsencode, python_for("overnight.wiring.watching")), bytes(home.path)]
+def command(home: Home, dashboard: Sequence[bytes] = ()) -> list[bytes]:
+    """The program, for a supervisor that keeps it going. `dashboard`: the program of one that is served beside it."""
+    shown = msgspec.json.encode(list(dashboard))
+    return [*map(os.fsencode, python_for("overnight.wiring.watching")), shown, bytes(home.path)]
 
 
 def beside(home: Home, settings: Settings) -> Beside | None:
@@ -93,16 +96,17 @@ def main() -> None:
     for number in _DEAF_TO:
         signal.signal(number, signal.SIG_IGN)
     lock = HomeLock(home.path / "monitor.lock")
-    parent = _Parent()
+    parent = Parent()
     if not _ours(lock, home, parent):
         sys.exit(1)  # somebody else watches, and not for our parent
     try:
         _sweep_up(home)
         log = Log(home.log)
         _remember(log, lock.left_by)
-        watched = _watch(home, parent, log)
+        shown = Pages(home, clock, dashboard=msgspec.json.decode(sys.argv[-2], type=list[bytes]))
+        watched = _watch(home, parent, log, shown)
         while watched is None:
-            watched = _watch(home, parent, log)
+            watched = _watch(home, parent, log, shown)
     finally:
         lock.release()
     sys.exit(0 if watched else 1)
@@ -148,22 +152,7 @@ class Log:
                 self._lines.popleft()
 
 
-class _Parent:
-    """Whoever has started us: gone when the pipe that is our standard input has no other end."""
-
-    def __init__(self) -> None:
-        self.gone = False
-
-    def wait(self, seconds: float) -> bool:
-        """Let time pass, no longer than until it goes; whether it is gone."""
-        if self.gone:
-            time.sleep(seconds)
-        elif select.select([0], [], [], seconds)[0]:
-            self.gone = not os.read(0, 1)
-        return self.gone
-
-
-def _ours(lock: HomeLock, home: Home, parent: _Parent) -> bool:
+def _ours(lock: HomeLock, home: Home, parent: Parent) -> bool:
     """Be the only one; False when our parent goes before that."""
     while True:
         say_something()
@@ -176,7 +165,7 @@ def _ours(lock: HomeLock, home: Home, parent: _Parent) -> bool:
             return True
 
 
-def _watch(home: Home, parent: _Parent, log: Log) -> bool | None:
+def _watch(home: Home, parent: Parent, log: Log, shown: Pages) -> bool | None:
     """Watch one store file; None when another one has taken its place, else whether the last state was written."""
     from overnight.host.gauges import MachineGauges
     from overnight.host.resources import Machine
@@ -207,6 +196,7 @@ def _watch(home: Home, parent: _Parent, log: Log) -> bool | None:
         while not over and file_at(home.store) == file:
             sidecar.round()
             log.write()
+            shown.tend()
             if clock.monotonic() - heard >= HEARD_EVERY:
                 heard = clock.monotonic()
                 say_something()

@@ -57,6 +57,9 @@ COMMANDS: dict[str, Entry] = {
     "release": Entry("overnight.ui.cli.commands.release:release", "Let held tasks go on."),
     "edit": Entry("overnight.ui.cli.commands.edit:edit", "Change tasks that are still to run."),
     "clean": Entry("overnight.ui.cli.commands.clean:clean", "Forget finished tasks."),
+    "monitor-init": Entry(
+        "overnight.ui.cli.commands.monitor_init:monitor_init", "Keep a page in a file up to date while work goes on."
+    ),
     "execute": Entry("overnight.ui.cli.commands.execute:execute", "Work on a task list, unattended."),
     "queue": Entry("overnight.ui.cli.commands.queue:queue", "Look at queues and set their limits."),
     "workflow": Entry("overnight.ui.cli.commands.workflow:workflow", "Look at workflows, check them, draw them."),

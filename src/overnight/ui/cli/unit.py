@@ -52,10 +52,11 @@ WantedBy=default.target
 """
 
 
-def unit_of(home: Home, jobs: int | str | None) -> str:
+def unit_of(home: Home, jobs: int | str | None, *, dashboard: bool = False) -> str:
     """The content of the unit."""
     words = [*program(), "--home", os.fspath(home.path), "start", "--foreground"]
     words += [] if jobs is None else ["--jobs", str(jobs)]
+    words += ["--dashboard"] if dashboard else []
     place = os.fspath(home.path.parent)
     return _UNIT.format(
         place=_plain(place),
@@ -97,7 +98,7 @@ def _quoted(word: str) -> str:
     return f'"{escaped}"'
 
 
-def install_unit(home: Home, jobs: int | str | None, *, dry_run: bool) -> None:
+def install_unit(home: Home, jobs: int | str | None, *, dashboard: bool, dry_run: bool) -> None:
     """Write the unit, and say what to type next.
 
     Raises:
@@ -108,7 +109,7 @@ def install_unit(home: Home, jobs: int | str | None, *, dry_run: bool) -> None:
             f"{home.path} has characters that a unit cannot hold; nothing was written",
             hint="move the project to a plainer path",
         )
-    content = unit_of(home, jobs)
+    content = unit_of(home, jobs, dashboard=dashboard)
     if dry_run:
         printing.say(content.rstrip("\n"))
         return

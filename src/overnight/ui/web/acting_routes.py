@@ -6,12 +6,13 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from overnight import wiring
+from overnight.core.errors import UsageError
 from overnight.monitor.exposition import exposition
 from overnight.monitor.snapshot import take
 from overnight.store.contract import Store, Verb
 from overnight.ui.web import actions, answers
-from overnight.ui.web.actions import Asked, Line, Stop, Which
-from overnight.ui.web.answering import answer, described
+from overnight.ui.web.actions import Asked, Changes, Line, Stop, Sure, Which
+from overnight.ui.web.answering import CheckpointName, answer, described
 from overnight.ui.web.hall import Hall
 
 
@@ -44,6 +45,23 @@ def acting(hall: Hall) -> APIRouter:
     async def checkpoint(nothing: Line) -> Response:  # noqa: ARG001 - what is sent is looked at and means nothing
         """Save a checkpoint now."""
         return answer(await hall.programs.save())
+
+    @router.post("/edit", **described(answers.Done))
+    async def edit(changes: Changes) -> Response:
+        """Give tasks that are still to run another priority, time limit or number of retries."""
+        return answer(await desk.act(lambda store: actions.edit(store, changes)))
+
+    @router.post("/checkpoints/{name}/verify", **described(answers.Done))
+    async def verify(name: CheckpointName, nothing: Line) -> Response:  # noqa: ARG001 - as above
+        """Read a checkpoint from its beginning to its end, and say whether it is whole."""
+        return answer(await hall.programs.verify(await hall.checkpoint(name)))
+
+    @router.post("/checkpoints/{name}/restore", **described(answers.Done))
+    async def restore(name: CheckpointName, sure: Sure) -> Response:
+        """Go back to a checkpoint. The engine ends first; the present store is set aside."""
+        if sure.confirm != name:
+            raise UsageError("the name was not typed as it is; nothing was changed", hint=f"confirm is to be {name!r}")
+        return answer(await hall.programs.restore(await hall.checkpoint(name)))
 
     return router
 

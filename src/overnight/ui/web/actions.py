@@ -6,15 +6,19 @@ controls; who did it is on record. Commands cannot be submitted.
 
 from __future__ import annotations
 
+import math
 import shlex
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from overnight import wiring
+from overnight.core.durations import spell_duration
+from overnight.core.edits import Change
 from overnight.core.errors import NotRunningError, UsageError
 from overnight.core.lanes import EVERY_QUEUE, switch_of
 from overnight.core.states import TaskState
+from overnight.core.task import MOST_PRIORITY, MOST_RETRIES
 from overnight.host.home import Home
 from overnight.host.lock import read_owner
 from overnight.store.contract import Selector, Store, Verb
@@ -23,6 +27,8 @@ from overnight.wiring import ending, queues, storms
 
 #: Ids of one action, and characters of a name.
 _MOST_IDS, _MOST_NAME = 1000, 200
+#: Seconds: a year.
+MOST_TIMEOUT = 31_536_000.0
 _DONE = {
     Verb.CANCEL: "cancelled",
     Verb.HOLD: "held",
@@ -51,7 +57,7 @@ class Which(BaseModel):
     workflow: str | None = Field(default=None, max_length=_MOST_NAME)
     cause: str | None = Field(default=None, max_length=_MOST_NAME)
 
-    def selector(self, verb: Verb) -> Selector:
+    def selector(self, verb: Verb | None = None) -> Selector:
         """As the store wants it.
 
         Raises:
@@ -65,6 +71,35 @@ class Which(BaseModel):
         if any(not 0 < one < 2**63 for one in self.ids):
             raise UsageError("an id is no id; nothing was changed")
         return Selector(tuple(self.ids), self.queue, self.workflow, states, self.cause)
+
+
+class Changes(Which):
+    """What is to be different of tasks that are still to run. `timeout`: seconds of an attempt, 0 for no limit."""
+
+    priority: int | None = Field(default=None, ge=-MOST_PRIORITY, le=MOST_PRIORITY)
+    timeout: float | None = Field(default=None, ge=0, le=MOST_TIMEOUT, allow_inf_nan=False)
+    retries: int | None = Field(default=None, ge=0, le=MOST_RETRIES)
+
+    def change(self) -> Change:
+        """As the store wants it.
+
+        Raises:
+            UsageError: Nothing is to be different.
+        """
+        action: dict[str, float] = {} if self.timeout is None else {"timeout": self.timeout or math.inf}
+        action |= {} if self.retries is None else {"retries": self.retries}
+        change = Change(priority=self.priority, action=action)
+        if change.is_empty:
+            raise UsageError("nothing is to be different; nothing was changed", hint="priority, timeout or retries")
+        return change
+
+
+class Sure(BaseModel):
+    """The name of what is done once more, as somebody has typed it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    confirm: str = Field(max_length=_MOST_NAME)
 
 
 class Line(BaseModel):
@@ -100,9 +135,22 @@ def act(store: Store, verb: Verb, which: Which) -> Done:
     return Done(words, command_of(verb, selector), acted.changed, acted.asked)
 
 
-def command_of(verb: Verb, selector: Selector) -> str:
+def edit(store: Store, changes: Changes) -> Done:
+    """Change tasks that are still to run."""
+    selector, change = changes.selector(), changes.change()
+    edited = store.edit(selector, change, now=wiring.clock.now(), by=who())
+    words = f"{_tasks(edited.changed)} changed"
+    if edited.left:
+        words += f"; {_tasks(len(edited.left))} left as they are: what runs, has ended or is a step cannot be changed"
+    said = [f"--priority {changes.priority}"] if changes.priority is not None else []
+    said += [f"--timeout {spell_duration(changes.timeout)}"] if changes.timeout is not None else []
+    said += [f"--retries {changes.retries}"] if changes.retries is not None else []
+    return Done(words, " ".join([command_of("edit", selector), *said]), edited.changed)
+
+
+def command_of(verb: str, selector: Selector) -> str:
     """The same on the command line."""
-    words = ["overnight", verb.value, *map(str, selector.ids)]
+    words = ["overnight", str(verb), *map(str, selector.ids)]
     words += ["--queue", selector.queue] if selector.queue else []
     words += ["--workflow", selector.workflow] if selector.workflow else []
     for state in selector.states:

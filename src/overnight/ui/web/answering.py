@@ -11,6 +11,8 @@ from starlette.responses import Response
 #: The id of a task, a name, an instant (POSIX seconds; 0: not said).
 Id = Annotated[int, Path(ge=1, lt=2**63)]
 Name = Annotated[str | None, Query(max_length=200)]
+#: Nothing that could be an option or a path.
+CheckpointName = Annotated[str, Path(max_length=100, pattern="^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 At = Annotated[float, Query(ge=0, lt=1e11, allow_inf_nan=False)]
 DAY = 86400.0
 

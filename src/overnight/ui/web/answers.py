@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from overnight.core.gauges import Gauge
+from overnight.core.next_steps import NextStep
 from overnight.core.spells import Lane
 from overnight.monitor.history.asking import Point
 from overnight.monitor.history.rhythm import Beat, Trend
@@ -138,11 +139,15 @@ class CauseView(msgspec.Struct, frozen=True):
     reason: str
     queue: str
     workflow: str
-    #: What may help, in words.
+    #: What may help, in words, and what to type for it.
     advice: str
+    commands: list[str]
+    #: There was none of it before this run; how it goes on: rising, steady, falling, stopped, or empty: not known.
+    is_new: bool = False
+    direction: str = ""
 
     @classmethod
-    def of(cls, cause: Cause, advice: str) -> CauseView:
+    def of(cls, cause: Cause, step: NextStep) -> CauseView:
         """One of the store's."""
         return cls(
             cause.fingerprint,
@@ -155,7 +160,8 @@ class CauseView(msgspec.Struct, frozen=True):
             cause.reason or "",
             cause.queue,
             cause.workflow,
-            advice,
+            step.words,
+            list(step.commands),
         )
 
 
@@ -185,6 +191,15 @@ class Checkpoints(msgspec.Struct, frozen=True):
 
     checkpoints: list[Checkpoint]
     last_event: int
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What going back to a checkpoint would undo. `command` says the same in a terminal, `restore` does it."""
+
+    name: str
+    lines: list[str]
+    command: str
+    restore: str
 
 
 class Overview(msgspec.Struct, frozen=True):
@@ -250,7 +265,6 @@ class Timeline(msgspec.Struct, frozen=True):
     until: float
     bins: int
     lanes: list[Lane]
-    running: list[Running]
     incidents: list[IncidentView]
     known_since: float | None
 
@@ -326,5 +340,5 @@ class Ready(msgspec.Struct, frozen=True):
 #: Everything that is answered somewhere: what the OpenAPI document describes.
 ANSWERS = (
     *(Overview, Pulse, Page, TaskView, Log, Causes, Flows, GraphView, Timeline, Series, Gauges, Events),
-    *(Checkpoints, Health, Since, Done, Ready),
+    *(Checkpoints, Plan, Health, Since, Done, Ready),
 )

@@ -36,6 +36,7 @@ class Desk:
         self._reading = ThreadPoolExecutor(1, "reads")
         self._acting = ThreadPoolExecutor(1, "acts")
         self._filing = ThreadPoolExecutor(1, "files")
+        self._when_done: Callable[[], None] = lambda: None
         self._looked_at = wiring.clock.monotonic()
         self._store = self._reading.submit(wiring.open_store, home, readonly=True).result()
 
@@ -43,9 +44,16 @@ class Desk:
         """Ask the store."""
         return await asyncio.get_running_loop().run_in_executor(self._reading, self._ask, ask)
 
+    def when_done(self, tell: Callable[[], None]) -> None:
+        """Whom to tell, in the loop, when something was changed."""
+        self._when_done = tell
+
     async def act(self, do: Callable[[Store], T]) -> T:
         """Change something, and ring the engine."""
-        return await asyncio.get_running_loop().run_in_executor(self._acting, self._do, do)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._acting, self._do, do)
+        finally:
+            self._when_done()
 
     async def file(self, look: Callable[[], T]) -> T:
         """Read files."""

@@ -18,6 +18,8 @@ from overnight.ui.web.task_answers import EdgeView, Flows, FlowView, GraphView, 
 
 #: Steps of one task that are looked at.
 _MOST = 100_000
+#: Graphs of one page, and tasks among which one is looked for that has begun.
+_MOST_GRAPHS, _LOOKED_AT = 10, 50
 
 
 @lru_cache(maxsize=16)
@@ -63,6 +65,17 @@ def of_task(store: Store, task_id: int) -> GraphView:
     steps = store.tasks(Query(parent=task_id, limit=_MOST))
     nodes = {one.id - family.first_id: one for one in steps if one.id >= family.first_id}
     return _graph(family.workflow, family.digest, task_id, nodes)
+
+
+def newest_graphs(store: Store) -> list[GraphView]:
+    """Those of workflows that have tasks, each with the states of the newest one that has begun."""
+    found = []
+    for one in store.workflows():
+        for task in store.tasks(Query(workflow=one.name, limit=_LOOKED_AT)):
+            if store.family(task.id) is not None:
+                found.append(of_task(store, task.id))
+                break
+    return found[:_MOST_GRAPHS]
 
 
 def _graph(workflow: Workflow, digest: bytes, task_id: int | None, steps: dict[int, Task]) -> GraphView:

@@ -9,19 +9,22 @@ from collections.abc import Callable, Mapping
 from typing import Generic, TypeVar
 
 from overnight import wiring
+from overnight.core.errors import NotFoundError
 from overnight.core.scores import WINDOW, Scores, scores
 from overnight.host.clock import Clock
 from overnight.host.home import Home
-from overnight.store.contract import Cause, Store
+from overnight.store.contract import Store
+from overnight.ui.web.answers import CauseView
 from overnight.ui.web.desk import Desk
 from overnight.ui.web.feed import Feed
 from overnight.ui.web.logs import Logs
 from overnight.ui.web.past import PastTimes
-from overnight.ui.web.pictures import pulse
+from overnight.ui.web.pictures import causes, pulse
 from overnight.ui.web.programs import Programs
+from overnight.ui.web.recent import Recent
 
-#: Causes that are told apart; share of a CPU that may go into counting one thing.
-_MOST_CAUSES, _SHARE = 200, 0.01
+#: Share of a CPU that may go into counting one thing.
+_SHARE = 0.01
 T = TypeVar("T")
 #: Seconds between two portions of a journal that is new to us: nobody waits, and work goes first.
 _PAUSE = 0.05
@@ -51,6 +54,10 @@ class Kept(Generic[T]):
             self._good_until = self._clock.monotonic() + (time.thread_time() - began) / _SHARE
         return self._found
 
+    def forget(self) -> None:
+        """Ask anew, however long that takes."""
+        self._good_until = 0.0
+
 
 class Hall:
     """The dashboard of one home without its door.
@@ -69,14 +76,34 @@ class Hall:
         self.feed = Feed(self.desk, lambda store, seq: pulse(store, home.path, seq, wiring.clock.now()), wiring.clock)
         self.past = PastTimes(self.desk)
         self.logs = Logs(home.output, self.desk.read_now)
-        self.causes = Kept[list[Cause]](lambda store: store.causes(_MOST_CAUSES), wiring.clock)
+        self.causes = Kept[list[CauseView]](causes, wiring.clock)
+        self.recent = Recent(wiring.clock)
+        self.desk.when_done(self._forget)
         self.scores = Kept[Scores](lambda store: scores(store.scored(WINDOW)), wiring.clock)
         self.programs = Programs(home)
         self._reading: asyncio.Task[None] | None = None
 
+    async def checkpoint(self, name: str) -> str:
+        """The name of a checkpoint that there is: a command would take the path of any file as well.
+
+        Raises:
+            NotFoundError: There is none of this name that can be trusted.
+        """
+        found = await self.desk.file(self.past.checkpoints)
+        if not any(one.name == name and not one.trouble for one in found.checkpoints):
+            raise NotFoundError(
+                f"there is no checkpoint {name!r}; nothing was changed", hint="'overnight checkpoint list'"
+            )
+        return name
+
     def begin(self) -> None:
         """Read what the journal holds by now, a portion at a time. In the loop."""
         self._reading = asyncio.create_task(self._read_journal())
+
+    def _forget(self) -> None:
+        """Somebody did something, and wants to see it."""
+        for one in (self.recent, self.causes, self.scores):
+            one.forget()
 
     async def end(self) -> None:
         """Let go of everything."""

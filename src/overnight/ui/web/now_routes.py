@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
+import msgspec
 from fastapi import APIRouter
 from starlette.responses import Response, StreamingResponse
 
 from overnight import wiring
 from overnight.store.contract import Store
 from overnight.ui.web import answers, pictures
-from overnight.ui.web.answering import DAY, At, answer, described
+from overnight.ui.web.answering import DAY, At, CheckpointName, answer, described
 from overnight.ui.web.hall import Hall
 from overnight.ui.web.problems import problem
+from overnight.ui.web.recent import QUICK
 
 
 def now(hall: Hall) -> APIRouter:
     """The picture of now, its stream, and what is known around it."""
     router = APIRouter(prefix="/api/v1", tags=["look"])
-    desk, home = hall.desk, hall.desk.home
+    desk = hall.desk
 
     @router.get("/overview", **described(answers.Overview))
     async def overview() -> Response:
         """The first page: sentence, counts, causes, scores, checkpoint."""
-        newest = next((one for one in (await desk.file(hall.past.checkpoints)).checkpoints if not one.trouble), None)
-
-        def look(store: Store) -> answers.Overview:
-            now = wiring.clock.now()
-            causes, found = hall.causes.of(store), hall.scores.of(store)
-            return pictures.overview(store, home, seq=0, now=now, causes=causes, scores=found, checkpoint=newest)
-
-        return answer(await desk.read(look))
+        return await hall.recent.of("overview", QUICK, lambda: _overview(hall))
 
     @router.get("/pulse", **described(answers.Pulse))
     async def pulse() -> Response:
@@ -53,17 +48,23 @@ def now(hall: Hall) -> APIRouter:
     @router.get("/causes", **described(answers.Causes))
     async def causes(since: At = 0, until: At = 0) -> Response:
         """Failures by cause, and how each went on over time."""
-        found = await desk.read(lambda store: [pictures.advised(one) for one in hall.causes.of(store)])
+        found = await desk.read(hall.causes.of)
         now = wiring.clock.now()
         first = since or min([one.first_at for one in found], default=now - DAY)
         prints = [one.fingerprint for one in found[:50]]
         trends = await desk.file(lambda: hall.past.trends(prints, first, until, now))
-        return answer(answers.Causes(found, trends, first, until or now))
+        told = await desk.file(lambda: hall.past.courses(found, None, now))
+        return answer(answers.Causes(told, trends, first, until or now))
 
     @router.get("/checkpoints", **described(answers.Checkpoints))
     async def checkpoints() -> Response:
         """Verified copies of the store, newest first."""
         return answer(await desk.file(hall.past.checkpoints))
+
+    @router.get("/checkpoints/{name}", **described(answers.Plan))
+    async def plan(name: CheckpointName) -> Response:
+        """What going back to a checkpoint would undo."""
+        return answer(await hall.programs.plan(await hall.checkpoint(name)))
 
     @router.get("/health", **described(answers.Health))
     async def health(afresh: bool = False) -> Response:  # noqa: FBT001, FBT002 - a parameter of a request
@@ -71,3 +72,18 @@ def now(hall: Hall) -> APIRouter:
         return answer(hall.programs.health(afresh=afresh))
 
     return router
+
+
+async def _overview(hall: Hall) -> Response:
+    desk = hall.desk
+    newest = next((one for one in (await desk.file(hall.past.checkpoints)).checkpoints if not one.trouble), None)
+    now = wiring.clock.now()
+
+    def look(store: Store) -> answers.Overview:
+        causes, found = hall.causes.of(store), hall.scores.of(store)
+        return pictures.overview(store, desk.home, seq=0, now=now, causes=causes, scores=found, checkpoint=newest)
+
+    first = await desk.read(look)
+    started = first.pulse.engine.started_at
+    causes = await desk.file(lambda: hall.past.courses(first.causes, started, now))
+    return answer(msgspec.structs.replace(first, causes=causes))

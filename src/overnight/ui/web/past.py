@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 
 import apsw
+import msgspec
 
 from overnight.core.event_names import EventName
 from overnight.core.events import printable
 from overnight.core.gauges import span_for
 from overnight.core.spells import lanes
+from overnight.core.trends import direction
 from overnight.host.home import Home
 from overnight.monitor import pages
 from overnight.monitor.history.asking import Past, Point, merged
 from overnight.monitor.history.rhythm import Rhythm, Times, Trend
 from overnight.monitor.history.totals import Total
-from overnight.monitor.incidents import Incident, Incidents
+from overnight.monitor.incidents import Incident, Incidents, Spell
 from overnight.monitor.tail import JournalTail, last_seq
 from overnight.store.copies.shelf import Shelf
-from overnight.ui.web.answers import Checkpoint, Checkpoints, EventLine, Events, Running, Series, Since, Timeline
+from overnight.ui.web.answers import CauseView, Checkpoint, Checkpoints, EventLine, Events, Series, Since, Timeline
 from overnight.ui.web.desk import Desk
 from overnight.ui.web.showing import shown
 from overnight.ui.web.telling import is_mark, summary, told
@@ -61,6 +64,20 @@ class PastTimes:
         with self._times() as times:
             return times.trends(fingerprints, since=since, until=until, now=now) if times is not None else []
 
+    def courses(self, causes: Sequence[CauseView], start: float | None, now: float) -> list[CauseView]:
+        """How each goes on, since a person started the engine."""
+        self._refresh()
+        since = self._begun() or start or now - _DAY
+        known = {one.fingerprint: one for one in self.trends([one.fingerprint for one in causes], since, now, now)}
+        return [
+            msgspec.structs.replace(
+                one,
+                is_new=one.first_at >= since,
+                direction=_direction(known[one.fingerprint], since, now) if one.fingerprint in known else "",
+            )
+            for one in causes
+        ]
+
     def totals(self) -> list[Total]:
         """Attempts since the history began."""
         with self._past() as past:
@@ -89,18 +106,17 @@ class PastTimes:
                 ended = (sum(one.completed for one in beats), sum(one.failed for one in beats))
         return Since(since, meaning, summary(found, ended), [told(one) for one in found if is_mark(one)][-_MOST_MARKS:])
 
-    def timeline(self, since: float, until: float, bins: int, running: list[Running], now: float) -> Timeline:
-        """Who worked when."""
+    def timeline(self, since: float, until: float, bins: int, running: Sequence[Spell], now: float) -> Timeline:
+        """Who worked when. `running`: what still does, the longest first."""
         self._refresh()
         since, until = self._whole(since, until, now)
-        spells = self._incidents.spells(since, until)
+        spells = chain(self._incidents.spells(since, until), [one for one in running if one.began < until])
         marks = [one for one in self._incidents.since(since) if one.at <= until and is_mark(one)]
         return Timeline(
             since,
             until,
             bins,
             lanes(spells, since=since, until=until, bins=bins),
-            running,
             [told(one) for one in marks[-_MOST_MARKS:]],
             self._incidents.began,
         )
@@ -177,6 +193,16 @@ class PastTimes:
 def _period(since: float, until: float, now: float) -> tuple[float, float]:
     until = until or now
     return (since or until - _DAY), until
+
+
+def _direction(trend: Trend, since: float, now: float) -> str:
+    if not trend.points:
+        return ""
+    first = since // trend.span
+    counts = [0] * (int(now // trend.span - first) + 1)
+    for at, n in trend.points:
+        counts[int(at // trend.span - first)] += n
+    return direction(counts).value
 
 
 def _thinned(points: list[Point]) -> list[Point]:

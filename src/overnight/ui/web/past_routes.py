@@ -9,12 +9,12 @@ from starlette.responses import Response
 
 from overnight import wiring
 from overnight.core.gauges import GAUGES, NAMES
-from overnight.monitor.snapshot import MOST_RUNNING, take
-from overnight.store.contract import Store
 from overnight.ui.web import answers
 from overnight.ui.web.answering import At, answer, described
 from overnight.ui.web.hall import Hall
 from overnight.ui.web.problems import problem
+from overnight.ui.web.recent import QUICK, SLOW
+from overnight.ui.web.tasks import going_on
 
 
 def past(hall: Hall) -> APIRouter:
@@ -25,15 +25,15 @@ def past(hall: Hall) -> APIRouter:
     @router.get("/timeline", **described(answers.Timeline))
     async def timeline(since: At = 0, until: At = 0, bins: Annotated[int, Query(ge=1, le=2000)] = 400) -> Response:
         """Who worked when, in bins; without instants, all that is known."""
-        now = wiring.clock.now()
-
-        def look(store: Store) -> list[answers.Running]:
-            return [answers.Running.of(one) for one in take(store, home.path, now=now).running[:MOST_RUNNING]]
-
-        running = await desk.read(look)
         if until and since >= until:
             return problem(400, "the end lies before the beginning; nothing was read")
-        return answer(await desk.file(lambda: hall.past.timeline(since, until, bins, running, now)))
+
+        async def make() -> Response:
+            now = wiring.clock.now()
+            running = await desk.read(lambda store: going_on(store, home, now=now))
+            return answer(await desk.file(lambda: hall.past.timeline(since, until, bins, running, now)))
+
+        return await hall.recent.of(("timeline", since, until, bins), QUICK, make)
 
     @router.get("/history", **described(answers.Series))
     async def history(
@@ -47,8 +47,12 @@ def past(hall: Hall) -> APIRouter:
             )
         if until and since >= until:
             return problem(400, "the end lies before the beginning; nothing was read")
-        now = wiring.clock.now()
-        return answer(await desk.file(lambda: hall.past.series(names, since, until, now)))
+
+        async def make() -> Response:
+            now = wiring.clock.now()
+            return answer(await desk.file(lambda: hall.past.series(names, since, until, now)))
+
+        return await hall.recent.of(("history", *names, since, until), SLOW, make)
 
     @router.get("/gauges", **described(answers.Gauges))
     async def gauges() -> Response:

@@ -9,8 +9,10 @@ from pathlib import Path
 from overnight.core import scores as scoring
 from overnight.core import storms
 from overnight.core.lanes import is_queue
+from overnight.core.next_steps import Limits, next_step
+from overnight.core.night import Alike
 from overnight.core.sentence import Level
-from overnight.core.states import TaskState
+from overnight.core.states import ErrorClass, Reason, TaskState
 from overnight.core.version import VERSION
 from overnight.host.home import Home
 from overnight.monitor.snapshot import EngineState, EngineView, Snapshot, SupervisorView, take
@@ -31,25 +33,10 @@ from overnight.ui.web.answers import (
 )
 from overnight.ui.web.showing import shown
 
-#: Running tasks of a pulse, causes on the first page, queues.
-_MOST_RUNNING, _MOST_CAUSES, _MOST_QUEUES = 20, 8, 50
-_ADVICE = {
-    "timeout": "raise --timeout, or see where it hangs",
-    "stalled": "no sign of life: see where it hangs, or raise --stall",
-    "memory": "raise --memory, or run fewer at a time",
-    "output": "it printed too much; raise --max-output or quieten it",
-    "crashed": "ended by a signal; see its last lines",
-    "gate": "its check said no; see what the check printed",
-    "dependency": "what it waited for failed; retry that one",
-}
-_BY_CLASS = {
-    "transient": "may work now; safe to retry",
-    "resource": "make room, then retry",
-    "rate_limited": "retry later, or set a rate",
-    "permanent": "a retry alone will not help; see the error",
-}
-
-
+#: Running tasks of a pulse, causes on the first page and at all, queues.
+_MOST_RUNNING, MOST_CAUSES, _MOST_KNOWN, _MOST_QUEUES = 20, 8, 200, 50
+#: Causes whose mend names a limit of one of their tasks.
+_LIMITED = frozenset({Reason.TIMEOUT, Reason.STALLED, Reason.MEMORY})
 #: In which of the page's colours each level is drawn.
 _COLOURS = {
     Level.LOST: "trouble",
@@ -135,9 +122,36 @@ def _supervisor(watch: SupervisorView) -> Supervisor:
     )
 
 
-def advised(cause: Cause) -> CauseView:
-    """A cause, with what may help."""
-    return CauseView.of(cause, _ADVICE.get(cause.reason or "") or _BY_CLASS.get(cause.error_class, "see the error"))
+def causes(store: Store) -> list[CauseView]:
+    """What tasks failed of, the most first, and what to do about each: as the report says it."""
+    return [_advised(store, one) for one in store.causes(_MOST_KNOWN)]
+
+
+def _advised(store: Store, cause: Cause) -> CauseView:
+    alike = Alike(
+        fingerprint=cause.fingerprint,
+        state=TaskState.FAILED,
+        reason=cause.reason,
+        error_class=ErrorClass(cause.error_class) if cause.error_class else None,
+        error=cause.error,
+        newest_id=cause.newest_id,
+        queue=cause.queue,
+        workflow=cause.workflow,
+        tasks=cause.tasks,
+        before=0,
+        spans=(),
+        first_at=cause.first_at,
+        last_at=cause.last_at,
+    )
+    return CauseView.of(cause, next_step(alike, _limits(store, cause)))
+
+
+def _limits(store: Store, cause: Cause) -> Limits:
+    if cause.reason not in _LIMITED:
+        return Limits()
+    task = store.get(cause.newest_id)
+    action = store.actions({task.action_id}).get(task.action_id)
+    return Limits(action.timeout, action.stall, action.memory) if action else Limits()
 
 
 def overview(
@@ -146,7 +160,7 @@ def overview(
     *,
     seq: int,
     now: float,
-    causes: Sequence[Cause],
+    causes: Sequence[CauseView],
     scores: scoring.Scores,
     checkpoint: Checkpoint | None,
 ) -> Overview:
@@ -156,7 +170,7 @@ def overview(
         home=shown(str(home.path)),
         host=platform.node(),
         version=VERSION,
-        causes=[advised(one) for one in causes[:_MOST_CAUSES]],
+        causes=list(causes[:MOST_CAUSES]),
         autonomy=_share(scores.autonomy),
         recovery=_share(scores.recovery),
         efficiency=_share(scores.efficiency),

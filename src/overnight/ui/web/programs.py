@@ -1,7 +1,8 @@
 """What the dashboard lets the program itself do, in a process of its own: examine everything, save a checkpoint.
 
 A check may get stuck in the kernel, and a checkpoint reads a whole store: neither has a place in a process
-that answers pages. The command is always one of ours, whole, and nothing of it comes from a request.
+that answers pages. The command is always one of ours, whole, and nothing of it comes from a request but the name of
+a checkpoint that there is.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import contextlib
 import os
 import shlex
+import tempfile
 from collections.abc import Sequence
 
 import msgspec
@@ -18,11 +20,13 @@ from overnight import wiring
 from overnight.core.errors import NotNowError
 from overnight.host.home import Home
 from overnight.ui.cli.unit import program
-from overnight.ui.web.answers import CheckView, Done, Health
+from overnight.ui.web.answers import CheckView, Done, Health, Plan
 from overnight.ui.web.showing import shown
 
 #: Seconds for which an examination is good, and that one and a checkpoint may take.
 GOOD_FOR, _PATIENCE, _CHECKPOINT_PATIENCE = 60.0, 60.0, 300.0
+#: Lines of a plan that are shown, besides its last ones.
+_MOST_LINES = 30
 #: Bytes of an answer that are read.
 _MOST = 1024 * 1024
 
@@ -72,8 +76,68 @@ class Programs:
         async with self._saving:
             status, out, err = await self._run(["checkpoint", "save"], _CHECKPOINT_PATIENCE)
         if status != 0:
-            raise NotNowError(err.strip().splitlines()[0] if err.strip() else "no checkpoint was made")
+            raise NotNowError(_first(err) or "no checkpoint was made")
         return Done(shown(out.strip()), "overnight checkpoint save", 1)
+
+    async def verify(self, name: str) -> Done:
+        """Read a checkpoint that there is from its beginning to its end.
+
+        Raises:
+            NotNowError: It could not be read.
+        """
+        words = ["checkpoint", "verify", name]
+        async with self._saving:
+            status, out, err = await self._run(words, _CHECKPOINT_PATIENCE)
+        if status not in (0, 1) or not out.strip():
+            raise NotNowError(_first(err) or "the checkpoint was not read to its end; nothing is known of it")
+        return Done(shown(out.strip()), shlex.join(["overnight", *words]))
+
+    async def plan(self, name: str) -> Plan:
+        """What going back to a checkpoint that there is would undo.
+
+        Raises:
+            NotNowError: It could not be found out.
+        """
+        words = ["checkpoint", "restore", name]
+        status, out, err = await self._run([*words, "--dry-run"], _PATIENCE)
+        if status != 0:
+            raise NotNowError(_first(err) or "what it would undo could not be found out; nothing was changed")
+        lines = [shown(one) for one in out.splitlines()]
+        if len(lines) > _MOST_LINES:
+            lines = [*lines[:_MOST_LINES], "…", *[one for one in lines[_MOST_LINES:] if not one.startswith("  ")]]
+        command = shlex.join(["overnight", *words])
+        return Plan(name, lines, f"{command} --dry-run", command)
+
+    async def restore(self, name: str) -> Done:
+        """Go back to a checkpoint that there is. Once begun it goes on, whatever becomes of us.
+
+        Raises:
+            NotNowError: Another one is under way, or it could not be done.
+        """
+        if self._saving.locked():
+            raise NotNowError("something is done to checkpoints already; nothing was changed", hint="look again soon")
+        words = ["checkpoint", "restore", name]
+        async with self._saving:
+            status, said = await asyncio.shield(self._run_to_the_end([*words, "--yes"]))
+        if status != 0:
+            raise NotNowError(_first(said) or "it did not go back; 'overnight status' says how it stands")
+        told = [one.removeprefix("overnight: ") for one in said.splitlines() if one.startswith("overnight: ")]
+        return Done(shown("; ".join(told), 1000), shlex.join(["overnight", *words]), 1)
+
+    async def _run_to_the_end(self, words: Sequence[str]) -> tuple[int, str]:
+        """Run a command of ours that must not be cut off: going back ends the engine, and us where we are beside it."""
+        with tempfile.TemporaryFile() as said:  # and no pipe, of which nobody might be there to read
+            process = await asyncio.create_subprocess_exec(
+                *self._command(words),
+                cwd=self._home.path.parent,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                start_new_session=True,
+            )
+            status = await process.wait()
+            said.seek(0)
+            return status, said.read(_MOST).decode("utf-8", "replace")
 
     async def close(self) -> None:
         """End what is under way."""
@@ -93,13 +157,13 @@ class Programs:
         checks = [_check(one) for one in found.checks]
         self._health = Health(now, found.overall, checks, shown(err.strip()))
 
+    def _command(self, words: Sequence[str]) -> list[str]:
+        return [*program(), "--home", os.fspath(self._home.path), *words]
+
     async def _run(self, words: Sequence[str], patience: float) -> tuple[int, str, str]:
         """Run a command of ours beside the home, and end it when it takes too long."""
         process = await asyncio.create_subprocess_exec(
-            *program(),
-            "--home",
-            os.fspath(self._home.path),
-            *words,
+            *self._command(words),
             cwd=self._home.path.parent,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
@@ -114,6 +178,11 @@ class Programs:
                 process.kill()
                 await process.wait()
         return process.returncode or 0, out.decode("utf-8", "replace"), err.decode("utf-8", "replace")
+
+
+def _first(said: str) -> str:
+    """The first line of what a program complained of."""
+    return shown(said.strip().splitlines()[0].removeprefix("overnight: ")) if said.strip() else ""
 
 
 def _check(one: _Check) -> CheckView:

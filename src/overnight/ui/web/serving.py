@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import ipaddress
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import Any
 
@@ -78,14 +78,20 @@ class PatientProtocol(H11Protocol):
 class _Server(uvicorn.Server):
     """Lets go of its streams before it waits for them."""
 
-    def __init__(self, config: uvicorn.Config, hall: Hall) -> None:
+    def __init__(self, config: uvicorn.Config, hall: Hall, goes_on: Callable[[], bool]) -> None:
         super().__init__(config)
+        self._goes_on = goes_on
         self._hall = hall
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
+
+    async def on_tick(self, counter: int) -> bool:
+        if not self._goes_on():
+            self.leave()
+        return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         super().handle_exit(sig, frame)
@@ -106,13 +112,20 @@ class Dashboard:
         home: Whose.
         listening: Where.
         resources: What the machine has of each named resource.
+        goes_on: Asked ten times a second, in the loop; it ends when the answer is no.
 
     Raises:
         UsageError: It cannot listen there.
         OvernightError: The home cannot be used.
     """
 
-    def __init__(self, home: Home, listening: Listening, resources: Mapping[str, float]) -> None:
+    def __init__(
+        self,
+        home: Home,
+        listening: Listening,
+        resources: Mapping[str, float],
+        goes_on: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._access = Access(token_of(home.token), home.id, wiring.clock.now)
         self._listener = listen(listening)
         self.port = int(self._listener.getsockname()[1])
@@ -121,13 +134,13 @@ class Dashboard:
         except BaseException:
             self._listener.close()
             raise
-        self._name = listening.names[0] if listening.names else _named(listening.host)
+        self.name = listening.names[0] if listening.names else _named(listening.host)
         rules = _rules(listening, self.port)
-        self._server = _Server(_config(make(hall, self._access, rules)), hall)
+        self._server = _Server(_config(make(hall, self._access, rules)), hall, goes_on)
 
     def link(self) -> str:
         """What lets one browser in, once."""
-        return link(self._name, self.port, self._access.code())
+        return link(self.name, self.port, self._access.code())
 
     def run(self) -> None:
         """Answer until somebody ends it, by a signal or by `end`."""

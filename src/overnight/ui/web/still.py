@@ -20,22 +20,19 @@ from overnight.store.contract import Store
 from overnight.ui.cli.printing import clock
 from overnight.ui.web.answers import CauseView, Checkpoint, IncidentView, Overview, Series, Since, Timeline
 from overnight.ui.web.desk import Desk
+from overnight.ui.web.drawing import COLOURS as _COLOURS
+from overnight.ui.web.drawing import drawing
+from overnight.ui.web.graphs import newest_graphs
 from overnight.ui.web.past import PastTimes
-from overnight.ui.web.pictures import overview
+from overnight.ui.web.pictures import causes, overview
+from overnight.ui.web.task_answers import GraphView
+from overnight.ui.web.tasks import going_on
 
 #: Of a chart and of a lane, in the unit of the drawing; columns of a night.
 _WIDE, _HIGH, _LANE, _BINS = 1000.0, 60.0, 16.0, 400
+#: The share of a column's work whose colour it has.
+_MOSTLY = 0.5
 _STATES = ("completed", "failed", "running", "interrupted", "held", "pending", "waiting", "cancelled")
-_COLOURS = {
-    "completed": "#2a9a57",
-    "failed": "#cf3a40",
-    "running": "#2f74cf",
-    "interrupted": "#b57a00",
-    "held": "#b57a00",
-    "pending": "#aab2bf",
-    "waiting": "#d5dae2",
-    "cancelled": "#868e9c",
-}
 _LEVELS = {"fine": "completed", "working": "running", "attention": "held", "trouble": "failed"}
 _STYLE = """
 :root { color-scheme: light dark; font: 15px/1.45 system-ui, sans-serif; }
@@ -58,6 +55,7 @@ class Still(msgspec.Struct, frozen=True):
     since: Since
     series: Series
     night: Timeline
+    graphs: list[GraphView] = []
 
 
 @contextlib.contextmanager
@@ -70,8 +68,8 @@ def looking(home: Home) -> Iterator[Desk]:
         desk.close()
 
 
-def look(desk: Desk, past: PastTimes) -> Still:
-    """Take everything in once."""
+def look(desk: Desk, past: PastTimes, *, graphs: bool = False) -> Still:
+    """Take everything in once. `graphs`: those of workflows as well, each with its newest task."""
     now = wiring.clock.now()
     newest = next((one for one in past.checkpoints().checkpoints if not one.trouble), None)
     first = desk.read_now(lambda store: _first(store, desk.home, newest, now))
@@ -79,12 +77,15 @@ def look(desk: Desk, past: PastTimes) -> Still:
         pass
     since = past.since(None, first.pulse.engine.started_at, now)
     series = past.series(["cpu"], 0.0, 0.0, now)
-    return Still(first, since, series, past.timeline(0.0, 0.0, _BINS, [], now))
+    running = desk.read_now(lambda store: going_on(store, desk.home, now=now))
+    night = past.timeline(0.0, 0.0, _BINS, running, now)
+    return Still(first, since, series, night, desk.read_now(newest_graphs) if graphs else [])
 
 
 def _first(store: Store, home: Home, newest: Checkpoint | None, now: float) -> Overview:
-    causes, found = store.causes(20), scores(store.scored(WINDOW))
-    return overview(store, home, seq=0, now=now, causes=causes, scores=found, checkpoint=newest)
+    return overview(
+        store, home, seq=0, now=now, causes=causes(store), scores=scores(store.scored(WINDOW)), checkpoint=newest
+    )
 
 
 def page(still: Still, *, every: float | None) -> str:
@@ -96,6 +97,7 @@ def page(still: Still, *, every: float | None) -> str:
         _counts(pulse.counts, pulse.total),
         _charts(still.series),
         _night(still.night),
+        *map(drawing, still.graphs),
         _causes(still.first.causes),
         _incidents(still.since.incidents),
     ]
@@ -188,12 +190,12 @@ def _row(lane: Lane, number: int, bins: int) -> str:
     parts = [f'<rect y="{top}" width="{_WIDE}" height="{tall}" fill="#88888833"/>']
     for one in lane.blocks:
         x, shade = one.bin * wide, 0.3 + 0.7 * one.busy
-        green = _COLOURS["completed"]
+        fill = _COLOURS["interrupted" if one.cut > _MOSTLY else "running" if one.running > _MOSTLY else "completed"]
         parts.append(
-            f'<rect x="{x:.1f}" y="{top}" width="{wide:.1f}" height="{tall}" fill="{green}" opacity="{shade:.2f}"/>'
+            f'<rect x="{x:.1f}" y="{top}" width="{wide:.1f}" height="{tall}" fill="{fill}" opacity="{shade:.2f}"/>'
         )
-        if one.failed:  # never so small that it cannot be seen
-            high = max(tall * 0.35, tall * one.failed / (one.failed + one.completed))
+        if one.failed or one.troubled:  # never so small that it cannot be seen
+            high = tall * max(0.35, one.troubled)
             y = top + tall - high
             parts.append(
                 f'<rect x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{high:.1f}" fill="{_COLOURS["failed"]}"/>'
@@ -207,7 +209,7 @@ def _causes(causes: Sequence[CauseView]) -> str:
     rows = "".join(
         f'<tr><td class="n"><b>{one.tasks:,}</b></td><td>{escape(one.error or one.reason)}</td>'
         f"<td>{escape(one.workflow or one.queue)}</td><td>{escape(one.advice)}</td>"
-        f"<td><code>overnight retry --cause {escape(one.fingerprint)}</code></td></tr>"
+        f"<td>{' '.join(f'<code>{escape(word)}</code>' for word in one.commands)}</td></tr>"
         for one in causes
     )
     head = '<tr><th class="n">tasks</th><th>error</th><th>of</th><th>what may help</th><th></th></tr>'

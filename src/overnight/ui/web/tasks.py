@@ -6,9 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from overnight.core.results import spilled
-from overnight.core.task import Task
+from overnight.core.spells import RUNNING
+from overnight.core.states import TaskState
+from overnight.core.task import ActionKind, Task
 from overnight.core.why import why
+from overnight.host.home import Home
+from overnight.host.lock import read_owner
 from overnight.monitor.around import look
+from overnight.monitor.incidents import Spell
+from overnight.monitor.snapshot import MOST_RUNNING
 from overnight.store.contract import Query, Store
 from overnight.ui.web.showing import shown, shown_bytes
 from overnight.ui.web.task_answers import AttemptView, Doing, Page, Row, TaskView
@@ -58,6 +64,18 @@ def one(store: Store, home: Path, task_id: int, *, totals: Mapping[str, float], 
         steps=steps,
         steps_total=total,
     )
+
+
+def going_on(store: Store, home: Home, *, now: float) -> list[Spell]:
+    """Attempts that run now, steps included, the longest first; none without an engine, which would be over."""
+    if read_owner(home.lock) is None:
+        return []
+    found = store.tasks(Query(states=(TaskState.RUNNING,), steps=True, limit=MOST_RUNNING))
+    actions = store.actions({one.action_id for one in found})
+    # A workflow task runs by its steps, and nowhere itself.
+    own = [one for one in found if one.action_id in actions and actions[one.action_id].kind is not ActionKind.WORKFLOW]
+    spells = [Spell(one.id, one.attempt, one.started_at, now, RUNNING, -1) for one in own if one.started_at is not None]
+    return sorted(spells, key=lambda one: one.began)
 
 
 def _steps(store: Store, task_id: int) -> tuple[list[Row], int]:

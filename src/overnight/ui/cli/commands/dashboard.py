@@ -15,6 +15,7 @@ from overnight.ui.cli.group import Verb, home_option
 from overnight.ui.cli.session import say_where
 from overnight.ui.cli.settings import in_use
 from overnight.ui.cli.values import Duration
+from overnight.wiring import pages
 
 
 class MissingExtraError(OvernightError):
@@ -32,11 +33,12 @@ class MissingExtraError(OvernightError):
 @click.command(cls=Verb)
 @click.option("--port", type=click.IntRange(0, 65535), help="Listen there; 0 for any that is free. [default: 7770]")
 @click.option("--open", "opens", is_flag=True, help="Open it in a browser.")
-@click.option("--link", "links", is_flag=True, help="Print another link to the one that is being served at --port.")
+@click.option("--link", "links", is_flag=True, help="Print another link to the one that is being served.")
 @click.option(
     "--html", type=click.Path(dir_okay=False), metavar="FILE", help="Write the first page into a file instead."
 )
 @click.option("--every", type=Duration(), help="With --html: write it again and again, until Ctrl-C.")
+@click.option("--include-graphs", "graphs", is_flag=True, help="With --html: with the graphs of workflows.")
 @click.option("--bind", default="127.0.0.1", metavar="ADDRESS", help="Listen at this address. [default: 127.0.0.1]")
 @click.option("--name", "names", multiple=True, metavar="HOST", help="Another name that browsers reach it by.")
 @click.option("--open-metrics", is_flag=True, help="Let /metrics be read without the token.")
@@ -47,6 +49,7 @@ def dashboard(
     links: bool,
     html: str | None,
     every: float | None,
+    graphs: bool,
     bind: str,
     names: tuple[str, ...],
     open_metrics: bool,
@@ -62,15 +65,14 @@ def dashboard(
     if every is not None and html is None:
         raise UsageError("--every is for --html, and no file was named; nothing was done", hint="add --html FILE")
     if html is not None:
-        _write(home, html, every)
+        _write(home, html, every, graphs=graphs)
         return
     try:
-        from overnight.ui.web import access, guard, serving
+        from overnight.ui.web import serving
     except ImportError as error:
         raise MissingExtraError(error) from error
     if links:
-        code = access.new_code(access.token_of(home.token), wiring.clock.now())
-        printing.say(guard.link(names[0] if names else bind, serving.PORT if port is None else port, code))
+        printing.say(link_to(home, names[0] if names else bind, port))
         return
     if not serving.is_loopback(bind) and not names:
         raise UsageError(
@@ -82,6 +84,7 @@ def dashboard(
 
     resources = {name: resource.amount for name, resource in configured.resources.items()}
     served = serving.Dashboard(home, serving.Listening(bind, port, names, open_metrics), resources)
+    pages.tell(home, port=served.port, name=served.name, beside=False)
     link = served.link()
     printing.say(link)
     printing.flush()
@@ -93,7 +96,18 @@ def dashboard(
     served.run()
 
 
-def _write(home: Home, html: str, every: float | None) -> None:
+def link_to(home: Home, name: str, port: int | None) -> str:
+    """Another link to the dashboard that is served at a port; None: to the one that says it is served."""
+    from overnight.ui.web import access, guard, serving
+
+    code = access.new_code(access.token_of(home.token), wiring.clock.now())
+    known = pages.served(home) if port is None else None
+    if known is not None:
+        return guard.link(known.name, known.port, code)
+    return guard.link(name, serving.PORT if port is None else port, code)
+
+
+def _write(home: Home, html: str, every: float | None, *, graphs: bool) -> None:
     """Write the first page into a file, once or until somebody ends it. Needs no extra."""
     from overnight.ui.web import still
 
@@ -101,9 +115,9 @@ def _write(home: Home, html: str, every: float | None) -> None:
     pace = None if every is None else max(1.0, every)
     with still.looking(home) as desk:
         past = still.PastTimes(desk)
-        still.write(path, still.page(still.look(desk, past), every=pace))
+        still.write(path, still.page(still.look(desk, past, graphs=graphs), every=pace))
         printing.say(f"wrote {printing.place(html)}")
         printing.flush()
         while pace is not None:
             time.sleep(pace)
-            still.write(path, still.page(still.look(desk, past), every=pace))
+            still.write(path, still.page(still.look(desk, past, graphs=graphs), every=pace))

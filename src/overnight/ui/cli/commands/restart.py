@@ -16,7 +16,7 @@ from overnight.ui.cli.commands.stop import is_within, say_what_runs, tell
 from overnight.ui.cli.group import Verb, home_option
 from overnight.ui.cli.settings import in_use
 from overnight.ui.cli.values import Duration, Slots
-from overnight.wiring import background, ending
+from overnight.wiring import background, ending, pages
 from overnight.wiring.engine import need_start
 
 
@@ -37,7 +37,8 @@ def restart(*, jobs: int | str | None, at_once: bool, grace: float | None) -> No
         _refuse_foreground(home)
         _refuse_from_within(home)
         jobs = _as_before(home) if jobs is None else jobs
-    prepared = order(home, jobs, instead_of=holder)
+    shown = pages.served(home)
+    prepared = order(home, jobs, instead_of=holder, dashboard=shown is not None and shown.beside)
     if holder is not None:
         need_start(home, in_use(slots=jobs)[0])
         with contextlib.suppress(OSError):

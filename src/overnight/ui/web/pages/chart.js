@@ -43,7 +43,8 @@ export function board(height, draw, label) {
   return canvas;
 }
 
-// lines: [{points: [[at, value]], colour, fill, name, bars}]; scale 0 .. top. One chart, one unit.
+// lines: [{points: [[at, value]], colour, name, bars, steps}]; scale 0 .. top. One chart, one unit. What is counted in
+// spans is drawn as wide as they are: as bars, or as the outline of them where they are next to each other.
 export function chart({ label, height = 64, show = (v) => v.toFixed(1) }) {
   let data = { lines: [], since: 0, until: 1, top: 1, span: 0 };
   const canvas = board(height, (c, width, tall) => {
@@ -65,13 +66,13 @@ export function chart({ label, height = 64, show = (v) => v.toFixed(1) }) {
       c.strokeStyle = ink;
       c.lineWidth = 1.4;
       c.beginPath();
-      let before = null, from = 0;
+      let before = null;
       const runs = [];
-      for (const [at, v] of line.points) {
+      const points = line.steps ? line.points.flatMap(([at, v]) => [[Math.max(since, at), v], [Math.min(until, at + span), v]]) : line.points;
+      for (const [at, v] of points) {
         // A gap in what was measured is a gap in the line.
         if (before === null || at - before > span * 3) { c.moveTo(x(at), y(v)); runs.push([[at, v]]); } else { c.lineTo(x(at), y(v)); runs.at(-1).push([at, v]); }
         before = at;
-        from = at;
       }
       c.stroke();
       c.globalAlpha = 0.15;

@@ -3,7 +3,7 @@ import { el, fill, keyed, text } from "./dom.js";
 import { count, moment, number } from "./format.js";
 import { ask } from "./net.js";
 import { chart, filled } from "./chart.js";
-import { actOn, copyable, link, tasksAt, toast } from "./widgets.js";
+import { actOn, copyable, course, link, tasksAt, toast } from "./widgets.js";
 import { listen } from "./live.js";
 
 export function errors(page) {
@@ -16,8 +16,8 @@ export function errors(page) {
   const make = (c) => {
     const trend = chart({ label: "Failed attempts of this cause over time", height: 40, show: (v) => count(Math.round(v), "failure") });
     const node = el("section", { class: "card", "aria-label": c.error }, el("div", { class: "cols" },
-      el("div", {}, el("h3", {}), el("p", { class: "mono clamp" }), el("p", { class: "muted small" })),
-      el("div", {}, trend, el("div", { class: "buttons" }, link(tasksAt({ state: "failed", cause: c.fingerprint }), "View", { class: "button" }), el("button", { class: "retry" }, "Retry"), link("/tasks/" + c.newest_id, "the newest", { class: "button newest" }), copyable(`overnight retry --cause ${c.fingerprint}`)))));
+      el("div", {}, el("h3", {}), el("p", { class: "mono clamp" }), el("p", { class: "advice" }), el("p", { class: "muted small" })),
+      el("div", {}, trend, el("div", { class: "buttons" }, link(tasksAt({ state: "failed", cause: c.fingerprint }), "View", { class: "button" }), el("button", { class: "retry" }, "Retry"), link("/tasks/" + c.newest_id, "the newest", { class: "button" })), el("div", { class: "buttons" }, c.commands.map(copyable)))));
     node.trend = trend;
     return node;
   };
@@ -30,9 +30,10 @@ export function errors(page) {
     text(total, found.causes.length ? `${count(sum, "task")} of ${count(found.causes.length, "cause")}, the most frequent first` : "");
     const trends = new Map(found.trends.map((t) => [t.fingerprint, t]));
     keyed(list, found.causes, (c) => c.fingerprint, make, (node, c) => {
-      text(node.querySelector("h3"), `${number(c.tasks)} · ${c.reason === "error" ? c.error_class || "error" : c.reason}`);
+      text(node.querySelector("h3"), `${number(c.tasks)} · ${c.reason === "error" ? c.error_class || "error" : c.reason} · ${course(c)}`);
       text(node.querySelector(".mono"), c.error || c.reason);
-      text(node.querySelector(".muted"), `${c.workflow ? "workflow " + c.workflow + ", " : ""}queue ${c.queue} · first ${moment(c.first_at)}, last ${moment(c.last_at)} · ${c.advice} · cause ${c.fingerprint}`);
+      text(node.querySelector(".muted"), `${c.workflow ? "workflow " + c.workflow + ", " : ""}queue ${c.queue} · first ${moment(c.first_at)}, last ${moment(c.last_at)} · cause ${c.fingerprint || "unknown"}`);
+      text(node.querySelector(".advice"), c.advice);
       node.querySelector(".retry").onclick = () => actOn("retry", { cause: c.fingerprint, states: ["failed"] }, count(c.tasks, "task"), guarded);
       const trend = trends.get(c.fingerprint);
       if (trend) node.trend.give({ since: found.since - trend.span, until: found.until, span: trend.span, top: 0, lines: [{ points: filled(trend.points.map(([at, n]) => ({ at, n })), (b) => b.n, found.since - trend.span, found.until, trend.span), colour: "failed", bars: true }] });

@@ -7,6 +7,7 @@ export const count = (n, one, many = one + "s") => `${number(n)} ${n === 1 ? one
 export function duration(seconds) {
   if (seconds === null || seconds === undefined) return "";
   const s = Math.max(0, seconds);
+  if (s === 0) return "0 s";
   if (s < 0.1) return `${Math.round(s * 1000)} ms`;
   if (s < 10) return `${s.toFixed(1)} s`;
   if (s < 60) return `${Math.round(s)} s`;

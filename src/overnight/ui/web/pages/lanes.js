@@ -16,7 +16,7 @@ export function lanes({ label, onpick = () => {}, onzoom = null, tall = LANE }) 
 
   function draw(c, width) {
     if (!data) return;
-    const inks = Object.fromEntries(["completed", "failed", "running", "line", "ink", "soft", "held", "card", "paper"].map((n) => [n, colour(n)]));
+    const inks = Object.fromEntries(["completed", "failed", "running", "line", "ink", "soft", "held", "card"].map((n) => [n, colour(n)]));
     const wide = (width - LEFT) / data.bins, bottom = rows() * (tall + GAP);
     c.font = FACE;
     c.textBaseline = "middle";
@@ -28,17 +28,17 @@ export function lanes({ label, onpick = () => {}, onzoom = null, tall = LANE }) 
       c.globalAlpha = 0.45;
       c.fillRect(LEFT, top, width - LEFT, tall);
       c.globalAlpha = 1;
-      for (const [bin, busy, completed, failed, other] of lane.blocks) {
+      for (const [bin, busy, , failed, , , troubled, cut, running] of lane.blocks) {
         const x = LEFT + bin * wide, w = Math.max(1, wide - (wide > 3 ? 0.6 : 0));
-        c.fillStyle = other && !failed ? inks.held : inks.completed;
+        c.fillStyle = cut > 0.5 ? inks.held : running > 0.5 ? inks.running : inks.completed;
         c.globalAlpha = 0.3 + 0.7 * Math.min(1, busy);
         c.fillRect(x, top, w, tall);
         c.globalAlpha = 1;
-        if (failed) {
-          // Never less than two pixels wide: a failure is what is looked for.
+        if (failed || troubled) {
+          // Never less than two pixels wide, and a third high: a failure is what is looked for.
           c.fillStyle = inks.failed;
-          const high = Math.max(tall * 0.35, (tall * failed) / (failed + completed));
-          c.fillRect(x, top + tall - high, Math.max(2, w), high);
+          const high = tall * Math.max(0.35, troubled);
+          c.fillRect(x, top + tall - high, Math.max(failed ? 2 : 1, w), high);
         }
       }
     });
@@ -68,18 +68,23 @@ export function lanes({ label, onpick = () => {}, onzoom = null, tall = LANE }) 
 
   // Each label goes to the first of three lines in which it has room; what has none keeps its mark.
   function marks(c, width, top, inks) {
-    const ends = Array(LABELS).fill(0);
-    for (const one of data.incidents) {
-      const x = place(one.at, width);
-      if (x < LEFT - 1 || x > width) continue;
-      c.fillStyle = one.level === "trouble" ? inks.failed : one.level === "attention" ? inks.held : inks.soft;
-      const words = `${time(one.at)} ${one.words}`, short = words.length > 46 ? words.slice(0, 45) + "…" : words;
+    const ends = Array(LABELS).fill(0), fine = data.until - data.since < 1800;
+    const shown = data.incidents.map((one) => [one, place(one.at, width)]).filter(([, x]) => x >= LEFT - 1 && x <= width);
+    const ink = (one) => { c.fillStyle = one.level === "trouble" ? inks.failed : one.level === "attention" ? inks.held : inks.soft; };
+    for (const [one, x] of shown) { ink(one); c.fillRect(x, 0, one.level === "fine" ? 1 : 2, top); }
+    for (const [one, x] of shown) {
+      const words = `${time(one.at, fine)} ${one.words}`, short = words.length > 46 ? words.slice(0, 45) + "…" : words;
       const wide = c.measureText(short).width;
       const left = Math.max(LEFT, Math.min(x + 4, width - wide));
       const line = ends.findIndex((end) => end + 8 <= left);
-      c.fillRect(x, 0, one.level === "fine" ? 1 : 2, top + (line < 0 ? -14 : line * LABEL + (left < x ? 1 : 16)));
       if (line < 0) continue;
       ends[line] = left + wide;
+      // The stem of a later one ends above these words, whichever is drawn last.
+      ink(one);
+      c.fillRect(x, top, one.level === "fine" ? 1 : 2, line * LABEL + (left < x ? 1 : 14));
+      c.fillStyle = inks.card;
+      c.fillRect(left - 1, top + line * LABEL + 2, wide + 3, LABEL - 1);
+      ink(one);
       c.fillText(short, left, top + line * LABEL + 9);
     }
   }
@@ -98,7 +103,7 @@ export function lanes({ label, onpick = () => {}, onzoom = null, tall = LANE }) 
     canvas.style.cursor = block ? "pointer" : "crosshair";
     if (mark) return hint(`${moment(mark.at)}  ${mark.words}`, event.clientX, event.clientY);
     const at = when(event.offsetX, canvas.clientWidth);
-    const what = block ? `${number(block[2])} completed, ${number(block[3])} failed${block[4] ? `, ${number(block[4])} cut off` : ""}, ${Math.round(block[1] * 100)} % busy` : "idle";
+    const what = block ? `${number(block[2])} completed, ${number(block[3])} failed${block[4] ? `, ${number(block[4])} cut off` : ""}, ${Math.round(block[1] * 100)} % busy${block[8] > 0 ? `, task ${block[5]} runs` : ""}` : "idle";
     hint(event.offsetX < LEFT ? "" : `${moment(at)}  ${what}`, event.clientX, event.clientY);
   });
   canvas.addEventListener("pointerleave", () => hint(""));

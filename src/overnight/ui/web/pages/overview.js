@@ -4,7 +4,7 @@ import { count, duration, moment, number, percent, rate, size, time } from "./fo
 import { ask } from "./net.js";
 import { chart, filled } from "./chart.js";
 import { lanes } from "./lanes.js";
-import { actOn, copyable, link, stateBar, table, tasksAt, toast } from "./widgets.js";
+import { actOn, copyable, course, link, stateBar, table, tasksAt, toast } from "./widgets.js";
 import { listen } from "./live.js";
 
 const LAST = "overnight.last-visit", AWAY = 15 * 60;
@@ -35,14 +35,14 @@ export function overview(page, { go }) {
     return { node: el("div", { class: wide ? "card chart wide" : "card chart" }, head, value, canvas), value, canvas };
   };
   const per = (v, l) => `${number(Math.round(v))} ${l.unit}`;
-  const work = box("Attempts, whole night", chart({ label: "Completed attempts over time", show: per }), true);
+  const work = box("Completed attempts", chart({ label: "Completed attempts over time", show: per }), true);
   const bad = box("Failures", chart({ label: "Failed attempts over time", show: per }));
   const cpu = box("CPU", chart({ label: "Share of all CPUs that was busy", show: (v) => percent(v) }));
   const room = box("Memory · disk free", chart({ label: "Free memory and disk", show: (v) => size(v) }), false, "memory");
   const night = lanes({ label: "Which worker was busy when; the page Timeline has it in full", onpick: (id) => go("/tasks/" + id), onzoom: (a, b) => go(`/timeline?since=${a.toFixed(0)}&until=${b.toFixed(0)}`), tall: 14 });
-  const causes = table([{ name: "tasks", class: "num" }, { name: "error" }, { name: "queue", class: "hide-narrow" }, { name: "last" }, { name: "class", class: "hide-narrow" }, { name: "what may help" }, { name: "" }], "Failures by cause");
+  const causes = table([{ name: "tasks", class: "num" }, { name: "error", class: "grow" }, { name: "queue" }, { name: "how it goes on" }, { name: "class" }, { name: "what may help" }, { name: "" }], "Failures by cause");
   const none = el("p", { class: "muted" }, "Nothing has failed.");
-  const running = table([{ name: "task", class: "num" }, { name: "what" }, { name: "for", class: "num" }, { name: "says" }], "What runs");
+  const running = table([{ name: "task", class: "num" }, { name: "what", class: "grow" }, { name: "for", class: "num", word: "for" }, { name: "says", class: "grow" }], "What runs");
   const health = el("ul", { class: "list" }), scores = el("dl", { class: "facts" }), facts = el("p", { class: "muted small" });
 
   fill(page, el("h1", { hidden: true }, "Overview"), sentence, bar.node, counts,
@@ -60,7 +60,7 @@ export function overview(page, { go }) {
       commands.dataset.words = p.sentence.commands.join("\n");
       fill(commands, p.sentence.commands.map(copyable));
     }
-    text(left, p.seconds_left === null ? "" : `About ${duration(p.seconds_left)} left, done ≈ ${time(p.at + p.seconds_left)}`);
+    text(left, p.seconds_left === null ? "" : `Done ≈ ${time(p.at + p.seconds_left)}.`);
     bar.show(p.counts, p.total);
     const shown = ["completed", "failed", "running", "interrupted", "held", "pending", "waiting", "cancelled"].filter((s) => p.counts[s] || s === "completed");
     const sum = Object.values(p.counts).reduce((a, b) => a + b, 0);
@@ -70,7 +70,7 @@ export function overview(page, { go }) {
         text(node.querySelector("b + span"), s === "total" ? (sum === p.total ? " tasks, all accounted for ✓" : ` tasks, ${number(Math.abs(p.total - sum))} unaccounted for`) : " " + s);
       });
     keyed(running.body, p.running, (r) => `${r.id}.${r.attempt}`,
-      (r) => el("tr", {}, el("td", { class: "num" }, link("/tasks/" + r.id, r.id)), el("td", { class: "name" }, el("span", { class: "clamp" }, r.name)), el("td", { class: "num nowrap" }), el("td", {})),
+      (r) => running.row(el("td", { class: "num" }, link("/tasks/" + r.id, r.id)), el("td", { class: "name" }, el("span", { class: "clamp" }, r.name)), el("td", { class: "num nowrap" }), el("td", { class: "full" })),
       (node, r) => {
         text(node.cells[2], r.interrupted ? "interrupted" : r.started_at === null ? "" : duration(Math.round(p.at - r.started_at)));
         const said = [r.frozen ? "frozen" : "", r.steps.length ? `[${r.steps.join(", ")}]` : "", r.progress === null ? "" : percent(r.progress), r.message].filter(Boolean).join(" ");
@@ -96,14 +96,14 @@ export function overview(page, { go }) {
     none.hidden = o.causes.length > 0;
     causes.node.hidden = !o.causes.length;
     keyed(causes.body, o.causes, (c) => c.fingerprint,
-      (c) => el("tr", {}, el("td", { class: "num" }, el("b")), el("td", { class: "mono name" }, el("span", { class: "clamp" })), el("td", { class: "hide-narrow" }), el("td", { class: "nowrap" }), el("td", { class: "hide-narrow" }, el("span", { class: "tag" })), el("td"),
-        el("td", {}, el("div", { class: "buttons" }, link(tasksAt({ state: "failed", cause: c.fingerprint }), "View", { class: "button" }), el("button", {})))),
+      (c) => causes.row(el("td", { class: "num" }, el("b")), el("td", { class: "mono name" }, el("span", { class: "clamp" })), el("td"), el("td", { class: "trend" }), el("td", {}, el("span", { class: "tag" })), el("td", { class: "advice full" }),
+        el("td", { class: "full" }, el("div", { class: "buttons together" }, link(tasksAt({ state: "failed", cause: c.fingerprint }), "View", { class: "button" }), el("button", {})))),
       (node, c) => {
         const [n, error, queue, last, kind, advice, does] = node.cells;
         text(n.firstChild, number(c.tasks));
         text(error.firstChild, c.error || c.reason);
         text(queue, c.workflow || c.queue);
-        text(last, moment(c.last_at, false));
+        text(last, course(c));
         text(kind.firstChild, c.reason === "error" ? c.error_class : c.reason);
         text(advice, c.advice);
         const retry = does.querySelector("button");
@@ -124,7 +124,9 @@ export function overview(page, { go }) {
     if (!h || gone) return;
     if (h.at === null) { fill(health, el("li", { class: "muted" }, "being examined …")); timers.push(setTimeout(guarded(fetchHealth), 1500)); return; }
     const order = { fail: 0, unknown: 1, warn: 2, ok: 3 };
-    fill(health, [...h.checks].sort((a, b) => order[a.status] - order[b.status]).map((c) => el("li", { class: "check " + c.status }, el("i", { "aria-label": c.status }, SIGNS[c.status]), el("span", {}, c.summary, c.status !== "ok" && (c.fixes[0] ? [" → ", el("code", {}, c.fixes[0])] : c.advice[0] ? " → " + c.advice[0] : null)))), h.trouble ? el("li", { class: "check warn" }, h.trouble) : null, el("li", {}, link("/health", "all of it")));
+    // What failed and what is held is said above, and newer.
+    const told = h.checks.filter((c) => c.id !== "tasks").sort((a, b) => order[a.status] - order[b.status]);
+    fill(health, told.map((c) => el("li", { class: "check " + c.status }, el("i", { "aria-label": c.status }, SIGNS[c.status]), el("span", {}, el("b", {}, c.id), " ", c.summary, c.status !== "ok" && (c.fixes[0] ? [" → ", el("code", {}, c.fixes[0])] : c.advice[0] ? " → " + c.advice[0] : null)))), h.trouble ? el("li", { class: "check warn" }, h.trouble) : null, el("li", {}, link("/health", "all of it")));
   }
 
   async function fetchCharts() {
@@ -134,7 +136,7 @@ export function overview(page, { go }) {
     const span = s.span, since = Math.max(s.since, first), unit = span === 60 ? "a minute" : `in ${duration(span)}`;
     const line = (name) => (s.series[name] ?? []).map((p) => [p[0], p[1]]);
     const done = filled(s.beats, (b) => b.completed, since, s.until, span), failed = filled(s.beats, (b) => b.failed, since, s.until, span);
-    work.canvas.give({ since, until: s.until, span, top: 0, lines: [{ points: done, colour: "running", name: "", unit }] });
+    work.canvas.give({ since, until: s.until, span, top: 0, lines: [{ points: done, colour: "running", steps: true, name: "", unit }] });
     bad.canvas.give({ since, until: s.until, span, top: 0, lines: [{ points: failed, colour: "failed", bars: true, name: "", unit }] });
     mean = `${rate(done.reduce((a, b) => a + b[1], 0) / Math.max(1, s.until - since))} on average`.replace(/^ .*/, "");
     const worst = failed.reduce((a, b) => (b[1] > a[1] ? b : a), [0, 0]);

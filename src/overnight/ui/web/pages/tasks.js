@@ -2,7 +2,7 @@
 import { el, fill, keyed, text, attribute, soon } from "./dom.js";
 import { count, duration, moment, number } from "./format.js";
 import { ask, path } from "./net.js";
-import { actOn, command, link, state, STATES, table, tasksAt, toast } from "./widgets.js";
+import { actOn, command, editTasks, link, state, STATES, table, tasksAt, toast } from "./widgets.js";
 import { listen } from "./live.js";
 
 const PAGE = 50;
@@ -30,7 +30,7 @@ export function tasks(page, { go, parameters }) {
   const cause = filters.cause ? el("span", { class: "tag" }, `cause ${filters.cause} `, link(tasksAt({ ...filters, cause: "", before: "" }), "✕", { "aria-label": "Without this cause" })) : null;
   const deeds = el("div", { class: "buttons" }), total = el("span", { class: "muted small" });
   const everything = el("input", { type: "checkbox", "aria-label": "Select all on this page", onchange: () => { for (const r of rows) everything.checked ? chosen.add(r.id) : chosen.delete(r.id); draw(); } });
-  const list = table([{ name: everything }, { name: "id", class: "num" }, { name: "state" }, { name: "what" }, { name: "queue", class: "hide-narrow" }, { name: "attempt", class: "num hide-narrow" }, { name: "when" }, { name: "took", class: "num" }, { name: "error" }], "Tasks");
+  const list = table([{ name: everything }, { name: "id", class: "num" }, { name: "state" }, { name: "what", class: "grow" }, { name: "queue" }, { name: "attempt", class: "num", word: "attempt" }, { name: "when" }, { name: "took", class: "num", word: "took" }, { name: "error", class: "grow" }], "Tasks");
   const next = el("div", { class: "buttons" });
   const none = el("p", { class: "empty", hidden: true }, "No task matches.");
   fill(page, el("h1", {}, "Tasks"), el("div", { class: "split" }, side, el("div", {},
@@ -82,7 +82,7 @@ export function tasks(page, { go, parameters }) {
     everything.checked = rows.length > 0 && rows.every((r) => chosen.has(r.id));
     const ids = [...chosen], which = { ids: ids.length ? ids : undefined };
     const many = count(ids.length, "task");
-    const selected = ids.length ? [el("b", {}, `${many} selected`), ...["retry", "cancel", "hold", "release"].map((verb) => deed(verb, which, many))] : [];
+    const selected = ids.length ? [el("b", {}, `${many} selected`), ...["retry", "cancel", "hold", "release"].map((verb) => deed(verb, which, many)), el("button", { class: "small", title: command("edit", which), onclick: () => editTasks(which, many, {}, () => { chosen.clear(); refresh(); }) }, "Edit")] : [];
     const known = current();
     const all = known && !filters.search && rows.length ? [filters.state === "failed" ? deed("retry", known, all_words()) : null, ["pending", "waiting"].includes(filters.state) ? deed("hold", known, all_words()) : null, filters.state === "held" ? deed("release", known, all_words()) : null, ["pending", "waiting", "held", "failed"].includes(filters.state) ? deed("cancel", known, all_words()) : null] : [];
     const signature = JSON.stringify([ids, matching, filters]);
@@ -117,7 +117,7 @@ export function tasks(page, { go, parameters }) {
 
   function make(r) {
     const box = el("input", { type: "checkbox", "aria-label": `Select task ${r.id}`, onchange: (event) => { event.target.checked ? chosen.add(r.id) : chosen.delete(r.id); draw(); } });
-    return el("tr", {}, el("td", {}, box), el("td", { class: "num" }, link("/tasks/" + r.id, r.id)), el("td"), el("td", { class: "name" }, link("/tasks/" + r.id, el("span", { class: "clamp" }))), el("td", { class: "hide-narrow" }), el("td", { class: "num hide-narrow" }), el("td", { class: "nowrap small" }), el("td", { class: "num nowrap" }), el("td", { class: "error" }, el("span", { class: "clamp" })));
+    return list.row(el("td", {}, box), el("td", { class: "num" }, link("/tasks/" + r.id, r.id)), el("td"), el("td", { class: "name" }, link("/tasks/" + r.id, el("span", { class: "clamp" }))), el("td", { class: "hide-narrow" }), el("td", { class: "num" }), el("td", { class: "nowrap small" }), el("td", { class: "num nowrap" }), el("td", { class: "error" }));
   }
 
   function patch(node, r) {
@@ -131,7 +131,7 @@ export function tasks(page, { go, parameters }) {
     text(attempt, r.attempt || "");
     text(when, moment(r.finished_at ?? r.started_at ?? r.added_at));
     text(took, r.started_at && r.finished_at ? duration(r.finished_at - r.started_at) : r.state === "running" && r.started_at ? duration(Math.round(Date.now() / 1000 - r.started_at)) : "");
-    text(error.firstChild, r.error);
+    if (error.textContent !== r.error) fill(error, r.error ? el("span", { class: "clamp" }, r.error) : null);
   }
 
   ask("filters", "overview").then((o) => {

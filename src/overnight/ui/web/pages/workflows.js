@@ -3,10 +3,37 @@ import { el, fill, keyed, text, attribute } from "./dom.js";
 import { count, moment, number } from "./format.js";
 import { ask } from "./net.js";
 import { board, colour, hint } from "./chart.js";
-import { link, perform, state, stateBar, tasksAt, toast, mark } from "./widgets.js";
+import { actOn, link, perform, state, stateBar, tasksAt, toast, mark } from "./widgets.js";
 import { listen } from "./live.js";
 
 const WIDE = 132, HIGH = 30, PAD = 40;
+// A graph with more nodes is a texture and no map: it opens by its phases.
+const MANY = 300, EVERYTHING = "", PHASES = "*";
+const WORST = ["failed", "held", "running", "pending", "waiting", "unreached", "cancelled", "completed", "skipped"];
+
+// What of a graph is shown: all of it, one phase, or a node for each phase.
+function part(whole, mode) {
+  if (mode === EVERYTHING) return whole;
+  return mode === PHASES ? byPhase(whole) : onePhase(whole, mode);
+}
+
+function onePhase(whole, name) {
+  const kept = whole.nodes.map((n, i) => [n, i]).filter(([n]) => n.phase === name), places = new Map(kept.map(([, i], at) => [i, at]));
+  const [left, top] = [Math.min(...kept.map(([n]) => n.x)), Math.min(...kept.map(([n]) => n.y))];
+  const nodes = kept.map(([n]) => ({ ...n, x: n.x - left, y: n.y - top }));
+  const edges = whole.edges.filter((e) => places.has(e.before) && places.has(e.after)).map((e) => ({ before: places.get(e.before), after: places.get(e.after), points: e.points.map(([x, y]) => [x - left, y - top]) }));
+  return { ...whole, nodes, edges, width: Math.max(0, ...nodes.map((n) => n.x)), height: Math.max(0, ...nodes.map((n) => n.y)) };
+}
+
+function byPhase(whole) {
+  const groups = new Map();
+  for (const n of whole.nodes) if (n.phase) groups.set(n.phase, [...(groups.get(n.phase) ?? []), n]);
+  const nodes = [...groups].map(([name, steps], at) => {
+    const counts = WORST.map((s) => [s, steps.filter((n) => n.state === s).length]).filter(([, n]) => n);
+    return { name: `${name} (${number(steps.length)})`, kind: "phase", phase: name, x: at * (WIDE + 60), y: 0, what: [count(steps.length, "step"), ...counts.map(([s, n]) => `${number(n)} ${s}`)].join(", "), condition: "", state: counts[0]?.[0] ?? "", task_id: null };
+  });
+  return { ...whole, nodes, edges: nodes.slice(1).map((_, at) => ({ before: at, after: at + 1, points: [] })), width: Math.max(0, (nodes.length - 1) * (WIDE + 60)), height: 0 };
+}
 
 export function workflows(page) {
   document.title = "Workflows · overnight";
@@ -43,22 +70,33 @@ export function workflows(page) {
 }
 
 // The graph of a workflow by its name, or of a task as "task:17".
-export function workflow(page, { words: [name], go }) {
+export function workflow(page, { words: [name], parameters }) {
   const taskId = name.startsWith("task:") ? name.slice(5) : null;
   document.title = `${taskId ? "Task " + taskId : name} · overnight`;
-  let gone = false, graph = null, view = { x: 0, y: 0, scale: 1 }, chosen = -1, tracks = true, asked = 0, timer = null, found = new Set(), fitted = false;
+  let gone = false, whole = null, graph = null, mode = parameters.get("phase"), failures = [], view = { x: 0, y: 0, scale: 1 }, chosen = -1, tracks = true, asked = 0, timer = null, found = new Set(), fitted = false;
   const title = el("h1", {}, taskId ? ["Graph of ", link("/tasks/" + taskId, "task " + taskId)] : name), words = el("p", { class: "muted small" });
   const canvas = board(() => canvas?.parentElement?.clientHeight ?? 0, draw, "The graph; the list beside it has the same steps");
   canvas.dataset.fills = "1";
-  const map = board(() => 110, drawMap, "The whole graph");
+  const map = board(() => (graph ? Math.min(110, Math.max(24, (180 * (graph.height + HIGH + 2 * PAD)) / (graph.width + WIDE + 2 * PAD))) : 0), drawMap, "The whole graph");
   map.className = "map";
   const nodes = el("div", { class: "nodes", role: "list", "aria-label": "Steps" });
   const about = el("div", { class: "card small" }, "Choose a step.");
   const find = el("input", { type: "search", placeholder: "find a step", "aria-label": "Find a step", oninput: () => { const w = find.value.toLowerCase(); found = new Set(w && graph ? graph.nodes.flatMap((n, i) => (n.name.toLowerCase().includes(w) ? [i] : [])) : []); if (found.size) centre([...found][0]); canvas.redraw(); } });
+  const phases = el("select", { hidden: true, "aria-label": "Part of the graph", onchange: () => show(phases.value) });
+  const failed = el("button", { class: "danger", hidden: true, onclick: () => { const i = failures[(failures.indexOf(chosen) + 1) % failures.length]; pick(i); centre(i); } });
+  const again = el("button", { hidden: true, title: `overnight retry ${taskId}`, onclick: () => actOn("retry", { ids: [Number(taskId)] }, `task ${taskId}`, guarded) }, "Retry what failed");
   const track = el("input", { type: "checkbox", checked: true, onchange: () => { tracks = track.checked; } });
-  fill(page, title, words, el("div", { class: "filters" }, find, el("button", { onclick: () => zoom(1.3) }, "closer"), el("button", { onclick: () => zoom(1 / 1.3) }, "wider"), el("button", { onclick: fit }, "all of it"), taskId ? el("label", {}, track, " follow what runs") : null),
+  fill(page, title, words, el("div", { class: "filters" }, find, el("button", { onclick: () => zoom(1.3) }, "closer"), el("button", { onclick: () => zoom(1 / 1.3) }, "wider"), el("button", { onclick: fit }, "all of it"), phases, failed, again, taskId ? el("label", {}, track, " follow what runs") : null),
     el("div", { class: "graph" }, el("div", { class: "graphbox", tabindex: "0", "aria-label": "Graph: arrows move, + and - zoom", onkeydown: keys }, canvas, map), el("div", {}, about, nodes)));
 
+  function show(wanted) {
+    mode = phases.value = wanted;
+    history.replaceState(null, "", location.pathname + (wanted ? "?phase=" + encodeURIComponent(wanted) : ""));
+    graph = part(whole, mode);
+    list();
+    pick(-1);
+    fit();
+  }
   const at = (n) => [(n.x + PAD + WIDE / 2) * view.scale + view.x, (n.y + PAD) * view.scale + view.y];
   function fit() {
     if (!graph || !canvas.clientWidth) return;
@@ -97,13 +135,13 @@ export function workflow(page, { words: [name], go }) {
     const names = ["completed", "failed", "running", "pending", "waiting", "held", "cancelled", "ink", "soft", "line", "paper", "card", "accent"];
     const inks = Object.fromEntries(names.map((n) => [n, colour(n)]));
     const small = view.scale < 0.35, w = WIDE * view.scale, h = HIGH * view.scale;
-    const near = chosen >= 0 ? new Set(graph.edges.flatMap((e) => (e.before === chosen || e.after === chosen ? [e.before, e.after] : []))) : null;
     // Edges in one path for each look: thousands of strokes would cost the frame.
-    for (const lit of [false, true]) {
+    const looks = [[inks.soft, small ? 0.35 : 0.55, 1], [inks.failed, 0.9, 1.6], [inks.accent, 1, 2]];
+    const look = (e) => (chosen >= 0 && (e.before === chosen || e.after === chosen) ? 2 : graph.nodes[e.after].state === "unreached" && ["failed", "unreached"].includes(graph.nodes[e.before].state) ? 1 : 0);
+    for (const [kind, [ink, alpha, thick]] of looks.entries()) {
       c.beginPath();
       for (const e of graph.edges) {
-        const is = near !== null && (e.before === chosen || e.after === chosen);
-        if (is !== lit) continue;
+        if (look(e) !== kind) continue;
         const a = graph.nodes[e.before], b = graph.nodes[e.after];
         let [x, y] = at(a);
         x += a.kind === "join" ? 4 * view.scale : w / 2;
@@ -115,9 +153,9 @@ export function workflow(page, { words: [name], go }) {
           [x, y] = [nx, ny];
         }
       }
-      c.strokeStyle = lit ? inks.accent : inks.soft;
-      c.globalAlpha = lit ? 1 : small ? 0.35 : 0.55;
-      c.lineWidth = lit ? 2 : 1;
+      c.strokeStyle = ink;
+      c.globalAlpha = alpha;
+      c.lineWidth = thick;
       c.stroke();
       c.globalAlpha = 1;
     }
@@ -140,7 +178,10 @@ export function workflow(page, { words: [name], go }) {
         c.fill();
         c.stroke();
         c.fillStyle = ink;
+        c.save();
+        c.clip();
         c.fillRect(left + (n.kind === "gate" ? h / 2 : 0), top, 5 * view.scale, h);
+        c.restore();
         c.fillStyle = inks.ink;
         const words = (n.state ? mark(n.state) + " " : "") + n.name, most = Math.floor((w - 18 * view.scale) / (6.6 * view.scale));
         c.fillText(words.length > most ? words.slice(0, most - 1) + "…" : words, left + (n.kind === "gate" ? h / 2 + 9 * view.scale : 11 * view.scale), y, w - 14 * view.scale);
@@ -169,7 +210,7 @@ export function workflow(page, { words: [name], go }) {
   canvas.addEventListener("pointerleave", () => hint(""));
   canvas.addEventListener("wheel", (event) => { event.preventDefault(); zoom(Math.exp(-event.deltaY / 400), event.offsetX, event.offsetY); }, { passive: false });
   map.addEventListener("pointerdown", (event) => {
-    const wide = graph.width + WIDE + 2 * PAD, high = graph.height + HIGH + 2 * PAD, s = Math.min(map.clientWidth / wide, 110 / high);
+    const wide = graph.width + WIDE + 2 * PAD, high = graph.height + HIGH + 2 * PAD, s = Math.min(map.clientWidth / wide, map.clientHeight / high);
     view.x = canvas.clientWidth / 2 - (event.offsetX / s) * view.scale;
     view.y = canvas.clientHeight / 2 - (event.offsetY / s) * view.scale;
     refreshView();
@@ -178,9 +219,10 @@ export function workflow(page, { words: [name], go }) {
   function pick(i) {
     chosen = i;
     const n = graph.nodes[i];
+    if (n?.kind === "phase") return show(n.phase);
     const of = (pick, other) => graph.edges.filter((e) => e[pick] === i).map((e) => graph.nodes[e[other]].name).join(", ");
     fill(about, n ? [el("b", {}, n.name), " ", n.state ? state(n.state) : el("span", { class: "tag" }, n.kind), el("p", { class: "mono" }, n.what), n.condition ? el("p", {}, `if ${n.condition}`) : null, n.phase ? el("p", {}, `phase ${n.phase}`) : null, of("after", "before") ? el("p", {}, "after " + of("after", "before")) : null, of("before", "after") ? el("p", {}, "before " + of("before", "after")) : null, n.task_id ? link("/tasks/" + n.task_id, `task ${n.task_id}`, { class: "button" }) : null] : "Choose a step.");
-    for (const b of nodes.children) attribute(b.firstChild, "aria-current", Number(b.dataset.key) === i ? "true" : null);
+    for (const b of nodes.children) attribute(b.firstChild, "aria-current", b.dataset.key === `${mode} ${i}` ? "true" : null);
     refreshView();
   }
 
@@ -189,19 +231,37 @@ export function workflow(page, { words: [name], go }) {
     const answer = await ask("graph", taskId ? `tasks/${taskId}/graph` : `workflows/${encodeURIComponent(name)}/graph`);
     if (!answer || gone) return;
     const before = graph;
-    graph = answer;
-    text(words, `${count(graph.nodes.filter((n) => n.kind !== "join").length, "step")}, ${count(graph.edges.length, "edge")} · definition ${graph.digest.slice(0, 12)}`);
-    if (!fitted) { fitted = true; fit(); }
-    const listed = graph.nodes.map((n, i) => ({ ...n, i })).filter((n) => n.kind !== "join");
-    keyed(nodes, listed.slice(0, 500), (n) => n.i, (n) => el("div", { role: "listitem" }, el("button", { onclick: () => { pick(n.i); centre(n.i); } }, el("span"), el("span", {}, n.name))), (node, n) => {
-      const box = node.firstChild.firstChild;
-      if (box.dataset.state !== n.state) { box.dataset.state = n.state; fill(box, n.state ? state(n.state) : ""); }
-    });
-    if (tracks && taskId && before) {
-      const now = graph.nodes.findIndex((n, i) => n.state === "running" && before.nodes[i]?.state !== "running");
+    whole = answer;
+    const named = [...new Set(whole.nodes.map((n) => n.phase).filter(Boolean))];
+    mode ??= whole.nodes.length > MANY && named.length ? PHASES : EVERYTHING;
+    if (mode !== EVERYTHING && mode !== PHASES && !named.includes(mode)) mode = EVERYTHING;
+    graph = part(whole, mode);
+    if (!phases.options.length && named.length) {
+      phases.hidden = false;
+      fill(phases, el("option", { value: EVERYTHING }, "all steps"), el("option", { value: PHASES }, "by phase"), named.map((p) => el("option", { value: p }, "phase " + p)));
+      phases.value = mode;
+    }
+    const steps = whole.nodes.filter((n) => n.kind !== "join").length;
+    text(words, `${count(steps, "step")}, ${count(whole.edges.length, "edge")} · definition ${whole.digest.slice(0, 12)}`);
+    if (!fitted) { fitted = true; canvas.parentElement.style.height = `${Math.max(220, Math.min(560, graph.height + HIGH + 4 * PAD))}px`; requestAnimationFrame(fit); }
+    list();
+    if (tracks && taskId && before && before.nodes.length === graph.nodes.length) {
+      const now = graph.nodes.findIndex((n, i) => n.state === "running" && before.nodes[i].state !== "running");
       if (now >= 0 && graph.nodes.length > 12) centre(now);
     }
     refreshView();
+  }
+
+  function list() {
+    failures = graph.nodes.flatMap((n, i) => (n.state === "failed" ? [i] : []));
+    failed.hidden = !failures.length;
+    again.hidden = !failures.length || !taskId || whole.nodes.some((n) => n.state === "running");
+    text(failed, `${number(failures.length)} failed: show`);
+    const listed = graph.nodes.map((n, i) => ({ ...n, i })).filter((n) => n.kind !== "join");
+    keyed(nodes, listed.slice(0, 500), (n) => `${mode} ${n.i}`, (n) => el("div", { role: "listitem" }, el("button", { onclick: () => { pick(n.i); centre(n.i); } }, el("span"), el("span", {}, n.name))), (node, n) => {
+      const box = node.firstChild.firstChild;
+      if (box.dataset.state !== n.state) { box.dataset.state = n.state; fill(box, n.state ? state(n.state) : ""); }
+    });
   }
   const guarded = () => refresh().catch((error) => { if (error.status === 404) fill(page, title, el("p", { class: "empty" }, error.message)); else if (error.status) toast(error.message, "", true); });
   guarded();
