@@ -5,17 +5,24 @@ The turn loop is that of the checkpoints' benchmark; the backup is the command a
 
 from __future__ import annotations
 
+import resource
 import statistics
 import subprocess
 import time
 from contextlib import closing
 from pathlib import Path
 
-from damage import LARGE_TASKS, cpu_of_children, large_store, turn
+from damage import LARGE_TASKS, large_store, turn
 from measuring import OVERNIGHT, Row, directory, percentile, seconds
 
 from overnight.host.home import create, remember_store
 from overnight.store.sqlite import SqliteStore
+
+
+def cpu_of_children() -> float:
+    """Seconds so far, of those that have ended and of what they have waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def home_with(cwd: Path) -> Path:
