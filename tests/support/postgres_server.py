@@ -13,6 +13,7 @@ import contextlib
 import fcntl
 import importlib.util
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -46,9 +47,16 @@ def why_not() -> str:
     """Why no server can be had; empty when one can."""
     if importlib.util.find_spec("psycopg") is None:
         return "psycopg is not installed"
-    if os.environ.get(NAMED) or programs() is not None:
+    if os.environ.get(NAMED):
         return ""
-    return f"no PostgreSQL here: neither {NAMED}, nor the system's programs, nor a wheel with them"
+    found = programs()
+    if found is None:
+        return f"no PostgreSQL here: neither {NAMED}, nor the system's programs, nor a wheel with them"
+    try:
+        subprocess.run([found / "postgres", "--version"], user=_user(), check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        return f"PostgreSQL in {found} cannot be run as {_user() or 'we are'}: {error}"
+    return ""
 
 
 @contextmanager
@@ -126,7 +134,7 @@ def _guard(place: Path) -> None:
 
 def _serve(found: Path, folder: Path) -> subprocess.Popen[bytes]:
     """A server that syncs nothing, in a directory that is thrown away. It refuses to be root."""
-    user = _other_user() if os.geteuid() == 0 else None
+    user = _user()
     data = folder / "data"
     data.mkdir(mode=0o700)
     folder.chmod(0o755)
@@ -167,9 +175,10 @@ def _serve(found: Path, folder: Path) -> subprocess.Popen[bytes]:
     return server
 
 
-def _other_user() -> str:
-    import pwd
-
+def _user() -> str | None:
+    """Who runs the server; None: whoever we are."""
+    if os.geteuid() != 0:
+        return None
     names = {one.pw_name for one in pwd.getpwall()}
     return "postgres" if "postgres" in names else "nobody"
 
