@@ -136,7 +136,8 @@ def test_an_edited_one_stops_all_until_somebody_decides(shop: Call, place: Path)
         refused = shop("migrate", *words)
         assert (refused.status, "002_t2.sql was edited after it was applied" in refused.err) == (1, True)
     assert tables(place) == ["t1", "t2", "t3"]
-    assert shop("migrate", "apply", "--accept", "002").status == 0
+    assert "002_t2.sql: accepted" in shop("migrate", "apply", "--accept", "002").out
+    assert shop("migrate", "apply", "--accept", "77").status == 4
     assert shop("migrate", "apply").status == 0
     assert conditions(shop) == ["applied"] * 10
 
@@ -264,6 +265,14 @@ def test_files_that_cannot_be_migrations_are_named(shop: Call, place: Path) -> N
     assert "db/migrations/011_odd.sql cannot be read (byte 9 is not UTF-8)" in shop("migrate", "list").err
     shutil.rmtree(place / "db")
     assert "'overnight migrate new NAME' makes it" in shop("migrate", "list").err
+
+
+def test_a_folder_that_is_not_there_is_named(shop: Call, place: Path) -> None:
+    (place / "overnight.toml").write_text('[migrations]\ndatabase = "sqlite:nowhere/app.db"\n')
+    mend(place)
+    for verb in ("plan", "apply"):
+        refused = shop("migrate", verb)
+        assert (refused.status, "sqlite:nowhere/app.db" in refused.err, "try:" in refused.err) == (2, True, True)
 
 
 @pytest.mark.parametrize("content", [b"this is no database" * 100, None])

@@ -235,9 +235,10 @@ CREATE TABLE two (x integer);
 
 def test_what_fails_outside_of_a_transaction_is_half_done_and_says_so(database: Database) -> None:
     bad = migration(database, OUTSIDE)
-    with pytest.raises(MigrationError, match="what its first 1 statements have done stays") as told:
+    with pytest.raises(MigrationError, match="what was done before that stays") as told:
         runner(database).up(bad)
     assert "001_it.sql:3:1: error: statement 2 of 3" in told.value.message
+    assert "'overnight migrate apply --again 001'" in told.value.hint
     assert any(name.endswith("one") for name in database.schema())
     (found,) = standings([bad], database.records())
     assert found.condition is Condition.HALF_DONE

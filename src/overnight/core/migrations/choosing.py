@@ -49,6 +49,21 @@ def to_apply(
     return [sound(one.migration, one.migration.up) for one in wanted if one.migration is not None]
 
 
+def to_accept(standings: Sequence[Standing], words: str) -> Migration:
+    """The one that is taken as applied, as its file is.
+
+    Raises:
+        NotFoundError: There is no such migration.
+        MigrationError: Its file is gone.
+    """
+    found = named(standings, words)
+    if found.migration is None:
+        raise MigrationError(
+            f"the file of {found.filename} is gone; nothing was changed", hint="'overnight migrate list'"
+        )
+    return found.migration
+
+
 def to_undo(standings: Sequence[Standing], count: int) -> list[Migration]:
     """What is run downwards: the newest that are applied, newest first.
 

@@ -7,13 +7,13 @@ first statement; one that was killed on the way is found as half done, and nobod
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import NamedTuple
 
 import msgspec
 
 from overnight.core.migrations.choosing import MigrationError
 from overnight.core.migrations.files import Migration, Part
 from overnight.core.migrations.standing import Deed, Record
-from overnight.core.migrations.statements import Statement
 from overnight.core.problems import Problem, told
 from overnight.host.clock import Clock
 from overnight.ops.migrations.databases.contract import Database, DatabaseUnavailableError, StatementError
@@ -63,7 +63,7 @@ class Runner(msgspec.Struct, frozen=True):
                 self.database.record(self._record(migration, deed, seconds))
         except StatementError as error:
             place = part.statements[-1].offset if part.statements else part.begin
-            raise self._failed(migration, error, place, "in the end", _UNCHANGED) from None
+            raise _failed(migration, error, place, "in the end", _UNCHANGED) from None
         return seconds
 
     def _run_outside(self, migration: Migration, part: Part, deed: Deed, *, again: bool) -> float | None:
@@ -76,7 +76,7 @@ class Runner(msgspec.Struct, frozen=True):
             self._statements(migration, part, outside=True)
             self.database.settle()
         except StatementError as error:
-            raise self._failed(migration, error, part.begin, "in the end", _half_done(migration.version)) from None
+            raise _failed(migration, error, part.begin, "in the end", _half_done(migration)) from None
         except BaseException:
             with suppress(StatementError, DatabaseUnavailableError):
                 self.database.settle()
@@ -100,43 +100,43 @@ class Runner(msgspec.Struct, frozen=True):
     def _statements(self, migration: Migration, part: Part, *, outside: bool = False) -> None:
         for number, statement in enumerate(part.statements, 1):
             which = f"statement {number} of {len(part.statements)}"
-            means = _half_done(migration.version, number) if outside else _UNCHANGED
+            remains = _half_done(migration) if outside else _UNCHANGED
             try:
                 self.database.execute(statement.text)
             except StatementError as error:
-                raise self._failed(migration, error, _place(statement, error), which, means) from None
+                place = statement.offset + (error.offset or 0)
+                raise _failed(migration, error, place, which, remains) from None
             except DatabaseUnavailableError as error:
-                words = f"{migration.filename}, {which}: {error.message}"
+                words = f"{migration.place}, {which}: {error.message}"
                 if outside:
-                    words += f"; {means}"
+                    raise DatabaseUnavailableError(f"{words}; {remains.means}", hint=remains.hint) from None
                 raise DatabaseUnavailableError(words, hint=error.hint) from None
-
-    def _failed(
-        self, migration: Migration, error: StatementError, offset: int, which: str, means: str
-    ) -> MigrationError:
-        problem = Problem(offset, f"{which}: {error.what}")
-        return MigrationError(
-            told(migration.text, migration.place, [problem], means),
-            hint="mend the file; 'overnight migrate plan' rehearses it and changes nothing",
-        )
 
     def _record(self, migration: Migration, deed: Deed, seconds: float) -> Record:
         now = self.clock.now()
         return Record(migration.version, deed, migration.filename, migration.checksum, now, self.by, round(seconds, 6))
 
 
-_UNCHANGED = "nothing of it was done"
+class _Remains(NamedTuple):
+    """What a failure leaves, and what to type."""
+
+    means: str
+    hint: str
 
 
-def _half_done(version: str, number: int | None = None) -> str:
-    done = (
-        f"what its first {number - 1} statements have done stays" if number and number > 1 else "what it has done stays"
+_UNCHANGED = _Remains(
+    "nothing of it was done", "mend the file; 'overnight migrate plan' rehearses it and changes nothing"
+)
+
+
+def _half_done(migration: Migration) -> _Remains:
+    again, accept = (f"'overnight migrate apply {how} {migration.version}'" for how in ("--again", "--accept"))
+    return _Remains(
+        "what was done before that stays, for it runs outside of a transaction",
+        f"put the database right by hand; then {again} runs all of it anew, or {accept} takes it as applied",
     )
-    return (
-        f"{done}, for it runs outside of a transaction: put that right by hand, then"
-        f" 'overnight migrate apply --again {version}' runs all of it anew, '--accept {version}' takes it as applied"
-    )
 
 
-def _place(statement: Statement, error: StatementError) -> int:
-    return statement.offset + (error.offset or 0)
+def _failed(migration: Migration, error: StatementError, offset: int, which: str, remains: _Remains) -> MigrationError:
+    problem = Problem(offset, f"{which}: {error.what}")
+    return MigrationError(told(migration.text, migration.place, [problem], remains.means), hint=remains.hint)

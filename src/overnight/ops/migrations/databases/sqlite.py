@@ -11,8 +11,8 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import apsw
@@ -73,12 +73,10 @@ class SqliteDatabase:
     def _open(self) -> apsw.Connection:
         """A connection; the file is made when it is missing."""
         name, uri = named(self._path)
-        try:
+        with self._understood():
             connection = apsw.Connection(name, flags=apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | uri)
             connection.set_busy_timeout(round(self._wait * 1000))
             ours = connection.pragma("application_id") == APPLICATION_ID
-        except apsw.Error as error:
-            raise self._meaning(error) from None
         if ours:
             raise ConfigurationError(
                 f"{self.shown} is a store of Overnight, which is migrated by itself; nothing was changed",
@@ -97,10 +95,8 @@ class SqliteDatabase:
     def records(self) -> Records:
         if self._opened is None:
             return Records()
-        try:
+        with self._understood():
             return self._records(self._opened)
-        except apsw.Error as error:
-            raise self._meaning(error) from None
 
     def _records(self, connection: apsw.Connection) -> Records:
         columns = {name: [str(column) for (column,) in connection.execute(_NAMES, (name,))] for name in (VERSIONS, LOG)}
@@ -113,12 +109,13 @@ class SqliteDatabase:
     def schema(self) -> Schema:
         if self._opened is None:
             return {}
-        rows = [tuple(map(str, row)) for row in self._opened.execute(_THINGS)]
-        return {
-            f"{kind} {name}": Thing(self._lines(name) if kind == "table" else (), " ".join(definition.split()))
-            for kind, name, table, definition in rows
-            if table not in (VERSIONS, LOG) and not name.startswith("sqlite_")
-        }
+        with self._understood():
+            rows = [tuple(map(str, row)) for row in self._opened.execute(_THINGS)]
+            return {
+                f"{kind} {name}": Thing(self._lines(name) if kind == "table" else (), " ".join(definition.split()))
+                for kind, name, table, definition in rows
+                if table not in (VERSIONS, LOG) and not name.startswith("sqlite_")
+            }
 
     def _lines(self, table: str) -> tuple[str, ...]:
         columns = [_column(*row) for row in self._connection.execute(_COLUMNS, (table,))]
@@ -142,19 +139,16 @@ class SqliteDatabase:
             self._inside = False
             self._undo()
 
-    def _run(self, statements: str) -> None:
-        try:
-            self._connection.execute(statements)
-        except apsw.Error as error:
-            raise self._meaning(error) from None
+    def _run(self, statements: str, values: Sequence[str | float] = ()) -> None:
+        with self._understood():
+            self._connection.execute(statements, values)
 
     def _commit(self) -> None:
-        try:
-            self._connection.execute("COMMIT")
-        except apsw.ConstraintError as error:
-            raise StatementError(f"in the end, {error}") from None
-        except apsw.Error as error:
-            raise self._meaning(error) from None
+        with self._understood():
+            try:
+                self._connection.execute("COMMIT")
+            except apsw.ConstraintError as error:
+                raise StatementError(f"in the end, {error}") from None
 
     def _undo(self) -> None:
         if self._opened is not None and self._opened.in_transaction:
@@ -181,18 +175,26 @@ class SqliteDatabase:
             raise StatementError(LEFT_OPEN)
 
     def record(self, record: Record) -> None:
-        self._connection.execute(_INSERT, msgspec.structs.astuple(record))
+        self._run(_INSERT, msgspec.structs.astuple(record))
         if record.deed in (Deed.APPLIED, Deed.ACCEPTED):
-            self._connection.execute(f"INSERT OR IGNORE INTO {VERSIONS} (version) VALUES (?)", (record.version,))  # noqa: S608 - a name of ours
+            self._run(f"INSERT OR IGNORE INTO {VERSIONS} (version) VALUES (?)", (record.version,))  # noqa: S608 - a name of ours
         elif record.deed is Deed.UNDONE:
-            self._connection.execute(f"DELETE FROM {VERSIONS} WHERE version = ?", (record.version,))  # noqa: S608 - a name of ours
+            self._run(f"DELETE FROM {VERSIONS} WHERE version = ?", (record.version,))  # noqa: S608 - a name of ours
 
     # -- rehearsing --------------------------------------------------------------------------
 
     @contextmanager
     def rehearsal(self) -> Iterator[Database]:
-        self._need_room()
-        with self._folder() as folder, closing(apsw.Connection(str(folder / "copy"))) as copy:
+        with ExitStack() as stack:
+            try:
+                self._need_room()
+                folder = stack.enter_context(self._folder())
+            except OSError as error:
+                raise ConfigurationError(
+                    f"no copy for a rehearsal can be made beside {self.shown} ({error.strerror}); nothing was changed",
+                    hint=f"look at the folder and its owner: ls -ld {self._path.parent}",
+                ) from None
+            copy = stack.enter_context(closing(apsw.Connection(str(folder / "copy"))))
             # Nobody needs it after this.
             copy.execute("PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY")
             if self._opened is not None:
@@ -200,11 +202,8 @@ class SqliteDatabase:
             yield SqliteDatabase(self._address, wait=self._wait, connection=copy)
 
     def _copy(self, source: apsw.Connection, target: apsw.Connection) -> None:
-        try:
-            with target.backup("main", source, "main") as backup:
-                backup.step(-1)
-        except apsw.Error as error:
-            raise self._meaning(error) from None
+        with self._understood(), target.backup("main", source, "main") as backup:
+            backup.step(-1)
 
     def _need_room(self) -> None:
         size = self._path.stat().st_size if self._opened is not None else 0
@@ -228,6 +227,14 @@ class SqliteDatabase:
     def close(self) -> None:
         if self._opened is not None:
             self._opened.close()
+
+    @contextmanager
+    def _understood(self) -> Iterator[None]:
+        """What SQLite says of anything but a statement of the user's, in our words."""
+        try:
+            yield
+        except apsw.Error as error:
+            raise self._meaning(error) from None
 
     def _meaning(self, error: apsw.Error) -> OvernightError:
         """What an error that is not the fault of a statement means."""

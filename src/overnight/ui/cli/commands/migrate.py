@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import click
 
 from overnight import wiring
-from overnight.core.migrations.choosing import named, to_apply, to_undo
+from overnight.core.migrations.choosing import named, to_accept, to_apply, to_undo
 from overnight.core.migrations.files import Migration
 from overnight.core.migrations.standing import STOPPING, WAITING
 from overnight.ops.migrations import folder as folders
@@ -115,7 +115,7 @@ def plan(*, version: str, out_of_order: bool, again: str, as_json: bool) -> None
         anew = named(found.standings, again).version if again else ""
         _rehearse(found, wanted, down=False, again=anew, as_json=as_json)
         if wanted and not as_json:
-            printing.note("  try: 'overnight migrate apply'")
+            printing.note("  try: the same with 'apply' in the place of 'plan'")
 
 
 def _rehearse(found: Looked, wanted: list[Migration], *, down: bool, again: str = "", as_json: bool) -> None:
@@ -145,10 +145,9 @@ def apply(*, version: str, out_of_order: bool, again: str, accept: str, as_json:
     with migrations.opened() as found:
         runner = migrations.runner(found)
         if accept:
-            one = named(found.standings, accept).migration
-            if one is not None:
-                runner.accept(one)
-                printing.note(f"overnight: {printing.clean(one.filename)} counts as applied; nothing was run")
+            one = to_accept(found.standings, accept)
+            runner.accept(one)
+            _say_done(one, 0.0, "accepted", as_json=as_json)
             return
         wanted = to_apply(found.standings, upto=version, out_of_order=out_of_order, again=again)
         anew = named(found.standings, again) if again else None
