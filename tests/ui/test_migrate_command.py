@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -316,3 +318,34 @@ def test_a_real_server_works_the_same(shop: Call, place: Path, postgres: str) ->
     assert shop("migrate", "rollback", "--yes").status == 0
     assert conditions(shop) == [*["applied"] * 9, "pending"]
     assert len(shop("migrate", "report").lines) == 11
+
+
+#: More than fits into the cache, so that some of it is in the file long before the end; a minute at the most.
+_LONG = """CREATE TABLE tbig (x INTEGER);
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000000)
+INSERT INTO tbig SELECT i FROM n;"""
+
+
+@pytest.mark.parametrize(
+    ("mark", "left", "condition"), [("", [], "pending"), (" transaction:false", ["tbig"], "half done")]
+)
+def test_one_that_is_killed_leaves_nothing_or_says_that_it_is_half_done(
+    shop: Call, place: Path, mark: str, left: list[str], condition: str
+) -> None:
+    shutil.rmtree(place / "db")
+    put(place, "001_big", "").write_text(f"-- migrate:up{mark}\n{_LONG}\n")
+    argv = [sys.executable, "-m", "overnight", "migrate", "apply"]
+    child = subprocess.Popen(argv, cwd=place, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    file = place / "app.db"
+    try:
+        while not file.exists() or file.stat().st_size < 1_000_000:
+            assert time.monotonic() < deadline
+            assert child.poll() is None
+    finally:
+        child.kill()
+        child.wait(60)
+    assert conditions(shop) == [condition]
+    assert tables(place) == left
+    if left:
+        assert "'overnight migrate apply --again 001'" in shop("migrate", "apply").err
