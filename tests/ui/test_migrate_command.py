@@ -149,8 +149,8 @@ def test_two_with_one_number_are_refused_with_a_free_one(shop: Call, place: Path
     for words in (("list",), ("plan",), ("apply",)):
         refused = shop("migrate", *words)
         assert refused.status == 2
-        assert "0003_other.sql and 003_t3.sql have one number" in refused.err
-        assert "011_t3.sql" in refused.err
+        assert "db/migrations/0003_other.sql and db/migrations/003_t3.sql have one number" in refused.err
+        assert "mv db/migrations/0003_other.sql db/migrations/011_other.sql" in refused.err
     assert not (place / "app.db").exists()
 
 

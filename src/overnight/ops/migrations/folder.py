@@ -42,7 +42,7 @@ def read(path: Path, dialect: Dialect) -> Folder:
     """
     if not path.is_dir():
         raise ConfigurationError(
-            f"there is no folder {path} of migrations; nothing was done",
+            f"there is no folder {os.path.relpath(path)} of migrations; nothing was done",
             hint="'overnight migrate new NAME' makes it; or name another: [migrations] folder",
         )
     names = [name for name in names_in(path) if name.endswith(".sql")]
@@ -51,17 +51,19 @@ def read(path: Path, dialect: Dialect) -> Folder:
         for name in names
         if version_of(name)
     )
-    for one, two in doubles(found):
-        free = following(found[-1].version)
-        raise ConfigurationError(
-            f"{one.filename} and {two.filename} have one number, and which is the first is not known; nothing was done",
-            hint=f"give the newer one a number that is free: mv {path / two.filename} {path / _renumbered(two, free)}",
-        )
+    for pair in doubles(found):
+        raise _doubled(path, pair, following(found[-1].version))
     return Folder(path, found, [name for name in names if not version_of(name)])
 
 
-def _renumbered(migration: Migration, version: str) -> str:
-    return version + migration.filename[len(migration.version) :]
+def _doubled(path: Path, pair: tuple[Migration, Migration], free: str) -> ConfigurationError:
+    """Two with one number. What is proposed is to renumber the one that was written last."""
+    newer = max(pair, key=lambda one: (path / one.filename).stat().st_mtime)
+    renumbered = os.path.relpath(path / (free + newer.filename[len(newer.version) :]))
+    return ConfigurationError(
+        f"{pair[0].place} and {pair[1].place} have one number, and which is the first is not known; nothing was done",
+        hint=f"give the one that is not applied yet a free number, as with: mv {newer.place} {renumbered}",
+    )
 
 
 def _text(path: Path) -> str:

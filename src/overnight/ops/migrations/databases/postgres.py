@@ -45,12 +45,16 @@ except ImportError as missing:
 
 #: Whoever makes the tables of the records; any number that nobody else takes.
 _KEY = 0x4F766E74
-_VERSIONS = "CREATE TABLE IF NOT EXISTS {} (version varchar(128) PRIMARY KEY)"
-_LOG = (
-    "CREATE TABLE IF NOT EXISTS {} (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, version text NOT NULL,"
-    " deed text NOT NULL, filename text NOT NULL, checksum text NOT NULL, at double precision NOT NULL,"
-    " who text NOT NULL, seconds double precision NOT NULL)"
-)
+#: The tables of the records, and to be alone with them; dbmate, which does not ask, waits at its INSERT.
+_HOLD = """
+SELECT pg_advisory_xact_lock({key});
+CREATE TABLE IF NOT EXISTS {versions} (version varchar(128) PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS {log} (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, version text NOT NULL, deed text NOT NULL,
+    filename text NOT NULL, checksum text NOT NULL, at double precision NOT NULL, who text NOT NULL,
+    seconds double precision NOT NULL);
+LOCK TABLE {versions} IN SHARE ROW EXCLUSIVE MODE
+"""
 _INSERT = "INSERT INTO {} (version, deed, filename, checksum, at, who, seconds) VALUES (%s, %s, %s, %s, %s, %s, %s)"
 _READ = "SELECT version, deed, filename, checksum, at, who, seconds FROM {} ORDER BY id"
 _PLACE = """
@@ -138,7 +142,9 @@ class PostgresDatabase:
             ) from None
 
     def _bound(self) -> None:
-        self._connection.execute("SELECT set_config('lock_timeout', %s, false)", (f"{round(self._wait * 1000)}ms",))
+        """As a new connection is, but for how long it waits."""
+        milliseconds = round(self._wait * 1000)
+        self._connection.execute(f"RESET ROLE; RESET ALL; SET lock_timeout = {milliseconds}".encode())
 
     def _schema_of_records(self) -> str:
         row = self._connection.execute(_PLACE, (VERSIONS,)).fetchone()
@@ -189,7 +195,8 @@ class PostgresDatabase:
         with self._understood(), self._connection.transaction():
             self._inside = True
             try:
-                self._hold_records()
+                hold = sql.SQL(_HOLD).format(key=_KEY, versions=self._name(VERSIONS), log=self._name(LOG))
+                self._connection.execute(hold)
                 yield
                 # What is looked at in the end is looked at here: a rehearsal has no end.
                 self._connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
@@ -197,11 +204,7 @@ class PostgresDatabase:
                 self._inside = False
 
     def _hold_records(self) -> None:
-        """The tables, and be alone with them; dbmate, which does not ask, waits at its INSERT."""
-        self._connection.execute("SELECT pg_advisory_xact_lock(%s)", (_KEY,))
-        self._connection.execute(self._named(_VERSIONS, VERSIONS))
-        self._connection.execute(self._named(_LOG, LOG))
-        self._connection.execute(self._named("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", VERSIONS))
+        self._connection.execute(sql.SQL(_HOLD).format(key=_KEY, versions=self._name(VERSIONS), log=self._name(LOG)))
 
     def execute(self, statement: str) -> None:
         try:
@@ -226,8 +229,6 @@ class PostgresDatabase:
             left_open = not self._inside and self._connection.info.transaction_status is not TransactionStatus.IDLE
             if left_open:
                 self._connection.rollback()
-            self._connection.execute("RESET ROLE")
-            self._connection.execute("RESET ALL")
             self._bound()
         if left_open:
             raise StatementError(LEFT_OPEN)

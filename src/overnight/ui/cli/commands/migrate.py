@@ -44,7 +44,10 @@ def migrate() -> None:
 @click.option("--exit-code", is_flag=True, help="Exit with 1 when something waits or has to be looked at.")
 @_as_json
 def status(*, exit_code: bool, as_json: bool) -> None:
-    """Say what is applied, what waits and what is wrong; and which schema our own store has."""
+    """Say what is applied and what waits.
+
+    Also what is wrong, and which schema our own store has.
+    """
     own = look(home_in_use())
     elsewhere = others(migrations.root())
     settings, _ = in_use()
@@ -87,7 +90,7 @@ def _say_next(found: Looked) -> None:
 @migrate.command("list", cls=Verb)
 @_each_as_json
 def list_(*, as_json: bool) -> None:
-    """List all migrations by their numbers, and how it is with each."""
+    """List all migrations and how it is with each."""
     with migrations.opened() as found:
         if as_json:
             for one in found.standings:
@@ -105,9 +108,10 @@ def list_(*, as_json: bool) -> None:
 @_again
 @_as_json
 def plan(*, version: str, out_of_order: bool, again: str, as_json: bool) -> None:
-    """Rehearse what waits, up to VERSION if one is named, and show it: SQL, what becomes of the schema, how long.
+    """Rehearse what waits, and show it.
 
-    On a copy (SQLite), or in a transaction that is rolled back (PostgreSQL, whose locks it takes meanwhile).
+    Its SQL, what it makes of the schema, and how long it takes; up to VERSION, if one is named. On a copy
+    (SQLite), or in a transaction that is rolled back (PostgreSQL, whose locks it takes meanwhile).
     Exits 1 when one fails.
     """
     with migrations.opened() as found:
@@ -138,9 +142,10 @@ def _rehearse(found: Looked, wanted: list[Migration], *, down: bool, again: str 
 @click.option("--accept", default="", metavar="VERSION", help="Take one as applied, as its file is now; run nothing.")
 @_each_as_json
 def apply(*, version: str, out_of_order: bool, again: str, accept: str, as_json: bool) -> None:
-    """Apply what waits, each in a transaction of its own, up to VERSION if one is named.
+    """Apply what waits.
 
-    One that fails leaves the database as it was before it, and is the last that is tried.
+    Each in a transaction of its own, in the order of their numbers, up to VERSION, if one is named. One that
+    fails leaves the database as it was before it, and is the last that is tried.
     """
     with migrations.opened() as found:
         runner = migrations.runner(found)
@@ -174,7 +179,10 @@ def _say_done(one: Migration, seconds: float | None, deed: str, *, as_json: bool
 @click.option("--yes", is_flag=True, help="Do it, and do not only rehearse it.")
 @_each_as_json
 def rollback(*, count: int, yes: bool, as_json: bool) -> None:
-    """Undo the migration with the highest number that is applied, or several. Without --yes it is only rehearsed."""
+    """Undo the last one, or several.
+
+    That is the one with the highest number that is applied. Without --yes it is only rehearsed.
+    """
     with migrations.opened() as found:
         wanted = to_undo(found.standings, count)
         if not yes:
@@ -192,9 +200,10 @@ def rollback(*, count: int, yes: bool, as_json: bool) -> None:
 @migrate.command(cls=Verb)
 @click.argument("name", nargs=-1, required=True)
 def new(*, name: tuple[str, ...]) -> None:
-    """Make the file of a new migration, numbered as those that are there, and print its path.
+    """Make the file of a new migration.
 
-    The first gets its number from the clock (UTC), so that two branches do not take the same one.
+    It is numbered as those that are there, and its path is printed. The first gets its number from the clock
+    (UTC), so that two branches do not take the same one.
     """
     moment = datetime.fromtimestamp(wiring.clock.now(), UTC)
     file = folders.new(migrations.folder(), " ".join(name), f"{moment:%Y%m%d%H%M%S}")
@@ -205,7 +214,10 @@ def new(*, name: tuple[str, ...]) -> None:
 @migrate.command(cls=Verb)
 @_each_as_json
 def report(*, as_json: bool) -> None:
-    """Say what was applied and undone when, by whom, and how long it took; the oldest first."""
+    """Say what was done when, by whom, how long.
+
+    Everything that was applied and undone, the oldest first.
+    """
     with migrations.opened() as found:
         records = found.database.records()
         if as_json:
