@@ -19,6 +19,18 @@ from overnight.host.clock import Clock
 from overnight.ops.migrations.databases.contract import Database, DatabaseUnavailableError, StatementError
 
 
+class _Remains(NamedTuple):
+    """What a failure leaves, and what to type."""
+
+    means: str
+    hint: str
+
+
+_UNCHANGED = _Remains(
+    "nothing of it was done", "mend the file; 'overnight migrate plan' rehearses it and changes nothing"
+)
+
+
 class Runner(msgspec.Struct, frozen=True):
     """Runs migrations of one database. `by`: who does it, for the records."""
 
@@ -50,14 +62,14 @@ class Runner(msgspec.Struct, frozen=True):
             self.database.record(self._record(migration, Deed.ACCEPTED, 0.0))
 
     def _run(self, migration: Migration, part: Part, deed: Deed, *, again: bool) -> float | None:
-        began = self.clock.monotonic()
         if not part.in_transaction:
             return self._run_outside(migration, part, deed, again=again)
         try:
             with self.database.transaction():
                 if not self._is_due(migration, deed, again=again):
                     return None
-                self._statements(migration, part)
+                began = self.clock.monotonic()
+                self._statements(migration, part, _UNCHANGED)
                 self.database.settle()
                 seconds = self.clock.monotonic() - began
                 self.database.record(self._record(migration, deed, seconds))
@@ -71,12 +83,12 @@ class Runner(msgspec.Struct, frozen=True):
             if not self._is_due(migration, deed, again=again):
                 return None
             self.database.record(self._record(migration, Deed.BEGUN, 0.0))
-        began = self.clock.monotonic()
+        began, remains = self.clock.monotonic(), _half_done(migration)
         try:
-            self._statements(migration, part, outside=True)
+            self._statements(migration, part, remains)
             self.database.settle()
         except StatementError as error:
-            raise _failed(migration, error, part.begin, "in the end", _half_done(migration)) from None
+            raise _failed(migration, error, part.begin, "in the end", remains) from None
         except BaseException:
             with suppress(StatementError, DatabaseUnavailableError):
                 self.database.settle()
@@ -97,10 +109,9 @@ class Runner(msgspec.Struct, frozen=True):
             )
         return again or (migration.version in records.applied) == (deed is Deed.UNDONE)
 
-    def _statements(self, migration: Migration, part: Part, *, outside: bool = False) -> None:
+    def _statements(self, migration: Migration, part: Part, remains: _Remains) -> None:
         for number, statement in enumerate(part.statements, 1):
             which = f"statement {number} of {len(part.statements)}"
-            remains = _half_done(migration) if outside else _UNCHANGED
             try:
                 self.database.execute(statement.text)
             except StatementError as error:
@@ -108,25 +119,13 @@ class Runner(msgspec.Struct, frozen=True):
                 raise _failed(migration, error, place, which, remains) from None
             except DatabaseUnavailableError as error:
                 words = f"{migration.place}, {which}: {error.message}"
-                if outside:
-                    raise DatabaseUnavailableError(f"{words}; {remains.means}", hint=remains.hint) from None
-                raise DatabaseUnavailableError(words, hint=error.hint) from None
+                if remains is _UNCHANGED:
+                    raise DatabaseUnavailableError(words, hint=error.hint) from None
+                raise DatabaseUnavailableError(f"{words}; {remains.means}", hint=remains.hint) from None
 
     def _record(self, migration: Migration, deed: Deed, seconds: float) -> Record:
         now = self.clock.now()
         return Record(migration.version, deed, migration.filename, migration.checksum, now, self.by, round(seconds, 6))
-
-
-class _Remains(NamedTuple):
-    """What a failure leaves, and what to type."""
-
-    means: str
-    hint: str
-
-
-_UNCHANGED = _Remains(
-    "nothing of it was done", "mend the file; 'overnight migrate plan' rehearses it and changes nothing"
-)
 
 
 def _half_done(migration: Migration) -> _Remains:

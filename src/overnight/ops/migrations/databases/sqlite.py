@@ -195,15 +195,16 @@ class SqliteDatabase:
                     hint=f"look at the folder and its owner: ls -ld {self._path.parent}",
                 ) from None
             copy = stack.enter_context(closing(apsw.Connection(str(folder / "copy"))))
-            # Nobody needs it after this.
-            copy.execute("PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY")
-            if self._opened is not None:
-                self._copy(self._opened, copy)
+            with self._understood():
+                self._fill(copy)
             yield SqliteDatabase(self._address, wait=self._wait, connection=copy)
 
-    def _copy(self, source: apsw.Connection, target: apsw.Connection) -> None:
-        with self._understood(), target.backup("main", source, "main") as backup:
-            backup.step(-1)
+    def _fill(self, copy: apsw.Connection) -> None:
+        # Nobody needs it afterwards, whatever happens.
+        copy.execute("PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY")
+        if self._opened is not None:
+            with copy.backup("main", self._opened, "main") as backup:
+                backup.step(-1)
 
     def _need_room(self) -> None:
         size = self._path.stat().st_size if self._opened is not None else 0
@@ -221,8 +222,12 @@ class SqliteDatabase:
             with _locked(left) as alone:
                 if alone:
                     shutil.rmtree(left, ignore_errors=True)
-        with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=self._path.parent) as name, _locked(Path(name)):
-            yield Path(name)
+        while True:
+            folder = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=self._path.parent, ignore_cleanup_errors=True)
+            with folder as name, _locked(Path(name)) as alone:
+                if alone:  # else another one took it for left behind before we held it
+                    yield Path(name)
+                    return
 
     def close(self) -> None:
         if self._opened is not None:
@@ -275,7 +280,7 @@ def _locked(folder: Path) -> Iterator[bool]:
         return
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        alone = True
+        alone = folder.is_dir()
     except OSError:
         alone = False
     try:
