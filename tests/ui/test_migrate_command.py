@@ -14,6 +14,7 @@ from typing import Any
 
 import apsw
 import pytest
+from old_stores import make_old
 
 Call = Callable[..., Any]
 
@@ -138,7 +139,7 @@ def test_an_edited_one_stops_all_until_somebody_decides(shop: Call, place: Path)
         refused = shop("migrate", *words)
         assert (refused.status, "002_t2.sql was edited after it was applied" in refused.err) == (1, True)
     assert tables(place) == ["t1", "t2", "t3"]
-    assert "002_t2.sql: accepted" in shop("migrate", "apply", "--accept", "002").out
+    assert "002_t2.sql: counts as applied" in shop("migrate", "apply", "--accept", "002").out
     assert shop("migrate", "apply", "--accept", "77").status == 4
     assert shop("migrate", "apply").status == 0
     assert conditions(shop) == ["applied"] * 10
@@ -303,6 +304,19 @@ def test_doctor_says_what_waits_and_what_is_wrong(shop: Call, place: Path) -> No
     assert told()[0] == "fail"
     (place / "overnight.toml").unlink()
     assert shop("doctor", "migrations", "--json").json["checks"] == []
+
+
+def test_doctor_and_status_know_an_older_store_of_ours(overnight: Call, place: Path) -> None:
+    overnight("add", "--", "true")
+    (place / ".overnight" / "queue.db").unlink()
+    make_old(place / ".overnight" / "queue.db", 2)
+    (found,) = overnight("doctor", "migrations", "--json").json["checks"]
+    assert (found["status"], "our own store has schema 2" in found["summary"]) == ("warn", True)
+    said = overnight("migrate", "status")
+    assert (said.status, "schema 2, this program wants" in said.out, "keeps a copy" in said.err) == (0, True, True)
+    assert overnight("run", "--quiet").status == 0
+    assert "up to date" in overnight("migrate", "status").out
+    assert len(list((place / ".overnight" / "aside").glob("schema-2-*/queue.db"))) == 1
 
 
 def test_a_real_server_works_the_same(shop: Call, place: Path, postgres: str) -> None:

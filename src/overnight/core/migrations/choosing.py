@@ -124,9 +124,9 @@ def sound(migration: Migration, part: Part) -> Migration:
 def _refuse(one: Standing) -> None:
     if one.condition is Condition.EDITED:
         raise MigrationError(
-            f"{one.filename} was edited after it was applied, and the database has not what it says; nothing was run",
-            hint=f"git checkout it and put the change into a new migration; if the database has it already:"
-            f" 'overnight migrate apply --accept {one.version}'",
+            f"{one.filename} was edited after it was applied, and the database may lack what it says; nothing was run",
+            hint="bring the old file back (git checkout) and put the change into a new one; if the database has it"
+            f" already, or it does not matter: 'overnight migrate apply --accept {one.version}'",
         )
     if one.condition is Condition.HALF_DONE:
         raise MigrationError(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 
 import msgspec
 
-from overnight.core.errors import OvernightError
-from overnight.core.findings import Finding, Fix
+from overnight.core.errors import OvernightError, StoreDamagedError
+from overnight.core.findings import Finding
 from overnight.core.migrations.standing import STOPPING, WAITING, Condition, Standing
 from overnight.ops.checks.contract import Check, Cost, Scene, by_hand, fail, ok, warn
 from overnight.ops.migrations.own_store import look
@@ -19,13 +20,15 @@ _ID = "migrations"
 _WAIT = 2.0
 _APPLY = by_hand("migrate-apply", "Apply what waits", "overnight migrate plan, then overnight migrate apply")
 _LOOK = by_hand("migrate-status", "Look at each", "overnight migrate status")
-_RESTART = Fix("migrate-own", "Have the store brought up to date", ("overnight", "restart"))
+_ENGINE = by_hand("migrate-own", "Have the store brought up to date", "overnight run, start or restart does it")
 
 
 def _run(scene: Scene) -> Iterator[Finding]:
-    own = look(scene.home) if scene.home else None
-    if own is not None and own.schema < own.wanted:
-        yield warn(_ID, f"our own store has schema {own.schema}, this program wants {own.wanted}", _RESTART)
+    if scene.home is not None:
+        with suppress(StoreDamagedError):  # which is told by the check of the store
+            own = look(scene.home)
+            if own is not None and own.schema < own.wanted:
+                yield warn(_ID, f"our own store has schema {own.schema}, this program wants {own.wanted}", _ENGINE)
     if not scene.settings.migrations_database:
         return
     root = scene.home.config.parent if scene.home else scene.project

@@ -71,12 +71,11 @@ class Runner(msgspec.Struct, frozen=True):
                 began = self.clock.monotonic()
                 self._statements(migration, part, _UNCHANGED)
                 self.database.settle()
-                seconds = self.clock.monotonic() - began
-                self.database.record(self._record(migration, deed, seconds))
+                self.database.record(self._record(migration, deed, self.clock.monotonic() - began))
         except StatementError as error:
             place = part.statements[-1].offset if part.statements else part.begin
             raise _failed(migration, error, place, "in the end", _UNCHANGED) from None
-        return seconds
+        return self.clock.monotonic() - began
 
     def _run_outside(self, migration: Migration, part: Part, deed: Deed, *, again: bool) -> float | None:
         with self.database.transaction():

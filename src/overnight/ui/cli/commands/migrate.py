@@ -12,7 +12,7 @@ import click
 from overnight import wiring
 from overnight.core.migrations.choosing import named, to_accept, to_apply, to_undo
 from overnight.core.migrations.files import Migration
-from overnight.core.migrations.standing import STOPPING, WAITING
+from overnight.core.migrations.standing import STOPPING, WAITING, Deed
 from overnight.ops.migrations import folder as folders
 from overnight.ops.migrations.others import Other, others
 from overnight.ops.migrations.own_store import look
@@ -152,21 +152,23 @@ def apply(*, version: str, out_of_order: bool, again: str, accept: str, as_json:
         if accept:
             one = to_accept(found.standings, accept)
             runner.accept(one)
-            _say_done(one, 0.0, "accepted", as_json=as_json)
+            _say_done(one, 0.0, Deed.ACCEPTED, as_json=as_json)
             return
         wanted = to_apply(found.standings, upto=version, out_of_order=out_of_order, again=again)
         anew = named(found.standings, again) if again else None
         for one in wanted:
             seconds = runner.up(one, again=anew is not None and anew.migration is one)
-            _say_done(one, seconds, "applied", as_json=as_json)
+            _say_done(one, seconds, Deed.APPLIED, as_json=as_json)
         if not wanted and not as_json:
             printing.say("nothing waits")
 
 
-def _say_done(one: Migration, seconds: float | None, deed: str, *, as_json: bool) -> None:
+def _say_done(one: Migration, seconds: float | None, deed: Deed, *, as_json: bool) -> None:
     if as_json:
         words = {"version": one.version, "file": shapes.safe(one.filename), "deed": deed, "seconds": seconds}
         printing.say(shapes.line(words))
+    elif deed == Deed.ACCEPTED:
+        printing.say(f"{printing.clean(one.filename)}: counts as applied; nothing was run")
     elif seconds is None:
         printing.say(f"{printing.clean(one.filename)}: somebody else was faster")
     else:
@@ -192,7 +194,7 @@ def rollback(*, count: int, yes: bool, as_json: bool) -> None:
             return
         runner = migrations.runner(found)
         for one in wanted:
-            _say_done(one, runner.down(one), "undone", as_json=as_json)
+            _say_done(one, runner.down(one), Deed.UNDONE, as_json=as_json)
         if not wanted and not as_json:
             printing.say("nothing is applied")
 
