@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import settings
 from small_machine import ROOM
 
@@ -25,3 +27,24 @@ def pytest_xdist_auto_num_workers() -> int:
 # A shell that runs us in the background has both ignored, and so would every program that a test presses Ctrl-C for.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real server, the same for all tests of a run; without one they are skipped."""
+    from postgres_server import serving, why_not
+
+    if reason := why_not():
+        pytest.skip(reason)
+    base = tmp_path_factory.getbasetemp()
+    with serving(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) as address:
+        yield address
+
+
+@pytest.fixture
+def postgres(postgres_server: str) -> Iterator[str]:
+    """The address of an empty database on it, of this test's own."""
+    from postgres_server import database
+
+    with database(postgres_server) as address:
+        yield address

@@ -73,7 +73,10 @@ CLOCKS = {
     "datetime": frozenset({"now", "utcnow", "today"}),
 }
 #: Folders of interchangeable parts. Commands have no contract: one verb, one file.
-PLUGS = {"store": True, "executors": True, "monitor/notifiers": True, "ops/checks": True, "ui/cli/commands": False}
+PLUGS = {
+    **dict.fromkeys(("store", "executors", "monitor/notifiers", "ops/checks", "ops/migrations/databases"), True),
+    "ui/cli/commands": False,
+}
 #: Names that say nothing about a duty.
 NAMELESS = frozenset({"utils", "util", "common", "helpers", "helper", "models", "misc"})
 MAX_LINES = 500

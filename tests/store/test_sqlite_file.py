@@ -10,6 +10,7 @@ from pathlib import Path
 import apsw
 import msgspec
 import pytest
+from old_stores import make_old
 
 from overnight.core.errors import (
     DiskFullError,
@@ -24,7 +25,7 @@ from overnight.core.task import Action, ActionKind, NewTask
 from overnight.core.verdict import Settlement
 from overnight.host.clock import SystemClock
 from overnight.store.contract import Claim, Query, Selector, Verb
-from overnight.store.sqlite import SqliteStore, adding, checksums, connection, migrations, statements
+from overnight.store.sqlite import SqliteStore, adding, connection, migrations, statements
 
 NOON = 1_700_000_000.0
 ACTION = Action(kind=ActionKind.COMMAND, cwd=b"/", argv=(b"true",))
@@ -491,31 +492,6 @@ def test_an_older_store_becomes_what_a_new_one_is(tmp_path: Path, version: int) 
     assert (store.get(1).state, store.get(1).queue) == (TaskState.COMPLETED, "q")
     assert len(store.find([msgspec.structs.replace(tasks(1)[0], input=b"old")])) == 0
     store.close()
-
-
-def make_old(path: Path, version: int) -> None:
-    """A store as an older program made it, with one task that is done."""
-    checksums.register()
-    opened = apsw.Connection(str(path), vfs=checksums.VFS)
-    checksums.reserve(opened)
-    opened.execute("PRAGMA journal_mode = WAL")
-    opened.execute((Path(__file__).parent / "schema_2.sql").read_text("utf-8"))
-    if version == 1:
-        opened.execute("DROP TABLE popped")
-    opened.execute(f"PRAGMA application_id = {migrations.APPLICATION_ID}; PRAGMA user_version = {version}")
-    definition = msgspec.msgpack.encode(Action(ActionKind.COMMAND, b"/", (b"true",)))
-    opened.execute("INSERT INTO actions VALUES (1, randomblob(16), randomblob(16), ?)", (definition,))
-    opened.execute("INSERT INTO lanes VALUES (1, 'q', '', '{}', 0); UPDATE meta SET last_task_id = 1")
-    opened.execute(
-        "INSERT INTO tasks (id, state, lane_id, action_id, priority, order_key, attempt, added_at, finished_at,"
-        " identity, input) VALUES (1, 'completed', 1, 1, 0, 1, 1, 1, 2, 77, CAST('old' AS BLOB))"
-    )
-    opened.execute(
-        "INSERT INTO attempts SELECT 1, 1, 1, 'completed', 1, 1, 2, 1, NULL, NULL, '', '', 0, NULL, NULL, NULL,"
-        " NULL, NULL, NULL, NULL, 0"
-    )
-    opened.execute("INSERT INTO counters VALUES (1, 0, 'completed', 1)")
-    opened.close()
 
 
 def tables(path: Path) -> set[tuple[str, str]]:

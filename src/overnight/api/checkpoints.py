@@ -13,6 +13,7 @@ from overnight.core.durations import quoted
 from overnight.core.errors import NotFoundError, OvernightError
 from overnight.host.lock import HomeLock, about_me
 from overnight.ops import rollback
+from overnight.ops.migrations.own_store import keep_old_schema
 from overnight.ops.swapping import keep_promise
 from overnight.store.copies.making import Made, make, saved
 from overnight.store.copies.summary import Checkpoint, read_summary
@@ -94,6 +95,7 @@ def _held(access: Access) -> Iterator[None]:
     lock.acquire(about_me(access.home.path, now=wiring.clock.now()))
     try:
         keep_promise(access.home)  # of somebody who has begun the same, and was killed
+        keep_old_schema(access.home, now=wiring.clock.now())
         yield
     finally:
         lock.release()

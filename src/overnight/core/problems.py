@@ -6,6 +6,7 @@ once, in the order of the text.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -16,6 +17,8 @@ from overnight.core.workflow.faults import Fault
 MOST_TOLD = 50
 #: Characters of a line shown around a mistake.
 WINDOW = 100
+#: A password in an address. It is no part of any message, and a line that is shown is one.
+_PASSWORD = re.compile(r"(://[^\s/:@\"']*:)([^\s\"']+)(?=@)|(password=)([^\s\"'&]+)")
 
 
 class Problem(NamedTuple):
@@ -76,6 +79,7 @@ def _told(text: str, filename: str, problem: Problem) -> list[str]:
     """A problem as compilers tell it: place, line, caret, advice."""
     number, column = position(text, problem.offset)
     line = text[problem.offset - column + 1 :].split("\n", 1)[0]
+    line = _PASSWORD.sub(lambda found: (found[1] or found[3]) + "*" * len(found[2] or found[4]), line)
     start = max(0, column - 1 - WINDOW // 2)
     shown = "".join(sign if sign.isprintable() else " " for sign in line[start : start + WINDOW])
     lines = [

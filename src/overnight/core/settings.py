@@ -19,6 +19,7 @@ from overnight.core.errors import UsageError
 from overnight.core.gates import Thresholds
 from overnight.core.limit_settings import LIMIT_SETTINGS
 from overnight.core.log_settings import LOG_SETTINGS
+from overnight.core.migration_settings import MIGRATION_SETTINGS
 from overnight.core.monitor_settings import MONITOR_SETTINGS
 from overnight.core.setting import Origin, Placed, Setting, Source
 from overnight.core.storm_settings import STORM_SETTINGS
@@ -247,6 +248,7 @@ SETTINGS = (
     *BACKUP_SETTINGS,
     *LOG_SETTINGS,
     *SUITE_SETTINGS,
+    *MIGRATION_SETTINGS,
     Setting(
         name="gate_disk",
         kind=kinds.SIZE,
@@ -377,6 +379,10 @@ class Settings(msgspec.Struct, frozen=True):
     backup_max_age: float | None
     log_files: tuple[str, ...]
     tests_keep: int
+    #: As written, with its variables; empty: none.
+    migrations_database: str
+    migrations_folder: str
+    migrations_wait: float
     #: 0: no gate.
     gate_disk: int
     #: 0: no gate; None: as fits the machine.

@@ -34,7 +34,7 @@ class _Card(msgspec.Struct, omit_defaults=True):
     format: int
     id: str
     created_by: str
-    #: The newest version that has changed the layout.
+    #: The newest version that has changed the layout, or the schema of the store.
     written_by: str = ""
     #: There has been a store: one that is missing was lost, and must not be begun anew.
     has_store: bool = False
@@ -278,6 +278,26 @@ def remember_store(home: Home) -> None:
     card = _card(home)
     if not card.has_store:
         write_atomically(home.home_json, _encoded(msgspec.structs.replace(card, has_store=True)))
+
+
+def written_by(home: Home) -> str:
+    """The newest version of the program that has changed what an older one may not understand; empty if unknown."""
+    try:
+        card = _card(home)
+    except HomeUnusableError:
+        return ""
+    return card.written_by or card.created_by
+
+
+def remember_version(home: Home) -> None:
+    """Note in ``home.json`` that this version is needed from now on. To be called before it changes anything.
+
+    Raises:
+        OSError: It could not be written.
+    """
+    card = _card(home)
+    if card.written_by != VERSION:
+        write_atomically(home.home_json, _encoded(msgspec.structs.replace(card, written_by=VERSION)))
 
 
 def arrive(home: Home) -> Path | None:

@@ -44,6 +44,7 @@ from overnight.host.resources import Machine
 from overnight.host.signals import SignalWatch
 from overnight.host.stop_file import StopFile
 from overnight.host.waiter import KernelWaiter
+from overnight.ops.migrations.own_store import keep_old_schema
 from overnight.ops.swapping import keep_promise
 from overnight.store.contract import Store
 from overnight.wiring import clock, is_alive, open_store, schedules, who, workflows
@@ -81,6 +82,7 @@ def holding(
         lock.adopt(mission.lock, about_me(home.path, now=clock.now()) | watched)
     try:
         keep_promise(home)  # whoever was going back to a checkpoint may have died on the way
+        keep_old_schema(home, now=clock.now())
         make_whole(home, told)
         with closing(open_store(home, create=True, migrate=True)) as store:
             yield store

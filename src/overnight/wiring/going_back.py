@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from overnight.core.errors import AlreadyRunningError
 from overnight.host.home import Home
 from overnight.host.lock import HomeLock, about_me, read_owner
+from overnight.ops.migrations.own_store import keep_old_schema
 from overnight.ops.swapping import keep_promise
 from overnight.wiring import clock, ending
 
@@ -45,6 +46,7 @@ def taking_over(home: Home, told: Callable[[str], None]) -> Iterator[bool]:
                 raise
     try:
         keep_promise(home)
+        keep_old_schema(home, now=clock.now())
         yield stopped
     finally:
         lock.release()

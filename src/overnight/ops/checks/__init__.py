@@ -16,7 +16,7 @@ CHECKS = {
     name: f"overnight.ops.checks.{name}:CHECK"
     for name in (
         *("engine", "tasks", "store", "home", "disk", "memory", "clock"),
-        *("monitor", "backups", "logs", "tests", "git", "dependencies", "documentation", "linger"),
+        *("monitor", "backups", "migrations", "logs", "tests", "git", "dependencies", "documentation", "linger"),
     )
 }
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import apsw
 
 from overnight.core.errors import HomeUnusableError, StoreDamagedError
+from overnight.core.version import VERSION as PROGRAM
+from overnight.host.home import Home, written_by
 
 #: "Ovnt" as a number; the `file` command can show it.
 APPLICATION_ID = 0x4F766E74
@@ -144,7 +146,7 @@ def bring_up_to_date(connection: apsw.Connection, path: Path, *, migrate: bool) 
     if version > VERSION:
         raise HomeUnusableError(
             f"{path} has schema version {version} and this program knows {VERSION}; nothing was changed",
-            hint="pip install --upgrade overnight",
+            hint=f"pip install {_needed(path)}",
         )
     if version < VERSION and not migrate:
         raise HomeUnusableError(
@@ -153,6 +155,12 @@ def bring_up_to_date(connection: apsw.Connection, path: Path, *, migrate: bool) 
         )
     if version < VERSION:
         _migrate(connection)
+
+
+def _needed(path: Path) -> str:
+    """What to install for a store that a newer program has written; it has noted in the home which one it was."""
+    newer = written_by(Home(path.parent))
+    return f"'overnight>={newer}'" if newer not in ("", PROGRAM) else "--upgrade overnight"
 
 
 def _version(connection: apsw.Connection) -> tuple[int, int]:

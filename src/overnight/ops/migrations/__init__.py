@@ -1,0 +1,1 @@
+"""Migrations of users' databases: what is applied and what waits, rehearsed, applied, undone."""

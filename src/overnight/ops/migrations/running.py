@@ -1,0 +1,140 @@
+"""Running one migration: all of it or nothing, and on record in the same transaction.
+
+What says ``transaction:false`` cannot be undone by anybody. So that it began is on record before its
+first statement; one that was killed on the way is found as half done, and nobody runs it again unasked.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import NamedTuple
+
+import msgspec
+
+from overnight.core.migrations.choosing import MigrationError
+from overnight.core.migrations.files import Migration, Part
+from overnight.core.migrations.standing import Deed, Record
+from overnight.core.problems import Problem, told
+from overnight.host.clock import Clock
+from overnight.ops.migrations.databases.contract import Database, DatabaseUnavailableError, StatementError
+
+
+class _Remains(NamedTuple):
+    """What a failure leaves, and what to type."""
+
+    means: str
+    hint: str
+
+
+_UNCHANGED = _Remains(
+    "nothing of it was done", "mend the file; 'overnight migrate plan' rehearses it and changes nothing"
+)
+
+
+class Runner(msgspec.Struct, frozen=True):
+    """Runs migrations of one database. `by`: who does it, for the records."""
+
+    database: Database
+    clock: Clock
+    by: str
+
+    def up(self, migration: Migration, *, again: bool = False) -> float | None:
+        """Apply one. Returns seconds; None: somebody else has applied it meanwhile.
+
+        Args:
+            migration: Nothing is wrong with its way up.
+            again: It was left half done, and is to be run from its beginning.
+
+        Raises:
+            MigrationError: A statement failed; the error says which, and what remains of it.
+            DatabaseUnavailableError: The database is locked or away; nothing was changed.
+        """
+        return self._run(migration, migration.up, Deed.APPLIED, again=again)
+
+    def down(self, migration: Migration) -> float | None:
+        """Undo one, which must have a way down. See `up`; None: somebody else has undone it meanwhile."""
+        assert migration.down is not None  # noqa: S101 - `to_undo` has looked
+        return self._run(migration, migration.down, Deed.UNDONE, again=False)
+
+    def accept(self, migration: Migration) -> None:
+        """Take one as applied, as its file is now, without running it."""
+        with self.database.transaction():
+            self.database.record(self._record(migration, Deed.ACCEPTED, 0.0))
+
+    def _run(self, migration: Migration, part: Part, deed: Deed, *, again: bool) -> float | None:
+        if not part.in_transaction:
+            return self._run_outside(migration, part, deed, again=again)
+        try:
+            with self.database.transaction():
+                if not self._is_due(migration, deed, again=again):
+                    return None
+                began = self.clock.monotonic()
+                self._statements(migration, part, _UNCHANGED)
+                self.database.settle()
+                self.database.record(self._record(migration, deed, self.clock.monotonic() - began))
+        except StatementError as error:
+            place = part.statements[-1].offset if part.statements else part.begin
+            raise _failed(migration, error, place, "in the end", _UNCHANGED) from None
+        return self.clock.monotonic() - began
+
+    def _run_outside(self, migration: Migration, part: Part, deed: Deed, *, again: bool) -> float | None:
+        with self.database.transaction():
+            if not self._is_due(migration, deed, again=again):
+                return None
+            self.database.record(self._record(migration, Deed.BEGUN, 0.0))
+        began, remains = self.clock.monotonic(), _half_done(migration)
+        try:
+            self._statements(migration, part, remains)
+            self.database.settle()
+        except StatementError as error:
+            raise _failed(migration, error, part.begin, "in the end", remains) from None
+        except BaseException:
+            with suppress(StatementError, DatabaseUnavailableError):
+                self.database.settle()
+            raise
+        seconds = self.clock.monotonic() - began
+        with self.database.transaction():
+            self.database.record(self._record(migration, deed, seconds))
+        return seconds
+
+    def _is_due(self, migration: Migration, deed: Deed, *, again: bool) -> bool:
+        """Whether it is still to be done, now that nobody else can."""
+        records = self.database.records()
+        last = records.last(migration.version)
+        if last is not None and last.deed is Deed.BEGUN and not again:
+            raise MigrationError(
+                f"somebody has begun {migration.filename} outside of a transaction meanwhile; nothing more was run",
+                hint="'overnight migrate status' says when it has ended",
+            )
+        return again or (migration.version in records.applied) == (deed is Deed.UNDONE)
+
+    def _statements(self, migration: Migration, part: Part, remains: _Remains) -> None:
+        for number, statement in enumerate(part.statements, 1):
+            which = f"statement {number} of {len(part.statements)}"
+            try:
+                self.database.execute(statement.text)
+            except StatementError as error:
+                place = statement.offset + (error.offset or 0)
+                raise _failed(migration, error, place, which, remains) from None
+            except DatabaseUnavailableError as error:
+                words = f"{migration.place}, {which}: {error.message}"
+                if remains is _UNCHANGED:
+                    raise DatabaseUnavailableError(words, hint=error.hint) from None
+                raise DatabaseUnavailableError(f"{words}; {remains.means}", hint=remains.hint) from None
+
+    def _record(self, migration: Migration, deed: Deed, seconds: float) -> Record:
+        now = self.clock.now()
+        return Record(migration.version, deed, migration.filename, migration.checksum, now, self.by, round(seconds, 6))
+
+
+def _half_done(migration: Migration) -> _Remains:
+    again, accept = (f"'overnight migrate apply {how} {migration.version}'" for how in ("--again", "--accept"))
+    return _Remains(
+        "what was done before that stays, for it runs outside of a transaction",
+        f"put the database right by hand; then {again} runs all of it anew, or {accept} takes it as applied",
+    )
+
+
+def _failed(migration: Migration, error: StatementError, offset: int, which: str, remains: _Remains) -> MigrationError:
+    problem = Problem(offset, f"{which}: {error.what}")
+    return MigrationError(told(migration.text, migration.place, [problem], remains.means), hint=remains.hint)
