@@ -69,6 +69,7 @@ COMMANDS: dict[str, Entry] = {
     "dashboard": Entry("overnight.ui.cli.commands.dashboard:dashboard", "Serve the web page."),
     "doctor": Entry("overnight.ui.cli.commands.doctor:doctor", "Examine everything, and say what mends it."),
     "logs": Entry("overnight.ui.cli.commands.logs:logs", "Look at errors, words and trends in logs."),
+    "dormant": Entry("overnight.ui.cli.commands.dormant:dormant", "Find what does nothing here, and wake it."),
     "verify": Entry("overnight.ui.cli.commands.verify:verify", "Prove that the books balance."),
     "chaos": Entry("overnight.ui.cli.commands.chaos:chaos", "Strike this program with faults, and judge it."),
     "config": Entry("overnight.ui.cli.commands.config:config", "Show the settings in use, and the schema of the file."),
