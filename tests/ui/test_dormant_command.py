@@ -128,3 +128,16 @@ def test_a_name_that_is_none_is_a_mistake_with_its_cure(forgotten: Call, place: 
     (place / "overnight.toml").write_text('[queue.x]\nslots = 1\n[check.x]\nfile = "x"\n')
     said = forgotten("dormant", "test", "x")
     assert (said.status, "'check:x' or 'queue:x'" in said.err) == (4, True)
+
+
+def test_doctor_warns_of_what_was_laid_down_and_tells_of_what_lies_there(forgotten: Call, place: Path) -> None:
+    [lies] = forgotten("doctor", "dormant", "--json").json["checks"]
+    assert (lies["status"], lies["value"], "overnight dormant list" in lies["summary"]) == ("ok", 2, True)
+    (place / "overnight.toml").write_text('[dormant]\nscan = ["jobs/*.py"]\n')
+    [asked] = forgotten("doctor", "dormant", "--json").json["checks"]
+    assert (asked["status"], asked["fixes"][0]["argv"]) == ("warn", ["overnight", "dormant", "list"])
+    step = '\n[[workflow.w.step]]\nid = "a"\nrun = ["no-such-program-x"]\n'
+    (place / "overnight.toml").write_text(f"[workflow.w]{step}")
+    [broken] = forgotten("doctor", "dormant", "--json").json["checks"]
+    assert (broken["status"], "workflow w (unloadable)" in broken["summary"]) == ("warn", True)
+    assert not (place / ".overnight").exists(), "a check changes nothing"

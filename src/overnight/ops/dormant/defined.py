@@ -31,8 +31,8 @@ from overnight.store.records import Query
 #: Messages that are asked whether they arrived, and tasks among which the one of a schedule is looked for.
 _MESSAGES, _TASKS = 1000, 50
 _NEVER, _SOME_TIME = Past(), Past(has_run=True, has_succeeded=True)
-#: What people have written, and we did not.
-_FILE = "overnight.toml"
+#: Who defines workflows: people, and we ourselves, whose nobody need use.
+_FILE, _OURS = "overnight.toml", "overnight"
 
 
 class Definitions:
@@ -59,10 +59,10 @@ class Definitions:
         )
         self._ran = _ran(history)
 
-    def workflows(self, machine: Machine, ours: Collection[str]) -> Iterator[Part]:
-        """Those of the file, and those that programs have defined. `ours`: names of built-in ones."""
+    def workflows(self, machine: Machine) -> Iterator[Part]:
+        """Those of the file, and those that programs have defined."""
         stored = {one.name: one for one in self._store.workflows()} if self._store else {}
-        known = {name: one for name, one in stored.items() if one.source != _FILE and name not in ours}
+        known = {name: one for name, one in stored.items() if one.source not in (_FILE, _OURS)}
         for name, workflow in self._configured.workflows.items():
             yield self._workflow(workflow, stored.get(name), machine, file=_FILE)
         for name, defined in known.items():

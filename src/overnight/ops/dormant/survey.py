@@ -45,8 +45,6 @@ class Ground(NamedTuple):
     environ: Mapping[str, str]
     #: POSIX seconds.
     now: float
-    #: Names of workflows that are nobody's to use.
-    built_in: Collection[str] = ()
 
 
 class Survey(NamedTuple):
@@ -93,7 +91,7 @@ def _defined(ground: Ground, reached: Collection[str]) -> Iterator[Part]:
             now=ground.now,
         )
         machine = machine_at(ground.project, ground.environ, [*_environments(ground.project), *sys.path])
-        yield from definitions.workflows(machine, ground.built_in)
+        yield from definitions.workflows(machine)
         yield from definitions.schedules()
         yield from definitions.telling(reached, is_watched=ground.settings.monitor)
         yield from definitions.checks(ground.environ.get("PATH", os.defpath))

@@ -25,7 +25,6 @@ from overnight.ui.cli.group import SETTINGS, Verb, global_options
 from overnight.ui.cli.settings import home_in_use, in_use
 from overnight.ui.cli.values import Duration
 from overnight.ui.cli.waking import Wish, definition, ours, wake
-from overnight.wiring.built_in import WORKFLOWS
 
 SCHEMA = "overnight.dormant/1"
 
@@ -165,7 +164,6 @@ def _ground() -> Ground:
         open_store=lambda: wiring.open_store(home, readonly=True),
         environ=os.environ,
         now=wiring.clock.now(),
-        built_in=WORKFLOWS.keys(),
     )
 
 
