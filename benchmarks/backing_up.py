@@ -11,8 +11,8 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from damage import LARGE_TASKS, cpu_of_children, large_store, turn
-from measuring import OVERNIGHT, Row, directory, percentile, seconds
+from damage import LARGE_TASKS, large_store, turn
+from measuring import OVERNIGHT, Row, cpu_of_children, directory, percentile, seconds
 
 from overnight.host.home import create, remember_store
 from overnight.store.sqlite import SqliteStore

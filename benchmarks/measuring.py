@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import resource
 import statistics
 import subprocess
 import sys
@@ -50,6 +51,12 @@ def seconds(argv: Sequence[str], cwd: Path, *, stdin: Path | None = None, expect
     if done.returncode != expect:
         raise SystemExit(f"{argv} exited {done.returncode}: {done.stderr.decode(errors='replace')[-2000:]}")
     return took
+
+
+def cpu_of_children() -> float:
+    """Seconds of CPU so far, of those that have ended and of what they have waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def counts(cwd: Path) -> dict[str, int]:
