@@ -19,6 +19,7 @@ import commands
 import containment
 import damage
 import depth
+import dormant
 import functions
 import importing
 import latency
@@ -51,6 +52,7 @@ PARTS = {
     "memory": memory.measure,
     "backing_up": backing_up.measure,
     "reading_logs": reading_logs.measure,
+    "dormant": dormant.measure,
     "reporting": reporting.measure,
     "screen": screen.measure,
 }

@@ -17,8 +17,12 @@ import msgspec
 _PERMANENT = re.compile(
     r'^[ \t]*#[ \t]*overnight:[ \t]*dormant[ \t]*=[ \t]*"permanent:[ \t]*([^"\n]*[^"\s])"', re.MULTILINE
 )
-_PATH = re.compile(r"[\w.~-]*/[\w./+-]*\w|[\w+-][\w.+-]*\.(?:py|sh|bash|zsh|pl|rb|js|ts|mjs|R|r|jl|lua|php)\b")
-_CALL = re.compile(r"\b[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+#: Where a path is likely; it is read from there to both of its ends.
+_HINT = re.compile(r"/|\.(?:py|sh|bash|zsh|pl|rb|js|ts|mjs|R|r|jl|lua|php)\b")
+_OF_A_PATH = re.compile(r"[\w.~/+-]*")
+#: Characters of a path before such a place.
+_LONGEST = 200
+_CALL = re.compile(r"(?<![\w.])[A-Za-z_][\w.]*+:[A-Za-z_][\w.]*")
 _DASH_M = re.compile(r"""-m["', ]+([A-Za-z_][\w.]*)""")
 _IMPORT = re.compile(r"^[ \t]*import[ \t]+([^\n#;]+)", re.MULTILINE)
 _FROM = re.compile(r"^[ \t]*from[ \t]+(\.*[\w.]*)[ \t]+import[ \t]+(\([^)]*\)|[^\n#;]+)", re.MULTILINE)
@@ -75,14 +79,15 @@ def facts_of(text: str, path: str, *, parse: bool = False) -> Facts:
     bare = _COMMENT.sub("", text)
     interpreter = _interpreter(text)
     is_python = path.endswith(".py") or interpreter.startswith("python")
+    reason = _PERMANENT.search(text) if "permanent:" in text else None
     found = Facts(
         is_script=bool(interpreter),
-        takes_arguments=bool(_ARGUMENTS.search(text)),
+        takes_arguments=bool(interpreter) and bool(_ARGUMENTS.search(text)),
         interpreter=interpreter,
-        paths=_once(_PATH.findall(bare)),
-        modules=_once([*_DASH_M.findall(bare), *(_imported(bare, path) if is_python else ())]),
+        paths=_once(_paths(bare)),
+        modules=_once([*_by_dash_m(bare), *(_imported(bare, path) if is_python else ())]),
         calls=_once(_CALL.findall(bare)),
-        permanent=reason[1] if (reason := _PERMANENT.search(text)) else "",
+        permanent=reason[1] if reason else "",
     )
     if is_python and (parse or interpreter or "__main__" in text or "overnight" in text or _BEGINS.search(bare)):
         return _parsed(found, text)
@@ -92,8 +97,7 @@ def facts_of(text: str, path: str, *, parse: bool = False) -> Facts:
 def named_in(words: Iterable[str]) -> Facts:
     """What words name that stand in no file of their own, as those of a configuration that was read already."""
     text = "\n".join(words)
-    calls = (_CALL.findall(text), _DASH_M.findall(text))
-    return Facts(paths=_once(_PATH.findall(text)), modules=_once(calls[1]), calls=_once(calls[0]))
+    return Facts(paths=_once(_paths(text)), modules=_once(_by_dash_m(text)), calls=_once(_CALL.findall(text)))
 
 
 def module_of(path: str) -> str:
@@ -105,6 +109,26 @@ def module_of(path: str) -> str:
 
 def _once(words: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(words))
+
+
+def _paths(text: str) -> Iterator[str]:
+    """Words with a slash in them, or with the ending of a script."""
+    end = 0
+    for hint in _HINT.finditer(text):
+        if hint.start() < end:
+            continue
+        before = text[max(end, hint.start() - _LONGEST) : hint.start()]
+        own = _OF_A_PATH.match(before[::-1])
+        rest = _OF_A_PATH.match(text, hint.end())
+        end = rest.end() if rest else hint.end()
+        word = text[hint.start() - (own.end() if own else 0) : end].rstrip(".-/")
+        if word.strip("./~"):
+            yield word
+
+
+def _by_dash_m(text: str) -> list[str]:
+    """Modules that are run as ``python -m NAME``."""
+    return _DASH_M.findall(text) if "-m" in text else []
 
 
 def _interpreter(text: str) -> str:
@@ -146,9 +170,10 @@ def _parsed(found: Facts, text: str) -> Facts:
         found,
         is_script=found.is_script or is_guarded or any(map(_is_call, tree.body)),
         is_guarded=is_guarded,
+        takes_arguments=bool(_ARGUMENTS.search(text)),
         functions=tuple(_functions(tree, text)),
         packages=_once(packages_of(tree)),
-        programs=_once(_programs(tree)),
+        programs=_once(_programs(tree)) if "subprocess" in text else (),
     )
 
 

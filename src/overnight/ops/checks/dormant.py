@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from overnight.core.configuration import parse
-from overnight.core.dormancy import is_urgent
+from overnight.core.dormancy import Found, is_urgent
 from overnight.core.errors import ConfigurationError
 from overnight.core.findings import Finding, Fix
 from overnight.ops.checks.contract import Check, Cost, Scene, ok, warn
-from overnight.ops.dormant.survey import Ground, survey
+from overnight.ops.dormant.survey import Ground, Survey, survey
 
 _ID = "dormant"
 _LOOK = Fix("dormant-list", "Look at them", ("overnight", "dormant", "list"))
-#: Files that are read anew, of which some thousand are read in the time that a check has.
-_MOST_READ = 1000
+#: Files that are read anew: what others have to be read for, a list reads once and keeps.
+_MOST_READ = 200
 _NAMED = 3
 
 
@@ -30,7 +30,7 @@ def _run(scene: Scene) -> Iterator[Finding]:
         return
     whole = survey(ground, keep=False, most=_MOST_READ)
     asleep = [one for one in whole.found if one.dormancy is not None]
-    if not whole.found:
+    if not whole.found and not whole.left:
         return
     asked, grace = bool(ground.settings.dormant_scan), ground.settings.dormant_grace
     urgent = [one for one in asleep if is_urgent(one, now=ground.now, grace=grace, asked=asked)]
@@ -38,13 +38,16 @@ def _run(scene: Scene) -> Iterator[Finding]:
         names = ", ".join(f"{one.part.kind} {one.part.name} ({one.dormancy})" for one in urgent[:_NAMED])
         more = f" and {len(urgent) - _NAMED} more" if len(urgent) > _NAMED else ""
         yield warn(_ID, f"{names}{more}", _LOOK, value=len(asleep), unit="count")
-    elif asleep:
-        states = Counter(str(one.dormancy) for one in asleep)
-        told = ", ".join(f"{number} {state}" for state, number in states.items())
-        words = f"{told}, of {len(whole.found)} parts: 'overnight dormant list' names them"
-        yield ok(_ID, words, value=len(asleep), unit="count")
     else:
-        yield ok(_ID, f"none of {len(whole.found)} parts is dormant", value=0, unit="count")
+        yield ok(_ID, _told(whole, asleep), value=len(asleep), unit="count")
+
+
+def _told(whole: Survey, asleep: Sequence[Found]) -> str:
+    states = Counter(str(one.dormancy) for one in asleep)
+    counted = ", ".join(f"{number} {state}" for state, number in states.items()) or "none dormant"
+    unread = f" and reads {whole.left:,} files that are new" if whole.left else ""
+    names = f": 'overnight dormant list' names them{unread}" if asleep or whole.left else ""
+    return f"{counted}, of {len(whole.found)} parts{names}"
 
 
 def _ground(scene: Scene) -> Ground | None:
