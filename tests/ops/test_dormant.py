@@ -17,6 +17,7 @@ from overnight.core.source_facts import Facts, facts_of
 from overnight.host import namespaces
 from overnight.host.files import names_in, write_aside
 from overnight.host.home import Home, create
+from overnight.host.processes import everybody
 from overnight.ops.dormant import importing, inserting, reading, survey
 from overnight.ops.dormant.inserting import insert, take_back
 from overnight.ops.dormant.keeping import DormantStore, Record
@@ -284,6 +285,21 @@ def test_the_wall_of_the_system_holds_where_python_does_not_see_it(project: Proj
         pytest.skip("this machine has no namespaces for us")
     assert import_trial(path, []).outcome == "imported"
     assert kept.read_text() == "precious"
+
+
+def test_a_trial_leaves_no_process_behind(project: Project) -> None:
+    text = "import ctypes, time\nif not ctypes.CDLL(None).fork():\n    time.sleep(30)\n"
+    path = project.write("harm.py", text)
+    assert import_trial(path, []).outcome == "imported"
+    left = [pid for pid in everybody() if os.fsencode(path) in _command_of(pid)]
+    assert left == []
+
+
+def _command_of(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""  # gone meanwhile
 
 
 def test_a_trial_says_that_good_files_are_good(project: Project) -> None:
