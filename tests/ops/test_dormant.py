@@ -48,7 +48,7 @@ class Project:
         configured = parse(config.read_text() if config.exists() else "")
         settings: Settings = resolve(flags=said, environ={}, configured=configured.settings)
         ground = Ground(self.path, home, settings, configured, lambda: pytest.fail("no store"), os.environ, self.now)
-        return survey.survey(ground, most=most)
+        return survey.survey(ground, survey.Effort(files=most))
 
     def states(self, home: Home | None = None) -> dict[str, Dormancy | None]:
         return {one.part.name: one.dormancy for one in self.look(home).found}
@@ -231,9 +231,18 @@ def test_a_look_that_may_not_take_long_says_what_it_left(project: Project) -> No
     home = create(project.path / ".overnight")
     for name in "abc":
         project.write(f"{name}.py", GUARD)
-    assert project.look(most=2)[1:] == (2, 1)
-    assert project.look(home, most=2)[1:] == (2, 1)
-    assert project.look(home, most=2)[1:] == (3, 0)
+    assert project.look(most=2)[1:] == (2, 1, True)
+    assert project.look(home, most=2)[1:] == (2, 1, True)
+    assert project.look(home, most=2)[1:] == (3, 0, True)
+
+
+def test_a_home_above_very_much_is_not_looked_through_to_its_end(project: Project) -> None:
+    for number in range(30):
+        project.write(f"deep{number}/below/a.py", GUARD)
+    project.write("near.py", GUARD)
+    found = files_of(project.path, (), most_entries=20)
+    assert ([file.path for file in found.files], found.is_whole) == (["near.py"], False)
+    assert files_of(project.path, ()).is_whole
 
 
 def test_a_cache_that_is_damaged_costs_time_and_nothing_else(project: Project) -> None:
@@ -250,7 +259,7 @@ def test_names_that_lead_elsewhere_or_that_nobody_could_write_are_left(project: 
     (project.path / "line\nend.py").write_text(GUARD)
     (project.path / os.fsdecode(b"\xff.py")).write_text(GUARD)
     os.mkfifo(project.path / "pipe.py")
-    assert [file.path for file in files_of(project.path, ["*.py"])] == ["real.py"]
+    assert [file.path for file in files_of(project.path, ["*.py"]).files] == ["real.py"]
 
 
 # -- trying ------------------------------------------------------------------------------------
@@ -272,7 +281,7 @@ def test_a_trial_contains_what_does_harm_when_it_is_imported(project: Project, h
     kept = project.write("data/kept", "precious")
     text, outcome = HARM[how]
     path = project.write("harm.py", text.format(data=str(kept.parent)))
-    verdict = import_trial(path, [], seconds=1.0 if how == "loops" else 20.0)
+    verdict = import_trial(path, [], cwd=project.path, seconds=1.0 if how == "loops" else 20.0)
     assert (verdict.outcome, kept.read_text(), names_in(kept.parent)) == (outcome, "precious", ["kept"])
     if outcome == "refused":
         assert verdict.line == len(text.splitlines())
@@ -281,16 +290,16 @@ def test_a_trial_contains_what_does_harm_when_it_is_imported(project: Project, h
 def test_the_wall_of_the_system_holds_where_python_does_not_see_it(project: Project) -> None:
     kept = project.write("data/kept", "precious")
     path = project.write("harm.py", f"import ctypes\nctypes.CDLL(None).unlink({os.fsencode(kept)!r})\n")
-    if not import_trial(project.write("good.py", ""), []).is_sealed:
+    if not import_trial(project.write("good.py", ""), [], cwd=project.path).is_sealed:
         pytest.skip("this machine has no namespaces for us")
-    assert import_trial(path, []).outcome == "imported"
+    assert import_trial(path, [], cwd=project.path).outcome == "imported"
     assert kept.read_text() == "precious"
 
 
 def test_a_trial_leaves_no_process_behind(project: Project) -> None:
     text = "import ctypes, time\nif not ctypes.CDLL(None).fork():\n    time.sleep(30)\n"
     path = project.write("harm.py", text)
-    assert import_trial(path, []).outcome == "imported"
+    assert import_trial(path, [], cwd=project.path).outcome == "imported"
     left = [pid for pid in everybody() if os.fsencode(path) in _command_of(pid)]
     assert left == []
 
@@ -306,9 +315,9 @@ def test_a_trial_says_that_good_files_are_good(project: Project) -> None:
     text = "import json, tempfile\nopen(tempfile.gettempdir() + '/x', 'w').write('a')\ndef f(x): ...\nN = 1\n"
     path = project.write("jobs/good.py", text + GUARD.replace("pass", "1 / 0"))
     roots = [str(project.path)]
-    assert import_trial(path, roots).outcome == "imported"
-    assert import_trial(path, roots, module="jobs.good", function="f").outcome == "imported"
-    wrong = import_trial(path, roots, module="jobs.good", function="N")
+    assert import_trial(path, roots, cwd=project.path).outcome == "imported"
+    assert import_trial(path, roots, cwd=project.path, module="jobs.good", function="f").outcome == "imported"
+    wrong = import_trial(path, roots, cwd=project.path, module="jobs.good", function="N")
     assert (wrong.outcome, "no function" in wrong.words) == ("raised", True)
 
 

@@ -15,12 +15,12 @@ from overnight.core.dormancy import Found, is_urgent
 from overnight.core.errors import ConfigurationError
 from overnight.core.findings import Finding, Fix
 from overnight.ops.checks.contract import Check, Cost, Scene, ok, warn
-from overnight.ops.dormant.survey import Ground, Survey, survey
+from overnight.ops.dormant.survey import Effort, Ground, Survey, survey
 
 _ID = "dormant"
 _LOOK = Fix("dormant-list", "Look at them", ("overnight", "dormant", "list"))
-#: Files that are read anew: what others have to be read for, a list reads once and keeps.
-_MOST_READ = 200
+#: What a list reads once and keeps, a check would read each time; and a home may lie above very much.
+_EFFORT = Effort(keep=False, files=200, entries=20_000)
 _NAMED = 3
 
 
@@ -28,7 +28,7 @@ def _run(scene: Scene) -> Iterator[Finding]:
     ground = _ground(scene)
     if ground is None:
         return
-    whole = survey(ground, keep=False, most=_MOST_READ)
+    whole = survey(ground, _EFFORT)
     asleep = [one for one in whole.found if one.dormancy is not None]
     if not whole.found and not whole.left:
         return

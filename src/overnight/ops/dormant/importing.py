@@ -23,6 +23,8 @@ from overnight.host import namespaces
 
 #: Bytes of memory, and of a file that it writes.
 _MEMORY, _FILE = 4 * 1024**3, 64 * 1024**2
+#: Characters of what is told.
+_SHOWN = 300
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 #: What is refused, by its beginning, and how that is told. Source: the table of audit events of Python.
 _CHANGES = ("remove", "rename", "rmdir", "mkdir", "link", "symlink", "truncate", "chmod", "chown", "utime")
@@ -72,7 +74,7 @@ class RefusedError(PermissionError):
 
 def main() -> NoReturn:
     """Import what the first argument says (`Order` as JSON), and write a `Verdict` to the descriptor of the second."""
-    order = msgspec.json.decode(sys.argv[1], type=Order)
+    order, told = msgspec.json.decode(sys.argv[1], type=Order), int(sys.argv[2])
     _limit(order.seconds)
     is_sealed = _seal(order.scratch)
     os.environ.update(dict.fromkeys(("TMPDIR", "TMP", "TEMP"), order.scratch))
@@ -81,7 +83,7 @@ def main() -> NoReturn:
     sys.argv = [order.path]
     sys.addaudithook(_hook(order.scratch))
     outcome, words, line = _imported(order)
-    os.write(int(sys.orig_argv[-1]), msgspec.json.encode(Verdict(outcome, words, line, is_sealed)))
+    os.write(told, msgspec.json.encode(Verdict(outcome, words[:_SHOWN], line, is_sealed)))
     os._exit(0)  # nothing that it has left to be done at the end is done
 
 
@@ -151,7 +153,7 @@ def _imported(order: Order) -> tuple[str, str, int]:
         return "exited", f"it ends the process (sys.exit({error.code!r}))", _line(error, order.path)
     except BaseException as error:  # noqa: BLE001 - whatever it raises is the answer
         words = " ".join(f"{type(error).__name__}: {error}".split())
-        return "raised", words[:300], _line(error, order.path)
+        return "raised", words, _line(error, order.path)
 
 
 def _line(error: BaseException, path: str) -> int:

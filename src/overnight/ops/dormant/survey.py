@@ -21,7 +21,7 @@ from overnight.ops.dormant.defined import Definitions, machine_at, written
 from overnight.ops.dormant.keeping import DormantStore, Known
 from overnight.ops.dormant.lying import Lying
 from overnight.ops.dormant.reading import Look, read_all
-from overnight.ops.dormant.tree import files_of
+from overnight.ops.dormant.tree import MOST_ENTRIES, files_of
 from overnight.store.contract import Store
 
 #: What a message has reached, in the records.
@@ -47,36 +47,52 @@ class Ground(NamedTuple):
     now: float
 
 
+class Effort(NamedTuple):
+    """How much may be done for a look.
+
+    Attributes:
+        keep: Remember what was read for the next time, where there is a home.
+        files: Files that are read anew at the most; None: all of them.
+        entries: Names of files and folders that are looked at.
+    """
+
+    keep: bool = True
+    files: int | None = None
+    entries: int = MOST_ENTRIES
+
+
 class Survey(NamedTuple):
-    """All parts, those of the configuration first; how many files were looked at, and how many were left."""
+    """All parts, those of the configuration first.
+
+    Attributes:
+        found: Each part.
+        files: How many files were looked at.
+        left: How many were not, for they had to be read.
+        is_whole: Whether there are no more files than were looked for.
+    """
 
     found: list[Found]
     files: int
     left: int
+    is_whole: bool
 
 
-def survey(ground: Ground, *, keep: bool = True, most: int | None = None) -> Survey:
-    """Look at everything; run and import nothing.
-
-    Args:
-        ground: What.
-        keep: Remember what was read for the next time, where there is a home.
-        most: Files that are read anew at the most.
-    """
-    files = files_of(ground.project, ground.settings.dormant_scan)
+def survey(ground: Ground, effort: Effort = Effort()) -> Survey:  # noqa: B008 - it cannot be changed
+    """Look at everything; run and import nothing."""
+    files, is_whole = files_of(ground.project, ground.settings.dormant_scan, most_entries=effort.entries)
     known, reached = _remembered(ground)
-    look = read_all(ground.project, files, known, now=ground.now, most=most)
-    if keep:
+    look = read_all(ground.project, files, known, now=ground.now, most=effort.files)
+    if effort.keep:
         _remember(ground, look, known)
     facts = look.facts | {_CONFIGURATION: named_in(_words(ground.project))}
     facts.pop("overnight.toml", None)
     defined = list(_defined(ground, reached))
     path = ground.environ.get("PATH", os.defpath)
-    lying = Lying(ground.project, facts, path, [*_environments(ground.project), *sys.path])
+    lying = Lying(ground.project, facts, path, [*environments(ground.project), *sys.path])
     parts = [*defined, *lying.parts(files, {part.name for part in defined if part.kind == "workflow"})]
     quiet = ground.settings.dormant_quiet
     found = [Found(part, None if part.permanent else judge(part, now=ground.now, quiet=quiet)) for part in parts]
-    return Survey(found, len(files) - look.left, look.left)
+    return Survey(found, len(files) - look.left, look.left, is_whole)
 
 
 def _defined(ground: Ground, reached: Collection[str]) -> Iterator[Part]:
@@ -90,7 +106,7 @@ def _defined(ground: Ground, reached: Collection[str]) -> Iterator[Part]:
             written_at=written(ground.project / "overnight.toml"),
             now=ground.now,
         )
-        machine = machine_at(ground.project, ground.environ, [*_environments(ground.project), *sys.path])
+        machine = machine_at(ground.project, ground.environ, [*environments(ground.project), *sys.path])
         yield from definitions.workflows(machine)
         yield from definitions.schedules()
         yield from definitions.telling(reached, is_watched=ground.settings.monitor)
@@ -146,7 +162,7 @@ def _texts(value: Any) -> Iterator[str]:  # noqa: ANN401 - whatever TOML has
             yield from _texts(one)
 
 
-def _environments(project: Path) -> list[str]:
+def environments(project: Path) -> list[str]:
     """Where the packages of a project's own environments lie."""
     folders = [folder for name in (".venv", "venv") for folder in (project / name).glob("lib/python*/site-packages")]
     return [os.fspath(folder) for folder in folders]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
-#: Files that are looked at in one project.
-MOST_FILES = 20_000
+#: Names of files and folders that are looked at in one project.
+MOST_ENTRIES = 200_000
 #: Bytes of a file that can be a script, or name one.
 MOST_BYTES = 1024 * 1024
 #: Folders in which nothing of the project's own is wired: made by tools, or there to be read.
@@ -32,42 +35,58 @@ class File(msgspec.Struct, frozen=True):
     is_asked: bool = False
 
 
-def files_of(project: Path, patterns: Iterable[str]) -> list[File]:
-    """The files that are looked at, by their paths; links are not followed.
+class Tree(NamedTuple):
+    """Files by their paths, and whether those are all: a home may lie above very much that is no project."""
+
+    files: list[File]
+    is_whole: bool
+
+
+def files_of(project: Path, patterns: Iterable[str], *, most_entries: int = MOST_ENTRIES) -> Tree:
+    """The files that are looked at; links are not followed.
 
     Args:
         project: The directory of the project.
         patterns: What somebody wants looked at besides what lies in the usual places.
+        most_entries: So many names are looked at, those that lie highest first.
     """
-    found = {file.path: file for file in _walk(project, "")}
-    for pattern in patterns:
-        names = glob.iglob(os.path.normpath(pattern), root_dir=project, recursive=True)  # noqa: PTH207 - the root is not told
-        for name in names:
-            path = Path(project, name)
-            if name.isprintable() and path.is_file() and not path.is_symlink():
-                found[name] = File(name, path.stat(), is_asked=True)
-    return [found[name] for name in sorted(found)][:MOST_FILES]
-
-
-def _walk(project: Path, below: str) -> Iterator[File]:
-    try:
-        entries = sorted(os.scandir(project / below), key=lambda one: one.name)
-    except OSError:
-        return
-    if any(entry.name == "pyvenv.cfg" for entry in entries):
-        return
-    for entry in entries:
-        path = f"{below}{entry.name}"
-        try:
+    found: dict[str, File] = {}
+    left = most_entries
+    folders = deque([""])
+    while folders and left > 0:
+        below = folders.popleft()
+        entries = _entries(project / below)
+        left -= len(entries)
+        for entry in entries:
+            path = f"{below}{entry.name}"
             if not path.isprintable():
                 continue  # no configuration could name it
-            if entry.is_dir(follow_symlinks=False):
-                if _is_entered(entry.name):
-                    yield from _walk(project, f"{path}/")
-            elif entry.is_file(follow_symlinks=False) and _is_read(entry):
-                yield File(path, entry.stat(follow_symlinks=False))
-        except OSError:
-            continue  # gone meanwhile
+            with contextlib.suppress(OSError):  # gone meanwhile
+                if entry.is_dir(follow_symlinks=False):
+                    folders += [f"{path}/"] if _is_entered(entry.name) else []
+                elif entry.is_file(follow_symlinks=False) and _is_read(entry):
+                    found[path] = File(path, entry.stat(follow_symlinks=False))
+    found |= {file.path: file for file in _asked(project, patterns)}
+    return Tree([found[name] for name in sorted(found)], not folders)
+
+
+def _asked(project: Path, patterns: Iterable[str]) -> Iterator[File]:
+    """What somebody's patterns name, wherever it lies below the project."""
+    for pattern in map(os.path.normpath, patterns):
+        for name in glob.iglob(pattern, root_dir=project, recursive=True):  # noqa: PTH207 - Path.glob refuses some of them
+            path = project / name
+            if name.isprintable() and path.is_file() and not path.is_symlink():
+                yield File(name, path.stat(), is_asked=True)
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """What is in a folder; nothing of an environment, of which all is somebody else's."""
+    try:
+        with os.scandir(folder) as entries:
+            found = list(entries)
+    except OSError:
+        return []
+    return [] if any(entry.name == "pyvenv.cfg" for entry in found) else found
 
 
 def _is_entered(name: str) -> bool:

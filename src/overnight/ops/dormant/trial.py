@@ -32,13 +32,14 @@ _MOST = 64 * 1024
 
 
 def import_trial(
-    path: Path, roots: Sequence[str], *, module: str = "", function: str = "", seconds: float = 20.0
+    path: Path, roots: Sequence[str], *, cwd: Path, module: str = "", function: str = "", seconds: float = 20.0
 ) -> Verdict:
     """Import a file where it can do no harm.
 
     Args:
         path: The file.
         roots: Where modules are looked for, besides where we look.
+        cwd: Where it is imported.
         module: Under which name it is imported; empty: it is run as a script, but not as ``__main__``.
         function: What must be in it then.
         seconds: How long that may take.
@@ -49,7 +50,7 @@ def import_trial(
     try:
         done = subprocess.run(
             words,
-            cwd=path.parent if not function else None,
+            cwd=cwd,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=seconds + _SLACK,

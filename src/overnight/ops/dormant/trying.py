@@ -9,6 +9,7 @@ from typing import NamedTuple
 from overnight.core.dormancy import Kind, Part
 from overnight.core.source_facts import Facts, facts_of
 from overnight.ops.dormant.importing import Verdict
+from overnight.ops.dormant.survey import environments
 from overnight.ops.dormant.trial import SHELLS, import_trial, syntax_trial
 
 
@@ -45,7 +46,7 @@ def tried(project: Path, part: Part, *, seconds: float) -> list[Said]:
 def _script(project: Path, part: Part, seconds: float) -> Said:
     path, facts = project / part.file, facts_at(project, part)
     if path.suffix == ".py" or facts.interpreter.startswith("python"):
-        verdict = import_trial(path, [os.fspath(path.parent), *_roots(project)], seconds=seconds)
+        verdict = import_trial(path, [os.fspath(path.parent), *_roots(project)], cwd=project, seconds=seconds)
         # What is not behind a main guard begins when it is imported: that it gets there is all that can be seen.
         if not facts.is_guarded and verdict.outcome in ("refused", "exited"):
             return _good(f"{part.name} begins its work when it is imported, and was stopped there: {_told(verdict)}")
@@ -58,7 +59,8 @@ def _script(project: Path, part: Part, seconds: float) -> Said:
 def _function(project: Path, call: str, seconds: float) -> Said:
     module, _, function = call.partition(":")
     path = project.joinpath(*module.split(".")).with_suffix(".py")
-    return _judged(call, import_trial(path, _roots(project), module=module, function=function, seconds=seconds))
+    how = {"module": module, "function": function}
+    return _judged(call, import_trial(path, _roots(project), cwd=project, seconds=seconds, **how))
 
 
 def _judged(name: str, verdict: Verdict) -> Said:
@@ -72,7 +74,7 @@ def _told(verdict: Verdict) -> str:
 
 
 def _roots(project: Path) -> list[str]:
-    return [os.fspath(project), os.fspath(project / "src")]
+    return [os.fspath(project), os.fspath(project / "src"), *environments(project)]
 
 
 def _good(words: str) -> Said:

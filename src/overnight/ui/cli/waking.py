@@ -7,9 +7,11 @@ import shlex
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import NamedTuple
 
 from overnight import wiring
+from overnight.core.configuration import parse
 from overnight.core.dormancy import LYING, Dormancy, Found, Kind, Part, activation
 from overnight.core.dormant_tables import Definition, definition_of, name_for
 from overnight.core.errors import UsageError
@@ -60,8 +62,14 @@ def definition(ground: Ground, part: Part, wish: Wish) -> Definition:
     """The workflow or schedule that a script or a function becomes."""
     taken = ground.configured.workflows.keys() | ground.configured.schedules.keys()
     name = wish.called or name_for(part.name, taken)
-    python = next((word for word in ("python3", "python") if shutil.which(word)), sys.executable)
+    python = _python(ground.project)
     return definition_of(part, facts_at(ground.project, part), name, python=python, every=wish.every, cron=wish.cron)
+
+
+def _python(project: Path) -> str:
+    """The word that starts Python: that of the project's own environment, or the one on PATH."""
+    own = [f"{name}/bin/python" for name in (".venv", "venv") if (project / name / "bin" / "python").exists()]
+    return next(iter([*own, *filter(shutil.which, ("python3", "python"))]), sys.executable)
 
 
 def ours(ground: Ground, *words: str, quiet: bool = False) -> subprocess.CompletedProcess[str]:
@@ -78,6 +86,7 @@ def ours(ground: Ground, *words: str, quiet: bool = False) -> subprocess.Complet
 def _lay_down(ground: Ground, part: Part, wish: Wish) -> int:
     """Make a script or a function a workflow or a schedule, and run it once."""
     made = definition(ground, part, wish)
+    parse(made.as_toml())  # a name or a time that makes no sense is told before anything is done
     _want_input(part, wish, needed=wish.write and made.takes_input)
     if not _tested(ground, part, wish):
         return 1

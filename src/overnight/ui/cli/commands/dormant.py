@@ -68,6 +68,8 @@ def list_(*, everything: bool, state: tuple[str, ...], kind: tuple[str, ...], as
     asleep = sum(one.dormancy is not None for one in whole.found)
     looked = f"{printing.count(len(whole.found), 'part')} in {printing.count(whole.files, 'file')} and overnight.toml"
     printing.note(f"overnight: {asleep or 'nothing'} dormant of {looked}")
+    if not whole.is_whole:
+        printing.note("overnight: there is more here than was looked at; [dormant] scan says what is to be looked at")
 
 
 @dormant.command("test", cls=Verb)
