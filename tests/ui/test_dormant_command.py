@@ -81,6 +81,13 @@ def test_a_part_that_fails_its_test_is_not_laid_down(forgotten: Call, place: Pat
     assert not (place / "overnight.toml").exists()
 
 
+@pytest.mark.parametrize("words", [("--every", "soon"), ("--cron", "x"), ("--as", "a b")])
+def test_a_name_or_a_time_that_makes_no_sense_changes_nothing(forgotten: Call, place: Path, words: list[str]) -> None:
+    said = forgotten("dormant", "activate", "jobs/tidy.py", "--write", *words)
+    assert (said.status, "nothing was changed" in said.err) == (2, True)
+    assert not (place / "overnight.toml").exists()
+
+
 def test_a_test_says_what_one_run_would_be(forgotten: Call) -> None:
     said = forgotten("dormant", "test", "jobs/resize.py", "--input", "a b.png")
     assert (said.status, said.lines[-1].endswith("jobs/resize.py 'a b.png'")) == (0, True)

@@ -65,7 +65,7 @@ def _function(project: Path, call: str, seconds: float) -> Said:
 
 def _judged(name: str, verdict: Verdict) -> Said:
     if verdict.outcome == "imported":
-        return _good(f"{name} can be loaded, and does nothing by that")
+        return _good(f"{name} can be loaded, and changes nothing by that")
     return _bad(f"{name} fails when it is loaded: {_told(verdict)}; it was ended, and nothing was changed")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from overnight import wiring
-from overnight.core.configuration import parse
+from overnight.core.configuration import MistakesError, parse
 from overnight.core.dormancy import LYING, Dormancy, Found, Kind, Part, activation
 from overnight.core.dormant_tables import Definition, definition_of, name_for
 from overnight.core.errors import UsageError
@@ -86,7 +86,7 @@ def ours(ground: Ground, *words: str, quiet: bool = False) -> subprocess.Complet
 def _lay_down(ground: Ground, part: Part, wish: Wish) -> int:
     """Make a script or a function a workflow or a schedule, and run it once."""
     made = definition(ground, part, wish)
-    parse(made.as_toml())  # a name or a time that makes no sense is told before anything is done
+    _want_sense(made)
     _want_input(part, wish, needed=wish.write and made.takes_input)
     if not _tested(ground, part, wish):
         return 1
@@ -113,6 +113,16 @@ def _run_laid_down(ground: Ground, part: Part, wish: Wish) -> int:
     """Run a workflow that is laid down already."""
     _want_input(part, wish, needed=part.takes_input)
     return _run(ground, part, wish, ["-w", part.name]) if _tested(ground, part, wish) else 1
+
+
+def _want_sense(made: Definition) -> None:
+    """Tell of a name or a time that makes none before anything is done."""
+    try:
+        parse(made.as_toml())
+    except MistakesError as error:
+        raise UsageError(
+            f"{error.problems[0].what}; nothing was changed", hint="say --as, --every or --cron anew"
+        ) from None
 
 
 def _want_input(part: Part, wish: Wish, *, needed: bool) -> None:
