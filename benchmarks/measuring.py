@@ -53,6 +53,12 @@ def seconds(argv: Sequence[str], cwd: Path, *, stdin: Path | None = None, expect
     return took
 
 
+def cpu_of_children() -> float:
+    """Seconds of CPU so far, of those that have ended and of what they have waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def counts(cwd: Path) -> dict[str, int]:
     """The counts of the home in this directory."""
     words = subprocess.run([*OVERNIGHT, "status", "--json"], cwd=cwd, capture_output=True, check=True)
@@ -64,12 +70,6 @@ def write_list(path: Path, count: int) -> Path:
     """A list file of `count` inputs that look like files."""
     path.write_text("".join(f"/data/in/file-{number:08d}.wav\n" for number in range(count)))
     return path
-
-
-def cpu_of_children() -> float:
-    """Seconds of processor that the ended children of this process have used."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def pairs(ours: Callable[[], T], theirs: Callable[[], T], repeats: int) -> tuple[list[T], list[T]]:

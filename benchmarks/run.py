@@ -19,6 +19,7 @@ import commands
 import containment
 import damage
 import depth
+import dormant
 import functions
 import importing
 import latency
@@ -52,6 +53,7 @@ PARTS = {
     "memory": memory.measure,
     "backing": backing.measure,
     "reading_logs": reading_logs.measure,
+    "dormant": dormant.measure,
     "reporting": reporting.measure,
     "suites": suites.measure,
     "screen": screen.measure,

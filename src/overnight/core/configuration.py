@@ -44,6 +44,9 @@ _BY_KEY: dict[Path, Setting] = {tuple(setting.key.split(".")): setting for setti
 _OF_SETTINGS = tuple(dict.fromkeys(str(key[0]) for key in _BY_KEY if key[0] != "queue"))
 _TABLES = ("queue", "resources", "workflow", "errors", "schedules", "alerts", "targets", "check", *_OF_SETTINGS)
 _QUEUE_KEYS = ("slots", "rate")
+#: The tables by name that may say why they lie there unused.
+_REASONED = ("workflow", "schedules", "alerts", "targets", "check", "queue")
+_PERMANENT = re.compile(r"permanent: *(\S.*)")
 _SLOTS = _BY_KEY["queue", "default", "slots"]
 #: Without OVERNIGHT_: what ids of resources cannot be told in.
 _TAKEN = TAKEN | {setting.environment.removeprefix("OVERNIGHT_") for setting in SETTINGS if setting.environment}
@@ -83,6 +86,8 @@ class Configuration(msgspec.Struct, frozen=True):
     targets: dict[str, Target] = {}
     #: Of `doctor`, by their names.
     checks: dict[str, WantedCheck] = {}
+    #: Why tables may lie there unused, by kind and name: ``workflow.ingest``.
+    permanent: dict[str, str] = {}
 
 
 class MistakesError(ConfigurationError):
@@ -145,6 +150,7 @@ class _Reader:
 
     def read(self, tables: dict[str, Any]) -> Configuration:
         settings: dict[str, Placed] = {}
+        permanent = self._permanent(tables)
         rules = self._rules(tables.pop("errors", []))
         for name in self._tables(tables, (), _TABLES):
             if name in _OF_SETTINGS:
@@ -179,7 +185,21 @@ class _Reader:
             alerts,
             targets,
             self._each(tables, "check", check_tables.KEYS, check_tables.read),
+            permanent,
         )
+
+    def _permanent(self, tables: dict[str, Any]) -> dict[str, str]:
+        """The reasons that stand in tables of any kind, which are taken out of them."""
+        found = {}
+        for kind in _REASONED:
+            for name, table in self._items(tables.get(kind, {})):
+                if isinstance(table, dict) and "dormant" in table:
+                    reason = _PERMANENT.fullmatch(str(table.pop("dormant")))
+                    if reason is None:
+                        self._wrong((kind, name, "dormant"), 'say why; write dormant = "permanent: used once a year"')
+                    else:
+                        found[f"{kind}.{name}"] = reason[1]
+        return found
 
     def _settings(self, table: dict[str, Any], path: Path) -> dict[str, Placed]:
         """The settings of one table."""

@@ -149,8 +149,16 @@ def _check() -> Schema:
     return {**_table(properties), **asked}
 
 
+_DORMANT: Schema = {
+    "type": "string",
+    "pattern": "^permanent: *\\S",
+    "description": "why it may lie there unused, for overnight dormant: `permanent: used once a year`",
+}
+
+
 def _named(schema: Schema, description: str) -> Schema:
     """Tables by names that people choose."""
+    schema = schema | {"properties": schema["properties"] | {"dormant": _DORMANT}}
     return {
         "type": "object",
         "patternProperties": {_NAME: schema},

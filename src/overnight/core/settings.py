@@ -15,6 +15,7 @@ import msgspec
 from overnight.core import kinds, supervision
 from overnight.core.backup_settings import BACKUP_SETTINGS
 from overnight.core.checkpoints import DEFAULT_INTERVAL, DEFAULT_TASKS, Keeping
+from overnight.core.dormant_settings import DORMANT_SETTINGS
 from overnight.core.errors import UsageError
 from overnight.core.gates import Thresholds
 from overnight.core.limit_settings import LIMIT_SETTINGS
@@ -249,6 +250,7 @@ SETTINGS = (
     *LOG_SETTINGS,
     *SUITE_SETTINGS,
     *MIGRATION_SETTINGS,
+    *DORMANT_SETTINGS,
     Setting(
         name="gate_disk",
         kind=kinds.SIZE,
@@ -383,6 +385,10 @@ class Settings(msgspec.Struct, frozen=True):
     migrations_database: str
     migrations_folder: str
     migrations_wait: float
+    #: Empty: every script of the project.
+    dormant_scan: tuple[str, ...]
+    dormant_quiet: float
+    dormant_grace: float
     #: 0: no gate.
     gate_disk: int
     #: 0: no gate; None: as fits the machine.

@@ -180,6 +180,11 @@ class Home(msgspec.Struct, frozen=True):
         return self.path / "tests"
 
     @property
+    def dormant(self) -> Path:
+        """What was read in the project's files, and what was woken of it; see `overnight.ops.dormant`."""
+        return self.path / "dormant.db"
+
+    @property
     def aside(self) -> Path:
         """Directory of stores that were damaged or set back; nothing in it is ever removed by the program."""
         return self.path / "aside"

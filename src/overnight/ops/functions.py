@@ -14,6 +14,8 @@ from difflib import get_close_matches
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
+from overnight.core.source_facts import packages_of
+
 _FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
 #: The arguments of a step: the input, and the context.
 _MOST_ARGUMENTS = 2
@@ -39,6 +41,10 @@ class Functions:
         module = self._modules[name]
         return module if isinstance(module, str) else module.wrong_with(function)
 
+    def has(self, package: str) -> bool:
+        """Whether a package would be found."""
+        return self._find(package) is not None
+
     def _read(self, name: str) -> _Module | str:
         parts = name.split(".")
         for length in range(1, len(parts) + 1):
@@ -54,7 +60,7 @@ class Functions:
             line = f"line {error.lineno}: " if isinstance(error, SyntaxError) and error.lineno else ""
             words = error.msg if isinstance(error, SyntaxError) else str(error)
             return f"module {name!r} ({spec.origin}) cannot be read: {line}{words}"
-        if missing := next((one for one in _imports(tree) if self._find(one) is None), ""):
+        if missing := next((one for one in packages_of(tree) if self._find(one) is None), ""):
             return f"module {name!r} imports {missing!r}, which is not installed"
         return _Module(name, tree)
 
@@ -129,12 +135,3 @@ def _bindings(body: Iterable[ast.stmt]) -> Iterator[tuple[str, ast.stmt | None]]
         else:
             stored = (one for one in ast.walk(statement) if isinstance(one, ast.Name))
             yield from ((one.id, None) for one in stored if isinstance(one.ctx, ast.Store))
-
-
-def _imports(tree: ast.Module) -> Iterator[str]:
-    """The packages that a module imports whatever happens: not below a condition, and not where a failure is caught."""
-    for statement in tree.body:
-        if isinstance(statement, ast.Import):
-            yield from (one.name.partition(".")[0] for one in statement.names)
-        elif isinstance(statement, ast.ImportFrom) and not statement.level and statement.module:
-            yield statement.module.partition(".")[0]

@@ -17,6 +17,7 @@ CHECKS = {
     for name in (
         *("engine", "tasks", "store", "home", "disk", "memory", "clock"),
         *("monitor", "backups", "migrations", "logs", "tests", "git", "dependencies", "documentation", "linger"),
+        *("alerts", "dormant"),
     )
 }
 

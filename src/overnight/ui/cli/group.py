@@ -74,6 +74,7 @@ COMMANDS: dict[str, Entry] = {
     "doctor": Entry("overnight.ui.cli.commands.doctor:doctor", "Examine everything, and say what mends it."),
     "logs": Entry("overnight.ui.cli.commands.logs:logs", "Look at errors, words and trends in logs."),
     "test": Entry("overnight.ui.cli.commands.test:test", "Run tests, and know which are new, flaky or slow."),
+    "dormant": Entry("overnight.ui.cli.commands.dormant:dormant", "Find what does nothing here, and wake it."),
     "verify": Entry("overnight.ui.cli.commands.verify:verify", "Prove that the books balance."),
     "chaos": Entry("overnight.ui.cli.commands.chaos:chaos", "Strike this program with faults, and judge it."),
     "config": Entry("overnight.ui.cli.commands.config:config", "Show the settings in use, and the schema of the file."),

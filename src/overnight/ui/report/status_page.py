@@ -10,14 +10,15 @@ from overnight.monitor.machine import HOUR, MachineView
 from overnight.monitor.snapshot import RunningView, Snapshot
 from overnight.monitor.standing import sentence_of
 from overnight.ui.cli import shapes
+from overnight.ui.cli.glance import Answer, Glance, advice
 from overnight.ui.cli.resources import GAUGES
 from overnight.ui.report.as_html import banner, card, counts, share
 from overnight.ui.report.charts import Dot, area
 from overnight.ui.report.markup import page, text
 
 
-def status_page(picture: Snapshot, machine: MachineView) -> str:
-    """The whole page."""
+def status_page(picture: Snapshot, machine: MachineView, found: Glance | None = None) -> str:
+    """The whole page. `found`: what the checks say, where that is wanted."""
     told = sentence_of(picture)
     when = time.strftime("%a %Y-%m-%d %H:%M:%S", time.localtime(picture.at))
     states = [(state.value, number) for state in TaskState if (number := getattr(picture.counts, state))]
@@ -27,6 +28,7 @@ def status_page(picture: Snapshot, machine: MachineView) -> str:
         counts(states),
         _cards(picture, machine),
         _running(picture),
+        _health(found) if found is not None else "",
     ]
     return page(f"overnight: {told.words}", "\n".join(part for part in parts if part))
 
@@ -59,6 +61,19 @@ def _running(picture: Snapshot) -> str:
     rows = "".join(map(_row, picture.running))
     head = '<thead><tr><th class="n">task</th><th class="n">since</th><th class="n">done</th><th>what</th></tr></thead>'
     return f"<h2>Running</h2><table>{head}<tbody>{rows}</tbody></table>" if rows else ""
+
+
+def _health(found: Glance) -> str:
+    rows = "".join(map(_finding, found.checks))
+    trouble = f"<p>{text(found.trouble)}</p>" if found.trouble else ""
+    head = "<thead><tr><th></th><th>check</th><th>what is so</th><th>what mends it</th></tr></thead>"
+    return f"<h2>Health: {text(found.overall)}</h2>{trouble}<table>{head}<tbody>{rows}</tbody></table>"
+
+
+def _finding(one: Answer) -> str:
+    mends = "<br>".join(f"<code>{text(words)}</code>" for words in advice(one))
+    status = f'<span class="tag">{text(one.status)}</span>'
+    return f"<tr><td>{status}</td><td>{text(one.id)}</td><td>{text(one.summary)}</td><td>{mends}</td></tr>"
 
 
 def _row(view: RunningView) -> str:

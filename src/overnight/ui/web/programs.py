@@ -17,36 +17,20 @@ from collections.abc import Sequence
 import msgspec
 
 from overnight import wiring
-from overnight.core.errors import NotNowError
+from overnight.core.errors import NotNowError, OvernightError
 from overnight.host.home import Home
+from overnight.ui.cli.glance import PATIENCE, Answer, Glance, words_of
 from overnight.ui.cli.unit import program
 from overnight.ui.web.answers import CheckView, Done, Health, Plan
 from overnight.ui.web.showing import shown
+from overnight.wiring.configuration import read
 
-#: Seconds for which an examination is good, and that one and a checkpoint may take.
-GOOD_FOR, _PATIENCE, _CHECKPOINT_PATIENCE = 60.0, 60.0, 300.0
+#: Seconds for which an examination is good, and that a checkpoint may take.
+GOOD_FOR, _CHECKPOINT_PATIENCE = 60.0, 300.0
 #: Lines of a plan that are shown, besides its last ones.
 _MOST_LINES = 30
 #: Bytes of an answer that are read.
 _MOST = 1024 * 1024
-
-
-class _Fix(msgspec.Struct):
-    title: str = ""
-    argv: list[str] | None = None
-    text: str | None = None
-
-
-class _Check(msgspec.Struct):
-    id: str
-    status: str
-    summary: str
-    fixes: list[_Fix] = []
-
-
-class _Report(msgspec.Struct):
-    overall: str
-    checks: list[_Check]
 
 
 class Programs:
@@ -99,7 +83,7 @@ class Programs:
             NotNowError: It could not be found out.
         """
         words = ["checkpoint", "restore", name]
-        status, out, err = await self._run([*words, "--dry-run"], _PATIENCE)
+        status, out, err = await self._run([*words, "--dry-run"], PATIENCE)
         if status != 0:
             raise NotNowError(_first(err) or "what it would undo could not be found out; nothing was changed")
         lines = [shown(one) for one in out.splitlines()]
@@ -149,8 +133,12 @@ class Programs:
     async def _examine(self) -> None:
         now = wiring.clock.now()
         try:
-            _, out, err = await self._run(["doctor", "--quick", "--json"], _PATIENCE)
-            found = msgspec.json.decode(out, type=_Report)
+            words = words_of(read(self._home))
+            _, out, err = await self._run(words, PATIENCE)
+            found = msgspec.json.decode(out, type=Glance)
+        except OvernightError as error:
+            self._health = Health(now, "UNKNOWN", [], shown(error.message))
+            return
         except (OSError, TimeoutError, msgspec.DecodeError) as error:
             self._health = Health(now, "UNKNOWN", [], shown(f"'overnight doctor' did not answer: {error}"))
             return
@@ -185,7 +173,7 @@ def _first(said: str) -> str:
     return shown(said.strip().splitlines()[0].removeprefix("overnight: ")) if said.strip() else ""
 
 
-def _check(one: _Check) -> CheckView:
-    commands = [shown(shlex.join(fix.argv)) for fix in one.fixes if fix.argv]
-    advice = [shown(f"{fix.title}: {fix.text or ''}") for fix in one.fixes if not fix.argv]
+def _check(one: Answer) -> CheckView:
+    commands = [shown(fix.words()) for fix in one.fixes if fix.argv]
+    advice = [shown(fix.words()) for fix in one.fixes if not fix.argv]
     return CheckView(one.id, one.status, shown(one.summary), commands, advice)

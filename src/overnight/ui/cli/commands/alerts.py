@@ -174,9 +174,20 @@ def _tried(target: Target, home: Home) -> dict[str, Any]:
         send(target, message, os.environ)
     except OvernightError as caught:
         error = f"{caught.message}; {caught.hint}" if caught.hint else caught.message
+    else:
+        _remember(home, target, now)
     where = shown_address(str(target.texts()[0]))
     seconds = round(wiring.clock.monotonic() - began, 3)
     return {"target": target.name, "kind": target.kind, "where": where, "seconds": seconds, "error": error}
+
+
+def _remember(home: Home, target: Target, now: float) -> None:
+    """`overnight dormant` asks which targets were ever reached."""
+    from overnight.ops.dormant.keeping import Record, note
+    from overnight.ops.dormant.survey import REACHED
+
+    if home.path.is_dir():
+        note(home, Record(now, f"target:{target.name}", REACHED, "delivered", "overnight alerts test", wiring.who()))
 
 
 # -- silence -----------------------------------------------------------------------------------

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from overnight import wiring
 from overnight.core import storms
+from overnight.core.errors import UsageError
 from overnight.core.scores import WINDOW, scores
 from overnight.core.slots import Bounds
 from overnight.core.states import TaskState
@@ -21,6 +22,10 @@ from overnight.monitor.standing import sentence_of
 from overnight.ui.cli import printing, shapes
 from overnight.ui.cli.group import Verb
 from overnight.ui.cli.session import Session, opened
+from overnight.ui.cli.values import Duration
+
+if TYPE_CHECKING:  # most looks ask no check
+    from overnight.ui.cli.glance import Glance
 
 #: Exit status of ``--check`` when no engine runs.
 _NOT_RUNNING = 3
@@ -33,35 +38,71 @@ _FEW = 8
 @click.command(cls=Verb)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--format", "form", type=click.Choice(["text", "json", "html"]), default="text", help="How to say it.")
-@click.option("--detailed", is_flag=True, help="Show every running task, and the queues.")
+@click.option("--detailed", is_flag=True, help="Everything: each running task, queues, scores, and what checks find.")
 @click.option("--include-resources", "resources", is_flag=True, help="Show the machine: CPU, memory, disk, network.")
 @click.option("--check", is_flag=True, help="Exit with 3 when no engine runs.")
-def status(*, as_json: bool, form: str, detailed: bool, resources: bool, check: bool) -> int:
+@click.option("--watch", is_flag=True, help="Say it again and again, until Ctrl-C.")
+@click.option("--interval", type=Duration(), default="5s", show_default=True, help="With --watch: how often.")
+def status(
+    *, as_json: bool, form: str, detailed: bool, resources: bool, check: bool, watch: bool, interval: float
+) -> int:
     """Say how it goes, the worst first: one sentence, then engine, counts, what runs, the rate and the time left.
 
     --format html prints a page that stands alone, as it is at this moment.
 
     Exits with 0, whether an engine runs or not; with --check, 3 when none does.
     """
+    form = "json" if as_json else form
+    if watch and form == "html":
+        raise UsageError("a page that stands alone is printed once; nothing was said", hint="'overnight dashboard'")
+    if watch:
+        from overnight.ui.cli.again import again_and_again
+
+        return again_and_again(lambda: _said(form, detailed=detailed, resources=resources).lines, interval)
+    said = _said(form, detailed=detailed, resources=resources)
+    for line in said.lines:
+        printing.say(line)
+    return _NOT_RUNNING if check and said.is_stopped else 0
+
+
+class _Said(NamedTuple):
+    """One look: what is printed, and whether no engine runs."""
+
+    lines: list[str]
+    is_stopped: bool
+
+
+def _said(form: str, *, detailed: bool, resources: bool) -> _Said:
     with opened(readonly=True) as session:
+        found = _glance(session) if detailed else None
         snapshot = take(session.store, session.home.path, now=wiring.clock.now())
-        if as_json or form == "json":
-            more: dict[str, Any] = {"scores": _scores_shape(session)} if detailed else {}
-            if moved := elsewhere(session.store, session.home):
-                more["moved"] = {"was": shapes.safe(moved.was), "tasks": moved.count}
-            printing.say(shapes.line(_shape(snapshot) | more | _resources_shape(session, snapshot, wanted=resources)))
+        if form == "json":
+            lines = [shapes.line(_whole_shape(snapshot, session, found, resources=resources))]
         elif form == "html":
             from overnight.monitor.machine import machine_view
             from overnight.ui.report.status_page import status_page
 
-            printing.say(status_page(snapshot, machine_view(session.home.path, now=snapshot.at)))
+            lines = [status_page(snapshot, machine_view(session.home.path, now=snapshot.at), found)]
         else:
             columns = printing.width() if printing.on_terminal() else 10_000
-            for text_line in _lines(snapshot, session, detailed=detailed, resources=resources):
-                for line in printing.wrapped(text_line, columns):
-                    printing.say(line)
-    stopped = snapshot.engine.state is EngineState.STOPPED
-    return _NOT_RUNNING if check and stopped else 0
+            told = _lines(snapshot, session, found, resources=resources)
+            lines = [line for whole in told for line in printing.wrapped(whole, columns)]
+    return _Said(lines, snapshot.engine.state is EngineState.STOPPED)
+
+
+def _whole_shape(snapshot: Snapshot, session: Session, found: Glance | None, *, resources: bool) -> dict[str, Any]:
+    more: dict[str, Any] = {} if found is None else {"scores": _scores_shape(session), "findings": found}
+    if moved := elsewhere(session.store, session.home):
+        more["moved"] = {"was": shapes.safe(moved.was), "tasks": moved.count}
+    return _shape(snapshot) | more | _resources_shape(session, snapshot, wanted=resources)
+
+
+def _glance(session: Session) -> Glance:
+    from overnight.ui.cli.glance import glance
+    from overnight.ui.cli.settings import in_use
+
+    _, configured = in_use()
+    return glance(session.home, configured)
 
 
 def _shape(snapshot: Snapshot) -> dict[str, Any]:
@@ -198,21 +239,25 @@ def _moved_lines(session: Session) -> list[str]:
     return [f"{printing.clean(found.words())}; {ADVICE}"] if found else []
 
 
-def _lines(snapshot: Snapshot, session: Session, *, detailed: bool, resources: bool) -> list[str]:
+def _lines(snapshot: Snapshot, session: Session, found: Glance | None, *, resources: bool) -> list[str]:
+    """For people. `found`: what the checks say, where everything is wanted."""
     lines = [printing.clean(sentence_of(snapshot).words)]
     lines += [_engine_line(snapshot), *_supervisor_lines(snapshot), *_storm_lines(snapshot), *_moved_lines(session)]
     lines += [_counts_line(snapshot), *_steps_lines(snapshot), *_interrupted_lines(snapshot)]
     lines += _schedule_lines(snapshot)
     if snapshot.counts.unfinished and snapshot.engine.state not in (EngineState.STOPPED, EngineState.PAUSED):
         lines.append(_pace_line(snapshot))
-    shown = snapshot.running if detailed else snapshot.running[:_FEW]
+    shown = snapshot.running if found is not None else snapshot.running[:_FEW]
     if shown:
         lines += ["", *printing.table([_running_row(view) for view in shown], right=(0, 1), last=printing.width())]
     hidden = snapshot.counts.running - len(shown)
     if hidden > 0 and shown:
         lines.append(f"... and {hidden:,} more")
-    if detailed:
+    if found is not None:
+        from overnight.ui.cli.glance import lines_of
+
         lines += ["", *_machine_lines(snapshot), *_score_lines(session), *_queue_lines(session), *_containment_lines()]
+        lines += ["", *lines_of(found)]
     if resources:
         lines += _resource_lines(session, snapshot)
     return lines + _advice(snapshot, session.home)

@@ -13,7 +13,7 @@ export function health(page) {
   let gone = false, timer = null;
   const words = el("p", { class: "muted" }), list = table([{ name: "" }, { name: "check" }, { name: "what is so", class: "grow" }, { name: "what mends it", class: "grow" }], "Checks");
   const engine = el("dl", { class: "facts" });
-  fill(page, el("h1", {}, "Health"), el("div", { class: "filters" }, el("button", { title: "overnight doctor --quick", onclick: () => guard(() => refresh(true))() }, "Examine now"), words), list.node, el("h2", {}, "The engine"), engine);
+  fill(page, el("h1", {}, "Health"), el("div", { class: "filters" }, el("button", { title: "overnight status --detailed", onclick: () => guard(() => refresh(true))() }, "Examine now"), words), list.node, el("h2", {}, "The engine"), engine);
   async function refresh(afresh = false) {
     clearTimeout(timer);
     const h = await ask("health", "health", { afresh: afresh || "" });

@@ -1,0 +1,274 @@
+"""``dormant``: what lies in a project and does nothing: a list of it, whether it would work, and to wake it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import apsw
+import click
+import msgspec
+
+from overnight import wiring
+from overnight.core.dormancy import LYING, MEANS, Dormancy, Found, Kind, Part, activation
+from overnight.core.errors import NotFoundError
+from overnight.ops.dormant.keeping import DormantStore, Record
+from overnight.ops.dormant.survey import Ground, survey
+from overnight.ops.dormant.trying import tried
+from overnight.ui.cli import printing
+from overnight.ui.cli.group import SETTINGS, Verb, global_options
+from overnight.ui.cli.settings import home_in_use, in_use
+from overnight.ui.cli.values import Duration
+from overnight.ui.cli.waking import Wish, definition, ours, wake
+
+SCHEMA = "overnight.dormant/1"
+
+
+@click.group(context_settings=SETTINGS, params=global_options(hidden=True))
+def dormant() -> None:
+    """Find what lies in the project and does nothing, see whether it would work, and wake it.
+
+    Looked at are workflows, schedules, alerts, targets, checks and queues of overnight.toml, decorated functions, and
+    scripts that nothing in the project names. Nothing is imported to find them.
+    """
+
+
+@dormant.command("list", cls=Verb)
+@click.option("--all", "everything", is_flag=True, help="Those that are not dormant, too, and those that may be.")
+@click.option(
+    "--state",
+    type=click.Choice([one.value for one in Dormancy]),
+    multiple=True,
+    help="Only those that are dormant like this.",
+)
+@click.option("--kind", type=click.Choice([one.value for one in Kind]), multiple=True, help="Only parts of this kind.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+def list_(*, everything: bool, state: tuple[str, ...], kind: tuple[str, ...], as_json: bool) -> None:
+    """List the parts that do nothing, each with what it needs and the command that wakes it."""
+    whole = survey(_ground())
+    shown = [
+        one
+        for one in whole.found
+        if (everything or one.dormancy is not None)
+        and (not state or one.dormancy in state)
+        and (not kind or one.part.kind in kind)
+    ]
+    if as_json:
+        for one in shown:
+            printing.say(msgspec.json.encode(_shape(one)).decode())
+        return
+    for one in shown:
+        for line in _lines(one):
+            printing.say(line)
+    asleep = sum(one.dormancy is not None for one in whole.found)
+    looked = f"{printing.count(len(whole.found), 'part')} in {printing.count(whole.files, 'file')} and overnight.toml"
+    printing.note(f"overnight: {asleep or 'nothing'} dormant of {looked}")
+    if not whole.is_whole:
+        printing.note("overnight: there is more here than was looked at; [dormant] scan says what is to be looked at")
+
+
+@dormant.command("test", cls=Verb)
+@click.argument("name", metavar="PART")
+@click.option("--input", "value", default="INPUT", help="The input of the dry run.")
+@click.option("--timeout", "seconds", type=Duration(), default="20s", show_default=True, help="How long it may take.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def test(name: str, *, value: str, seconds: float, as_json: bool) -> int:
+    """Try a part without letting it do anything: import it where it can change nothing, and say what would run.
+
+    That process is ended with all that it has started. What a script does behind its main guard is not run.
+    """
+    ground = _ground()
+    part = _named(survey(ground).found, name).part
+    said = tried(ground.project, part, seconds=seconds)
+    works = all(one.works for one in said)
+    would = _would_run(ground, part, value) if works else ""
+    if as_json:
+        told = {"part": part.key, "works": works, "says": [one.words for one in said], "would_run": would or None}
+        printing.say(msgspec.json.encode(told).decode())
+        return int(not works)
+    for one in said:
+        printing.say(printing.clean(one.words))
+    if would:
+        printing.say(f"would run: {printing.clean(would)}")
+    return int(not works)
+
+
+def _would_run(ground: Ground, part: Part, value: str) -> str:
+    """One run of it, for people."""
+    if part.kind in LYING:
+        return definition(ground, part, Wish()).once(value)
+    if part.kind is not Kind.WORKFLOW:
+        return ""
+    done = ours(ground, "run", value, "-w", part.name, "--dry-run", quiet=True)
+    return " ".join((done.stdout or done.stderr).split())
+
+
+@dormant.command("activate", cls=Verb)
+@click.argument("name", metavar="PART")
+@click.option("--write", is_flag=True, help="Put it into overnight.toml, after what stands there, and run it once.")
+@click.option("--input", "value", help="What it runs on the first time.")
+@click.option("--as", "called", help="What it is to be called. [default: after its file]")
+@click.option("--every", help="Make it a schedule that runs in this distance, as 1d.")
+@click.option("--cron", help="Make it a schedule that runs by these words of cron.")
+@click.option(
+    "--timeout", "seconds", type=Duration(), default="20s", show_default=True, help="How long its test may take."
+)
+@click.option("--untested", is_flag=True, help="Without the test before it.")
+def activate(
+    name: str,
+    *,
+    write: bool,
+    value: str | None,
+    called: str | None,
+    every: str | None,
+    cron: str | None,
+    seconds: float,
+    untested: bool,
+) -> int:
+    """Wake a part: test it, lay it down as a workflow or a schedule, run it once and watch it.
+
+    Without --write the text for overnight.toml is printed, and nothing is changed or run. With it, a first run that
+    fails takes the text out again. A part of overnight.toml that has never run is run once.
+    """
+    ground = _ground()
+    wish = Wish(write, value, called or "", every or "", cron or "", None if untested else seconds)
+    return wake(ground, _named(survey(ground).found, name), wish)
+
+
+@dormant.command("report", cls=Verb)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def report(*, as_json: bool) -> None:
+    """Say how much does nothing, what may do so and why, and what was woken when."""
+    ground = _ground()
+    whole = survey(ground)
+    records = _records(ground)
+    if as_json:
+        printing.say(msgspec.json.encode(_summary(whole.found, records)).decode())
+        return
+    for line in _report(whole.found, records):
+        printing.say(line)
+
+
+def _ground() -> Ground:
+    settings, configured = in_use()
+    home = home_in_use()
+    there = home if home.path.is_dir() else None
+    return Ground(
+        project=home.path.parent if there else Path.cwd(),
+        home=there,
+        settings=settings,
+        configured=configured,
+        open_store=lambda: wiring.open_store(home, readonly=True),
+        environ=os.environ,
+        now=wiring.clock.now(),
+    )
+
+
+def _named(found: Sequence[Found], name: str) -> Found:
+    """The part of this name, which may be said with its kind (``script:jobs/x.py``)."""
+    plain = os.path.normpath(name) if "/" in name else name
+    fitting = [one for one in found if name == one.part.key] or [one for one in found if one.part.name == plain]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        hint = " or ".join(repr(one.part.key) for one in fitting)
+        raise NotFoundError(f"there are {len(fitting)} parts {name!r}; nothing was done", hint=f"say which: {hint}")
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, [one.part.name for one in found], n=1)
+    hint = f"did you mean {close[0]!r}?" if close else "'overnight dormant list --all' names them"
+    raise NotFoundError(f"there is no part {name!r}; nothing was done", hint=hint)
+
+
+def _lines(one: Found) -> list[str]:
+    part = one.part
+    where = part.file if part.file != part.name else ""
+    facts = [
+        f"{where}:{part.line}" if part.line else where,
+        "" if part.size_bytes is None else printing.size(part.size_bytes),
+        "" if part.steps is None else printing.count(part.steps, "step"),
+        f"needs {', '.join(part.needs)}" if part.needs else "",
+        part.missing or (part.disabled if one.dormancy is Dormancy.DISABLED else ""),
+        f"may be dormant: {part.permanent}" if part.permanent else "",
+    ]
+    state = str(one.dormancy) if one.dormancy else "permanent" if part.permanent else "awake"
+    about = "; ".join(fact for fact in facts if fact)
+    lines = [f"{state:<12}  {part.kind:<8}  {printing.clean(part.name)}  ({printing.clean(about)})"]
+    if one.dormancy:
+        argv, words = activation(one)
+        lines.append(f"{'':<24}→ {printing.clean(shlex.join(argv) if argv else words)}")
+    return lines
+
+
+def _shape(one: Found) -> dict[str, Any]:
+    part = one.part
+    argv, words = activation(one) if one.dormancy else ((), "")
+    return {
+        "kind": part.kind,
+        "name": part.name,
+        "state": one.dormancy or ("permanent" if part.permanent else "awake"),
+        "file": part.file or None,
+        "line": part.line or None,
+        "size_bytes": part.size_bytes,
+        "steps": part.steps,
+        "needs": list(part.needs),
+        "missing": part.missing or None,
+        "since": printing.iso(part.since),
+        "last_run": printing.iso(part.past.last_run if part.past else None),
+        "permanent": part.permanent or None,
+        "argv": list(argv) or None,
+        "text": words or None,
+    }
+
+
+def _records(ground: Ground) -> list[Record]:
+    if ground.home is None or not ground.home.dormant.exists():
+        return []
+    try:
+        with closing(DormantStore(ground.home.dormant, readonly=True)) as store:
+            return store.records()
+    except apsw.Error:
+        return []
+
+
+def _summary(found: Sequence[Found], records: Sequence[Record]) -> dict[str, Any]:
+    states = Counter(one.dormancy for one in found if one.dormancy)
+    return {
+        "schema": SCHEMA,
+        "parts": len(found),
+        "dormant": states.total(),
+        "states": {state: states[state] for state in Dormancy},
+        "kinds": {kind: sum(one.part.kind is kind and one.dormancy is not None for one in found) for kind in Kind},
+        "permanent": [{"part": one.part.key, "reason": one.part.permanent} for one in found if one.part.permanent],
+        "records": [{**one._asdict(), "at": printing.iso(one.at)} for one in records],
+    }
+
+
+def _report(found: Sequence[Found], records: Sequence[Record]) -> list[str]:
+    asleep = [one for one in found if one.dormancy]
+    lying = sum(one.part.kind in LYING for one in asleep)
+    lines = [f"{printing.count(len(found), 'part')}, {len(asleep)} dormant ({lying} of them lie in files)"]
+    states = Counter(one.dormancy for one in asleep)
+    counted = [(f"{states[state]:,}", str(state), MEANS[state]) for state in Dormancy if states[state]]
+    lines += printing.table(counted, right=(0,))
+    if reasons := [one.part for one in found if one.part.permanent]:
+        lines += ["", "dormant for good"]
+        lines += printing.table(
+            [(part.kind, printing.clean(part.name), printing.clean(part.permanent)) for part in reasons]
+        )
+    if records:
+        lines += ["", "woken and reached"]
+        rows = [(printing.clock(one.at), one.part, one.what, one.outcome, one.by) for one in records]
+        lines += printing.table([tuple(map(printing.clean, row)) for row in rows])
+    if asleep:
+        lines += ["", "'overnight dormant list' names them, each with the command that wakes it"]
+    return lines
+
+
+def _table(title: str, rows: Sequence[tuple[str, ...]]) -> list[str]:
+    return ["", title, *printing.table([tuple(map(printing.clean, row)) for row in rows])] if rows else []
