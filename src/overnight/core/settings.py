@@ -373,6 +373,7 @@ class Settings(msgspec.Struct, frozen=True):
     backup_room: int
     #: None: however old.
     backup_max_age: float | None
+    report_targets: tuple[str, ...]
     log_files: tuple[str, ...]
     #: 0: no gate.
     gate_disk: int

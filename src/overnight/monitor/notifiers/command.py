@@ -24,6 +24,7 @@ class Command:
 
     def send(self, message: Message) -> None:
         environ = {**os.environ, "OVERNIGHT_ALERT_KEY": message.key, "OVERNIGHT_ALERT_SUBJECT": message.subject}
+        environ |= {"OVERNIGHT_REPORT_PAGE": message.page} if message.page else {}
         done = subprocess.run(
             self._words,
             input=printable(message.body).encode(),
