@@ -9,7 +9,7 @@ ARGS :=
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test prove bench bench-peers bench-web browser lint format audit docs clean
+.PHONY: help demo test prove bench bench-peers bench-web browser lint format audit pictures docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ format: $(VENV)/.with-dev ## mend what lint can mend by itself
 audit: $(VENV)/.with-audit ## dependencies against known vulnerabilities
 	$(PIP) freeze --exclude-editable >$(VENV)/installed.txt
 	$(PY) -m pip_audit --strict --no-deps --disable-pip --progress-spinner off -r $(VENV)/installed.txt
+
+pictures: $(VENV)/.with-dev browser ## draw the pictures of the README anew, from what the program shows
+	$(PY) scripts/pictures/draw.py
 
 docs: $(VENV)/.with-dev ## write the generated pages again
 	@for page in scripts/*.py; do $(PY) $$page || exit 1; done

@@ -30,5 +30,5 @@ def test_the_progress_line_leaves_an_output_without_a_last_line_end_standing(ter
     screen = keyboard.seen.replace(b"\r\n", b"\n")
     assert b"second\n" in screen
     for line in screen.split(b"\n"):
-        before, wiped, _ = line.rpartition(b"\r\x1b[K")
+        before, wiped, _ = line.rpartition(b"\x1b[J")
         assert not wiped or not before.rstrip().endswith((b"first", b"second"))

@@ -24,3 +24,29 @@ def test_the_past_fades() -> None:
 def test_nothing_seen_promises_nothing() -> None:
     assert Rate().seconds_left(5) is None
     assert Rate().seconds_left(0) == 0
+
+
+def test_what_is_left_is_a_span_that_narrows_as_more_is_seen() -> None:
+    rate, spans = Rate(), []
+    for seen in (1, 9, 90):
+        rate.saw(seen, seen / 2)
+        low, high = rate.range_left(1000) or (0.0, 0.0)
+        assert low < (rate.seconds_left(1000) or 0.0) < high
+        spans.append(high / low)
+    assert spans == sorted(spans, reverse=True)
+    assert spans[-1] == pytest.approx(1.3, rel=0.05)
+
+
+def test_few_that_are_left_may_take_long() -> None:
+    rate = Rate()
+    rate.saw(10_000, 10.0)
+    one, many = rate.range_left(1) or (0.0, 0.0), rate.range_left(10_000) or (0.0, 0.0)
+    assert one[1] / one[0] > 4
+    assert many[1] / many[0] < 1.1
+
+
+def test_nothing_seen_has_no_span() -> None:
+    assert Rate().range_left(5) is None
+    rate = Rate()
+    rate.saw(5, 1.0)
+    assert rate.range_left(0) is None

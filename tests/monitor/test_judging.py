@@ -14,6 +14,7 @@ import pytest
 from overnight.core.alert_messages import Message
 from overnight.core.configuration import parse
 from overnight.core.lanes import OPS_QUEUE
+from overnight.core.schedules import Decision, Misses, Schedule, Scheduled, When, Why
 from overnight.core.states import TaskState
 from overnight.core.task import Action, ActionKind, NewTask
 from overnight.engine.journal import Journal
@@ -204,6 +205,40 @@ def test_a_damaged_line_of_the_journal_stops_no_alert(watch: Watch) -> None:
     journal.write_bytes(damaged)
     watch.round()
     assert watch.told() == ["held firing"]
+
+
+@pytest.mark.parametrize(
+    ("misses", "runs", "words"),
+    [
+        (
+            Misses(Why.LATE, NOON, NOON + 7200, 3),
+            (NOON + 7200,),
+            "3 runs from 2027-01-15T08:00:00Z to 2027-01-15T10:00:00Z: nothing was there to start it; task 1 makes up",
+        ),
+        (Misses(Why.OVERLAP, NOON, NOON, 1), (), "a run of 2027-01-15T08:00:00Z: the one before was not done"),
+    ],
+)
+def test_a_schedule_that_missed_its_time_is_told_of(
+    watch: Watch, misses: Misses, runs: tuple[float, ...], words: str
+) -> None:
+    watch.wanted = Wanted(parse(HELD.replace("task_held", "schedule_missed")).alerts, watch.wanted.targets, NOON - 60)
+    planned = Scheduled(
+        Schedule("nightly", When(every=3600.0)),
+        NewTask(ACTION, b"a"),
+        "file",
+        began_at=NOON,
+        next_at=NOON,
+        planned_at=NOON,
+    )
+    fence = watch.store.take_fence(now=NOON, by="me")
+    watch.store.lay_schedules([planned], source="file", now=NOON, by="me")
+    (found,) = watch.store.schedules()
+    decision = Decision(runs, NOON + 10800, (misses,))
+    watch.store.fire(found, decision, [found.task] * len(runs), fence=fence, now=NOON + 7200, by="schedule")
+    watch.round()
+    assert watch.told() == ["held happened"]
+    (message,) = watch.store.tasks(Query(queue=OPS_QUEUE, limit=9))
+    assert f"nightly has missed {words}" in message.input.decode()
 
 
 def test_what_was_before_anybody_asked_is_not_told(watch: Watch) -> None:

@@ -64,6 +64,23 @@ def test_slots_workers_and_the_last_heartbeat(overnight: Call, said: Callable[..
     assert (told["heartbeat"]["completed"], told["heartbeat"]["tasks"]) == (12, [13, 14])
 
 
+def test_the_memory_of_the_engine_is_told_as_a_share_of_what_it_may_have(
+    overnight: Call, said: Callable[..., None]
+) -> None:
+    said(state="working")
+    told = overnight("status", "--include-resources", "--json").json["resources"]
+    assert told["engine_memory_bound"] == 64 * 2**20 + int(64 * 2**10 * 2**0.5)
+    assert told["memory_bound_percent"] == round(100 * told["engine_memory"] / told["engine_memory_bound"], 1)
+    plain = overnight("status", "--include-resources").out
+    assert "% of the 67.2 MB that it may have with 2 unfinished" in plain
+    assert "that it may have" not in overnight("status").out
+
+
+def test_an_engine_that_is_gone_takes_no_memory(overnight: Call) -> None:
+    overnight("add", "a", "--", "true")
+    assert "that it may have" not in overnight("status", "--include-resources").out
+
+
 def test_of_an_engine_that_is_gone_the_log_has_the_last_heartbeat(overnight: Call) -> None:
     overnight("run", "a", "--", "true")
     told = overnight("status", "--json").json

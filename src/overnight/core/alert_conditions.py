@@ -80,6 +80,11 @@ _ALL_TRIGGERS = (
         _events(EventName.GATE_CLOSED),
         is_seen=True,
     ),
+    Trigger(
+        "schedule_missed",
+        "nothing has run when a schedule was due, or its run before was not done",
+        _events(EventName.SCHEDULE_MISSED),
+    ),
     Trigger("clock_jumped", "the wall clock was set, or the machine has slept", _events(EventName.CLOCK_JUMPED)),
 )
 #: Everything that can happen, by its name.

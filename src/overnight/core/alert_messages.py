@@ -51,6 +51,8 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
     subject: str
     body: str
     notices: tuple[Notice, ...] = ()
+    #: The path of a page that goes with it where that is possible; it may be gone by then.
+    page: str = ""
 
 
 class Due(msgspec.Struct, frozen=True):

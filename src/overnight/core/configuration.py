@@ -7,10 +7,8 @@ ignored costs a night. Pure: whoever calls has read the file.
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
-import tomllib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -124,6 +122,8 @@ def parse(text: str, filename: str = "overnight.toml") -> Configuration:
             f"{filename}: error: larger than {MAX_BYTES // 1000**2} MB; nothing was started",
             hint="move what is not configuration out of it",
         )
+    import tomllib  # 2 ms at every start, for a home that has a file
+
     text = text.removeprefix("\ufeff")  # the mark of some editors is no mistake
     try:
         known = places.locate(text, deepest=MAX_DEPTH)
@@ -363,7 +363,9 @@ class _Reader:
 
     def _unknown(self, key: str, path: Path, known: Iterable[str]) -> None:
         names = list(known)
-        close = difflib.get_close_matches(key, names, n=1) if len(key) <= WINDOW else []
+        from difflib import get_close_matches
+
+        close = get_close_matches(key, names, n=1) if len(key) <= WINDOW else []
         advice = f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(names)}"
         self.problems.append(Problem(self._place(path).key, f"unknown key {quoted(key)}", advice))
 

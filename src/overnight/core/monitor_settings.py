@@ -61,4 +61,13 @@ MONITOR_SETTINGS = (
         environment="OVERNIGHT_SYSTEM_LOG_LEVEL",
         key="monitor.system_log_level",
     ),
+    Setting(
+        name="report_targets",
+        kind=kinds.COMMAND,
+        default=(),
+        default_words="none",
+        help="Whom `report --send` reaches: names of `[targets.NAME]`.",
+        environment="OVERNIGHT_REPORT_TARGETS",
+        key="report.targets",
+    ),
 )

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import tomllib
 from typing import NamedTuple
 
 #: Keys of tables and numbers of array elements, from the outside in.
@@ -145,6 +144,8 @@ class _Walk:
 
     def _key(self) -> str:
         if self._text[self._at : self._at + 1] in ('"', "'"):
+            import tomllib  # who calls us has it; and a home without a file needs neither
+
             quoted = self._match(_STRING)
             try:
                 key: str = tomllib.loads(f"key = {quoted}")["key"]

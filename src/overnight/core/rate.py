@@ -6,8 +6,12 @@ a change within a minute and does not jump at every task. From the first moments
 
 from __future__ import annotations
 
+import math
+
 #: Seconds after which an observation counts half.
 HALF_LIFE = 30.0
+#: Deviations on either side of what is expected, between which it ends four times out of five (normal distribution).
+_FOUR_OF_FIVE = 1.28
 
 
 class Rate:
@@ -35,3 +39,15 @@ class Rate:
         if not unfinished:
             return 0.0
         return unfinished / self.per_second if self.per_second > 0 else None
+
+    def range_left(self, unfinished: int) -> tuple[float, float] | None:
+        """From when to when so many more will be finished, four times out of five, in seconds; None when nothing moves.
+
+        How long tasks take is meant to differ by as much as it is long (an exponential distribution): what was
+        seen of so many, and what is to come of so many others, are each known to the root of their number.
+        """
+        expected = self.seconds_left(unfinished)
+        if expected is None or not unfinished:
+            return None
+        factor = 1 + _FOUR_OF_FIVE * math.sqrt(1 / max(1.0, self._done) + 1 / unfinished)
+        return expected / factor, expected * factor

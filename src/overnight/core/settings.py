@@ -379,6 +379,7 @@ class Settings(msgspec.Struct, frozen=True):
     backup_room: int
     #: None: however old.
     backup_max_age: float | None
+    report_targets: tuple[str, ...]
     log_files: tuple[str, ...]
     tests_keep: int
     #: As written, with its variables; empty: none.

@@ -58,10 +58,7 @@ class MachineGauges:
 
     def resident(self, pid: int) -> float | None:
         """Resident memory of a process, bytes; None when it has gone or may not be asked."""
-        try:
-            return float(psutil.Process(pid).memory_info().rss)
-        except (psutil.Error, OSError):
-            return None
+        return resident(pid)
 
     def _rates(self) -> dict[str, float]:
         try:
@@ -77,6 +74,14 @@ class MachineGauges:
         rates = {name: max(0.0, getattr(totals, name) - getattr(was, name)) / seconds for name in names}
         passed = totals.all - was.all
         return rates | ({"cpu": min(1.0, max(0.0, (totals.busy - was.busy) / passed))} if passed > 0 else {})
+
+
+def resident(pid: int) -> float | None:
+    """Resident memory of a process, bytes; None when it has gone or may not be asked."""
+    try:
+        return float(psutil.Process(pid).memory_info().rss)
+    except (psutil.Error, OSError):
+        return None
 
 
 def _totals() -> _Totals:

@@ -13,6 +13,7 @@ import msgspec
 from overnight.core.alert_conditions import TRIGGERS, Trigger
 from overnight.core.durations import format_size
 from overnight.core.lanes import is_own
+from overnight.core.schedules import Why
 from overnight.core.states import TaskState
 from overnight.monitor.tail import JournalTail
 from overnight.store.contract import Store
@@ -131,6 +132,15 @@ def _restored(event: Mapping[str, Any]) -> str:
     return f"rebuilt from {came}, {event.get('replayed', 0):,} events done again{'; lost: ' + lost if lost else ''}"
 
 
+def _missed(event: Mapping[str, Any]) -> str:
+    count, first, last = event.get("count", 1), event.get("first_at"), event.get("last_at")
+    runs = "a run" if count == 1 else f"{count:,}{'+' if event.get('more') else ''} runs"
+    span = f"of {first}" if first == last else f"from {first} to {last}"
+    why = "the one before was not done" if event.get("why") == Why.OVERLAP else "nothing was there to start it"
+    made_up = f"; task {event['made_up']} makes up for it" if event.get("made_up") else ""
+    return f"{event.get('schedule')} has missed {runs} {span}: {why}{made_up}"
+
+
 _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "file_failed": _task,
     "file_timeout": _task,
@@ -141,6 +151,7 @@ _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "checkpoint_failed": lambda event: str(event.get("error", "")),
     "checkpoint_restored": _restored,
     "store_rescued": lambda event: str(event.get("why", "")),
+    "schedule_missed": _missed,
     "clock_jumped": lambda event: f"by {event.get('seconds', 0):+.0f} s",
     "processor_stopped": lambda event: str(event.get("why", "")).replace("_", " "),
 }

@@ -8,7 +8,6 @@ back is waited for, so there is never more than one.
 from __future__ import annotations
 
 import threading
-import urllib.request
 from collections.abc import Callable, Mapping
 
 from overnight.core.secrets import filled, masked, names_in, shown_address
@@ -53,6 +52,8 @@ class Pinger:
         self._say()
 
     def _give(self) -> None:
+        import urllib.request  # 14 ms, for those who want it
+
         try:
             address = filled(self._address, self._environ)
             request = urllib.request.Request(address, headers={"User-Agent": f"overnight/{VERSION}"})  # noqa: S310 - see below

@@ -33,7 +33,7 @@ BUSY, IDLE = 1.0, IDLE_EVERY
 #: Seconds between two writings of the state while one thing happens after another: each costs some 5 ms.
 SOON = 0.2
 #: Seconds between two portions of the journal, and until a duty that failed is tried again.
-READ_EVERY, AGAIN_AFTER = 0.5, 5.0
+READ_EVERY, AGAIN_AFTER = 1.0, 5.0
 #: Of the time, so much is spent on the journal while something runs; the rest of it is read afterwards.
 SHARE = 0.05
 FORGET_EVERY = 600.0

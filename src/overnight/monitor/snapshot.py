@@ -148,7 +148,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     at: float
     engine: EngineView
     counts: Counts
-    #: Newest first, at most `MOST_RUNNING`, and the one that runs longest; `counts.running` says how many there are.
+    #: Newest first, no more than were asked for, and the one that runs longest; `counts.running` is how many there are.
     running: list[RunningView]
     #: None while nothing starts: a rate would promise what is not to be expected.
     rate_per_second: float | None
@@ -176,13 +176,14 @@ class Snapshot(msgspec.Struct, frozen=True):
         return self.engine.state not in _TROUBLE and calm and (watch is None or watch.alive)
 
 
-def take(store: Store, home: Path, *, now: float) -> Snapshot:
+def take(store: Store, home: Path, *, now: float, most_running: int = MOST_RUNNING) -> Snapshot:
     """Look at everything once. Costs the same however many tasks there are.
 
     Args:
         store: The store of the home.
         home: The directory with the lock and ``engine.json``.
         now: POSIX seconds.
+        most_running: Running tasks in it; who counts only needs few of them, and each costs some 20 µs.
     """
     written = read_engine_file(home / "engine.json")
     engine, figures = _engine(home, written, now)
@@ -194,7 +195,13 @@ def take(store: Store, home: Path, *, now: float) -> Snapshot:
         at=now,
         engine=engine,
         counts=store.counts(),
-        running=_running(store, home, now, _in_hand(store) if engine.state is EngineState.STOPPED else None),
+        running=_running(
+            store,
+            home,
+            now,
+            _newest_and_longest(store, most_running),
+            _in_hand(store) if engine.state is EngineState.STOPPED else None,
+        ),
         rate_per_second=figures.rate_per_second if figures else None,
         seconds_left=figures.seconds_left if figures else None,
         heartbeat=last_beat(home / "heartbeat.log"),
@@ -286,9 +293,8 @@ def _in_hand(store: Store) -> set[int]:
     return {one.task_id for one in store.popped()}
 
 
-def _running(store: Store, home: Path, now: float, going_on: set[int] | None) -> list[RunningView]:
+def _running(store: Store, home: Path, now: float, tasks: list[Task], going_on: set[int] | None) -> list[RunningView]:
     """What runs by the books. `going_on`: without an engine, all that does; None for everything."""
-    tasks = _newest_and_longest(store)
     actions = store.actions({task.action_id for task in tasks})
     steps = _running_steps(store) if any(one.kind is ActionKind.WORKFLOW for one in actions.values()) else {}
     told = reports(home / "spool") if tasks else {}
@@ -309,9 +315,9 @@ def _running(store: Store, home: Path, now: float, going_on: set[int] | None) ->
     ]
 
 
-def _newest_and_longest(store: Store) -> list[Task]:
-    tasks = store.tasks(Query(states=(TaskState.RUNNING,), limit=MOST_RUNNING))
-    if len(tasks) < MOST_RUNNING:
+def _newest_and_longest(store: Store, limit: int) -> list[Task]:
+    tasks = store.tasks(Query(states=(TaskState.RUNNING,), limit=limit))
+    if len(tasks) < limit:
         return tasks
     longest = store.longest_running()
     known = longest is None or any(one.id == longest.id for one in tasks)

@@ -16,7 +16,6 @@ from overnight.monitor.snapshot import take
 from overnight.store.contract import Store
 from overnight.wiring import clock
 from overnight.wiring.configuration import read
-from overnight.wiring.delivering import hand_on
 
 
 class Wanting:
@@ -70,12 +69,14 @@ def judge_of(home: Home, store: Store, told: Callable[[str], None]) -> Judge:
     wanting = Wanting(home, told)
 
     def hand(messages: list[Message]) -> dict[str, int]:
+        from overnight.wiring.delivering import hand_on  # knows how functions are called: nothing for a quiet night
+
         return hand_on(home, messages, wanting().targets)
 
     return Judge(
         home.path,
         store,
-        look=lambda: take(store, home.path, now=clock.now()),
+        look=lambda: take(store, home.path, now=clock.now(), most_running=1),
         wanted=wanting,
         hand_on=hand,
         clock=clock,

@@ -10,10 +10,7 @@ from overnight.core.monitor.notices import LEVELS
 from overnight.core.monitor_settings import OFF
 from overnight.core.settings import Settings, resolve
 from overnight.host.home import Home
-from overnight.host.system_log import SystemLog
-from overnight.monitor.notices import Notices
 from overnight.monitor.telling import Listener, Telling
-from overnight.monitor.traces import Traces
 from overnight.store.contract import Store
 from overnight.wiring.configuration import read
 
@@ -29,8 +26,13 @@ def tellings(home: Home, store: Store, told: Callable[[str], None]) -> list[Tell
     settings = _settings(home, told)
     listeners: list[Listener] = []
     if settings.traces:
+        from overnight.monitor.traces import Traces
+
         listeners.append(Traces(settings.traces, store, home=home.id, instance=os.fspath(home.path)))
     if settings.system_log != OFF:
+        from overnight.host.system_log import SystemLog
+        from overnight.monitor.notices import Notices
+
         level = LEVELS[settings.system_log_level]
         listeners.append(Notices(SystemLog(settings.system_log), level, home=os.fspath(home.path)))
     return [Telling(home.journal, listener) for listener in listeners]

@@ -62,5 +62,5 @@ def exposed(home: Home) -> bytes:
     except OvernightError:
         machine = {}
     with closing(open_store(home, readonly=True)) as store:
-        picture = take(store, home.path, now=clock.now())
+        picture = take(store, home.path, now=clock.now(), most_running=1)
         return exposition(store, home.path, picture, totals=totals, machine=machine).text()

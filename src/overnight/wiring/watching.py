@@ -83,7 +83,7 @@ def write_now(home: Home) -> None:
     except OvernightError:
         before = None
     with closing(open_store(home, readonly=True)) as store:
-        picture = take(store, home.path, now=clock.now())
+        picture = take(store, home.path, now=clock.now(), most_running=1)
     machine, mean = (before.machine, before.avg_file_duration_seconds) if before else ({}, None)
     write(home.monitor_json, describe(picture, machine, mean))
 
@@ -184,7 +184,7 @@ def _watch(home: Home, parent: Parent, log: Log, shown: Pages) -> bool | None:
         sidecar = Sidecar(
             home.path,
             store,
-            look=lambda: take(store, home.path, now=clock.now()),
+            look=lambda: take(store, home.path, now=clock.now(), most_running=1),
             gauges=MachineGauges(Machine(home.path), clock),
             clock=clock,
             told=log.tell,
@@ -217,9 +217,12 @@ def _is_left_alone(home: Home) -> bool:
 def _send_what_is_left(home: Home) -> None:
     """Have a courier deliver messages that no engine will deliver soon; nobody waits for it."""
     from overnight.core.lanes import OPS_QUEUE
-    from overnight.wiring.delivering import CALL, start_courier
 
     with contextlib.suppress(OvernightError, OSError), closing(open_store(home, readonly=True)) as store:
+        if store.next_up(OPS_QUEUE, now=clock.now()) is None:
+            return
+        from overnight.wiring.delivering import CALL, start_courier
+
         if store.next_up(OPS_QUEUE, now=clock.now(), call=CALL) is not None:
             start_courier(home)
 

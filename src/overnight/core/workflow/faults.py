@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from typing import NamedTuple
 
 #: Keys and numbers from the workflow's own table on: ``("step", 3, "needs", 0)``.
@@ -41,6 +40,8 @@ class Meant:
 
     def __call__(self, word: str, names: Sequence[str], otherwise: str = "") -> str:
         """The advice for a name that is not there."""
+        from difflib import get_close_matches  # 3 ms, for who makes mistakes
+
         self._left -= 1
         if self._left >= 0 and len(names) <= _MOST_NAMES and (close := get_close_matches(word[:100], names, n=1)):
             return f"did you mean {close[0]!r}?"

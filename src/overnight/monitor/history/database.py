@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +144,7 @@ def lay(
 
 
 def _prepare(connection: apsw.Connection) -> None:
-    schema = (files(__package__) / "schema.sql").read_text("utf-8")
+    schema = Path(__file__).with_name("schema.sql").read_text("utf-8")
     lay(connection, schema, application=APPLICATION, version=VERSION, more=_add_columns)
 
 

@@ -28,6 +28,7 @@ class Command:
 
     def send(self, message: Message) -> None:
         environ = {**os.environ, "OVERNIGHT_ALERT_KEY": message.key, "OVERNIGHT_ALERT_SUBJECT": message.subject}
+        environ |= {"OVERNIGHT_REPORT_PAGE": message.page} if message.page else {}
         # A file and no pipe: the end of a pipe is waited for as long as whatever it leaves running has it.
         with tempfile.TemporaryFile() as said:
             done = subprocess.run(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import smtplib
 import ssl
 from collections.abc import Mapping
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 from overnight.core.alert_messages import Message
@@ -59,6 +61,10 @@ class Mail:
         letter["Message-ID"] = f"<{message.key}@overnight>"
         letter["Auto-Submitted"] = "auto-generated"
         letter.set_content(printable(message.body))
+        if message.page:
+            with contextlib.suppress(OSError, UnicodeDecodeError):  # the words are what matters
+                page = Path(message.page).read_text("utf-8")
+                letter.add_attachment(page, subtype="html", filename=Path(message.page).name)
         return letter
 
 

@@ -35,6 +35,8 @@ class Syslog:
             for notice in message.notices:
                 severity = _NOTICE if notice.tells in _GOOD else _WARNING
                 sock.send(f"<{_DAEMON | severity}>overnight: {printable(line(notice))} [{message.key}]".encode())
+            if not message.notices:  # a report: its first sentence
+                sock.send(f"<{_DAEMON | _NOTICE}>{printable(message.subject)} [{message.key}]".encode())
 
     def _socket(self) -> socket.socket:
         is_path = self._place.startswith("/")

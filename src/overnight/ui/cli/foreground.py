@@ -73,6 +73,7 @@ class Onlookers:
             order=order,
             tag=manner.tag,
             wanted=wanted,
+            spool=home.spool,
         )
         self.results = Results(manner.results, store, home.output, wanted) if manner.results else None
         ours = [one for one in (self.results, self.narrator) if one is not None]

@@ -1,7 +1,7 @@
-"""What a foreground run says while it works: outputs as they come, failures, one progress line.
+"""What a foreground run says while it works: outputs as they come, failures, and how far it is.
 
 The output of a task is printed when its last attempt has ended, whole and never mixed with another
-one's: stdout to stdout, stderr to stderr. The progress line is only for a terminal, stands below,
+one's: stdout to stdout, stderr to stderr. How far it is stands below, only on a terminal,
 and is taken away before anything else is printed.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from overnight.core.gates import Gate, Hold
@@ -24,11 +24,12 @@ from overnight.engine.goal import AT_REST
 from overnight.engine.recovery import is_revival
 from overnight.executors.local.output import read
 from overnight.host.clock import Clock
+from overnight.monitor.progress import Progress, reports
 from overnight.store.contract import Counts, Store
-from overnight.ui.cli import printing
+from overnight.ui.cli import live, printing
 from overnight.ui.cli.tagging import Tagged
 
-#: Seconds between two updates of the progress line.
+#: Seconds between two updates of how far it is.
 REDRAW = 0.25
 #: What is said when a gate closes, after its figures, and when it opens.
 _CLOSED = {
@@ -53,6 +54,7 @@ class Narrator:
         order: Task ids in the order in which their outputs shall come; empty for as they end.
         tag: What stands before each line of output, a template with placeholders; None for nothing.
         wanted: Whether this task is one of those that are to be told of; the others are the business of who added them.
+        spool: Where tasks say how far they are; None for nowhere.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Narrator:
         order: Sequence[int] = (),
         tag: bytes | None = None,
         wanted: Callable[[int], bool] = lambda _: True,
+        spool: Path | None = None,
     ) -> None:
         self._wanted = wanted
         self._store = store
@@ -80,7 +83,10 @@ class Narrator:
         self._of_steps: dict[int, list[tuple[Running | None, Settlement]]] = {}
         self._tag = tag
         self._live = not quiet and sys.stderr.isatty()
-        self._drawn = False
+        self._panel = live.Panel()
+        self._spool = spool
+        self._running: Sequence[Running] = ()
+        self._reports: Mapping[tuple[int, int], Progress] = {}
         #: Whether the cursor stands behind a task's output, which the progress line would wipe away.
         self._midline = False
         self._draw_at = 0.0
@@ -98,6 +104,8 @@ class Narrator:
     # -- what the engine tells ---------------------------------------------------------------
 
     def settled(self, running: Running | None, settlement: Settlement) -> None:
+        if 0 < len(self._running) <= live.FEW:
+            self._running = [one for one in self._running if one is not running]
         if settlement.step:
             return self._step(running, settlement)
         if is_revival(settlement):
@@ -165,7 +173,10 @@ class Narrator:
         self._rate.saw(self._since_tick, moment - self._ticked_at)
         self._since_tick, self._ticked_at = 0, moment
         self._unfinished = counts.unfinished
-        self._progress(len(running))
+        self._running = running
+        if self._live and self._spool is not None and self._has_lines():
+            self._reports = reports(self._spool)
+        self._progress()
 
     # -- printing ----------------------------------------------------------------------------
 
@@ -173,14 +184,13 @@ class Narrator:
         """A line beside the results, of its own."""
         self.clear()
         if self._midline:
-            self._draw("")
+            self._draw([])
         printing.note(line)
 
     def clear(self) -> None:
         """Take the progress line away."""
-        if self._drawn:
-            self._draw("")
-            self._drawn = False
+        if self._panel.is_drawn:
+            self._draw([])
 
     def finish(self) -> None:
         """Tell what was kept back for the sake of order; what it waited for does not come any more."""
@@ -190,7 +200,7 @@ class Narrator:
         self._order = []
         self.clear()
         if self._midline:
-            self._draw("")
+            self._draw([])
 
     def _tell_in_order(self) -> None:
         while self._order and (early := self._early.get(self._order[-1])) is not None:
@@ -249,35 +259,35 @@ class Narrator:
             "  try: 'overnight log ID' prints what a task printed"
         )
 
-    def _progress(self, running: int | None = None) -> None:
+    def _progress(self) -> None:
         if not self._live:
             return
         moment = self._clock.monotonic()
         if moment < self._draw_at:
             return
         self._draw_at = moment + REDRAW
-        self._draw(printing.fit(self._line(running), printing.width() - 1))
-        self._drawn = True
+        self._draw(self._lines(live.size()[0] - 1))
 
-    def _draw(self, line: str) -> None:
-        """Put this in place of the progress line, below an output that does not end its last line itself."""
+    def _draw(self, lines: Sequence[str]) -> None:
+        """Put these lines below everything else, also below an output that does not end its last line itself."""
         below, self._midline = "\n" if self._midline else "", False
         try:
-            sys.stderr.write(below + "\r\x1b[K" + line)
+            sys.stderr.write(below + self._panel.put(lines, live.size()[0]))
             sys.stderr.flush()
         except OSError:  # the terminal has gone away, which a signal tells the engine
             self._live = False
 
-    def _line(self, running: int | None) -> str:
-        done, failed = self.tally[TaskState.COMPLETED], self.tally[TaskState.FAILED] + self.tally[TaskState.HELD]
-        words = [f"{done:,} done"]
-        if failed:
-            words.append(f"{failed:,} failed")
-        words.append(f"{max(0, self._unfinished):,} left")
-        if running:
-            words.append(f"{running:,} running")
-        words.append(f"{self._rate.per_second:,.1f}/s")
-        left = self._rate.seconds_left(max(0, self._unfinished))
-        if left:
-            words.append(f"about {printing.duration(left)} to go")
-        return "  ".join(words)
+    def _has_lines(self) -> bool:
+        return live.is_worth_lines(self._running, self._rate, live.size()[1])
+
+    def _lines(self, columns: int) -> list[str]:
+        line = live.summary(
+            self._rate,
+            done=self.tally[TaskState.COMPLETED],
+            failed=self.tally[TaskState.FAILED] + self.tally[TaskState.HELD],
+            left=max(0, self._unfinished),
+            running=len(self._running),
+        )
+        tasks = self._running if self._has_lines() else ()
+        now = self._clock.monotonic()
+        return [*live.slots(tasks, self._reports, now=now, columns=columns), live.narrow(line, columns)]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from overnight.core.durations import format_size
+from overnight.core.monitor.memory import memory_bound
 from overnight.monitor.machine import MachineView
+from overnight.monitor.snapshot import Snapshot
 from overnight.ui.cli import printing
 from overnight.ui.cli.sparks import pieces, spark
 
@@ -68,6 +70,40 @@ def resource_lines(view: MachineView, *, now: float) -> list[str]:
         rows.append((called, form(value), spark(pieces(means, _WIDE), most=FULL.get(name, 0.0))))
     ago = printing.duration(max(0.0, now - view.at))
     return [f"the machine {ago} ago, and its last hour", *printing.table(rows, right=(1,))]
+
+
+class EngineMemory(NamedTuple):
+    """Resident memory of the engine, and what it may have with so many unfinished tasks, bytes."""
+
+    used: float
+    bound: int
+    tasks: int
+
+
+def engine_memory(picture: Snapshot) -> EngineMemory | None:
+    """How much the engine has at this moment; None when there is none to be asked."""
+    from overnight.host.gauges import resident
+
+    engine, tasks = picture.engine, picture.counts.unfinished
+    used = None if engine.pid is None else resident(engine.pid)
+    return None if used is None else EngineMemory(used, memory_bound(tasks), tasks)
+
+
+def memory_lines(memory: EngineMemory | None) -> list[str]:
+    """Its memory as a share of what it may have."""
+    if memory is None:
+        return []
+    share, bound = memory.used / memory.bound, format_size(memory.bound)
+    of = f"{share:.0%} of the {bound} that it may have with {memory.tasks:,} unfinished"
+    return [f"the engine takes {format_size(memory.used)} of memory, {of}"]
+
+
+def memory_shape(memory: EngineMemory | None) -> dict[str, Any]:
+    """The same for programs."""
+    if memory is None:
+        return {}
+    percent = round(100 * memory.used / memory.bound, 1)
+    return {"engine_memory": memory.used, "engine_memory_bound": memory.bound, "memory_bound_percent": percent}
 
 
 def resources_shape(view: MachineView) -> dict[str, Any]:

@@ -222,16 +222,18 @@ def _resources_shape(session: Session, snapshot: Snapshot, *, wanted: bool) -> d
     if not wanted:
         return {}
     from overnight.monitor.machine import machine_view
-    from overnight.ui.cli.resources import resources_shape
+    from overnight.ui.cli.resources import engine_memory, memory_shape, resources_shape
 
-    return {"resources": resources_shape(machine_view(session.home.path, now=snapshot.at, names=()))}
+    machine = resources_shape(machine_view(session.home.path, now=snapshot.at, names=()))
+    return {"resources": machine | memory_shape(engine_memory(snapshot))}
 
 
 def _resource_lines(session: Session, snapshot: Snapshot) -> list[str]:
     from overnight.monitor.machine import machine_view
-    from overnight.ui.cli.resources import resource_lines
+    from overnight.ui.cli.resources import engine_memory, memory_lines, resource_lines
 
-    return ["", *resource_lines(machine_view(session.home.path, now=snapshot.at), now=snapshot.at)]
+    machine = resource_lines(machine_view(session.home.path, now=snapshot.at), now=snapshot.at)
+    return ["", *machine, *memory_lines(engine_memory(snapshot))]
 
 
 def _moved_lines(session: Session) -> list[str]:
