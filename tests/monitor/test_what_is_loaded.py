@@ -33,7 +33,7 @@ def test_a_quiet_home_is_watched_by_a_small_process(tmp_path: Path) -> None:
     )
     # Nobody holds the home, and its parent is gone: it looks once and ends.
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", program, home.path],
+        [sys.executable, "-I", "-S", "-c", program, "[]", home.path],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
