@@ -178,12 +178,13 @@ tcp = "[::1]:5432"
 [check.beat]
 file = "beat"
 max_age = "26h"
+every = "10m"
 """
     assert parse(text).checks == {
         "api": WantedCheck("api", Asked.HTTP, ("http://127.0.0.1:8000/health",), 2.0),
         "raid": WantedCheck("raid", Asked.RUN, ("check_raid", "-w", "1")),
         "db": WantedCheck("db", Asked.TCP, ("::1", "5432")),
-        "beat": WantedCheck("beat", Asked.FILE, ("beat",), max_age=26 * 3600.0),
+        "beat": WantedCheck("beat", Asked.FILE, ("beat",), max_age=26 * 3600.0, every=600.0),
     }
 
 
@@ -200,6 +201,7 @@ max_age = "26h"
         ("timeout = 3", "asks one thing"),
         ('tcp = "x:1"\nmax_age = "1h"', "only a file"),
         ('tcp = "x:1"\ntimeout = 0', "too little"),
+        ('tcp = "x:1"\nevery = 0', "too little"),
         ('tcp = "x:1"\ntimeuot = 1', "did you mean 'timeout'"),
     ],
 )

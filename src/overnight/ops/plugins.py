@@ -105,7 +105,9 @@ def check_of(wanted: WantedCheck) -> Check:
     """The check that somebody has asked for."""
     ask = _ASK[wanted.asked]
     cost = Cost.FAST if wanted.asked is Asked.FILE else Cost.SLOW
-    return Check(wanted.name, wanted.name, lambda scene: [ask(wanted, scene)], cost, wanted.timeout + _SLACK)
+    return Check(
+        wanted.name, wanted.name, lambda scene: [ask(wanted, scene)], cost, wanted.timeout + _SLACK, wanted.every
+    )
 
 
 # -- programs ---------------------------------------------------------------------------------

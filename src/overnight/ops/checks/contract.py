@@ -55,6 +55,8 @@ class Check(msgspec.Struct, frozen=True):
     timeout: float = 3.0
     #: Seconds between two askings when it is asked on its own; None: as all are.
     every: float | None = None
+    #: Of the figure in its findings; else more of it is worse.
+    more_is_better: bool = False
 
 
 def ok(check: str, summary: str, *, value: float | None = None, unit: str = "") -> Finding:

@@ -68,6 +68,7 @@ COMMANDS: dict[str, Entry] = {
     "alerts": Entry("overnight.ui.cli.commands.alerts:alerts", "Be told of what happens, and look whether that works."),
     "dashboard": Entry("overnight.ui.cli.commands.dashboard:dashboard", "Serve the web page."),
     "doctor": Entry("overnight.ui.cli.commands.doctor:doctor", "Examine everything, and say what mends it."),
+    "health": Entry("overnight.ui.cli.commands.health:health", "Examine again and again, and keep what was found."),
     "logs": Entry("overnight.ui.cli.commands.logs:logs", "Look at errors, words and trends in logs."),
     "verify": Entry("overnight.ui.cli.commands.verify:verify", "Prove that the books balance."),
     "chaos": Entry("overnight.ui.cli.commands.chaos:chaos", "Strike this program with faults, and judge it."),
