@@ -63,6 +63,7 @@ COMMANDS: dict[str, Entry] = {
     "schedule": Entry("overnight.ui.cli.commands.schedule:schedule", "Look at what runs by the clock, and run it now."),
     "checkpoint": Entry("overnight.ui.cli.commands.checkpoint:checkpoint", "Copy the store, and go back to a copy."),
     "backup": Entry("overnight.ui.cli.commands.backup:backup", "Keep home and project elsewhere, and prove it."),
+    "prune": Entry("overnight.ui.cli.commands.prune:prune", "Let old checkpoints, backups and logs go."),
     "resume": Entry("overnight.ui.cli.commands.resume:resume", "Go on, from here or from a checkpoint."),
     "metrics": Entry("overnight.ui.cli.commands.metrics:metrics", "Measure, and compare two times with each other."),
     "alerts": Entry("overnight.ui.cli.commands.alerts:alerts", "Be told of what happens, and look whether that works."),
