@@ -36,7 +36,7 @@ def book(tmp_path: Path) -> Iterator[HealthBook]:
 
 
 def checkup(*checks: Check, every: float = 60.0) -> Checkup:
-    return Checkup({check.id: (lambda check=check: check) for check in checks}, every=every)  # type: ignore[misc]
+    return Checkup({check.id: (lambda check=check: check) for check in checks}, Examiner(), every=every)  # type: ignore[misc]
 
 
 def saying(name: str, said: list[Finding], cost: Cost = Cost.FAST, every: float | None = None) -> Check:

@@ -21,12 +21,13 @@ class Checkup:
     Args:
         checks: By name; each is made when it is asked.
         every: Seconds between two rounds.
+        examiner: Asks them; knows which of them are stuck.
     """
 
-    def __init__(self, checks: Mapping[str, Callable[[], Check]], *, every: float) -> None:
+    def __init__(self, checks: Mapping[str, Callable[[], Check]], examiner: Examiner, *, every: float) -> None:
         self._checks = checks
         self._every = every
-        self._examiner = Examiner()
+        self._examiner = examiner
 
     def round(self, scene: Scene, book: HealthBook) -> list[Answer]:
         """Ask who is due, and write down what they say. What does not apply any more is forgotten.

@@ -22,7 +22,7 @@ from overnight.host.lock import HomeLock, about_me
 from overnight.monitor.health import HealthBook
 from overnight.monitor.history.keeping import History
 from overnight.ops.checkup import Checkup
-from overnight.ops.examination import Answer
+from overnight.ops.examination import Answer, Examiner
 from overnight.ops.plugins import catalogue
 from overnight.store.contract import Query, Selector, Store
 from overnight.wiring.alerting import judge_of
@@ -38,6 +38,9 @@ CALL = "overnight.wiring.health:ask"
 TIMEOUT = 120.0
 #: Rounds that stay in the queue as tasks, to be looked at; how many are looked through, and how often (seconds).
 KEPT, _LOOKED_THROUGH, _TIDY_EVERY = 100, 5000, 3600.0
+
+#: Of the worker in which rounds are made, for as long as that lives: it knows which checks are stuck in it.
+_EXAMINER = Examiner()
 
 
 # -- by an engine ------------------------------------------------------------------------------
@@ -92,9 +95,9 @@ def ask(words: str) -> None:
     """
     home, every = Home(Path(os.environ["OVERNIGHT_HOME"])), float(words)
     settings, configured = _as_they_are(home)
-    checkup = Checkup(catalogue(configured.checks), every=every)
+    checkup = Checkup(catalogue(configured.checks), _EXAMINER, every=every)
     with closing(HealthBook(home.health)) as book:
-        checkup.round(scene_of(home, home.path.parent, settings), book)
+        checkup.round(scene_of(home, home.path.parent, settings, configured), book)
     if wiring.clock.now() % _TIDY_EVERY < every:
         _tidy(home)
 
@@ -133,8 +136,8 @@ class Watch:
         self._told = told
         self._clock = clock
         settings, configured = _as_they_are(home)
-        self._scene = scene_of(home, home.path.parent, settings)._replace(clock=clock)
-        self._checkup = Checkup(catalogue(configured.checks), every=every)
+        self._scene = scene_of(home, home.path.parent, settings, configured)._replace(clock=clock)
+        self._checkup = Checkup(catalogue(configured.checks), Examiner(), every=every)
 
     def go_on(self, wait: Callable[[float], bool], tell: Callable[[list[Answer]], None]) -> int:
         """Round after round until somebody says that it is enough. The round that is on ends first.

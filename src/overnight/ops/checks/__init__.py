@@ -15,8 +15,8 @@ from overnight.ops.checks.contract import Check
 CHECKS = {
     name: f"overnight.ops.checks.{name}:CHECK"
     for name in (
-        *("engine", "tasks", "store", "home", "disk", "memory", "clock"),
-        *("monitor", "backups", "logs", "git", "dependencies", "documentation", "linger"),
+        *("engine", "tasks", "store", "checkpoints", "home", "disk", "memory", "clock", "containment"),
+        *("monitor", "backups", "logs", "workflows", "git", "dependencies", "documentation", "linger"),
     )
 }
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from overnight.core.configuration import Configuration
 from overnight.core.findings import Finding, Fix, Status
 from overnight.core.settings import Settings
 from overnight.host.clock import Clock
@@ -41,6 +42,8 @@ class Scene(NamedTuple):
     open_store: Callable[[], Store]
     settings: Settings
     clock: Clock
+    #: What else ``overnight.toml`` says.
+    configured: Configuration = Configuration()
 
 
 class Check(msgspec.Struct, frozen=True):

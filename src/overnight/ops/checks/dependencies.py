@@ -1,4 +1,4 @@
-"""Whether the Python packages around us fit together, and the programs that tasks name are there."""
+"""Whether the Python packages around us fit together. What workflows name is a check of its own."""
 
 from __future__ import annotations
 
@@ -31,4 +31,4 @@ def _run(scene: Scene) -> Iterator[Finding]:
         yield ok(_ID, "the Python packages fit together", value=0, unit="count")
 
 
-CHECK = Check(_ID, "dependencies", _run, cost=Cost.SLOW, timeout=4.0)
+CHECK = Check(_ID, "dependencies", _run, cost=Cost.SLOW, timeout=4.0, every=3600.0)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from overnight.core.findings import Finding
-from overnight.ops.checks.contract import Check, Cost, Scene, by_hand, ok, warn
+from overnight.ops.checks.contract import Check, Scene, by_hand, ok, warn
 
 _ID = "git"
 _COMMIT = by_hand("commit", "Commit what has changed", "git status; git add -A && git commit")
@@ -55,4 +55,4 @@ def _distance(lines: list[str]) -> tuple[int, int]:
     return 0, 0
 
 
-CHECK = Check(_ID, "git repository", _run, cost=Cost.FAST)
+CHECK = Check(_ID, "git repository", _run, every=300.0)

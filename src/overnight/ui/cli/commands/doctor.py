@@ -108,7 +108,7 @@ def _scene() -> Scene:
         home: Home | None = wiring.find_home(home_option())
     except NotFoundError:
         home = None
-    return scene_of(home, Path.cwd(), in_use()[0])
+    return scene_of(home, Path.cwd(), *in_use())
 
 
 def _found(answers: Sequence[Answer]) -> list[Finding]:
@@ -140,6 +140,9 @@ def _mend(findings: Sequence[Finding], scene: Scene, *, yes: bool) -> bool:
     if not yes and not sys.stdin.isatty():
         printing.note("overnight: nobody is there to be asked; nothing was run\n  try: add --yes")
         return False
+    printing.note("overnight: what can be run:")
+    for number, fix in enumerate(commands, 1):
+        printing.note(f"  {number}. {_spelled(fix)}")
     home = scene.home.path if scene.home else None
     ran = False
     for fix in commands:
