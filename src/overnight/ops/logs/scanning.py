@@ -96,6 +96,8 @@ class Scan:
         Raises:
             apsw.Error: Nothing was written.
         """
+        for number, cluster in self._lines.items():
+            cluster.template = self._templates.template(number)
         store.save(self._changed.values(), self._hours, self._positions, journal_seq=self._seq, now=self._now)
 
     # -- tasks -------------------------------------------------------------------------------
@@ -163,7 +165,6 @@ class Scan:
             if len(self._lines) >= MOST:
                 return self._other
             cluster = self._lines[number] = self._new("line", "", said.message)
-        cluster.template = self._templates.template(number)
         return cluster
 
     @cached_property
