@@ -16,10 +16,14 @@ import pytest
 from overnight import wiring
 from overnight.core.check_tables import WantedCheck
 from overnight.core.findings import Finding
+from overnight.core.lanes import OPS_QUEUE
+from overnight.core.states import TaskState
+from overnight.core.task import Action, ActionKind, NewTask
 from overnight.host.home import Home
 from overnight.monitor.health import HealthBook
 from overnight.ops.checks.contract import Check, Scene, fail, ok
 from overnight.ops.plugins import check_of
+from overnight.store.contract import Query, Selector, Verb
 from overnight.testing import FakeClock
 from overnight.wiring import health
 
@@ -134,11 +138,15 @@ def test_how_each_stands_the_worst_first_and_since_when(overnight: Call, place: 
     assert overnight("health", "status").lines[0].split()[:2] == ["FAIL", "beat"]
 
 
-def test_what_is_not_there_is_said(overnight: Call) -> None:
+def test_what_is_not_there_or_damaged_is_said(overnight: Call, place: Path) -> None:
     overnight("add", "--", "true")
     for words in (("health", "status"), ("health", "report")):
         said = overnight(*words)
         assert (said.status, "'overnight health start' begins" in said.err) == (4, True)
+    (place / ".overnight" / "health.db").write_bytes(b"no database" * 1000)
+    for words in (("health", "status"), ("health", "report")):
+        said = overnight(*words)
+        assert (said.status, "no task is concerned" in said.err) == (1, True), said
     assert overnight("health", "start", "0").status == 2
     assert "examined nothing" in overnight("health", "stop").out
 
@@ -162,3 +170,34 @@ def test_an_alert_is_judged_here_when_nobody_else_watches(
     assert '"alert":"checks.beat"' in listed
     assert '"state":"firing"' in listed
     assert sent
+
+
+@pytest.mark.usefixtures("only_ours")
+def test_what_the_engine_has_called_writes_one_round_down(
+    overnight: Call, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place / "overnight.toml").write_text(CHECKED)
+    overnight("add", "--", "true")
+    monkeypatch.setenv("OVERNIGHT_HOME", str(place / ".overnight"))
+    health.ask("60.0")
+    assert rounds_of(place, "beat") == 1
+
+
+def test_tasks_of_rounds_that_are_long_over_are_forgotten_and_others_are_not(
+    overnight: Call, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overnight("add", "--", "true")
+    home = Home(place / ".overnight")
+    with closing(wiring.open_store(home)) as store:
+        health.lay_down(store, home, 60.0)
+        assert not health.tidy(store)
+        rounds = [store.run_schedule(health.NAME, health.found(store).task, now=1e9, by="test") for _ in range(3)]  # type: ignore[union-attr]  # it was laid down
+        message = NewTask(Action(kind=ActionKind.CALL, cwd=b"/", call="m:deliver"), b"", queue=OPS_QUEUE)
+        (other,) = store.add([message], now=1e9).ids
+        store.act(Verb.CANCEL, Selector(ids=(*rounds, other)), now=1e9, by="test")
+        monkeypatch.setattr(health, "KEPT", 1)
+        assert health.tidy(store) == 2
+        left = {task.id for task in store.tasks(Query(queue=OPS_QUEUE, states=(TaskState.CANCELLED,)))}
+        assert left == {rounds[-1], other}
+        assert health.take_away(store, home)
+        assert health.found(store) is None

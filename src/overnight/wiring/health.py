@@ -99,7 +99,8 @@ def ask(words: str) -> None:
     with closing(HealthBook(home.health)) as book:
         checkup.round(scene_of(home, home.path.parent, settings, configured), book)
     if wiring.clock.now() % _TIDY_EVERY < every:
-        _tidy(home)
+        with closing(wiring.open_store(home)) as store:
+            tidy(store)
 
 
 def _as_they_are(home: Home) -> tuple[Settings, Configuration]:
@@ -107,14 +108,12 @@ def _as_they_are(home: Home) -> tuple[Settings, Configuration]:
     return resolve(flags={}, environ=os.environ, configured=configured.settings), configured
 
 
-def _tidy(home: Home) -> None:
-    """Forget the tasks of rounds that are long over: what they found is in a file of its own."""
-    with closing(wiring.open_store(home)) as store:
-        tasks = store.tasks(Query(queue=OPS_QUEUE, states=tuple(FINAL), limit=_LOOKED_THROUGH))
-        actions = store.actions({task.action_id for task in tasks})
-        old = [task.id for task in tasks if actions[task.action_id].call == CALL][KEPT:]
-        if old:
-            store.remove(Selector(ids=tuple(old)), now=wiring.clock.now(), by="health")
+def tidy(store: Store) -> int:
+    """Forget the tasks of rounds that are long over: what they found is in a file of its own. Returns how many."""
+    tasks = store.tasks(Query(queue=OPS_QUEUE, states=tuple(FINAL), limit=_LOOKED_THROUGH))
+    actions = store.actions({task.action_id for task in tasks})
+    old = [task.id for task in tasks if actions[task.action_id].call == CALL][KEPT:]
+    return store.remove(Selector(ids=tuple(old)), now=wiring.clock.now(), by="health") if old else 0
 
 
 # -- without one -------------------------------------------------------------------------------

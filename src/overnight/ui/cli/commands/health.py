@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import select
 import sys
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from typing import Any
 
+import apsw
 import click
 import msgspec
 
 from overnight import wiring
-from overnight.core.errors import NotFoundError, UsageError
+from overnight.core.errors import NotFoundError, StoreUnavailableError, UsageError
 from overnight.core.findings import Finding, Status, by_urgency, overall
 from overnight.core.health import LATEST, Record, Standing, recorded, share_well
 from overnight.host.home import Home
@@ -113,7 +114,7 @@ def stop() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def status(*, as_json: bool) -> None:
     """Say how each check stands, the worst first, and since when."""
-    with opened(readonly=True) as session, closing(_book(session.home)) as book:
+    with opened(readonly=True) as session, _book(session.home) as book:
         standings = _urgent(book.standings())
         scheduled = wired.found(session.store)
         runs = read_owner(session.home.lock) is not None
@@ -168,7 +169,7 @@ def report(*, checks: tuple[str, ...], since: float | None, as_json: bool) -> No
 
     It is worsening or improving only where that is more than the noise of its figures.
     """
-    with opened(readonly=True) as session, closing(_book(session.home)) as book:
+    with opened(readonly=True) as session, _book(session.home) as book:
         standings = book.standings()
         if unknown := next((name for name in checks if name not in standings), None):
             raise NotFoundError(f"nothing is on record of a check {unknown!r}", hint=f"there is {', '.join(standings)}")
@@ -224,7 +225,15 @@ def _record_shape(one: Standing, record: Record) -> dict[str, Any]:
     return {"id": one.check, "unit": one.unit or None, **msgspec.to_builtins(record)}
 
 
-def _book(home: Home) -> HealthBook:
+@contextmanager
+def _book(home: Home) -> Iterator[HealthBook]:
     if not home.health.exists():
         raise NotFoundError("nothing was examined here yet", hint="'overnight health start' begins")
-    return HealthBook(home.health, readonly=True)
+    try:
+        with closing(HealthBook(home.health, readonly=True)) as book:
+            yield book
+    except apsw.Error as error:
+        raise StoreUnavailableError(
+            f"{home.health} cannot be read ({error}); no task is concerned",
+            hint="once more in a moment; the next round begins it anew where it is damaged",
+        ) from None
