@@ -11,6 +11,7 @@ import contextlib
 import http.client
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -25,6 +26,7 @@ from overnight.core.durations import format_duration
 from overnight.core.errors import UsageError
 from overnight.core.events import printable
 from overnight.core.findings import Finding, Fix, Status
+from overnight.host.clock import Clock
 from overnight.ops.checks import CHECKS, load
 from overnight.ops.checks.contract import Check, Cost, Scene, by_hand, fail, ok, warn
 
@@ -32,6 +34,8 @@ GROUP = "overnight.checks"
 #: Seconds that are left for telling that something took too long.
 _SLACK = 0.5
 _SHOWN = 300
+#: Bytes of what a program prints that are kept.
+_MOST_SAID = 65536
 #: What systemd says of a unit that is not active. Source: systemctl(1), is-active.
 _STATES = frozenset({"inactive", "failed", "activating", "deactivating", "unknown"})
 _FIGURE = re.compile(r"'?[^=']+'?=(?P<value>-?[0-9.]+)(?P<unit>[A-Za-z%]*)")
@@ -127,20 +131,36 @@ def _run(wanted: WantedCheck, scene: Scene) -> Finding:
     except OSError as error:
         words = f"{wanted.words[0]} cannot be started ({error.strerror})"
         return Finding(wanted.name, Status.UNKNOWN, words, fixes=(_mend(wanted, "Install the program"),))
-    try:
-        said, _ = child.communicate(timeout=wanted.timeout)
-    except subprocess.TimeoutExpired:
-        _end(child)
-        return Finding(wanted.name, Status.UNKNOWN, f"no answer within {format_duration(wanted.timeout)}")
+    with child:
+        try:
+            said = _said(child, scene.clock.monotonic() + wanted.timeout, scene.clock)
+        except subprocess.TimeoutExpired:
+            _end(child)
+            return Finding(wanted.name, Status.UNKNOWN, f"no answer within {format_duration(wanted.timeout)}")
     return answered(wanted.name, child.returncode, said)
+
+
+def _said(child: subprocess.Popen[bytes], until: float, clock: Clock) -> bytes:
+    """The beginning of what it prints, when it has ended. The rest is read and let go: it may be endless.
+
+    Raises:
+        subprocess.TimeoutExpired: It has not ended by then (monotonic seconds).
+    """
+    kept, pipe = bytearray(), child.stdout
+    assert pipe is not None  # noqa: S101 - see how it was started
+    while (left := until - clock.monotonic()) > 0 and select.select([pipe], [], [], left)[0]:
+        block = os.read(pipe.fileno(), _MOST_SAID)
+        kept += block[: _MOST_SAID - len(kept)]
+        if not block:
+            child.wait(max(0.0, until - clock.monotonic()))
+            return bytes(kept)
+    raise subprocess.TimeoutExpired(child.args, left)
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(OSError):
         os.killpg(child.pid, signal.SIGKILL)
     child.kill()
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        child.communicate(timeout=_SLACK / 2)
 
 
 def answered(name: str, exit_code: int, said: bytes) -> Finding:
