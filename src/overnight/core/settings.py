@@ -374,6 +374,7 @@ class Settings(msgspec.Struct, frozen=True):
     #: None: however old.
     backup_max_age: float | None
     log_files: tuple[str, ...]
+    log_units: tuple[str, ...]
     #: 0: no gate.
     gate_disk: int
     #: 0: no gate; None: as fits the machine.

@@ -73,6 +73,13 @@ class LogStore:
         found = typed(self._database.read("SELECT value FROM facts WHERE name = 'journal_seq'"))
         return int(found[0][0]) if found else 0
 
+    def cursor(self) -> str:
+        """The last entry of the log of the system that was read; empty for none."""
+        if not self._database.read("SELECT 1 FROM sqlite_schema WHERE name = 'cursors'"):
+            return ""  # it was made by an older version, and is only looked at
+        found = typed(self._database.read("SELECT cursor FROM cursors WHERE name = 'journald'"))
+        return str(found[0][0]) if found else ""
+
     def save(
         self,
         clusters: Iterable[Cluster],
@@ -81,6 +88,7 @@ class LogStore:
         *,
         journal_seq: int,
         now: float,
+        cursor: str = "",
     ) -> None:
         """Note what was found and how far was read.
 
@@ -90,11 +98,14 @@ class LogStore:
             positions: Of files that were read.
             journal_seq: The last event that was read.
             now: POSIX seconds.
+            cursor: Of the last entry of the log of the system; empty: as before.
 
         Raises:
             apsw.Error: Nothing was written.
         """
         with self._database.write() as connection:
+            if cursor:
+                connection.execute("INSERT OR REPLACE INTO cursors VALUES ('journald', ?)", (cursor,))
             connection.executemany(_CLUSTER, [_row(cluster) for cluster in clusters])
             connection.executemany(_HOUR, [(*key, n) for key, n in hours.items()])
             connection.executemany(

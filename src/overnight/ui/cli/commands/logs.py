@@ -51,7 +51,7 @@ def _looked_at(home: Home) -> Iterator[tuple[LogStore, Scanned]]:
     settings, _ = in_use()
     with _kept(home) as store:
         scan = Scan(store, zone=LocalZone(), now=wiring.clock.now())
-        scanned = scan.run(home, settings.log_files)
+        scanned = scan.run(home, settings.log_files, settings.log_units)
         scan.save(store)
         yield store, scanned
 
