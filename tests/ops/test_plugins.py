@@ -116,8 +116,8 @@ def test_a_program_that_has_left_and_holds_the_pipe_is_not_waited_for(ask: Calla
 
 
 def test_a_program_that_closes_its_output_and_goes_on_is_past_its_time_too(ask: Callable[..., Finding]) -> None:
-    found = ask(Asked.RUN, "sh", "-c", "exec >&- 2>&-; sleep 50", timeout=0.3)
-    assert (found.status, "no answer" in found.summary) == (Status.UNKNOWN, True)
+    found = ask(Asked.RUN, "sh", "-c", "exec >&- 2>&-; sleep 50", timeout=0.5)
+    assert (found.status, found.summary) == (Status.UNKNOWN, "no answer within 0.5 s")
 
 
 def test_a_program_that_reads_its_input_finds_none(ask: Callable[..., Finding]) -> None:
@@ -150,7 +150,7 @@ def test_what_is_no_answer_is_a_failure_of_the_service(
         found = ask(Asked.HTTP, f"http://127.0.0.1:{odd.server_port}/")
         thread.join(30)
     assert (found.status, "does not answer" in found.summary) == (Status.FAIL, True)
-    assert ask(Asked.HTTP, "http://[half/").status is Status.FAIL
+    assert "does not answer" in ask(Asked.HTTP, "http://[half/").summary
     with socket.create_server(("127.0.0.1", 0)) as mute:
         found = ask(Asked.HTTP, f"http://127.0.0.1:{mute.getsockname()[1]}/", timeout=0.3)
     assert (found.status, "timed out" in found.summary) == (Status.FAIL, True)
@@ -198,6 +198,8 @@ def test_a_file_is_there_and_young_enough_or_is_not(ask: Callable[..., Finding],
     os.utime(tmp_path / "beat", (1e9, 1e9))
     assert ask(Asked.FILE, "beat", max_age=3600.0).status is Status.WARN
     assert ask(Asked.FILE, "beat").status is Status.OK
+    os.utime(tmp_path / "beat", (1e10, 1e10))  # by a clock that is ahead of ours
+    assert ask(Asked.FILE, "beat", max_age=3600.0).value == 0.0
 
 
 @pytest.mark.parametrize(

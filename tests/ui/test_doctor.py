@@ -368,3 +368,20 @@ def test_a_project_in_trouble_is_told_all_of_it_and_a_second_run_is_better(
     assert b"none was ever verified" in program("doctor", "backups").stdout
     program("doctor", *asked, "--fix", "--yes")
     assert told()[0] == {**before, "home": "ok", "backups": "ok"}
+
+
+def test_a_program_that_does_not_answer_is_ended_and_nothing_is_known(
+    overnight: Call, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git("init", "--quiet")
+    bin_ = place.parent / "bin"
+    bin_.mkdir()
+    monkeypatch.setenv("PATH", f"{bin_}{os.pathsep}{os.environ['PATH']}")
+    (bin_ / "git").write_text("#!/bin/sh\nexit 128\n")
+    (bin_ / "git").chmod(0o755)
+    assert findings(overnight, "git") == [("unknown", "git ends with exit status 128")]
+    (bin_ / "git").write_text(f"#!/bin/sh\necho $$ > {place}/pid; exec sleep 50\n")
+    monkeypatch.setattr("overnight.ops.asking.SLACK", 2.5)
+    assert findings(overnight, "git") == [("unknown", "git does not answer in time")]
+    pid = (place / "pid").read_text().strip() if (place / "pid").exists() else ""
+    assert not pid or not Path("/proc", pid).exists()

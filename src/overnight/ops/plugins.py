@@ -27,12 +27,11 @@ from overnight.core.errors import UsageError
 from overnight.core.events import printable
 from overnight.core.findings import Finding, Fix, Status
 from overnight.host.clock import Clock
+from overnight.ops.asking import SLACK
 from overnight.ops.checks import CHECKS, load
-from overnight.ops.checks.contract import Check, Cost, Scene, by_hand, fail, ok, warn
+from overnight.ops.checks.contract import Check, Cost, Scene, by_hand, fail, ok, unknown, warn
 
 GROUP = "overnight.checks"
-#: Seconds that are left for telling that something took too long.
-_SLACK = 0.5
 _SHOWN = 300
 #: Bytes of what a program prints that are kept.
 _MOST_SAID = 65536
@@ -110,7 +109,7 @@ def check_of(wanted: WantedCheck) -> Check:
     ask = _ASK[wanted.asked]
     cost = Cost.FAST if wanted.asked is Asked.FILE else Cost.SLOW
     return Check(
-        wanted.name, wanted.name, lambda scene: [ask(wanted, scene)], cost, wanted.timeout + _SLACK, wanted.every
+        wanted.name, wanted.name, lambda scene: [ask(wanted, scene)], cost, wanted.timeout + SLACK, wanted.every
     )
 
 
@@ -130,13 +129,13 @@ def _run(wanted: WantedCheck, scene: Scene) -> Finding:
         )
     except OSError as error:
         words = f"{wanted.words[0]} cannot be started ({error.strerror})"
-        return Finding(wanted.name, Status.UNKNOWN, words, fixes=(_mend(wanted, "Install the program"),))
+        return unknown(wanted.name, words, _mend(wanted, "Install the program"))
     with child:
         try:
             said = _said(child, scene.clock.monotonic() + wanted.timeout, scene.clock)
         except subprocess.TimeoutExpired:
             _end(child)
-            return Finding(wanted.name, Status.UNKNOWN, f"no answer within {format_duration(wanted.timeout)}")
+            return unknown(wanted.name, f"no answer within {format_duration(wanted.timeout)}")
     return answered(wanted.name, child.returncode, said)
 
 
@@ -166,7 +165,7 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 def answered(name: str, exit_code: int, said: bytes) -> Finding:
     """What a plugin's end means: statuses other than 0, 1 and 2 mean that it does not know."""
     status = Status(exit_code) if exit_code in {0, 1, 2} else Status.UNKNOWN
-    first = next(iter(printable(said.decode("utf-8", "replace")).splitlines()), "")
+    first = next(iter(said.decode("utf-8", "replace").splitlines()), "")
     words, _, figures = first.partition("|")
     summary = words.strip()[:_SHOWN] or f"exit status {exit_code}, and not a word"
     value, unit = _figure(figures)
@@ -235,7 +234,7 @@ def _systemd(wanted: WantedCheck, scene: Scene) -> Finding:
         return ok(wanted.name, f"{unit} is active")
     if found.summary in _STATES:
         return fail(wanted.name, f"{unit} is {found.summary}", look)
-    return Finding(wanted.name, Status.UNKNOWN, found.summary, fixes=(look,))
+    return unknown(wanted.name, found.summary, look)
 
 
 def _mend(wanted: WantedCheck, title: str) -> Fix:

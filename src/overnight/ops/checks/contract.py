@@ -77,6 +77,11 @@ def fail(check: str, summary: str, *fixes: Fix, value: float | None = None, unit
     return Finding(check, Status.FAIL, summary, value, unit, fixes)
 
 
+def unknown(check: str, summary: str, *fixes: Fix) -> Finding:
+    """It could not be found out."""
+    return Finding(check, Status.UNKNOWN, summary, fixes=fixes)
+
+
 def by_hand(fix: str, title: str, text: str) -> Fix:
     """What only a person can do."""
     return Fix(fix, title, text=text)
