@@ -73,6 +73,7 @@ def test_a_check_stands_as_its_worst_finding_and_since_that_began() -> None:
     assert (second.since, second.at) == (NOON, NOON + 60)
     third = standing_of(findings[:1], second, now=NOON + 120, every=60.0, more_is_better=False)
     assert third.since == NOON + 120
+    assert (third.value, third.unit) == (None, "count")  # what was measured before is still told in its unit
 
 
 @pytest.mark.parametrize(("after", "due"), [(0.0, False), (44.0, False), (45.0, True), (600.0, True), (-5.0, True)])

@@ -85,9 +85,8 @@ def standing_of(
     """
     worst = by_urgency(findings)[0]
     since = before.since if before is not None and before.status is worst.status else now
-    return Standing(
-        worst.check, worst.status, worst.summary, since, now, every, worst.value, worst.unit, more_is_better
-    )
+    unit = worst.unit or (before.unit if before is not None else "")  # a failure has no figure; the others still do
+    return Standing(worst.check, worst.status, worst.summary, since, now, every, worst.value, unit, more_is_better)
 
 
 def is_due(before: Standing | None, *, now: float, every: float, slack: float) -> bool:

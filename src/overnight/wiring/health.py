@@ -9,13 +9,13 @@ from pathlib import Path
 
 from overnight import wiring
 from overnight.core.configuration import Configuration
-from overnight.core.environment import split
 from overnight.core.errors import AlreadyRunningError
 from overnight.core.lanes import OPS_QUEUE
 from overnight.core.schedules import Missed, Schedule, Scheduled, When
 from overnight.core.settings import Settings, resolve
 from overnight.core.states import FINAL
 from overnight.core.task import Action, ActionKind, NewTask, raw
+from overnight.engine.scheduling import run_of
 from overnight.host.clock import Clock
 from overnight.host.home import Home
 from overnight.host.lock import HomeLock, about_me
@@ -28,6 +28,7 @@ from overnight.store.contract import Query, Selector, Store
 from overnight.wiring.alerting import judge_of
 from overnight.wiring.configuration import read
 from overnight.wiring.examining import scene_of
+from overnight.wiring.schedules import surroundings
 from overnight.wiring.watching import send_what_is_left
 
 #: Of the schedule, and who has laid it down.
@@ -51,7 +52,7 @@ def lay_down(store: Store, home: Home, every: float) -> None:
     now, by = wiring.clock.now(), wiring.who()
     wanted = _scheduled(home, every, now)
     store.lay_schedules([wanted], source=SOURCE, now=now, by=by)
-    store.run_schedule(NAME, wanted.task, now=now, by=by)
+    store.run_schedule(NAME, run_of(wanted, now, surroundings(_as_they_are(home)[0])), now=now, by=by)
 
 
 def take_away(store: Store, home: Home) -> bool:
@@ -73,12 +74,10 @@ def _scheduled(home: Home, every: float, now: float) -> Scheduled:
     schedule = Schedule(
         NAME, When(every=every), missed=Missed.SKIP, grace=every, call=CALL, queue=OPS_QUEUE, title="health"
     )
-    env, _ = split(os.environb)
     action = Action(
         kind=ActionKind.CALL,
         cwd=os.fsencode(home.path.parent),
         call=CALL,
-        env=env,
         timeout=TIMEOUT,
         retries=0,
         entry=f"schedule {NAME}",

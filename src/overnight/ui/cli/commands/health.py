@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import select
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -115,18 +115,13 @@ def stop() -> None:
 def status(*, as_json: bool) -> None:
     """Say how each check stands, the worst first, and since when."""
     with opened(readonly=True) as session, _book(session.home) as book:
-        standings = _urgent(book.standings())
-        scheduled = wired.found(session.store)
+        standings, scheduled = _urgent(book.standings()), wired.found(session.store)
         runs = read_owner(session.home.lock) is not None
     every, now = scheduled.schedule.when.every if scheduled else None, wiring.clock.now()
-    word = overall(Finding(one.check, one.status, one.summary) for one in standings)
+    word = str(overall(Finding(one.check, one.status, one.summary) for one in standings))
     if as_json:
-        words = {
-            "overall": str(word),
-            "every_seconds": every,
-            "engine": runs,
-            "checks": [_standing_shape(one, now) for one in standings],
-        }
+        checks = [_standing_shape(one, now) for one in standings]
+        words = {"overall": word, "every_seconds": every, "engine": runs, "checks": checks}
         printing.say(msgspec.json.encode(words).decode())
         return
     for line in printing.table([_standing_row(one, now) for one in standings], last=printing.width()):
@@ -170,45 +165,36 @@ def report(*, checks: tuple[str, ...], since: float | None, as_json: bool) -> No
     It is worsening or improving only where that is more than the noise of its figures.
     """
     with opened(readonly=True) as session, _book(session.home) as book:
-        standings = book.standings()
-        if unknown := next((name for name in checks if name not in standings), None):
-            raise NotFoundError(f"nothing is on record of a check {unknown!r}", hint=f"there is {', '.join(standings)}")
-        wanted = {name: one for name, one in standings.items() if name in checks or not checks}
+        wanted = _wanted(book.standings(), checks)
         start = None if since is None else wiring.clock.now() - since
-        replies = {name: book.latest(name, LATEST) if start is None else book.since(name, start) for name in wanted}
-    records = {
-        name: recorded(replies[name], more_is_better=one.more_is_better)
-        for name, one in wanted.items()
-        if replies[name]
-    }
-    up = share_well(reply.status for name in records for reply in replies[name])
-    began = min((replies[name][0].at for name in records), default=None)
+        found = [
+            (one, book.latest(one.check, LATEST) if start is None else book.since(one.check, start)) for one in wanted
+        ]
+    rows = [(one, recorded(replies, more_is_better=one.more_is_better)) for one, replies in found if replies]
+    began = min((replies[0].at for _, replies in found if replies), default=None)
+    up = share_well(reply.status for _, replies in found for reply in replies)
     if as_json:
-        words = {
-            "since": printing.iso(began),
-            "uptime": up,
-            "checks": [_record_shape(wanted[name], record) for name, record in records.items()],
-        }
+        words = {"since": printing.iso(began), "uptime": up, "checks": [_record_shape(*row) for row in rows]}
         printing.say(msgspec.json.encode(words).decode())
         return
-    rows = [_record_row(wanted[name], record) for name, record in records.items()]
     head = ("check", "uptime", "asked", "mean", "p95", "trend")
-    for line in printing.table([head, *rows], right=(1, 2, 3, 4)):
+    for line in printing.table([head, *(_record_row(*row) for row in rows)], right=(1, 2, 3, 4)):
         printing.say(line)
     if began is not None and up is not None:
         printing.say(f"{up:.2%} of all answers since {printing.clock(began)} were no failures")
 
 
+def _wanted(standings: Mapping[str, Standing], names: Sequence[str]) -> list[Standing]:
+    """How these checks stand, or all of them."""
+    if unknown := next((name for name in names if name not in standings), None):
+        raise NotFoundError(f"nothing is on record of a check {unknown!r}", hint=f"there is {', '.join(standings)}")
+    return [one for name, one in standings.items() if name in names or not names]
+
+
 def _record_row(one: Standing, record: Record) -> tuple[str, ...]:
     up = "unknown" if record.uptime is None else f"{record.uptime:.2%}"
-    return (
-        one.check,
-        up,
-        f"{record.asked:,}",
-        _figure(record.mean, one.unit),
-        _figure(record.p95, one.unit),
-        record.course,
-    )
+    figures = _figure(record.mean, one.unit), _figure(record.p95, one.unit)
+    return one.check, up, f"{record.asked:,}", *figures, record.course
 
 
 def _figure(value: float | None, unit: str) -> str:
