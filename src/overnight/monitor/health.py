@@ -29,6 +29,9 @@ CREATE TABLE IF NOT EXISTS replies (
     PRIMARY KEY (name, at)
 ) STRICT, WITHOUT ROWID;
 
+-- Each round lets go of what is old, whosever it is.
+CREATE INDEX IF NOT EXISTS replies_by_age ON replies (at);
+
 CREATE TABLE IF NOT EXISTS standings (name TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT, WITHOUT ROWID;
 """
 
