@@ -297,7 +297,7 @@ def test_a_crash_of_the_last_day_is_named_and_an_older_one_is_not(
 
 
 def test_checkpoints_that_an_engine_owes_are_asked_for(
-    overnight: Call, place: Path, working: Callable[..., HomeLock], monkeypatch: pytest.MonkeyPatch
+    overnight: Call, working: Callable[..., HomeLock], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It works for an hour, a task has finished in its first minutes, and there is none of after that."""
     overnight("checkpoint", "clear", "--yes")
@@ -306,11 +306,13 @@ def test_checkpoints_that_an_engine_owes_are_asked_for(
     lock.release()
     later = FakeClock(SystemClock().now() + 3600.0)
     monkeypatch.setattr(wiring, "clock", later)
+    lock = working(seconds=-3540.0)  # one that has only begun owes none yet
+    assert findings(overnight, "checkpoints") == []
+    lock.release()
     working(seconds=60.0)
     [(status, words)] = findings(overnight, "checkpoints")
     assert (status, "there is none" in words) == ("warn", True)
     assert overnight("doctor", "checkpoints", "--json").json["checks"][0]["fixes"][0]["argv"][1] == "checkpoint"
-    assert place
 
 
 def test_what_holds_processes_together_is_said_and_what_is_not_to_be_had_fails(

@@ -17,8 +17,8 @@ from overnight.host.clock import Clock
 
 #: Entries that are read the first time, and at most in one look.
 FIRST, MOST = 10_000, 500_000
-#: Seconds for one look.
-TIMEOUT = 20.0
+#: Seconds for one look when nothing is said.
+SECONDS = 20.0
 #: Bytes that are read at once; a longer entry is left out.
 _BLOCK = 1024 * 1024
 #: Priorities of errors and worse. Source: syslog(3).
@@ -50,8 +50,8 @@ class _Written(msgspec.Struct):
     identifier: str = msgspec.field(name="SYSLOG_IDENTIFIER", default="")
 
 
-def entries(units: Sequence[str], after: str, clock: Clock) -> Iterator[Entry]:
-    """The entries of some units after a cursor; the newest without one.
+def entries(units: Sequence[str], after: str, clock: Clock, seconds: float) -> Iterator[Entry]:
+    """The entries of some units after a cursor; the newest without one. It may take so many seconds.
 
     Raises:
         JournaldError: They cannot be read. What was given before is as it is.
@@ -65,7 +65,7 @@ def entries(units: Sequence[str], after: str, clock: Clock) -> Iterator[Entry]:
         raise JournaldError(f"journalctl cannot be started ({error.strerror})") from None
     with child:
         try:
-            for number, line in enumerate(_lines(child, clock), 1):
+            for number, line in enumerate(_lines(child, clock, clock.monotonic() + seconds), 1):
                 if (entry := _entry(line)) is not None:
                     yield entry
                 if number >= MOST:
@@ -77,13 +77,13 @@ def entries(units: Sequence[str], after: str, clock: Clock) -> Iterator[Entry]:
         raise JournaldError(f"journalctl ended with exit status {child.returncode}")
 
 
-def _lines(child: subprocess.Popen[bytes], clock: Clock) -> Iterator[bytes]:
-    """What it prints, line by line, until it ends.
+def _lines(child: subprocess.Popen[bytes], clock: Clock, until: float) -> Iterator[bytes]:
+    """What it prints, line by line, until it ends; `until`: monotonic seconds.
 
     Raises:
         JournaldError: It takes too long.
     """
-    carry, until = b"", clock.monotonic() + TIMEOUT
+    carry = b""
     assert child.stdout is not None  # noqa: S101 - see how it was started
     with selectors.DefaultSelector() as ready:
         ready.register(child.stdout, selectors.EVENT_READ)
@@ -95,7 +95,7 @@ def _lines(child: subprocess.Popen[bytes], clock: Clock) -> Iterator[bytes]:
             *whole, carry = (carry + block).split(b"\n")
             carry = carry if len(carry) <= _BLOCK else b""
             yield from whole
-    raise JournaldError(f"journalctl has not come to an end within {TIMEOUT:.0f} s")
+    raise JournaldError("journalctl has not come to an end in time")
 
 
 def _entry(line: bytes) -> Entry | None:

@@ -16,7 +16,7 @@ from overnight.host.clock import SystemClock
 from overnight.host.home import Home
 from overnight.monitor.tail import JournalTail
 from overnight.ops.logs.following import Part, Position, Trouble, blocks, matching, news
-from overnight.ops.logs.journald import JournaldError, entries
+from overnight.ops.logs.journald import SECONDS, JournaldError, entries
 from overnight.ops.logs.keeping import HOUR, MOST, Cluster, LogStore
 from overnight.ops.logs.outputs import is_segment, pieces
 
@@ -62,9 +62,10 @@ class Scan:
         store: What is known; None: nothing.
         zone: Of instants that say none.
         now: POSIX seconds: of what does not say when it was, and of what claims to be from the future.
+        seconds: That the log of the system may take.
     """
 
-    def __init__(self, store: LogStore | None, *, zone: tzinfo, now: float) -> None:
+    def __init__(self, store: LogStore | None, *, zone: tzinfo, now: float, seconds: float = SECONDS) -> None:
         known = store.clusters() if store else []
         lines = [one for one in known if one.kind == "line" and not one.key]
         self._others = [one for one in known if one.kind == "line" and one.key]
@@ -80,7 +81,7 @@ class Scan:
         self._hours: dict[tuple[int, int], int] = {}
         self._positions: list[Position] = []
         self._seq = store.journal_seq() if store else 0
-        self._cursor = ""
+        self._cursor, self._seconds = "", seconds
         self.scanned = Scanned()
 
     def run(self, home: Home, patterns: Sequence[str], units: Sequence[str] = ()) -> Scanned:
@@ -202,7 +203,7 @@ class Scan:
             self.scanned.troubles.append((JOURNALD, str(error)))
 
     def _entries(self, units: Sequence[str], after: str) -> None:
-        for entry in entries(units, after, SystemClock()):
+        for entry in entries(units, after, SystemClock(), self._seconds):
             self._cursor = entry.cursor or self._cursor
             said = Said(_first_line(entry.line.decode()), entry.at) if entry.is_grave else self._reader.read(entry.line)
             if said is not None:
