@@ -94,3 +94,6 @@ def test_many_shapes_are_forgotten_and_found_again(monkeypatch: pytest.MonkeyPat
     known = Templates()
     lines = [f"{name} took 5 ms" for name in "abcd"] * 2
     assert [known.add(line) for line in lines] == [0, 1, 2, 3] * 2
+    assert len(known._shapes) <= 2
+    known.add("x" * 1000 + " took 5 ms")
+    assert max(map(len, known._shapes)) <= templates.LONGEST_SHAPE

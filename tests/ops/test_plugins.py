@@ -234,6 +234,12 @@ def test_a_package_that_cannot_be_loaded_is_a_finding_and_nothing_else(tmp_path:
     assert len(answers[-1].findings[0].summary) <= 300
 
 
+def test_services_are_asked_in_each_round_and_programs_as_what_takes_long() -> None:
+    asked = {kind: check_of(WantedCheck("mine", kind, ("x", "1"))).every for kind in Asked}
+    assert asked == {**dict.fromkeys(Asked, 0.0), Asked.RUN: None}
+    assert check_of(WantedCheck("mine", Asked.HTTP, ("x",), every=300.0)).every == 300.0
+
+
 def test_every_check_is_in_the_catalogue_ours_first() -> None:
     known = catalogue({"mine": WantedCheck("mine", Asked.FILE, ("x",))})
     assert [*known][: len(CHECKS)] == [*CHECKS]

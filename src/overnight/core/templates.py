@@ -24,6 +24,8 @@ MOST_WORDS = 120
 MOST_IN_BUCKET = 100
 #: Words and lines remembered; then remembering begins anew.
 MOST_REMEMBERED = 50_000
+#: Characters of a line that is remembered as it is.
+LONGEST_SHAPE = 500
 
 _MASKED = r"""
     \b\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?)?  # an instant
@@ -92,7 +94,8 @@ class Templates:
         if number is None:
             masked = self._mask(line)
             number = self._number(masked)
-            if not _DIGIT.search(masked):  # else two that differ in what is left of them would be taken for one
+            # With a digit left, two that differ in it would be taken for one; long ones would take much memory.
+            if not _DIGIT.search(masked) and len(shape) <= LONGEST_SHAPE:
                 if len(self._shapes) >= MOST_REMEMBERED:
                     self._shapes.clear()
                 self._shapes[shape] = number

@@ -108,9 +108,9 @@ def check_of(wanted: WantedCheck) -> Check:
     """The check that somebody has asked for."""
     ask = _ASK[wanted.asked]
     cost = Cost.FAST if wanted.asked is Asked.FILE else Cost.SLOW
-    return Check(
-        wanted.name, wanted.name, lambda scene: [ask(wanted, scene)], cost, wanted.timeout + SLACK, wanted.every
-    )
+    # Whoever names a service wants to know of it at once; it may be slow to answer, and costs next to nothing.
+    every = 0.0 if wanted.every is None and wanted.asked is not Asked.RUN else wanted.every
+    return Check(wanted.name, wanted.name, lambda scene: [ask(wanted, scene)], cost, wanted.timeout + SLACK, every)
 
 
 # -- programs ---------------------------------------------------------------------------------
