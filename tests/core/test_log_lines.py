@@ -89,3 +89,15 @@ def test_no_json_line_is_too_odd_to_be_read(record: dict[str, object]) -> None:
 def test_an_instant_that_is_none_is_none() -> None:
     assert Reader(UTC).read(b"2026-02-31 25:61:00 ERROR x") == ("x", None)
     assert Reader(UTC).read(b'{"level":"error","msg":"x","time":"0001-01-01T00:00:00+14:00"}') is not None
+
+
+def test_lines_of_one_shape_have_each_its_own_instant_and_message() -> None:
+    reader = Reader(UTC)
+    for hour, number in ((12, 17), (13, 42), (25, 99)):
+        said = reader.read(b"2026-03-01 %d:00:00 ERROR worker %d lost" % (hour, number))
+        assert said is not None
+        assert said.message == f"worker {number} lost"
+        assert said.at == (_NOON + (hour - 12) * 3600 if hour < 24 else None)
+    # Whether errors are denied is a matter of digits, and is looked at in each line.
+    assert reader.read(b"finished with 0 errors") is None
+    assert reader.read(b"finished with 7 errors: error 3") is not None

@@ -70,3 +70,30 @@ def test_a_line_without_end_is_cut() -> None:
     known = Templates()
     known.add("word " * 100_000)
     assert len(known.template(0).split()) == templates.MOST_WORDS
+
+
+def test_a_line_of_a_shape_that_is_known_is_taken_apart_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = Templates()
+    known.add("worker lost 17 tasks after 3.5 s at 10.0.0.7")
+    monkeypatch.setattr(Templates, "_mask", lambda *_: pytest.fail("it was taken apart"))
+    assert known.add("worker lost 42 tasks after 9.1 s at 10.0.9.8") == 0
+
+
+def test_digits_that_are_no_values_tell_lines_of_one_shape_apart() -> None:
+    known = Templates()
+    assert known.add("failure E1001") == 0
+    assert known.add("failure E1002") == 0
+    assert known.template(0) == f"failure {MASK}"
+    assert known.add("disk sda1 of host h1 fails again") == 1
+    assert known.add("disk sdb2 of host h1 fails again") == 1
+    assert known.template(1) == f"disk {MASK} of host h1 fails again"
+
+
+def test_many_shapes_are_forgotten_and_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(templates, "MOST_REMEMBERED", 2)
+    known = Templates()
+    lines = [f"{name} took 5 ms" for name in "abcd"] * 2
+    assert [known.add(line) for line in lines] == [0, 1, 2, 3] * 2
+    assert len(known._shapes) <= 2
+    known.add("x" * 1000 + " took 5 ms")
+    assert max(map(len, known._shapes)) <= templates.LONGEST_SHAPE

@@ -96,9 +96,9 @@ def test_no_slot_is_there_without_them_and_it_goes_when_it_was_idle(night: Night
     def come() -> None:
         add_from_elsewhere(night, "x")
 
-    script = [(1.0, look), (2.0, come), (4.0, look), (40.0, look), (41.0, night.give_up)]
+    script = [(1.0, look), (2.0, come), (4.0, look), (80.0, look), (100.0, look), (101.0, night.give_up)]
     night.run(goal=Never(), slots=2, script=script)
-    assert seen == [{0, 1}, {0, 1, 2}, {0, 1}]
+    assert seen == [{0, 1}, {0, 1, 2}, {0, 1, 2}, {0, 1}]
 
 
 def test_one_that_waits_for_its_time_costs_an_idle_engine_nothing(night: Night) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,14 @@ import pytest
 
 from overnight.core.alert_messages import Message
 from overnight.core.configuration import parse
+from overnight.core.findings import Status
+from overnight.core.health import Standing
 from overnight.core.lanes import OPS_QUEUE
 from overnight.core.schedules import Decision, Misses, Schedule, Scheduled, When, Why
 from overnight.core.states import TaskState
 from overnight.core.task import Action, ActionKind, NewTask
 from overnight.engine.journal import Journal
+from overnight.monitor.health import HealthBook
 from overnight.monitor.history.alerting import Alerting, Book, Silence
 from overnight.monitor.history.keeping import History
 from overnight.monitor.judging import Judge, Wanted
@@ -361,3 +364,52 @@ def test_a_store_that_cannot_be_had_is_tried_again(watch: Watch) -> None:
     watch.hook = lambda _: None
     watch.round()
     assert watch.told() == ["held firing"]
+
+
+# -- checks ------------------------------------------------------------------------------------
+
+CHECKS = HELD.replace('[alerts.held]\non = "task_held"', '[alerts.checks]\non = "check_failed"')
+
+
+def stands(watch: Watch, *, gone: Sequence[str] = (), **statuses: Status) -> None:
+    """Somebody has asked the checks just now."""
+    with closing(HealthBook(watch.place / "health.db")) as book:
+        at = watch.now()
+        standings = [Standing(name, status, "so it is", at, at, 60.0) for name, status in statuses.items()]
+        book.note(standings, gone=gone, now=at)
+
+
+@pytest.fixture
+def checked(tmp_path: Path) -> Iterator[Watch]:
+    with closing(Watch(tmp_path, CHECKS)) as made:
+        yield made
+
+
+def test_each_check_is_an_alert_of_its_own(checked: Watch) -> None:
+    stands(checked, disk=Status.FAIL, git=Status.WARN)
+    checked.round()
+    stands(checked, disk=Status.FAIL, web=Status.FAIL)
+    checked.round(60.0)
+    stands(checked, disk=Status.OK, web=Status.FAIL)
+    checked.round(60.0)
+    assert checked.told() == ["checks.disk firing", "checks.web firing", "checks.disk resolved"]
+
+
+def test_a_check_that_is_there_no_more_is_over_and_one_that_nobody_asks_stays_as_it_was(checked: Watch) -> None:
+    stands(checked, disk=Status.FAIL)
+    checked.round()
+    checked.round(3600.0)
+    assert checked.told() == ["checks.disk firing"]
+    stands(checked, gone=["disk"])
+    checked.round()
+    assert checked.told() == ["checks.disk firing", "checks.disk resolved"]
+    checked.round(3600.0)
+    assert len(checked.told()) == 2
+
+
+def test_whoever_wants_warnings_hears_of_what_is_not_known_too(checked: Watch) -> None:
+    text = CHECKS.replace("check_failed", "check_warned")
+    checked.wanted = Wanted(parse(text).alerts, parse(text).targets, NOON - 60)
+    stands(checked, disk=Status.WARN, web=Status.UNKNOWN, git=Status.OK)
+    checked.round()
+    assert sorted(checked.told()) == ["checks.disk firing", "checks.web firing"]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import sys
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib.metadata import EntryPoint
@@ -28,6 +30,15 @@ from overnight.ops.plugins import answered, brought, catalogue, check_of
 from overnight.store.contract import Store
 
 OURS = Check("theirs", "Theirs", lambda _: [ok("theirs", "fine")])
+
+
+def mixed() -> list[object]:
+    """Half of it are checks."""
+    return [OURS, "a check"]
+
+
+def loud() -> list[Check]:
+    raise RuntimeError("x" * 10_000)
 
 
 def no_store() -> Store:
@@ -80,9 +91,69 @@ def test_a_program_past_its_time_is_unknown_and_ended_with_what_it_has_started(
     reader = os.open(tmp_path / "alive", os.O_RDONLY | os.O_NONBLOCK)
     found = ask(Asked.RUN, "sh", "-c", "sleep 50 >alive & sleep 50", timeout=0.5)
     assert (found.status, "no answer" in found.summary) == (Status.UNKNOWN, True)
-    os.set_blocking(reader, True)
-    assert os.read(reader, 1) == b""  # nobody has it open any more
+    # Nobody has it open any more, long before it would have ended by itself.
+    assert select.select([reader], [], [], 20.0)[0]
+    assert os.read(reader, 1) == b""
     os.close(reader)
+
+
+def test_a_program_that_prints_without_end_costs_no_memory(ask: Callable[..., Finding]) -> None:
+    tracemalloc.start()
+    found = ask(Asked.RUN, "sh", "-c", "echo first; head -c 30000000 /dev/zero; exit 1")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (found.status, found.summary) == (Status.WARN, "first")
+    assert peak < 5_000_000
+
+
+def test_a_program_that_has_left_and_holds_the_pipe_is_not_waited_for(ask: Callable[..., Finding]) -> None:
+    """It has a session of its own, so nothing reaches it; it ends by itself."""
+    leaves = "import os, time\nif os.fork() == 0:\n    os.setsid()\n    time.sleep(20)\n"
+    began = SystemClock().monotonic()
+    found = ask(Asked.RUN, sys.executable, "-c", leaves, timeout=2.0)
+    assert found.status is Status.UNKNOWN
+    assert SystemClock().monotonic() - began < 15.0
+
+
+def test_a_program_that_closes_its_output_and_goes_on_is_past_its_time_too(ask: Callable[..., Finding]) -> None:
+    found = ask(Asked.RUN, "sh", "-c", "exec >&- 2>&-; sleep 50", timeout=0.5)
+    assert (found.status, found.summary) == (Status.UNKNOWN, "no answer within 0.5 s")
+
+
+def test_a_program_that_reads_its_input_finds_none(ask: Callable[..., Finding]) -> None:
+    assert ask(Asked.RUN, "cat").summary == "exit status 0, and not a word"
+
+
+def test_what_is_said_is_cut_and_shows_no_control_characters_of_lines() -> None:
+    found = answered("mine", 1, b"x" * 10_000 + b"\nmore")
+    assert len(found.summary) == 300
+    assert answered("mine", 0, b"x | y=-").value is None
+
+
+class _Odd(BaseHTTPRequestHandler):
+    """Answers in a way that is no answer."""
+
+    def do_GET(self) -> None:
+        self.wfile.write(b"nonsense\r\n\r\n")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_what_is_no_answer_is_a_failure_of_the_service(
+    ask: Callable[..., Finding], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("no_proxy", "*")
+    with HTTPServer(("127.0.0.1", 0), _Odd) as odd:
+        thread = threading.Thread(target=odd.handle_request, daemon=True)
+        thread.start()
+        found = ask(Asked.HTTP, f"http://127.0.0.1:{odd.server_port}/")
+        thread.join(30)
+    assert (found.status, "does not answer" in found.summary) == (Status.FAIL, True)
+    assert "does not answer" in ask(Asked.HTTP, "http://[half/").summary
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        found = ask(Asked.HTTP, f"http://127.0.0.1:{mute.getsockname()[1]}/", timeout=0.3)
+    assert (found.status, "timed out" in found.summary) == (Status.FAIL, True)
 
 
 class _Answers(BaseHTTPRequestHandler):
@@ -141,6 +212,8 @@ def test_a_file_is_there_and_young_enough_or_is_not(ask: Callable[..., Finding],
     os.utime(tmp_path / "beat", (1e9, 1e9))
     assert ask(Asked.FILE, "beat", max_age=3600.0).status is Status.WARN
     assert ask(Asked.FILE, "beat").status is Status.OK
+    os.utime(tmp_path / "beat", (1e10, 1e10))  # by a clock that is ahead of ours
+    assert ask(Asked.FILE, "beat", max_age=3600.0).value == 0.0
 
 
 @pytest.mark.parametrize(
@@ -162,13 +235,23 @@ def test_a_package_that_cannot_be_loaded_is_a_finding_and_nothing_else(tmp_path:
         EntryPoint("gone", "no_such_module_at_all:CHECK", plugins.GROUP),
         EntryPoint("fine", "test_plugins:OURS", plugins.GROUP),
         EntryPoint("odd", "os:getcwd", plugins.GROUP),
+        EntryPoint("none", "builtins:list", plugins.GROUP),
+        EntryPoint("mixed", "test_plugins:mixed", plugins.GROUP),
+        EntryPoint("loud", "test_plugins:loud", plugins.GROUP),
     ]
     sys.modules.setdefault("test_plugins", sys.modules[__name__])
     scene = Scene(tmp_path, None, no_store, resolve(flags={}, environ={}, configured={}), SystemClock())
     answers = examine(list(brought(points)), scene)
-    assert [answer.findings[0].status for answer in answers] == [Status.FAIL, Status.OK, Status.FAIL]
+    assert [answer.findings[0].status for answer in answers] == [Status.FAIL, Status.OK, *[Status.FAIL] * 4]
     assert "no_such_module_at_all" in answers[0].findings[0].summary
     assert answers[0].findings[0].fixes
+    assert len(answers[-1].findings[0].summary) <= 300
+
+
+def test_services_are_asked_in_each_round_and_programs_as_what_takes_long() -> None:
+    asked = {kind: check_of(WantedCheck("mine", kind, ("x", "1"))).every for kind in Asked}
+    assert asked == {**dict.fromkeys(Asked, 0.0), Asked.RUN: None}
+    assert check_of(WantedCheck("mine", Asked.HTTP, ("x",), every=300.0)).every == 300.0
 
 
 def test_what_packages_bring_never_keeps_anything_else_from_being_asked(
@@ -212,12 +295,13 @@ tcp = "[::1]:5432"
 [check.beat]
 file = "beat"
 max_age = "26h"
+every = "10m"
 """
     assert parse(text).checks == {
         "api": WantedCheck("api", Asked.HTTP, ("http://127.0.0.1:8000/health",), 2.0),
         "raid": WantedCheck("raid", Asked.RUN, ("check_raid", "-w", "1")),
         "db": WantedCheck("db", Asked.TCP, ("::1", "5432")),
-        "beat": WantedCheck("beat", Asked.FILE, ("beat",), max_age=26 * 3600.0),
+        "beat": WantedCheck("beat", Asked.FILE, ("beat",), max_age=26 * 3600.0, every=600.0),
     }
 
 
@@ -234,6 +318,7 @@ max_age = "26h"
         ("timeout = 3", "asks one thing"),
         ('tcp = "x:1"\nmax_age = "1h"', "only a file"),
         ('tcp = "x:1"\ntimeout = 0', "too little"),
+        ('tcp = "x:1"\nevery = 0', "too little"),
         ('tcp = "x:1"\ntimeuot = 1', "did you mean 'timeout'"),
     ],
 )

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+
+from overnight import wiring
+from overnight.core.durations import iso
+from overnight.core.version import VERSION
+from overnight.host.clock import SystemClock
+from overnight.host.home import Home
+from overnight.host.lock import HomeLock, about_me
+from overnight.host.processes import identity
+from overnight.testing import FakeClock
 
 Call = Callable[..., Any]
 GIT = {
@@ -133,6 +144,26 @@ def test_a_fix_that_was_agreed_to_is_run_and_examined_again(overnight: Call, pla
     assert (place / ".overnight").stat().st_mode & 0o777 == 0o700
 
 
+def test_on_a_terminal_the_plan_comes_first_and_each_fix_is_asked_for(
+    overnight: Call, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_home(overnight, place)
+    asked: list[str] = []
+
+    def no(question: str) -> bool:
+        asked.append(question)
+        return False
+
+    monkeypatch.setattr("overnight.ui.cli.commands.doctor.agreed", no)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    said = overnight("doctor", "home", "engine", "--fix")
+    assert [question.split(":")[0] for question in asked] == ["Close the home to others", "Start the engine"]
+    plan = said.err.splitlines()
+    assert plan[:3] == ["overnight: what can be run:", f"  1. chmod go-rwx {place}/.overnight", "  2. overnight start"]
+    assert (place / ".overnight").stat().st_mode & 0o777 == 0o755
+    assert said.status == 1
+
+
 def test_what_only_a_person_can_do_is_never_run(overnight: Call) -> None:
     overnight("run", "--quiet", "--retries", "0", "--", "false")
     said = overnight("doctor", "tasks", "--fix", "--yes")
@@ -162,3 +193,197 @@ def test_checks_of_ones_own_are_asked_with_the_others(overnight: Call, place: Pa
     assert "raid" not in {one["id"] for one in overnight("doctor", "--quick", "--json").json["checks"]}
     (place / "overnight.toml").write_text('[check.disk]\nfile = "beat"\n')
     assert overnight("doctor").status == 3
+
+
+def findings(overnight: Call, name: str) -> list[tuple[str, str]]:
+    return [(one["status"], one["summary"]) for one in overnight("doctor", name, "--json").json["checks"]]
+
+
+def test_what_workflows_and_schedules_name_and_is_not_there(overnight: Call, place: Path) -> None:
+    assert findings(overnight, "workflows") == []
+    (place / "overnight.toml").write_text(
+        '[[workflow.w.step]]\nid = "a"\nrun = ["no-such-program", "{input}"]\n'
+        '[schedules.s]\nevery = "1h"\nrun = ["./gone.sh"]\n[schedules.c]\nevery = "1h"\ncall = "nowhere:f"\n'
+        '[schedules.fine]\nevery = "1h"\nrun = ["true"]\n'
+    )
+    [(status, words)] = findings(overnight, "workflows")
+    assert status == "warn"
+    for named in ("no-such-program", "./gone.sh", "nowhere"):
+        assert named in words
+    (place / "overnight.toml").write_text('[schedules.fine]\nevery = "1h"\nrun = ["true"]\n')
+    assert summary(overnight, "workflows")[0] == "ok"
+
+
+def test_checkpoints_that_cannot_be_read_are_named(overnight: Call, place: Path) -> None:
+    overnight("add", "--", "true")
+    assert findings(overnight, "checkpoints") == []
+    overnight("checkpoint", "save")
+    overnight("checkpoint", "save")
+    assert summary(overnight, "checkpoints")[0] == "ok"
+    made = sorted(path for path in (place / ".overnight" / "checkpoints").iterdir() if not path.is_symlink())
+    (made[0] / "manifest.json").write_text("{}")
+    first, second = findings(overnight, "checkpoints")
+    assert (first[0], first[1].split(":")[0], second[0]) == ("warn", "1 of 2 cannot be read", "ok")
+    (made[1] / "manifest.json").write_text("{}")
+    assert [status for status, _ in findings(overnight, "checkpoints")] == ["fail"]
+
+
+def test_a_second_place_without_the_newest_checkpoint_is_named(overnight: Call, place: Path) -> None:
+    overnight("add", "--", "true")
+    overnight("checkpoint", "save")
+    (place / "overnight.toml").write_text(f'[checkpoints]\nsecond = "{place.parent / "second"}"\n')
+    assert findings(overnight, "checkpoints")[0][0] == "warn"
+    overnight("checkpoint", "save")
+    assert [status for status, _ in findings(overnight, "checkpoints")] == ["ok"]
+
+
+def engine_of(place: Path, **said: Any) -> HomeLock:
+    """An engine as others see it: this process, which has the lock and has said so."""
+    home = Home(place / ".overnight")
+    began = SystemClock().now() - said.pop("seconds", 0.0)
+    me = about_me(home.path, now=began)
+    lock = HomeLock(home.lock)
+    lock.acquire({**me, **said.pop("owner", {})})
+    words = {"pid": me["pid"], "started_at": began, "version": VERSION, "state": "working", "containment": "", **said}
+    home.engine_info.write_bytes(msgspec.json.encode({"last_heartbeat": iso(SystemClock().now()), **words}))
+    return lock
+
+
+@pytest.fixture
+def working(overnight: Call, place: Path) -> Iterator[Callable[..., HomeLock]]:
+    overnight("add", "--", "true")
+    overnight("cancel", "--all")
+    locks: list[HomeLock] = []
+
+    def begin(**said: Any) -> HomeLock:
+        locks.append(engine_of(place, **said))
+        return locks[-1]
+
+    yield begin
+    for lock in locks:
+        lock.release()
+
+
+def test_an_engine_of_another_version_is_named(overnight: Call, working: Callable[..., HomeLock]) -> None:
+    working(version="0.0.1")
+    found = findings(overnight, "engine")
+    assert [status for status, _ in found] == ["warn", "ok"]
+    assert "0.0.1" in found[0][1]
+    assert "overnight restart" in overnight("doctor", "engine").out
+
+
+def test_an_engine_whose_supervisor_is_gone_is_named(overnight: Call, working: Callable[..., HomeLock]) -> None:
+    working(owner={"supervisor": 2**22 - 1, "supervisor_start": 1})
+    assert any("nobody would start it again" in words for _, words in findings(overnight, "engine"))
+
+
+def test_a_crash_of_the_last_day_is_named_and_an_older_one_is_not(
+    overnight: Call, working: Callable[..., HomeLock]
+) -> None:
+    now = SystemClock().now()
+
+    def crashed(at: float) -> list[str]:
+        parent = identity(os.getppid())
+        assert parent is not None
+        report = {"pid": parent.pid, "restarts": 2, "last_crash": "killed by SIGSEGV", "last_crash_at": at}
+        owner = {"supervisor": parent.pid, "supervisor_start": parent.ticks}
+        lock = working(owner=owner, supervisor=report)
+        found = [words for _, words in findings(overnight, "engine") if "SIGSEGV" in words]
+        lock.release()
+        return found
+
+    assert len(crashed(now - 3600.0)) == 1
+    assert crashed(now - 2 * 86400.0) == []
+
+
+def test_checkpoints_that_an_engine_owes_are_asked_for(
+    overnight: Call, working: Callable[..., HomeLock], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It works for an hour, a task has finished in its first minutes, and there is none of after that."""
+    overnight("checkpoint", "clear", "--yes")
+    lock = working(seconds=60.0)
+    assert findings(overnight, "checkpoints") == []
+    lock.release()
+    later = FakeClock(SystemClock().now() + 3600.0)
+    monkeypatch.setattr(wiring, "clock", later)
+    lock = working(seconds=-3540.0)  # one that has only begun owes none yet
+    assert findings(overnight, "checkpoints") == []
+    lock.release()
+    working(seconds=60.0)
+    [(status, words)] = findings(overnight, "checkpoints")
+    assert (status, "there is none" in words) == ("warn", True)
+    assert overnight("doctor", "checkpoints", "--json").json["checks"][0]["fixes"][0]["argv"][1] == "checkpoint"
+
+
+def test_what_holds_processes_together_is_said_and_what_is_not_to_be_had_fails(
+    overnight: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overnight("add", "--", "true")
+    assert "purge" in summary(overnight, "containment")[1]
+    monkeypatch.setattr("overnight.host.namespaces.refusal", lambda: "not permitted")
+    monkeypatch.setenv("OVERNIGHT_ISOLATION", "pidns")
+    assert summary(overnight, "containment")[0] == "fail"
+
+
+def test_a_sqlite_that_may_damage_stores_is_named(overnight: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    overnight("add", "--", "true")
+    assert findings(overnight, "store")[0][0] == "ok"
+    monkeypatch.setattr("apsw.sqlite_lib_version", lambda: "3.51.2")
+    assert findings(overnight, "store")[0][0] == "warn"
+
+
+def test_a_project_in_trouble_is_told_all_of_it_and_a_second_run_is_better(
+    overnight: Call,
+    place: Path,
+    program: Callable[..., subprocess.CompletedProcess[bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Changes that are not committed, a service that is dead, an old backup, too little room, an open home."""
+    git("init", "--quiet")
+    (place / "overnight.toml").write_text('[check.web]\ntcp = "127.0.0.1:1"\n[backup]\nmax_age = "1d"\n')
+    overnight("add", "--", "true")
+    overnight("cancel", "--all")
+    with monkeypatch.context() as past:
+        past.setattr(wiring, "clock", FakeClock(SystemClock().now() - 30 * 86400.0))
+        assert overnight("backup", "create").status == 0
+    (place / ".overnight").chmod(0o755)
+    monkeypatch.setenv("OVERNIGHT_GATE_DISK", "900TB")
+    asked = ("git", "web", "backups", "disk", "home")
+
+    def told(*words: str) -> tuple[dict[str, str], Any]:
+        said = json.loads(program("doctor", *asked, "--json", *words).stdout)
+        return {one["id"]: one["status"] for one in said["checks"]}, said
+
+    before, said = told()
+    assert before == {"git": "warn", "web": "fail", "backups": "warn", "disk": "fail", "home": "warn"}
+    assert (said["overall"], said["exit_code"]) == ("FAIL", 2)
+    assert all(fix["argv"] or fix["text"] for one in said["checks"] for fix in one["fixes"])
+    assert all(one["fixes"] for one in said["checks"])
+    refused = program("doctor", *asked, "--fix")
+    assert b"nothing was run" in refused.stderr
+    assert told()[0] == before
+
+    mended = program("doctor", *asked, "--fix", "--yes")
+    assert b"'overnight backup create' ended with exit status 0" in mended.stderr
+    after, _ = told()
+    assert {name for name in asked if after[name] == "ok"} == {"home"}
+    assert b"none was ever verified" in program("doctor", "backups").stdout
+    program("doctor", *asked, "--fix", "--yes")
+    assert told()[0] == {**before, "home": "ok", "backups": "ok"}
+
+
+def test_a_program_that_does_not_answer_is_ended_and_nothing_is_known(
+    overnight: Call, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git("init", "--quiet")
+    bin_ = place.parent / "bin"
+    bin_.mkdir()
+    monkeypatch.setenv("PATH", f"{bin_}{os.pathsep}{os.environ['PATH']}")
+    (bin_ / "git").write_text("#!/bin/sh\nexit 128\n")
+    (bin_ / "git").chmod(0o755)
+    assert findings(overnight, "git") == [("unknown", "git ends with exit status 128")]
+    (bin_ / "git").write_text(f"#!/bin/sh\necho $$ > {place}/pid; exec sleep 50\n")
+    monkeypatch.setattr("overnight.ops.asking.SLACK", 2.5)
+    assert findings(overnight, "git") == [("unknown", "git does not answer in time")]
+    pid = (place / "pid").read_text().strip() if (place / "pid").exists() else ""
+    assert not pid or not Path("/proc", pid).exists()

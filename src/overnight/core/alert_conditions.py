@@ -18,6 +18,7 @@ import msgspec
 
 from overnight.core.durations import format_duration, format_size, parse_duration, parse_size, quoted
 from overnight.core.event_names import EventName
+from overnight.core.findings import Status
 from overnight.core.gauges import GAUGES
 
 #: Part of the bound by which a figure must have come back.
@@ -35,11 +36,13 @@ class Trigger(NamedTuple):
     ends: frozenset[EventName] = frozenset()
     #: The picture of now says whether it goes on.
     is_seen: bool = False
+    #: Of the answers of checks: of this status or a worse one. There is an alert for each check.
+    check: Status | None = None
 
     @property
     def lasts(self) -> bool:
         """Whether it goes on until something ends it."""
-        return self.is_seen or bool(self.ends)
+        return self.is_seen or bool(self.ends) or self.check is not None
 
 
 def _events(*names: EventName) -> frozenset[EventName]:
@@ -85,6 +88,8 @@ _ALL_TRIGGERS = (
         "nothing has run when a schedule was due, or its run before was not done",
         _events(EventName.SCHEDULE_MISSED),
     ),
+    Trigger("check_failed", "a check of `overnight health` fails; each check is an alert", check=Status.FAIL),
+    Trigger("check_warned", "a check of `overnight health` warns, fails, or knows nothing", check=Status.WARN),
     Trigger("clock_jumped", "the wall clock was set, or the machine has slept", _events(EventName.CLOCK_JUMPED)),
 )
 #: Everything that can happen, by its name.

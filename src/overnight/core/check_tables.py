@@ -40,9 +40,11 @@ class WantedCheck(NamedTuple):
     timeout: float = DEFAULT_TIMEOUT
     #: Of a file: how long ago it may have been written.
     max_age: float | None = None
+    #: Seconds between two askings when it is asked again and again; None: as all of its kind are.
+    every: float | None = None
 
 
-KEYS = (*Asked, "timeout", "max_age")
+KEYS = (*Asked, "timeout", "max_age", "every")
 
 
 def read(name: str, table: Mapping[str, Any]) -> tuple[WantedCheck | None, list[tuple[str, str]]]:
@@ -52,7 +54,7 @@ def read(name: str, table: Mapping[str, Any]) -> tuple[WantedCheck | None, list[
         return None, [("", f"a check asks one thing; write one of {', '.join(Asked)}")]
     wrong: list[tuple[str, str]] = []
     values: dict[str, Any] = {}
-    for key in (asked[0], "timeout", "max_age"):
+    for key in (asked[0], "timeout", "max_age", "every"):
         if key in table:
             try:
                 values[key] = _READERS[key](table[key])
@@ -104,4 +106,5 @@ _READERS: dict[str, Callable[[object], Any]] = {
     Asked.SYSTEMD: _matching(_UNIT, "unit; write it as in 'nginx.service'"),
     "timeout": _duration,
     "max_age": _duration,
+    "every": _duration,
 }

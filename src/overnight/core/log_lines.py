@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from overnight.core.templates import shape_of
+
 #: One of these is in every line that tells of an error, in lower case.
 WORDS = (
     *(b"error", b"fatal", b"crit", b"panic", b"exception", b"severe", b"alert", b"emerg"),
@@ -55,6 +57,30 @@ class Said(NamedTuple):
     at: float | None
 
 
+#: Where day, time and zone of an instant stand; (-1, -1) where there is no zone.
+Places = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+
+
+class _Head(NamedTuple):
+    """How a line begins. `end`: where that ends and its message begins."""
+
+    #: Whether it says that it is grave; None when it does not say.
+    is_grave: bool | None
+    end: int
+    instant: Places | None
+
+
+def _head_of(words: str) -> _Head:
+    level, instant = _LEVEL.search(words), _INSTANT.search(words)
+    is_grave = None if level is None else (level["loud"] or level["named"]).lower() in _GRAVE
+    ends = [found.end() for found in (level, instant) if found is not None]
+    return _Head(is_grave, max(ends, default=0), _places(instant))
+
+
+def _places(found: re.Match[str] | None) -> Places | None:
+    return None if found is None else (found.span("day"), found.span("time"), found.span("zone"))
+
+
 def suspects(block: bytes) -> Iterator[bytes]:
     """The lines of a block in which a word stands that could mean an error, each once, in their order."""
     low = block.lower()
@@ -80,6 +106,7 @@ class Reader:
     def __init__(self, zone: tzinfo) -> None:
         self._zone = zone
         self._instants: dict[str, float | None] = {}
+        self._heads: dict[str, _Head] = {}
 
     def read(self, line: bytes) -> Said | None:
         """What a line says; None when it tells of no error."""
@@ -89,18 +116,27 @@ class Reader:
         return self._text(words)
 
     def _text(self, words: str) -> Said | None:
-        head = words[:_HEAD]
-        level = _LEVEL.search(head)
-        if level is not None and (level["loud"] or level["named"]).lower() not in _GRAVE:
+        head = self._head(words)
+        if head.is_grave is False:
             return None
-        if level is None and (not _TOLD.search(words) or _DENIED.search(words)):
+        if head.is_grave is None and (not _TOLD.search(words) or _DENIED.search(words)):
             return None
-        instant = _INSTANT.search(head)
-        begin = max(instant.end() if instant else 0, level.end() if level else 0)
-        return Said(words[begin:].lstrip(" \t:-|]>),") or words, self._instant(instant) if instant else None)
+        at = self._instant(words, head.instant) if head.instant else None
+        return Said(words[head.end :].lstrip(" \t:-|]>),") or words, at)
 
-    def _instant(self, found: re.Match[str]) -> float | None:
-        whole = found["day"] + "T" + found["time"] + (found["zone"] or "")
+    def _head(self, words: str) -> _Head:
+        """Levels have no digits, and an instant is found by where digits are: so one look is enough for a shape."""
+        shape = shape_of(words[:_HEAD])
+        head = self._heads.get(shape)
+        if head is None:
+            if len(self._heads) > LONGEST:
+                self._heads.clear()
+            head = self._heads[shape] = _head_of(shape)
+        return head
+
+    def _instant(self, words: str, places: Places) -> float | None:
+        day, time, zone = places
+        whole = f"{words[slice(*day)]}T{words[slice(*time)]}{words[slice(*zone)] if zone[0] >= 0 else ''}"
         if whole not in self._instants:
             if len(self._instants) > LONGEST:
                 self._instants.clear()
@@ -127,15 +163,18 @@ class Reader:
 
     def _when(self, written: object) -> float | None:
         if isinstance(written, str):
-            found = _INSTANT.search(written)
-            return self._instant(found) if found else None
+            places = _places(_INSTANT.search(written))
+            return self._instant(written, places) if places else None
         if isinstance(written, int | float) and not isinstance(written, bool) and math.isfinite(written):
             return written / 1000 if written > _MILLISECONDS else float(written)
         return None
 
 
 def _first(record: dict[str, Any], names: tuple[str, ...]) -> Any:  # noqa: ANN401 - whatever a program has written
-    return next((record[name] for name in names if record.get(name) is not None), None)
+    for name in names:
+        if (value := record.get(name)) is not None:
+            return value
+    return None
 
 
 def _seconds(words: str, zone: tzinfo) -> float | None:

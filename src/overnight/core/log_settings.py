@@ -15,4 +15,13 @@ LOG_SETTINGS = (
         environment="OVERNIGHT_LOG_FILES",
         key="logs.files",
     ),
+    Setting(
+        name="log_units",
+        kind=kinds.NAMES,
+        default=(),
+        default_words="none",
+        help="Units of systemd whose entries in the log of the system `overnight logs` looks at as well.",
+        environment="OVERNIGHT_LOG_UNITS",
+        key="logs.units",
+    ),
 )

@@ -145,6 +145,7 @@ def _check() -> Schema:
         "systemd": {**text, "description": "a unit that must be active"},
         "timeout": {**_NUMBER_OR_TEXT, "description": "how long an answer may take"},
         "max_age": {**_NUMBER_OR_TEXT, "description": "of a file: how long ago it may have been written"},
+        "every": {**_NUMBER_OR_TEXT, "description": "time between two askings of `overnight health`"},
     }
     return {**_table(properties), **asked}
 

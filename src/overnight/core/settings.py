@@ -390,6 +390,7 @@ class Settings(msgspec.Struct, frozen=True):
     dormant_scan: tuple[str, ...]
     dormant_quiet: float
     dormant_grace: float
+    log_units: tuple[str, ...]
     #: 0: no gate.
     gate_disk: int
     #: 0: no gate; None: as fits the machine.

@@ -24,6 +24,8 @@ MOST_WORDS = 120
 MOST_IN_BUCKET = 100
 #: Words and lines remembered; then remembering begins anew.
 MOST_REMEMBERED = 50_000
+#: Characters of a line that is remembered as it is.
+LONGEST_SHAPE = 500
 
 _MASKED = r"""
     \b\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?)?  # an instant
@@ -38,11 +40,19 @@ _MASKED = r"""
     | (?<![\w])[-+]?\d+(?:[.,]\d+)*(?:[eE][-+]?\d+)?(?:%|[a-zA-Z]{1,3}\b)?  # a number, with its unit
 """
 
+_DIGIT = re.compile("[0-9]")
+_SHAPE = str.maketrans("123456789", "000000000")
+
 
 @cache
 def _masked() -> re.Pattern[str]:
     """Compiled when it is first needed: most commands never do, and it takes some milliseconds."""
     return re.compile(_MASKED, re.VERBOSE)
+
+
+def shape_of(line: str) -> str:
+    """A line in which every digit is a 0: what nothing but the place of digits is asked about has one answer for it."""
+    return line.translate(_SHAPE)
 
 
 def mask(word: str) -> str:
@@ -68,6 +78,9 @@ class Templates:
         #: What was masked and placed before: most words and lines of a log come again.
         self._masked: dict[str, str] = {}
         self._placed: dict[str, int] = {}
+        #: By the lines themselves, of which all digits are alike: where no digit is left after masking, they are what
+        #: was masked. So most lines of a flood of errors are not taken apart at all.
+        self._shapes: dict[str, int] = {}
         for template in known:
             self._found(template.split())
 
@@ -76,7 +89,19 @@ class Templates:
 
     def add(self, line: str) -> int:
         """The number of the template of a line, counted from 0; a new one when it is like no other."""
-        masked = self._mask(line)
+        shape = shape_of(line)
+        number = self._shapes.get(shape)
+        if number is None:
+            masked = self._mask(line)
+            number = self._number(masked)
+            # With a digit left, two that differ in it would be taken for one; long ones would take much memory.
+            if not _DIGIT.search(masked) and len(shape) <= LONGEST_SHAPE:
+                if len(self._shapes) >= MOST_REMEMBERED:
+                    self._shapes.clear()
+                self._shapes[shape] = number
+        return number
+
+    def _number(self, masked: str) -> int:
         number = self._placed.get(masked)
         if number is None:
             if len(self._placed) >= MOST_REMEMBERED:

@@ -21,8 +21,9 @@ from overnight.executors.contract import Executor
 from overnight.host.clock import Clock
 from overnight.store.contract import Claim, Store, Turn
 
-#: Seconds without work after which the slot goes.
-IDLE = 30.0
+#: Seconds without work after which the slot goes. What is done each minute (`health`) finds it there: to start two
+#: processes and import all checks costs some ten times what the checks themselves do.
+IDLE = 90.0
 #: Seconds that what runs is given to end by itself when the work is over, and between TERM and KILL then.
 PARTING, GRACE = 5.0, 1.0
 #: Seconds until the slot is asked for again when it could not be had.

@@ -127,6 +127,15 @@ def file_at(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
+def stamp_of(path: Path) -> tuple[int, ...] | None:
+    """What changes whenever a file is written or replaced; None when there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
 def names_in(directory: Path) -> list[str]:
     """The names in a directory, in their order; none when it is not there, or is no directory."""
     try:

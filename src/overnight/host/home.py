@@ -185,6 +185,11 @@ class Home(msgspec.Struct, frozen=True):
         return self.path / "dormant.db"
 
     @property
+    def health(self) -> Path:
+        """What the checks have answered; see `overnight.monitor.health`."""
+        return self.path / "health.db"
+
+    @property
     def aside(self) -> Path:
         """Directory of stores that were damaged or set back; nothing in it is ever removed by the program."""
         return self.path / "aside"

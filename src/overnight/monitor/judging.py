@@ -22,9 +22,12 @@ from overnight.core.alert_messages import Message, Outgoing, due, gathered
 from overnight.core.alert_settings import Rule, Target
 from overnight.core.alerts import Alert, Notice, Phase
 from overnight.core.events import printable
+from overnight.core.findings import Status
 from overnight.core.gauges import Figures
+from overnight.core.health import Standing
 from overnight.host.clock import Clock
 from overnight.monitor.figures import Worked, goes_on, said_of
+from overnight.monitor.health import Standings
 from overnight.monitor.history.alerting import Book
 from overnight.monitor.history.keeping import History
 from overnight.monitor.occurrences import Occurrence, Occurrences
@@ -78,6 +81,7 @@ class Judge:
         self._hand_on = hand_on
         self._clock = clock
         self._worked = Worked(home, store, clock)
+        self._standings = Standings(home / "health.db")
         self._heard: Occurrences | None = None
         self._asked: frozenset[str] = frozenset()
         #: The last event that is on record as read.
@@ -129,6 +133,9 @@ class Judge:
         for name, rule in wanted.rules.items():
             is_silenced = name in silenced
             for trigger in rule.on:
+                if TRIGGERS[trigger].check is not None:
+                    round_.examined(rule, trigger, self._standings.look(), is_silenced=is_silenced)
+                    continue
                 told = [one for one in news.occurrences if one.trigger == trigger]
                 round_.happened(_key(rule, trigger), rule, trigger, told, picture, is_silenced=is_silenced)
             if rule.when is not None:
@@ -199,6 +206,17 @@ class _Round:
             is_news = holds and TRIGGERS[trigger].is_seen and not told and not self._alert(key).is_active
             words = said_of(trigger, picture) if is_news else ""
             self._saw(key, rule, holds=holds, words=words, is_silenced=is_silenced)
+
+    def examined(self, rule: Rule, trigger: str, standings: Mapping[str, Standing], *, is_silenced: bool) -> None:
+        """How the checks stand: an alert for each. One that is there no more is over."""
+        above, least = _key(rule, trigger), TRIGGERS[trigger].check
+        for name, one in standings.items():
+            holds = one.status is Status.FAIL if least is Status.FAIL else one.status is not Status.OK
+            known = holds if one.is_known(self._now) else None
+            self._saw(f"{above}.{name}", rule, holds=known, words=f"{name}: {one.summary}", is_silenced=is_silenced)
+        for key in [key for key in self._book.alerts if key.startswith(f"{above}.")]:
+            if key not in self._alerts and self._book.alerts[key].phase is not Phase.INACTIVE:
+                self._saw(key, rule, holds=False, words="", is_silenced=is_silenced)
 
     def compared(self, key: str, rule: Rule, value: float | None, *, is_silenced: bool) -> None:
         """A figure with its bound."""

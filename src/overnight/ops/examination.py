@@ -25,18 +25,35 @@ def examine(checks: Sequence[Check], scene: Scene) -> list[Answer]:
     """Ask all of them; the answers come in the order of the checks.
 
     A thread whose check is stuck (a dead mount, a hung service) is left behind: nothing can end it but
-    the end of the process, so whoever calls this for a long time asks such checks in processes of their own.
+    the end of the process. Whoever asks again and again has an `Examiner`.
     """
-    asked = [_Asked(check, scene) for check in checks]
-    began = scene.clock.monotonic()
-    return [one.answer(began) for one in asked]
+    return Examiner().examine(checks, scene)
+
+
+class Examiner:
+    """Asks again and again. A check that is stuck is not asked once more before it has come back."""
+
+    def __init__(self) -> None:
+        self._stuck: dict[str, _Asked] = {}
+
+    def examine(self, checks: Sequence[Check], scene: Scene) -> list[Answer]:
+        """See `examine`."""
+        asked = [self._ask(check, scene) for check in checks]
+        began = scene.clock.monotonic()
+        answers = [one.answer(began) for one in asked]
+        self._stuck = {one.check.id: one for one in asked if one.is_stuck}
+        return answers
+
+    def _ask(self, check: Check, scene: Scene) -> _Asked:
+        before = self._stuck.get(check.id)
+        return _Asked(check, scene) if before is None or not before.is_stuck else before
 
 
 class _Asked:
     """A check that is being asked in a thread."""
 
     def __init__(self, check: Check, scene: Scene) -> None:
-        self._check = check
+        self.check = check
         self._scene = scene
         self._clock: Clock = scene.clock
         self._answer: Answer | None = None
@@ -46,17 +63,22 @@ class _Asked:
     def _ask(self) -> None:
         began = self._clock.monotonic()
         try:
-            findings = list(self._check.run(self._scene))
+            findings = list(self.check.run(self._scene))
         except Exception as error:  # noqa: BLE001 - whatever a check raises is its failure, and nobody else's
-            words = f"{self._check.title}: the check itself failed ({type(error).__name__}: {error})"
-            findings = [Finding(self._check.id, Status.FAIL, " ".join(words.split()))]
-        self._answer = Answer(self._check, findings, self._clock.monotonic() - began)
+            words = f"{self.check.title}: the check itself failed ({type(error).__name__}: {error})"
+            findings = [Finding(self.check.id, Status.FAIL, " ".join(words.split()))]
+        self._answer = Answer(self.check, findings, self._clock.monotonic() - began)
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether it has not come back yet."""
+        return self._answer is None
 
     def answer(self, began: float) -> Answer:
         """What it has found by its deadline."""
-        self._thread.join(max(0.0, began + self._check.timeout - self._clock.monotonic()))
+        self._thread.join(max(0.0, began + self.check.timeout - self._clock.monotonic()))
         if self._answer is not None:
             return self._answer
-        waited = format_duration(self._check.timeout)
-        late = Finding(self._check.id, Status.UNKNOWN, f"{self._check.title}: no answer within {waited}")
-        return Answer(self._check, [late], self._check.timeout)
+        waited = format_duration(self.check.timeout)
+        late = Finding(self.check.id, Status.UNKNOWN, f"{self.check.title}: no answer within {waited}")
+        return Answer(self.check, [late], self.check.timeout)

@@ -11,6 +11,7 @@ import contextlib
 import http.client
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -28,15 +29,17 @@ from overnight.core.errors import UsageError
 from overnight.core.events import printable
 from overnight.core.findings import Finding, Fix, Status
 from overnight.core.secrets import shown_address
+from overnight.host.clock import Clock
+from overnight.ops.asking import SLACK
 from overnight.ops.checks import CHECKS, load
-from overnight.ops.checks.contract import Check, Cost, Scene, by_hand, fail, ok, warn
+from overnight.ops.checks.contract import Check, Cost, Scene, by_hand, fail, ok, unknown, warn
 
 GROUP = "overnight.checks"
 #: Title of what stands for a check of a package that cannot be asked.
 _BROUGHT = "plug-in"
-#: Seconds that are left for telling that something took too long.
-_SLACK = 0.5
 _SHOWN = 300
+#: Bytes of what a program prints that are kept.
+_MOST_SAID = 65536
 #: What systemd says of a unit that is not active. Source: systemctl(1), is-active.
 _STATES = frozenset({"inactive", "failed", "activating", "deactivating", "unknown"})
 _FIGURE = re.compile(r"'?[^=']+'?=(?P<value>-?[0-9.]+)(?P<unit>[A-Za-z%]*)")
@@ -124,7 +127,9 @@ def check_of(wanted: WantedCheck) -> Check:
     """The check that somebody has asked for."""
     ask = _ASK[wanted.asked]
     cost = Cost.FAST if wanted.asked is Asked.FILE else Cost.SLOW
-    return Check(wanted.name, wanted.name, lambda scene: [ask(wanted, scene)], cost, wanted.timeout + _SLACK)
+    # Whoever names a service wants to know of it at once; it may be slow to answer, and costs next to nothing.
+    every = 0.0 if wanted.every is None and wanted.asked is not Asked.RUN else wanted.every
+    return Check(wanted.name, wanted.name, lambda scene: [ask(wanted, scene)], cost, wanted.timeout + SLACK, every)
 
 
 # -- programs ---------------------------------------------------------------------------------
@@ -143,27 +148,43 @@ def _run(wanted: WantedCheck, scene: Scene) -> Finding:
         )
     except OSError as error:
         words = f"{wanted.words[0]} cannot be started ({error.strerror})"
-        return Finding(wanted.name, Status.UNKNOWN, words, fixes=(_mend(wanted, "Install the program"),))
-    try:
-        said, _ = child.communicate(timeout=wanted.timeout)
-    except subprocess.TimeoutExpired:
-        _end(child)
-        return Finding(wanted.name, Status.UNKNOWN, f"no answer within {format_duration(wanted.timeout)}")
+        return unknown(wanted.name, words, _mend(wanted, "Install the program"))
+    with child:
+        try:
+            said = _said(child, scene.clock.monotonic() + wanted.timeout, scene.clock)
+        except subprocess.TimeoutExpired:
+            _end(child)
+            return unknown(wanted.name, f"no answer within {format_duration(wanted.timeout)}")
     return answered(wanted.name, child.returncode, said)
+
+
+def _said(child: subprocess.Popen[bytes], until: float, clock: Clock) -> bytes:
+    """The beginning of what it prints, when it has ended. The rest is read and let go: it may be endless.
+
+    Raises:
+        subprocess.TimeoutExpired: It has not ended by then (monotonic seconds).
+    """
+    kept, pipe = bytearray(), child.stdout
+    assert pipe is not None  # noqa: S101 - see how it was started
+    while (left := until - clock.monotonic()) > 0 and select.select([pipe], [], [], left)[0]:
+        block = os.read(pipe.fileno(), _MOST_SAID)
+        kept += block[: _MOST_SAID - len(kept)]
+        if not block:
+            child.wait(max(0.0, until - clock.monotonic()))
+            return bytes(kept)
+    raise subprocess.TimeoutExpired(child.args, left)
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(OSError):
         os.killpg(child.pid, signal.SIGKILL)
     child.kill()
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        child.communicate(timeout=_SLACK / 2)
 
 
 def answered(name: str, exit_code: int, said: bytes) -> Finding:
     """What a plugin's end means: statuses other than 0, 1 and 2 mean that it does not know."""
     status = Status(exit_code) if exit_code in {0, 1, 2} else Status.UNKNOWN
-    first = next(iter(printable(said.decode("utf-8", "replace")).splitlines()), "")
+    first = next(iter(said.decode("utf-8", "replace").splitlines()), "")
     words, _, figures = first.partition("|")
     summary = words.strip()[:_SHOWN] or f"exit status {exit_code}, and not a word"
     value, unit = _figure(figures)
@@ -235,7 +256,7 @@ def _systemd(wanted: WantedCheck, scene: Scene) -> Finding:
         return ok(wanted.name, f"{unit} is active")
     if found.summary in _STATES:
         return fail(wanted.name, f"{unit} is {found.summary}", look)
-    return Finding(wanted.name, Status.UNKNOWN, found.summary, fixes=(look,))
+    return unknown(wanted.name, found.summary, look)
 
 
 def _mend(wanted: WantedCheck, title: str) -> Fix:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 
 from overnight.core.alert_messages import Message
 from overnight.core.errors import ConfigurationError, OvernightError
 from overnight.core.settings import resolve
+from overnight.host.files import stamp_of
 from overnight.host.home import Home
 from overnight.monitor.judging import Judge, Wanted
 from overnight.monitor.pinging import Pinger
@@ -34,7 +34,7 @@ class Wanting:
 
     def __call__(self) -> Wanted:
         """As the file is now."""
-        stamp = _stamp(self._home.config)
+        stamp = stamp_of(self._home.config)
         if stamp != self._stamp:
             self._stamp = stamp
             try:
@@ -45,14 +45,6 @@ class Wanting:
                     f"{self._home.config.name} makes no sense; alerts stay as they were. Try: overnight config show"
                 )
         return self._wanted
-
-
-def _stamp(path: Path) -> tuple[int, ...] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def pinger_of(home: Home, told: Callable[[str], None]) -> tuple[Pinger, float] | None:

@@ -204,18 +204,15 @@ def _watch(home: Home, parent: Parent, log: Log, shown: Pages) -> bool | None:
             # Once our parent has gone another one may hold the home, and has somebody else beside it.
             over = parent.wait(_LOOK_EVERY) and ((holder := _chief(home)) is None or holder != chief)
         written = sidecar.finish()
-    if over and _is_left_alone(home):
-        _send_what_is_left(home)
+    if over:
+        send_what_is_left(home)
     return written if over else None
 
 
-def _is_left_alone(home: Home) -> bool:
-    """Whether no engine is there any more to deliver what is to be told."""
-    return _chief(home) is None
-
-
-def _send_what_is_left(home: Home) -> None:
-    """Have a courier deliver messages that no engine will deliver soon; nobody waits for it."""
+def send_what_is_left(home: Home) -> None:
+    """Have a courier deliver messages when no engine is there to do it; nobody waits for it."""
+    if _chief(home) is not None:
+        return
     from overnight.core.lanes import OPS_QUEUE
 
     with contextlib.suppress(OvernightError, OSError), closing(open_store(home, readonly=True)) as store:

@@ -15,9 +15,9 @@ from overnight.ops.checks.contract import Check
 CHECKS = {
     name: f"overnight.ops.checks.{name}:CHECK"
     for name in (
-        *("engine", "tasks", "store", "home", "disk", "memory", "clock"),
-        *("monitor", "backups", "migrations", "logs", "tests", "git", "dependencies", "documentation", "linger"),
-        *("alerts", "dormant"),
+        *("engine", "tasks", "store", "checkpoints", "home", "disk", "memory", "clock", "containment"),
+        *("monitor", "alerts", "backups", "migrations", "logs", "tests", "workflows", "dormant"),
+        *("git", "dependencies", "documentation", "linger"),
     )
 }
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from overnight.core.configuration import Configuration
 from overnight.core.findings import Finding, Fix, Status
 from overnight.core.settings import Settings
 from overnight.host.clock import Clock
@@ -41,6 +42,8 @@ class Scene(NamedTuple):
     open_store: Callable[[], Store]
     settings: Settings
     clock: Clock
+    #: What else ``overnight.toml`` says.
+    configured: Configuration = Configuration()
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -55,6 +58,8 @@ class Check(msgspec.Struct, frozen=True):
     timeout: float = 3.0
     #: Seconds between two askings when it is asked on its own; None: as all are.
     every: float | None = None
+    #: Of the figure in its findings; else more of it is worse.
+    more_is_better: bool = False
 
 
 def ok(check: str, summary: str, *, value: float | None = None, unit: str = "") -> Finding:
@@ -70,6 +75,11 @@ def warn(check: str, summary: str, *fixes: Fix, value: float | None = None, unit
 def fail(check: str, summary: str, *fixes: Fix, value: float | None = None, unit: str = "") -> Finding:
     """Something does not work."""
     return Finding(check, Status.FAIL, summary, value, unit, fixes)
+
+
+def unknown(check: str, summary: str, *fixes: Fix) -> Finding:
+    """It could not be found out."""
+    return Finding(check, Status.UNKNOWN, summary, fixes=fixes)
 
 
 def by_hand(fix: str, title: str, text: str) -> Fix:

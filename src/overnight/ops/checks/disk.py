@@ -27,4 +27,4 @@ def _run(scene: Scene) -> Iterator[Finding]:
         yield ok(_ID, words, value=free, unit="bytes")
 
 
-CHECK = Check(_ID, "room on the disk", _run)
+CHECK = Check(_ID, "room on the disk", _run, more_is_better=True)

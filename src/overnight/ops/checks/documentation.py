@@ -41,4 +41,4 @@ def _dead(page: Path) -> Iterator[str]:
             yield link
 
 
-CHECK = Check(_ID, "documentation", _run)
+CHECK = Check(_ID, "documentation", _run, every=3600.0)

@@ -1,24 +1,48 @@
-"""Whether the engine works, and if not, whether it should."""
+"""Whether the engine works, and if not, whether it should; whether it is watched over, and of this version."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
+from overnight.core.durations import format_duration
 from overnight.core.findings import Finding, Fix
-from overnight.monitor.snapshot import EngineState, Snapshot, take
-from overnight.ops.checks.contract import Check, Scene, fail, ok, warn
+from overnight.core.version import VERSION
+from overnight.monitor.snapshot import EngineState, EngineView, Snapshot, take
+from overnight.ops.checks.contract import Check, Scene, by_hand, fail, ok, warn
 
 _ID = "engine"
 _GO_PAST = Fix("stop-now", "End the engine that hangs; its workers clean up", ("overnight", "stop", "--now"))
+#: What runs may finish first, which can take hours: nothing to be waited for here.
+_RESTART = by_hand("restart", "Have a new engine and supervisor", "overnight restart; what runs may finish first")
+#: Seconds for which a crash is news.
+_LATELY = 86400.0
 _START = Fix("start", "Start the engine", ("overnight", "start"))
 
 
 def _run(scene: Scene) -> Iterator[Finding]:
     if scene.home is None or not scene.home.store.exists():
         return
+    now = scene.clock.now()
     with closing(scene.open_store()) as store:
-        yield _judge(take(store, scene.home.path, now=scene.clock.now()), scene.clock.now())
+        picture = take(store, scene.home.path, now=now)
+    yield _judge(picture, now)
+    if picture.engine.state is not EngineState.STOPPED:
+        yield from _around(picture.engine, scene.home.log, now)
+
+
+def _around(engine: EngineView, log: Path, now: float) -> Iterator[Finding]:
+    """Who watches over it, how it went so far, and of which version it is."""
+    watch = engine.supervisor
+    if watch is not None and not watch.alive:
+        yield warn(_ID, f"its supervisor (process {watch.pid}) is gone: nobody would start it again", _RESTART)
+    if watch is not None and watch.last_crash_at is not None and now - watch.last_crash_at < _LATELY:
+        ago = format_duration(max(0.0, now - watch.last_crash_at))
+        words = f"an engine has crashed {ago} ago ({watch.last_crash}), {watch.restarts} restarts in all"
+        yield warn(_ID, words, by_hand("crash", "See why", f"tail -n 50 {log}"))
+    if engine.version and engine.version != VERSION:
+        yield warn(_ID, f"engine and workers are of version {engine.version}, and this is {VERSION}", _RESTART)
 
 
 def _judge(picture: Snapshot, now: float) -> Finding:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 from overnight.core.findings import Finding
-from overnight.ops.checks.contract import Check, Cost, Scene, by_hand, ok, warn
+from overnight.ops.asking import answer_of
+from overnight.ops.checks.contract import Check, Scene, by_hand, ok, unknown, warn
 
 _ID = "git"
 _COMMIT = by_hand("commit", "Commit what has changed", "git status; git add -A && git commit")
@@ -19,7 +18,14 @@ _PULL = by_hand("pull", "Take in what is only there", "git pull")
 def _run(scene: Scene) -> Iterator[Finding]:
     if not any((above / ".git").exists() for above in (scene.project, *scene.project.parents)):
         return
-    lines = _status(scene.project)
+    # For programs; it neither takes the lock of the index nor asks the network.
+    argv, env = ["git", "status", "--porcelain=v2", "--branch"], {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
+    answer = answer_of(argv, cwd=scene.project, seconds=CHECK.timeout, env=env)
+    if answer is None or answer[0]:
+        how = "does not answer in time" if answer is None else f"ends with exit status {answer[0]}"
+        yield unknown(_ID, f"git {how}", by_hand("git", "See why", "git status"))
+        return
+    lines = answer[1].splitlines()
     changed = sum(not line.startswith("#") for line in lines)
     ahead, behind = _distance(lines)
     if changed:
@@ -32,20 +38,6 @@ def _run(scene: Scene) -> Iterator[Finding]:
         yield ok(_ID, "everything is committed", value=0, unit="count")
 
 
-def _status(project: Path) -> list[str]:
-    """What git says, for programs. It neither takes the lock of the index nor asks the network."""
-    done = subprocess.run(
-        ["git", "status", "--porcelain=v2", "--branch"],
-        cwd=project,
-        env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=CHECK.timeout,
-        check=True,
-    )
-    return done.stdout.decode("utf-8", "backslashreplace").splitlines()
-
-
 def _distance(lines: list[str]) -> tuple[int, int]:
     """Commits that only we have, and that only the other side has. Source: git-status(1), porcelain version 2."""
     for line in lines:
@@ -55,4 +47,4 @@ def _distance(lines: list[str]) -> tuple[int, int]:
     return 0, 0
 
 
-CHECK = Check(_ID, "git repository", _run, cost=Cost.FAST)
+CHECK = Check(_ID, "git repository", _run, every=300.0)

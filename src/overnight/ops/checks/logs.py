@@ -9,6 +9,7 @@ import apsw
 
 from overnight.core.findings import Finding, Fix
 from overnight.host.clock import LocalZone
+from overnight.ops.asking import SLACK
 from overnight.ops.checks.contract import Check, Cost, Scene, by_hand, ok, warn
 from overnight.ops.logs.keeping import LogStore
 from overnight.ops.logs.scanning import Scan, Scanned
@@ -19,8 +20,8 @@ _NAMED = 80
 
 
 def _run(scene: Scene) -> Iterator[Finding]:
-    home, patterns = scene.home, scene.settings.log_files
-    if home is None or not (home.logs.exists() or patterns):
+    home, patterns, units = scene.home, scene.settings.log_files, scene.settings.log_units
+    if home is None or not (home.logs.exists() or patterns or units):
         return
     try:
         store = LogStore(home.logs, readonly=True) if home.logs.exists() else None
@@ -28,7 +29,8 @@ def _run(scene: Scene) -> Iterator[Finding]:
         yield warn(_ID, f"what was found before cannot be read ({error})", _LOOK)
         return
     with closing(store) if store else nullcontext():
-        scanned = Scan(store, zone=LocalZone(), now=scene.clock.now()).run(home, patterns)
+        scan = Scan(store, zone=LocalZone(), now=scene.clock.now(), seconds=CHECK.timeout - SLACK)
+        scanned = scan.run(home, patterns, units)
     yield _judge(scanned)
     if scanned.troubles:
         path, why = scanned.troubles[0]

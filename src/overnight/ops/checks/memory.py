@@ -27,4 +27,4 @@ def _run(scene: Scene) -> Iterator[Finding]:
         yield ok(_ID, words, value=available, unit="bytes")
 
 
-CHECK = Check(_ID, "memory", _run)
+CHECK = Check(_ID, "memory", _run, more_is_better=True)

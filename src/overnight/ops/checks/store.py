@@ -1,9 +1,11 @@
-"""Whether the store can be read, and whether its write-ahead log is kept short."""
+"""Whether the store can be read by a SQLite that is safe, and whether its write-ahead log is kept short."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+
+import apsw
 
 from overnight.core.durations import format_size
 from overnight.core.errors import OvernightError
@@ -13,6 +15,8 @@ from overnight.ops.checks.contract import Check, Scene, by_hand, fail, ok, warn
 _ID = "store"
 #: A log of this size is not being written back: some reader holds it for hours.
 LONG_LOG = 256_000_000
+#: Before that, resetting the log could lose pages. Source: sqlite.org/releaselog/3_51_3.html
+SAFE = (3, 51, 3)
 
 
 def _run(scene: Scene) -> Iterator[Finding]:
@@ -25,6 +29,10 @@ def _run(scene: Scene) -> Iterator[Finding]:
     except OvernightError as error:
         yield fail(_ID, error.message, by_hand("store", "Mend the store", error.hint))
         return
+    version = apsw.sqlite_lib_version()
+    if tuple(map(int, version.split("."))) < SAFE:
+        newer = by_hand("sqlite", "Install a newer one", "pip install --upgrade apsw; then overnight restart")
+        yield warn(_ID, f"SQLite {version} may damage a store whose log is reset by two at the same time", newer)
     log = home.store.with_name(home.store.name + "-wal")
     size = log.stat().st_size if log.exists() else 0
     if size > LONG_LOG:
@@ -33,7 +41,8 @@ def _run(scene: Scene) -> Iterator[Finding]:
         )
         yield warn(_ID, f"the store's log has grown to {format_size(size)}", held, value=size, unit="bytes")
     else:
-        yield ok(_ID, f"{total:,} tasks in {format_size(home.store.stat().st_size)}", value=size, unit="bytes")
+        words = f"{total:,} tasks in {format_size(home.store.stat().st_size)}, checksums on its pages"
+        yield ok(_ID, f"{words}, SQLite {version}", value=size, unit="bytes")
 
 
 CHECK = Check(_ID, "store", _run)

@@ -80,6 +80,13 @@ class LogStore:
         found = typed(self._database.read("SELECT value FROM facts WHERE name = ?", (name,)))
         return int(found[0][0]) if found else 0
 
+    def cursor(self) -> str:
+        """The last entry of the log of the system that was read; empty for none."""
+        if not self._database.read("SELECT 1 FROM sqlite_schema WHERE name = 'cursors'"):
+            return ""  # it was made by an older version, and is only looked at
+        found = typed(self._database.read("SELECT cursor FROM cursors WHERE name = 'journald'"))
+        return str(found[0][0]) if found else ""
+
     def save(
         self,
         clusters: Iterable[Cluster],
@@ -89,6 +96,7 @@ class LogStore:
         journal_seq: int,
         now: float,
         saves: int | None = None,
+        cursor: str = "",
     ) -> None:
         """Note what was found and how far was read.
 
@@ -102,6 +110,7 @@ class LogStore:
             journal_seq: The last event that was read.
             now: POSIX seconds.
             saves: How often something had been noted when that was read; None: it makes no difference.
+            cursor: Of the last entry of the log of the system; empty: as before.
 
         Raises:
             apsw.Error: Nothing was written.
@@ -113,6 +122,8 @@ class LogStore:
             )
             if not connection.changes():
                 return
+            if cursor:
+                connection.execute("INSERT OR REPLACE INTO cursors VALUES ('journald', ?)", (cursor,))
             connection.executemany(_CLUSTER, [_row(cluster) for cluster in clusters])
             connection.executemany(_HOUR, [(*key, n) for key, n in hours.items()])
             connection.executemany(

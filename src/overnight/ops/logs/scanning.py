@@ -12,9 +12,11 @@ import msgspec
 from overnight.core.events import printable
 from overnight.core.log_lines import Reader, Said, suspects
 from overnight.core.templates import Templates, mask_all
+from overnight.host.clock import SystemClock
 from overnight.host.home import Home
 from overnight.monitor.tail import JournalTail
 from overnight.ops.logs.following import Part, Position, Trouble, blocks, matching, news
+from overnight.ops.logs.journald import SECONDS, JournaldError, entries
 from overnight.ops.logs.keeping import HOUR, MOST, Cluster, LogStore
 from overnight.ops.logs.outputs import is_segment, pieces
 
@@ -27,6 +29,8 @@ _OTHER = "errors of further kinds"
 #: The source of what tasks print.
 OUTPUT = "output"
 JOURNAL = "journal"
+#: What is said to be in trouble when the log of the system cannot be read.
+JOURNALD = "journald"
 
 
 class Failure(msgspec.Struct, frozen=True, gc=False):
@@ -58,9 +62,10 @@ class Scan:
         store: What is known; None: nothing.
         zone: Of instants that say none.
         now: POSIX seconds: of what does not say when it was, and of what claims to be from the future.
+        seconds: That the log of the system may take.
     """
 
-    def __init__(self, store: LogStore | None, *, zone: tzinfo, now: float) -> None:
+    def __init__(self, store: LogStore | None, *, zone: tzinfo, now: float, seconds: float = SECONDS) -> None:
         # First, so that what is noted while the rest is read is not taken for known.
         self._saves = store.saves() if store else 0
         known = store.clusters() if store else []
@@ -78,11 +83,14 @@ class Scan:
         self._hours: dict[tuple[int, int], int] = {}
         self._positions: list[Position] = []
         self._seq = store.journal_seq() if store else 0
+        self._cursor, self._seconds = "", seconds
         self.scanned = Scanned()
 
-    def run(self, home: Home, patterns: Sequence[str]) -> Scanned:
-        """Read everything that is new."""
+    def run(self, home: Home, patterns: Sequence[str], units: Sequence[str] = ()) -> Scanned:
+        """Read everything that is new: of the home, of the files that patterns name, of units of systemd."""
         self._journal(home.journal)
+        if units:
+            self._units(units)
         known = self._store.positions() if self._store else {}
         paths = [*sorted(home.output.glob("slot-*.seg")), *matching(patterns, home.config.parent)]
         for one in news(paths, known):
@@ -98,8 +106,17 @@ class Scan:
         Raises:
             apsw.Error: Nothing was written.
         """
-        found = self._changed.values(), self._hours, self._positions
-        store.save(*found, journal_seq=self._seq, now=self._now, saves=self._saves)
+        for number, cluster in self._lines.items():
+            cluster.template = self._templates.template(number)
+        store.save(
+            self._changed.values(),
+            self._hours,
+            self._positions,
+            journal_seq=self._seq,
+            now=self._now,
+            saves=self._saves,
+            cursor=self._cursor,
+        )
 
     # -- tasks -------------------------------------------------------------------------------
 
@@ -152,8 +169,10 @@ class Scan:
 
     def _line(self, line: bytes, source: str, *, when: float | None, task_id: int | None) -> None:
         said = self._reader.read(line)
-        if said is None:
-            return
+        if said is not None:
+            self._found(said, source, when=when, task_id=task_id)
+
+    def _found(self, said: Said, source: str, *, when: float | None, task_id: int | None) -> None:
         self.scanned.lines += 1
         cluster = self._cluster(said)
         at = said.at if said.at is not None else when
@@ -166,13 +185,32 @@ class Scan:
             if len(self._lines) >= MOST:
                 return self._other
             cluster = self._lines[number] = self._new("line", "", said.message)
-        cluster.template = self._templates.template(number)
         return cluster
 
     @cached_property
     def _other(self) -> Cluster:
         """Where a flood of errors goes that have nothing in common."""
         return self._others[0] if self._others else self._new("line", _OTHER, _OTHER, key=_OTHER)
+
+    def _units(self, units: Sequence[str]) -> None:
+        """What units tell the log of the system; the newest of it where it has forgotten how far that was read."""
+        after = self._store.cursor() if self._store else ""
+        try:
+            try:
+                self._entries(units, after)
+            except JournaldError:
+                if not after or self._cursor:
+                    raise
+                self._entries(units, "")
+        except JournaldError as error:
+            self.scanned.troubles.append((JOURNALD, str(error)))
+
+    def _entries(self, units: Sequence[str], after: str) -> None:
+        for entry in entries(units, after, SystemClock(), self._seconds):
+            self._cursor = entry.cursor or self._cursor
+            said = Said(_first_line(entry.line.decode()), entry.at) if entry.is_grave else self._reader.read(entry.line)
+            if said is not None:
+                self._found(said._replace(at=entry.at), printable(entry.unit), when=None, task_id=None)
 
     # -- both --------------------------------------------------------------------------------
 

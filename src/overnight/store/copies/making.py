@@ -9,7 +9,7 @@ light on the way is told as what it is.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -197,8 +197,8 @@ def duplicate(entry: Entry, shelf: Shelf, step: Step = lambda _: None) -> None:
     step("second placed")
 
 
-def prune(shelf: Shelf, keeping: Keeping, *, now: float) -> Sequence[str]:
-    """Let copies go that are not to be kept any longer. Returns their names; what is damaged stays for people to see.
+def surplus_of(shelf: Shelf, keeping: Keeping, *, now: float) -> list[Kept]:
+    """The copies that are not to be kept any longer; what is damaged stays for people to see.
 
     Damaged ones do not count: three of them must not be all that is left.
     """
@@ -208,5 +208,11 @@ def prune(shelf: Shelf, keeping: Keeping, *, now: float) -> Sequence[str]:
         if entry.manifest is not None
     ]
     gone = surplus(copies, keeping, now=now)
-    shelf.drop(gone)
+    return [copy for copy in copies if copy.name in gone]
+
+
+def prune(shelf: Shelf, keeping: Keeping, *, now: float) -> list[Kept]:
+    """Let copies go that are not to be kept any longer. Returns them."""
+    gone = surplus_of(shelf, keeping, now=now)
+    shelf.drop([copy.name for copy in gone])
     return gone

@@ -11,10 +11,11 @@ import click
 import msgspec
 
 from overnight import wiring
+from overnight.core.alert_conditions import TRIGGERS
 from overnight.core.alert_messages import Message
 from overnight.core.alert_proposals import as_toml, proposals
 from overnight.core.alert_settings import Rule, Target
-from overnight.core.alerts import Alert, Notice, Tells
+from overnight.core.alerts import Alert, Notice, Phase, Tells
 from overnight.core.configuration import Configuration
 from overnight.core.durations import format_duration
 from overnight.core.errors import NotFoundError, OvernightError, UsageError
@@ -72,18 +73,30 @@ def _alert_words(rules: Mapping[str, Rule], found: Standing) -> Iterator[dict[st
     for rule in rules.values():
         for trigger in rule.on or ("",):
             key = rule.name if len(rule.on) <= 1 else f"{rule.name}.{trigger}"
-            alert = found.book.alerts.get(key, Alert())
-            quiet = found.silences.get(rule.name)
-            yield {
-                "alert": key,
-                "about": trigger or (rule.when.text if rule.when else ""),
-                "state": "flapping" if alert.is_flapping else str(alert.phase),
-                "since": printing.iso(alert.fired_at if alert.is_active else None),
-                "last_told": printing.iso(alert.told_at or None),
-                "words": alert.words,
-                "silenced_until": printing.iso(quiet.until if quiet else None),
-                "targets": list(rule.targets),
-            }
+            for name in _keys(key, trigger, found):
+                yield _words_of(name, rule, trigger, found)
+
+
+def _keys(key: str, trigger: str, found: Standing) -> list[str]:
+    """One, but for what checks find: there each is an alert, and those are shown about which there is something."""
+    if not trigger or TRIGGERS[trigger].check is None:
+        return [key]
+    stirred = {name for name, alert in found.book.alerts.items() if alert.phase is not Phase.INACTIVE}
+    return sorted(name for name in stirred if name.startswith(f"{key}.")) or [key]
+
+
+def _words_of(key: str, rule: Rule, trigger: str, found: Standing) -> dict[str, Any]:
+    alert, quiet = found.book.alerts.get(key, Alert()), found.silences.get(rule.name)
+    return {
+        "alert": key,
+        "about": trigger or (rule.when.text if rule.when else ""),
+        "state": "flapping" if alert.is_flapping else str(alert.phase),
+        "since": printing.iso(alert.fired_at if alert.is_active else None),
+        "last_told": printing.iso(alert.told_at or None),
+        "words": alert.words,
+        "silenced_until": printing.iso(quiet.until if quiet else None),
+        "targets": list(rule.targets),
+    }
 
 
 def _alert_row(one: Mapping[str, Any]) -> tuple[str, ...]:

@@ -21,11 +21,11 @@ from overnight.ops.checks.contract import Check, Cost, Scene
 from overnight.ops.examination import Answer, examine
 from overnight.ops.mending import mend
 from overnight.ops.plugins import catalogue
-from overnight.store.contract import Store
 from overnight.ui.cli import printing
 from overnight.ui.cli.commands.clean import agreed
 from overnight.ui.cli.group import Verb, home_option
 from overnight.ui.cli.settings import in_use
+from overnight.wiring.examining import scene_of
 
 SCHEMA = "overnight.doctor/1"
 _FAIL_ON = {"warn": Status.WARN, "fail": Status.FAIL}
@@ -108,14 +108,7 @@ def _scene() -> Scene:
         home: Home | None = wiring.find_home(home_option())
     except NotFoundError:
         home = None
-    settings, _ = in_use()
-
-    def open_store() -> Store:
-        if home is None:
-            raise NotFoundError("there is no home here; nothing was read")
-        return wiring.open_store(home, readonly=True)
-
-    return Scene(Path.cwd(), home, open_store, settings, wiring.clock)
+    return scene_of(home, Path.cwd(), *in_use())
 
 
 def _found(answers: Sequence[Answer]) -> list[Finding]:
@@ -147,6 +140,9 @@ def _mend(findings: Sequence[Finding], scene: Scene, *, yes: bool) -> bool:
     if not yes and not sys.stdin.isatty():
         printing.note("overnight: nobody is there to be asked; nothing was run\n  try: add --yes")
         return False
+    printing.note("overnight: what can be run:")
+    for number, fix in enumerate(commands, 1):
+        printing.note(f"  {number}. {_spelled(fix)}")
     home = scene.home.path if scene.home else None
     ran = False
     for fix in commands:

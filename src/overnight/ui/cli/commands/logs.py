@@ -20,6 +20,7 @@ from overnight.host.clock import LocalZone
 from overnight.host.files import last_line
 from overnight.host.home import Home
 from overnight.ops.logs.asking import Bar, Errors, errors, trend
+from overnight.ops.logs.cleaning import clean, old
 from overnight.ops.logs.following import Part, Position, Trouble, blocks, matching, news
 from overnight.ops.logs.keeping import LogStore
 from overnight.ops.logs.scanning import Scan, Scanned
@@ -50,7 +51,7 @@ def _looked_at(home: Home) -> Iterator[tuple[LogStore, Scanned]]:
     settings, _ = in_use()
     with _kept(home) as store:
         scan = Scan(store, zone=LocalZone(), now=wiring.clock.now())
-        scanned = scan.run(home, settings.log_files)
+        scanned = scan.run(home, settings.log_files, settings.log_units)
         scan.save(store)
         yield store, scanned
 
@@ -277,25 +278,16 @@ def clean_(*, older: float, yes: bool, as_json: bool) -> None:
     home = wiring.find_home(home_option())
     settings, _ = in_use()
     before = wiring.clock.now() - older
-    found = _old(matching(settings.log_files, home.config.parent), before)
+    found = old(matching(settings.log_files, home.config.parent), before)
+    if yes:
+        clean(home, [path for path, _ in found], before=before)
     for path, size in found:
-        if yes:
-            path.unlink(missing_ok=True)
         if as_json:
             words = {"path": printable(os.fspath(path)), "size_bytes": size, "removed": yes}
             printing.say(msgspec.json.encode(words).decode())
         else:
             printing.say(f"{printing.size(size)}  {printing.clean(os.fspath(path))}")
-    if yes and home.logs.exists():
-        with _kept(home) as store:
-            store.forget(before=before)
     what = f"{printing.count(len(found), 'file')}, {printing.size(sum(size for _, size in found))}"
     printing.note(f"overnight: {what} {'removed' if yes else 'would go; nothing was changed'}")
     if not yes:
         printing.note("  try: 'overnight logs clean --yes'")
-
-
-def _old(paths: Sequence[Path], before: float) -> list[tuple[Path, int]]:
-    """Regular files last written before an instant; a link is none, whatever it leads to."""
-    states = [(path, path.lstat()) for path in paths if path.is_file() and not path.is_symlink()]
-    return [(path, state.st_size) for path, state in states if state.st_mtime < before]

@@ -1,0 +1,33 @@
+"""Letting go of log files that nobody writes any more, and of errors that were not seen for as long."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+from overnight.host.home import Home
+from overnight.ops.logs.keeping import LogStore
+
+#: Seconds after which they go when nothing is said.
+OLD = 30 * 86400.0
+
+
+def old(paths: Sequence[Path], before: float) -> list[tuple[Path, int]]:
+    """Regular files last written before an instant (POSIX seconds), and their sizes; a link is none."""
+    states = [(path, path.lstat()) for path in paths if path.is_file() and not path.is_symlink()]
+    return [(path, state.st_size) for path, state in states if state.st_mtime < before]
+
+
+def clean(home: Home, paths: Sequence[Path], *, before: float) -> None:
+    """Remove these files, and forget errors that were not seen since.
+
+    Raises:
+        OSError: One cannot be removed; the others that come before it are.
+        apsw.Error: ``logs.db`` cannot be written.
+    """
+    for path in paths:
+        path.unlink(missing_ok=True)
+    if home.logs.exists():
+        with closing(LogStore(home.logs)) as store:
+            store.forget(before=before)

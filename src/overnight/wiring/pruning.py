@@ -1,0 +1,95 @@
+"""Everything that grows in a home, what of it is to be kept, and who lets the rest go.
+
+What goes by this is let go of by those who know it; what somebody else lets go in passing, or nobody, is named, so
+that the table is whole.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from overnight.core.durations import format_duration, format_size
+from overnight.core.events import printable
+from overnight.core.settings import Settings
+from overnight.host.home import Home
+from overnight.ops.backups import pruning as of_backups
+from overnight.ops.backups.place import BackupPlace
+from overnight.ops.logs.cleaning import OLD, clean, old
+from overnight.ops.logs.following import matching
+from overnight.store.copies.making import prune, surplus_of
+from overnight.wiring import backups, clock
+from overnight.wiring.checkpoints import plan_of, shelves
+
+
+class Share(NamedTuple):
+    """One kind of what a home keeps."""
+
+    kind: str
+    #: Where it lies.
+    place: Path
+    #: How long it is kept, for people.
+    rule: str
+    #: What goes, and what that gives back.
+    names: Sequence[str] = ()
+    freed_bytes: int = 0
+    #: Lets it go; None where this is somebody else's.
+    let_go: Callable[[], object] | None = None
+    #: Why nothing can go now; empty when it can.
+    trouble: str = ""
+
+
+def shares(home: Home, settings: Settings) -> Iterator[Share]:
+    """Everything there is. Changes nothing.
+
+    Raises:
+        OSError: Something cannot be looked at.
+    """
+    yield from _checkpoints(home, settings)
+    for place in backups.places(home, settings):
+        yield _backups(place, settings)
+    yield _logs(home, settings)
+    yield from _of_others(home, settings)
+
+
+def _checkpoints(home: Home, settings: Settings) -> Iterator[Share]:
+    plan = plan_of(settings)
+    keeping = plan.keeping
+    every, hourly, daily = map(format_duration, (keeping.all_seconds, keeping.hourly_seconds, keeping.daily_seconds))
+    room = format_size(keeping.room_bytes)
+    rule = f"all of {every}, one an hour of {hourly}, one a day of {daily}, {room} in all"
+    for shelf in shelves(home, plan):
+        gone, let_go = surplus_of(shelf, keeping, now=clock.now()), partial(prune, shelf, keeping, now=clock.now())
+        freed = sum(copy.size_bytes for copy in gone)
+        yield Share("checkpoints", shelf.directory, rule, [copy.name for copy in gone], freed, let_go)
+
+
+def _backups(place: BackupPlace, settings: Settings) -> Share:
+    keeping = backups.keeping(settings)
+    plan = of_backups.plan(place, keeping, now=clock.now())
+    rule = f"as checkpoints, {format_size(keeping.room_bytes)} in all, and the newest that was verified"
+    let_go = partial(of_backups.prune, place, keeping, now=clock.now())
+    return Share("backups", place.directory, rule, plan.names, plan.freed_bytes, let_go, plan.trouble)
+
+
+def _logs(home: Home, settings: Settings) -> Share:
+    project, before = home.config.parent, clock.now() - OLD
+    found = old(matching(settings.log_files, project), before)
+    rule = f"files of [logs] and errors in them, for {format_duration(OLD)}"
+    let_go = partial(clean, home, [path for path, _ in found], before=before)
+    names = [printable(os.fspath(path)) for path, _ in found]
+    return Share("logs", project, rule, names, sum(size for _, size in found), let_go)
+
+
+def _of_others(home: Home, settings: Settings) -> Iterator[Share]:
+    kept = settings.keep_finished
+    tasks = "for ever; [retention] finished" if kept is None else f"for {format_duration(kept)}, by the engine"
+    yield Share("tasks", home.store, tasks)
+    yield Share("output", home.output, "as long as its task, by the engine")
+    yield Share("journal", home.journal, "for ever: the books are proven by it")
+    yield Share("history", home.history, "ever coarser, by who watches")
+    if home.aside.exists():
+        yield Share("aside", home.aside, "until a person removes it")

@@ -1,0 +1,93 @@
+"""Prune: what is old goes everywhere by one table, and nothing before somebody has said so."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from overnight.ops.logs.keeping import Cluster, LogStore
+
+Call = Callable[..., Any]
+CONFIG = """
+[checkpoints]
+keep_all = 0
+keep_hourly = 0
+keep_daily = 0
+[logs]
+files = ["logs/*.log"]
+"""
+
+
+@pytest.fixture
+def old(overnight: Call, place: Path) -> Call:
+    """A home with five checkpoints, four backups, an old log and a new one, and an error of long ago."""
+    overnight("add", "--", "true")
+    for _ in range(4):
+        assert overnight("backup", "create").status == 0
+    for _ in range(5):
+        assert overnight("checkpoint", "save").status == 0
+    (place / "overnight.toml").write_text(CONFIG)
+    (place / "logs").mkdir()
+    (place / "logs" / "old.log").write_text("x" * 1000)
+    os.utime(place / "logs" / "old.log", (1e9, 1e9))
+    (place / "logs" / "new.log").write_text("new")
+    (place / "logs" / "link.log").symlink_to("old.log")
+    with closing(LogStore(place / ".overnight" / "logs.db")) as store:
+        error = Cluster(id=1, kind="line", template="e", sample="e", source="s", first_seen=1e9, last_seen=1e9)
+        store.save([error], {}, [], journal_seq=0, now=1e9)
+    return overnight
+
+
+def shares(overnight: Call, *words: str) -> dict[str, dict[str, Any]]:
+    lines = overnight("prune", "--json", *words).out.splitlines()
+    return {share["kind"]: share for share in map(json.loads, lines)}
+
+
+def state(place: Path) -> list[str]:
+    return sorted(str(path.relative_to(place)) for path in place.rglob("*") if "-wal" not in path.name)
+
+
+def test_without_yes_it_says_what_would_go_and_nothing_goes(old: Call, place: Path) -> None:
+    before = state(place)
+    found = shares(old)
+    assert {kind: len(share["names"]) for kind, share in found.items() if share["names"]} == {
+        "checkpoints": 2,
+        "backups": 1,
+        "logs": 1,
+    }
+    assert found["logs"]["freed_bytes"] == 1000
+    assert found["checkpoints"]["freed_bytes"] > 100_000
+    said = old("prune")
+    assert "nothing was changed" in said.err
+    assert "would be freed" in said.lines[-1]
+    assert {path for path in state(place) if "-shm" not in path} == {path for path in before if "-shm" not in path}
+
+
+def test_with_yes_each_goes_by_its_own_rule_and_nothing_is_left_to_go(old: Call, place: Path) -> None:
+    found = shares(old, "--yes")
+    assert all(share["pruned"] for kind, share in found.items() if kind in ("checkpoints", "backups", "logs"))
+    assert not (place / "logs" / "old.log").exists()
+    assert (place / "logs" / "new.log").exists()
+    with closing(LogStore(place / ".overnight" / "logs.db", readonly=True)) as store:
+        assert store.clusters() == []
+    assert old("backup", "verify", "--all").status == 0
+    assert old("checkpoint", "verify").status == 0
+    assert not any(share["names"] for share in shares(old).values())
+    assert old("verify").status == 0
+
+
+def test_what_the_others_let_go_is_named_with_its_size(old: Call) -> None:
+    rows = {line.split()[0]: line for line in old("prune").lines}
+    assert "for ever" in rows["journal"]
+    assert "kept" in rows["history"]
+    assert "by the engine" in rows["output"]
+
+
+def test_without_a_home_it_says_so(overnight: Call) -> None:
+    assert overnight("prune").status == 4
