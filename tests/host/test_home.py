@@ -15,6 +15,7 @@ from overnight.core.version import VERSION
 from overnight.host import files
 from overnight.host import home as rooms
 from overnight.host.home import Home, arrive, check, create, find, place_before
+from overnight.host.layout import Layout
 
 
 @pytest.fixture
@@ -252,7 +253,7 @@ def test_a_moved_home_keeps_its_cookie(home: Home, tmp_path: Path) -> None:
 
 def test_the_configuration_lies_beside_the_home_and_all_else_inside() -> None:
     home = Home(Path("/a/.overnight"))
-    names = [name for name, what in vars(Home).items() if isinstance(what, property) and name != "id"]
+    names = [name for name, what in vars(Layout).items() if isinstance(what, property)]
 
     assert home.config == Path("/a/overnight.toml")
     inside = {getattr(home, name).relative_to(home.path).as_posix() for name in names if name != "config"}
