@@ -21,7 +21,7 @@ from overnight.ops.suites.keeping import KeptRun, SuiteStore
 from overnight.ops.suites.plugin import overnight_suite_record as plugin
 from overnight.ops.suites.records import Began, End, Told, Writer
 
-#: As pytest-rerunfailures does it: the attempt that failed is told with an outcome of its own, and has no end.
+#: As pytest-rerunfailures does it: the attempt that failed is told with an outcome of its own, before its end.
 AGAIN = """
 from _pytest.runner import runtestprotocol
 def pytest_runtest_protocol(item, nextitem):
@@ -29,15 +29,11 @@ def pytest_runtest_protocol(item, nextitem):
         return None
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     for attempt in range(2):
-        for report in runtestprotocol(item, nextitem=nextitem, log=False):
-            again = report.failed and not attempt
-            report.outcome = "rerun" if again else report.outcome
+        reports = runtestprotocol(item, nextitem=nextitem, log=False)
+        for report in reports:
+            report.outcome = "rerun" if report.failed and not attempt else report.outcome
             item.ihook.pytest_runtest_logreport(report=report)
-            if again:
-                item._initrequest()
-                break
-        else:
-            break
+        item._initrequest()
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
     return True
 """
