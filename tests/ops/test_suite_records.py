@@ -282,7 +282,7 @@ WRITE = "printf '<testsuite><testcase name=\"a\"/></testsuite>' > out.xml; exit 
 
 
 def test_reports_that_the_command_writes_are_taken_in(desk: Desk) -> None:
-    assert desk.run("sh", "-c", WRITE, reports=("*.xml",)) == (0, [])
+    assert desk.run("sh", "-c", WRITE, reports=("*.xml",)) == (0, [], False)
     assert (desk.last().verdict, desk.last().tally.passed) == (RunVerdict.GREEN, 1)
     assert desk.run("sh", "-c", WRITE, reports=("*.xml",)).notes == []  # a report is no code
 
@@ -297,14 +297,14 @@ def test_reports_that_the_command_writes_are_taken_in(desk: Desk) -> None:
 )
 def test_a_run_whose_report_is_missing_old_or_torn_is_not_green(desk: Desk, script: str, why: str) -> None:
     (desk.project / "out.xml").write_text('<testsuite><testcase name="of another run"/></testsuite>')
-    status, [(what, hint)] = desk.run("sh", "-c", script, reports=("out.xml",))
+    status, [(what, hint)], _ = desk.run("sh", "-c", script, reports=("out.xml",))
     assert (status, bool(hint)) == (0, True)
     assert why in what
     assert (desk.last().verdict, desk.last().tally.passed) == (RunVerdict.INCOMPLETE, 0)
 
 
 def test_a_program_that_is_not_there_ends_as_in_a_shell(desk: Desk) -> None:
-    status, [(what, _)] = desk.run("no-such-program")
+    status, [(what, _)], _ = desk.run("no-such-program")
     assert status == 127
     assert "no-such-program" in what
     assert desk.last().verdict is RunVerdict.RED
@@ -312,7 +312,7 @@ def test_a_program_that_is_not_there_ends_as_in_a_shell(desk: Desk) -> None:
 
 def test_code_that_changes_while_tests_run_is_compared_with_no_other(desk: Desk) -> None:
     (desk.project / "a.py").write_text("1")
-    _, [(what, _)] = desk.run("sh", "-c", "echo 2 > a.py")
+    [(what, _)] = desk.run("sh", "-c", "echo 2 > a.py").notes
     assert "a.py" in what
     assert desk.run("true").notes == []
     codes = [run.code for run in desk.gathered()]
