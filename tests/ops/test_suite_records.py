@@ -21,7 +21,7 @@ from overnight.ops.suites.keeping import KeptRun, SuiteStore
 from overnight.ops.suites.plugin import overnight_suite_record as plugin
 from overnight.ops.suites.records import Began, End, Told, Writer
 
-#: As pytest-rerunfailures does it: the attempt that failed is told with an outcome of its own, and has no end.
+#: As pytest-rerunfailures does it: the attempt that failed is told with an outcome of its own, before its end.
 AGAIN = """
 from _pytest.runner import runtestprotocol
 def pytest_runtest_protocol(item, nextitem):
@@ -29,15 +29,11 @@ def pytest_runtest_protocol(item, nextitem):
         return None
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     for attempt in range(2):
-        for report in runtestprotocol(item, nextitem=nextitem, log=False):
-            again = report.failed and not attempt
-            report.outcome = "rerun" if again else report.outcome
+        reports = runtestprotocol(item, nextitem=nextitem, log=False)
+        for report in reports:
+            report.outcome = "rerun" if report.failed and not attempt else report.outcome
             item.ihook.pytest_runtest_logreport(report=report)
-            if again:
-                item._initrequest()
-                break
-        else:
-            break
+        item._initrequest()
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
     return True
 """
@@ -286,7 +282,7 @@ WRITE = "printf '<testsuite><testcase name=\"a\"/></testsuite>' > out.xml; exit 
 
 
 def test_reports_that_the_command_writes_are_taken_in(desk: Desk) -> None:
-    assert desk.run("sh", "-c", WRITE, reports=("*.xml",)) == (0, [])
+    assert desk.run("sh", "-c", WRITE, reports=("*.xml",)) == (0, [], False)
     assert (desk.last().verdict, desk.last().tally.passed) == (RunVerdict.GREEN, 1)
     assert desk.run("sh", "-c", WRITE, reports=("*.xml",)).notes == []  # a report is no code
 
@@ -301,14 +297,14 @@ def test_reports_that_the_command_writes_are_taken_in(desk: Desk) -> None:
 )
 def test_a_run_whose_report_is_missing_old_or_torn_is_not_green(desk: Desk, script: str, why: str) -> None:
     (desk.project / "out.xml").write_text('<testsuite><testcase name="of another run"/></testsuite>')
-    status, [(what, hint)] = desk.run("sh", "-c", script, reports=("out.xml",))
+    status, [(what, hint)], _ = desk.run("sh", "-c", script, reports=("out.xml",))
     assert (status, bool(hint)) == (0, True)
     assert why in what
     assert (desk.last().verdict, desk.last().tally.passed) == (RunVerdict.INCOMPLETE, 0)
 
 
 def test_a_program_that_is_not_there_ends_as_in_a_shell(desk: Desk) -> None:
-    status, [(what, _)] = desk.run("no-such-program")
+    status, [(what, _)], _ = desk.run("no-such-program")
     assert status == 127
     assert "no-such-program" in what
     assert desk.last().verdict is RunVerdict.RED
@@ -316,7 +312,7 @@ def test_a_program_that_is_not_there_ends_as_in_a_shell(desk: Desk) -> None:
 
 def test_code_that_changes_while_tests_run_is_compared_with_no_other(desk: Desk) -> None:
     (desk.project / "a.py").write_text("1")
-    _, [(what, _)] = desk.run("sh", "-c", "echo 2 > a.py")
+    [(what, _)] = desk.run("sh", "-c", "echo 2 > a.py").notes
     assert "a.py" in what
     assert desk.run("true").notes == []
     codes = [run.code for run in desk.gathered()]

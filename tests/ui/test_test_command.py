@@ -81,8 +81,14 @@ def test_a_run_whose_program_is_killed_is_incomplete_and_keeps_what_it_saw(overn
 
 
 @pytest.mark.parametrize("status", [7, 75, 99])
-def test_the_exit_status_of_the_command_is_passed_on(overnight: Call, status: int) -> None:
+def test_the_exit_status_of_the_command_is_passed_on_and_means_nothing_to_the_queue(
+    overnight: Call, status: int
+) -> None:
+    """Not even one by which a task would be put off, or stop the queue; and red tests are no failure of the night."""
     assert overnight("test", "run", "--quiet", "--", "sh", "-c", f"exit {status}").status == status
+    (task,) = [json.loads(line) for line in overnight("list", "--json").lines]
+    assert (task["state"], task["attempt"]) == ("completed", 1)
+    assert "stop" not in overnight("status").out.partition("\n")[0]
 
 
 def test_a_schedule_runs_tests_with_the_same_words(overnight: Call, place: Path) -> None:
@@ -98,6 +104,7 @@ def test_a_schedule_runs_tests_with_the_same_words(overnight: Call, place: Path)
     task = int(overnight("schedule", "run", "nightly").out)
     other = overnight("schedule", "run", "timed").out.strip()
     assert overnight("run", "--quiet").status == 1
+    assert overnight("show", other, "--json").json["state"] == "failed"
     (run,) = [json.loads(line) for line in overnight("test", "history", "--json").lines]
     assert (run["suite"], run["verdict"], run["task_id"]) == ("nightly", "green", task)
     assert "--timeout was given inside of a task" in overnight("log", other).err + overnight("log", other).out

@@ -43,6 +43,8 @@ class Recorded(NamedTuple):
 
     status: int
     notes: list[tuple[str, str]]
+    #: It has not ended by itself.
+    was_killed: bool = False
 
 
 def record(home: Path, directory: Path, wanted: Wanted, clock: Clock) -> Recorded:
@@ -74,7 +76,7 @@ def record(home: Path, directory: Path, wanted: Wanted, clock: Clock) -> Recorde
         writer.say(End(exit_code=exit_code, signal=signal, seconds=seconds, code=code))
     finally:
         writer.close()
-    return Recorded(_BY_SIGNAL - status if status < 0 else status, notes)
+    return Recorded(_BY_SIGNAL - status if status < 0 else status, notes, was_killed=status < 0)
 
 
 def _began(wanted: Wanted, now: float, code: Code) -> Began:

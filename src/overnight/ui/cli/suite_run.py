@@ -31,6 +31,8 @@ from overnight.ui.cli.submit import Resumed
 from overnight.ui.cli.task_options import Request, Work, action_of
 from overnight.ui.cli.unit import program
 
+#: The option that says that somebody waits for the answer.
+ANSWERED = "--answered"
 #: Seconds that a run may take when nothing is said: tests take longer than most tasks.
 DEFAULT_TIMEOUT = 3600.0
 
@@ -66,8 +68,14 @@ def attempt_of(home: Home) -> tuple[int, int] | None:
     return int(task_id), int(attempt)
 
 
-def run_here(home: Home, wanted: Wanted) -> int:
-    """Be the run: as the program of a task. Returns the exit status of the command."""
+def run_here(home: Home, wanted: Wanted, *, answered: bool) -> int:
+    """Be the run: as the program of a task.
+
+    Returns:
+        The exit status of the command; with `answered` 0 where it has ended by itself, since whoever waits for this
+        task is told what the tests came to, and a red suite is no failure of the runner: nothing that tries again,
+        stops the queue or looks for storms is to be set off by it.
+    """
     try:
         recorded = record(home.path, home.tests_under_way, wanted, wiring.clock)
     except OSError as error:
@@ -82,7 +90,7 @@ def run_here(home: Home, wanted: Wanted) -> int:
             pass
     except OvernightError as error:  # it stays where it is, and is taken in by the next one
         printing.note(f"overnight: {printing.clean(error.message)}")
-    return recorded.status
+    return 0 if answered and not recorded.was_killed else recorded.status
 
 
 def run_as_task(home: Home, request: Request, wanted: Wanted, manner: Manner) -> tuple[int, Ending, KeptRun | None]:
@@ -92,7 +100,7 @@ def run_as_task(home: Home, request: Request, wanted: Wanted, manner: Manner) ->
         The exit status, how it ended, and the run as it is kept; None when it did not come to one.
     """
     names = [word for pattern in wanted.reports for word in ("--junit", pattern)]
-    words = map(os.fsencode, [*program(), "test", "run", "--suite", wanted.suite, *names])
+    words = map(os.fsencode, [*program(), "test", "run", ANSWERED, "--suite", wanted.suite, *names])
     request = msgspec.structs.replace(request, retries=0, title=f"tests: {wanted.suite}"[:MOST_TITLE])
     action = action_of(request, (*words, COMMAND_MARK, *wanted.argv), task_defaults(), os.environb)
     work = Work(action, [b""], 0, request, None)
@@ -106,11 +114,13 @@ def run_as_task(home: Home, request: Request, wanted: Wanted, manner: Manner) ->
     ending, _ = run_work(home, entering, manner)
     with history(home) as kept:
         run = kept.of_task(entered[0])
-    return _status(home, entered[0], ending), ending, run
+    return _status(home, entered[0], ending, run), ending, run
 
 
-def _status(home: Home, task_id: int, ending: Ending) -> int:
-    """That of the command, where it has ended by itself."""
+def _status(home: Home, task_id: int, ending: Ending, run: KeptRun | None) -> int:
+    """That of the command; where it was ended, that of the task."""
+    if run is not None and run.exit_code is not None:
+        return run.exit_code
     if not ending.left:
         with closing(wiring.open_store(home, readonly=True)) as store:
             attempts = store.attempts(task_id)

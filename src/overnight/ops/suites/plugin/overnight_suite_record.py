@@ -101,7 +101,8 @@ class Recorder:
         if now and outcome not in ("failed", "error"):
             outcome, message = now, _message(report)
         if report.when == "teardown" or report.when not in _PHASES or report.outcome in _AGAIN:
-            self._result(report.nodeid, outcome or "error", seconds, message)
+            if outcome:  # some clear up after an attempt that they have told of already
+                self._result(report.nodeid, outcome, seconds, message)
         else:
             self._open[key] = (outcome, seconds, message)
 

@@ -21,6 +21,7 @@ from overnight.ui.cli.group import SETTINGS, TaskVerb, Verb, global_options, hom
 from overnight.ui.cli.limit_options import limit_options
 from overnight.ui.cli.suite_imports import take_in
 from overnight.ui.cli.suite_run import (
+    ANSWERED,
     DEFAULT_TIMEOUT,
     attempt_of,
     command_of,
@@ -72,9 +73,10 @@ def test() -> None:
 @click.option("--env", multiple=True, metavar="NAME", help="Take this variable of the environment along.")
 @click.option("--quiet", is_flag=True, help="Do not print what the command prints.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+@click.option(ANSWERED, is_flag=True, hidden=True)
 def run_(
     *, suite: str | None, reports: tuple[str, ...], timeout: float | None, env: tuple[str, ...], quiet: bool,
-    as_json: bool, **limits: Any,  # noqa: ANN401 - fields of a request by name
+    as_json: bool, answered: bool, **limits: Any,  # noqa: ANN401 - fields of a request by name
 ) -> None:  # fmt: skip
     """Run any command that tests something, as a task, and keep what its tests came to.
 
@@ -90,7 +92,7 @@ def run_(
     wanted = Wanted(suite, command, reports, attempt_of(home))
     if wanted.attempt is not None:
         _want_nothing_more(timeout=timeout, env=env or None, quiet=quiet or None, json=as_json or None, **limits)
-        sys.exit(run_here(home, wanted))
+        sys.exit(run_here(home, wanted, answered=answered))
     began = wiring.clock.monotonic()
     request = Request(timeout=DEFAULT_TIMEOUT if timeout is None else timeout, env=env, **limits)
     status, ending, kept = run_as_task(home, request, wanted, manner_of(None)._replace(quiet=quiet or as_json))
