@@ -26,7 +26,6 @@ _DISTRIBUTIONS = {
     "sklearn": "scikit-learn",
     "yaml": "PyYAML",
 }
-
 #: What is here wherever this program is.
 _HERE = sys.stdlib_module_names | {"overnight"}
 #: What tools run by its name alone.
@@ -111,9 +110,7 @@ class Lying:
 
     def _needs(self, file: File, facts: Facts) -> tuple[str, ...]:
         """Packages of others, and programs."""
-        others = [
-            name for name in facts.packages if name not in sys.stdlib_module_names and not self._is_own(file, name)
-        ]
+        others = [name for name in facts.packages if name not in _HERE and not self._is_own(file, name)]
         return (*others, *self._programs(facts))
 
     def _missing(self, file: File, facts: Facts) -> tuple[str, str]:
