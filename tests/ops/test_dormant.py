@@ -91,9 +91,11 @@ def test_nothing_is_imported_to_make_a_list(project: Project) -> None:
 def test_what_is_missing_is_named_with_what_would_be_installed(project: Project) -> None:
     project.write("a.py", "import no_such_package_x\nimport helper" + GUARD)
     project.write("helper.py", "")
+    project.write("far/below/d.py", "import helper, below" + GUARD)
     project.write("b.py", "import subprocess\nsubprocess.run(['no-such-program-x'])" + GUARD)
     project.write("c.py", "def f(:" + GUARD)
     found = {one.part.name: one for one in project.look().found}
+    assert found.pop("far/below/d.py").dormancy is Dormancy.UNREFERENCED
     assert {one.dormancy for one in found.values()} == {Dormancy.UNLOADABLE}
     assert (found["a.py"].part.package, found["a.py"].part.needs) == ("no_such_package_x", ("no_such_package_x",))
     assert "no-such-program-x" in found["b.py"].part.missing
