@@ -72,6 +72,10 @@ def test_what_is_no_python_says_so(text: str) -> None:
     assert facts_of(text, "a.py", parse=True).wrong
 
 
+def test_of_what_changes_where_modules_lie_nobody_says_what_it_needs() -> None:
+    assert facts_of("import sys\nsys.path.insert(0, 'lib')\nimport near\n", "a.py", parse=True).packages == ()
+
+
 def test_a_file_has_a_module_where_its_path_is_made_of_names() -> None:
     assert module_of("pkg/sub/a.py") == "pkg.sub.a"
     assert module_of("pkg/__init__.py") == "pkg"

@@ -18,7 +18,8 @@ from overnight.host import namespaces
 from overnight.host.files import names_in, write_aside
 from overnight.host.home import Home, create
 from overnight.host.processes import everybody
-from overnight.ops.dormant import importing, inserting, reading, survey
+from overnight.ops.dormant import importing, inserting, reading, survey, trying
+from overnight.ops.dormant.importing import Verdict
 from overnight.ops.dormant.inserting import insert, take_back
 from overnight.ops.dormant.keeping import DormantStore, Record
 from overnight.ops.dormant.naming import Names
@@ -90,9 +91,11 @@ def test_nothing_is_imported_to_make_a_list(project: Project) -> None:
 def test_what_is_missing_is_named_with_what_would_be_installed(project: Project) -> None:
     project.write("a.py", "import no_such_package_x\nimport helper" + GUARD)
     project.write("helper.py", "")
+    project.write("far/below/d.py", "import helper, below" + GUARD)
     project.write("b.py", "import subprocess\nsubprocess.run(['no-such-program-x'])" + GUARD)
     project.write("c.py", "def f(:" + GUARD)
     found = {one.part.name: one for one in project.look().found}
+    assert found.pop("far/below/d.py").dormancy is Dormancy.UNREFERENCED
     assert {one.dormancy for one in found.values()} == {Dormancy.UNLOADABLE}
     assert (found["a.py"].part.package, found["a.py"].part.needs) == ("no_such_package_x", ("no_such_package_x",))
     assert "no-such-program-x" in found["b.py"].part.missing
@@ -290,7 +293,7 @@ def test_a_trial_contains_what_does_harm_when_it_is_imported(project: Project, h
 def test_the_wall_of_the_system_holds_where_python_does_not_see_it(project: Project) -> None:
     kept = project.write("data/kept", "precious")
     path = project.write("harm.py", f"import ctypes\nctypes.CDLL(None).unlink({os.fsencode(kept)!r})\n")
-    if not import_trial(project.write("good.py", ""), [], cwd=project.path).is_sealed:
+    if import_trial(project.write("good.py", ""), [], cwd=project.path).is_open:
         pytest.skip("this machine has no namespaces for us")
     assert import_trial(path, [], cwd=project.path).outcome == "imported"
     assert kept.read_text() == "precious"
@@ -429,3 +432,8 @@ def test_a_disk_that_fills_up_leaves_the_whole_old_file(project: Project, monkey
 
 def test_a_part_that_is_found_has_a_key_of_its_own() -> None:
     assert Found(Part(kind=Kind.SCRIPT, name="a.py"), None).part.key == "script:a.py"
+
+
+def test_a_trial_that_was_not_sealed_off_says_so() -> None:
+    assert "this machine seals off no process" in trying._judged("x", Verdict("imported", is_open=True)).words
+    assert "this machine" not in trying._judged("x", Verdict("imported")).words

@@ -167,7 +167,10 @@ def activation(found: Found) -> tuple[tuple[str, ...], str]:
         (Dormancy.NEVER, Kind.QUEUE): f"overnight add -q {name} ..., or remove [queue.{name}]",
     }
     if found.dormancy is Dormancy.UNLOADABLE:
-        return (), f"pip install {part.package}" if part.package else f"mend it: {part.missing}"
+        if not part.package:
+            return (), f"mend it: {part.missing}"
+        # Words and no command: an import need not be called like its package, and a wrong one is a stranger's.
+        return (), f"pip install {part.package}, if that is the name of what it imports"
     if found.dormancy is Dormancy.DISABLED:
         return part.switch, "" if part.switch else part.disabled
     if said := words.get((found.dormancy or Dormancy.NEVER, part.kind)):

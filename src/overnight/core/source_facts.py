@@ -172,7 +172,8 @@ def _parsed(found: Facts, text: str) -> Facts:
         is_guarded=is_guarded,
         takes_arguments=bool(_ARGUMENTS.search(text)),
         functions=tuple(_functions(tree, text)),
-        packages=_once(packages_of(tree)),
+        # Of one that changes where modules are looked for, nobody can say what it will find there.
+        packages=() if "sys.path" in text else _once(packages_of(tree)),
         programs=_once(_programs(tree)) if "subprocess" in text else (),
     )
 

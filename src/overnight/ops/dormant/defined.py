@@ -41,13 +41,19 @@ class Definitions:
     Args:
         configured: What it says.
         store: Where tasks are; None when there are none yet.
-        history: ``history.db``, be it there or not.
+        history: ``history.db``, be it there or not; None where there is no home.
         written_at: When the configuration was changed last, POSIX seconds.
         now: POSIX seconds.
     """
 
     def __init__(
-        self, configured: Configuration, store: Store | None, history: Path, *, written_at: float | None, now: float
+        self,
+        configured: Configuration,
+        store: Store | None,
+        history: Path | None,
+        *,
+        written_at: float | None,
+        now: float,
     ) -> None:
         self._configured = configured
         self._store = store
@@ -57,7 +63,7 @@ class Definitions:
         self._paused = (
             {one.name for one in store.queues() if one.paused and one.paused_until is None} if store else set()
         )
-        self._ran = _ran(history)
+        self._ran = _ran(history) if history else {}
 
     def workflows(self, machine: Machine) -> Iterator[Part]:
         """Those of the file, and those that programs have defined."""
@@ -171,9 +177,11 @@ class Definitions:
 
     def _delivered(self) -> set[str]:
         """Targets that a message of an alert has reached."""
+        if self._history is None or self._store is None:
+            return set()
         sent = standing(self._history, now=self._now, messages=_MESSAGES).messages
         tasks = {one.task: one.message.target for one in sent if one.task is not None}
-        states = self._store.states(tasks) if self._store else {}
+        states = self._store.states(tasks)
         return {target for task, target in tasks.items() if states.get(task) is TaskState.COMPLETED}
 
     def checks(self, path: str) -> Iterator[Part]:

@@ -26,7 +26,7 @@ _MEMORY, _FILE = 4 * 1024**3, 64 * 1024**2
 #: Characters of what is told.
 _SHOWN = 300
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-#: What is refused, by its beginning, and how that is told. Source: the table of audit events of Python.
+#: What is refused, and how that is told. Source: the table of audit events of Python.
 _CHANGES = ("remove", "rename", "rmdir", "mkdir", "link", "symlink", "truncate", "chmod", "chown", "utime")
 _OF_FILES = frozenset({"open", "sqlite3.connect", *(f"os.{name}" for name in _CHANGES)})
 _STARTS = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn")
@@ -59,13 +59,13 @@ class Verdict(msgspec.Struct, frozen=True):
             ``late``.
         words: What was wrong.
         line: Of the file, where that is known; else 0.
-        is_sealed: The system itself kept it from changing anything.
+        is_open: The system itself did not keep it from changing anything.
     """
 
     outcome: str
     words: str = ""
     line: int = 0
-    is_sealed: bool = False
+    is_open: bool = False
 
 
 class RefusedError(PermissionError):
@@ -83,7 +83,7 @@ def main() -> NoReturn:
     sys.argv = [order.path]
     sys.addaudithook(_hook(order.scratch))
     outcome, words, line = _imported(order)
-    os.write(told, msgspec.json.encode(Verdict(outcome, words[:_SHOWN], line, is_sealed)))
+    os.write(told, msgspec.json.encode(Verdict(outcome, words[:_SHOWN], line, is_open=not is_sealed)))
     os._exit(0)  # nothing that it has left to be done at the end is done
 
 

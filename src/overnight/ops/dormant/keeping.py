@@ -41,6 +41,21 @@ class Record(NamedTuple):
     by: str
 
 
+class Remembered(NamedTuple):
+    """What was read in files, by path, and all that was tried and woken, the newest first."""
+
+    files: dict[str, Known]
+    records: list[Record]
+
+
+def remembered(home: Home | None) -> Remembered:
+    """What a home knows; nothing where there is none, or where that cannot be read."""
+    if home is not None and home.dormant.exists():
+        with contextlib.suppress(apsw.Error), closing(DormantStore(home.dormant, readonly=True)) as store:
+            return Remembered(store.files(), store.records())
+    return Remembered({}, [])
+
+
 def note(home: Home, record: Record) -> None:
     """Keep a record in a home. Where that cannot be written it is lost: it is a memory, and no task."""
     with contextlib.suppress(apsw.Error), closing(DormantStore(home.dormant)) as store:

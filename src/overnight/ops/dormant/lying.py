@@ -26,7 +26,6 @@ _DISTRIBUTIONS = {
     "sklearn": "scikit-learn",
     "yaml": "PyYAML",
 }
-
 #: What is here wherever this program is.
 _HERE = sys.stdlib_module_names | {"overnight"}
 #: What tools run by its name alone.
@@ -111,9 +110,7 @@ class Lying:
 
     def _needs(self, file: File, facts: Facts) -> tuple[str, ...]:
         """Packages of others, and programs."""
-        others = [
-            name for name in facts.packages if name not in sys.stdlib_module_names and not self._is_own(file, name)
-        ]
+        others = [name for name in facts.packages if name not in _HERE and not self._is_own(file, name)]
         return (*others, *self._programs(facts))
 
     def _missing(self, file: File, facts: Facts) -> tuple[str, str]:
@@ -136,14 +133,16 @@ class Lying:
 
     def _is_own(self, file: File, package: str) -> bool:
         """Whether it lies in the project."""
-        for root in (self._project / PurePosixPath(file.path).parent, self._project, self._project / "src"):
-            if (root / f"{package}.py").is_file() or (root / package).is_dir():
-                return True
-        return False
+        roots = self._own_roots(self._project / PurePosixPath(file.path).parent)
+        return any((root / f"{package}.py").is_file() or (root / package).is_dir() for root in roots)
+
+    def _own_roots(self, directory: Path) -> list[Path]:
+        """Where modules of the project may lie that a script in this directory imports."""
+        above = [folder for folder in directory.parents if folder.is_relative_to(self._project)]
+        return [directory, *above, self._project / "src"]
 
     def _looked(self, directory: Path) -> Functions:
         """What can be imported from a script in this directory."""
         if directory not in self._functions:
-            own = [str(directory), str(self._project), str(self._project / "src")]
-            self._functions[directory] = Functions([*own, *self._roots])
+            self._functions[directory] = Functions([*map(str, self._own_roots(directory)), *self._roots])
         return self._functions[directory]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import tomllib
@@ -13,18 +14,18 @@ from typing import Any, NamedTuple
 import apsw
 
 from overnight.core.configuration import Configuration
-from overnight.core.dormancy import Found, Part, judge
+from overnight.core.dormancy import Found, Kind, Part, judge
 from overnight.core.settings import Settings
 from overnight.core.source_facts import named_in
 from overnight.host.home import Home
 from overnight.ops.dormant.defined import Definitions, machine_at, written
-from overnight.ops.dormant.keeping import DormantStore, Known
+from overnight.ops.dormant.keeping import DormantStore, Known, remembered
 from overnight.ops.dormant.lying import Lying
 from overnight.ops.dormant.reading import Look, read_all
 from overnight.ops.dormant.tree import MOST_ENTRIES, files_of
 from overnight.store.contract import Store
 
-#: What a message has reached, in the records.
+#: What the records say of a target that a message has reached.
 REACHED = "reached"
 #: Tables of the configuration that name files without running them.
 _ONLY_NAMED = ("dormant", "backup", "logs")
@@ -80,16 +81,17 @@ class Survey(NamedTuple):
 def survey(ground: Ground, effort: Effort = Effort()) -> Survey:  # noqa: B008 - it cannot be changed
     """Look at everything; run and import nothing."""
     files, is_whole = files_of(ground.project, ground.settings.dormant_scan, most_entries=effort.entries)
-    known, reached = _remembered(ground)
+    known, records = remembered(ground.home)
     look = read_all(ground.project, files, known, now=ground.now, most=effort.files)
     if effort.keep:
         _remember(ground, look, known)
     facts = look.facts | {_CONFIGURATION: named_in(_words(ground.project))}
     facts.pop("overnight.toml", None)
+    reached = {record.part.removeprefix(f"{Kind.TARGET}:") for record in records if record.what == REACHED}
     defined = list(_defined(ground, reached))
     path = ground.environ.get("PATH", os.defpath)
     lying = Lying(ground.project, facts, path, [*environments(ground.project), *sys.path])
-    parts = [*defined, *lying.parts(files, {part.name for part in defined if part.kind == "workflow"})]
+    parts = [*defined, *lying.parts(files, {part.name for part in defined if part.kind is Kind.WORKFLOW})]
     quiet = ground.settings.dormant_quiet
     found = [Found(part, None if part.permanent else judge(part, now=ground.now, quiet=quiet)) for part in parts]
     return Survey(found, len(files) - look.left, look.left, is_whole)
@@ -102,7 +104,7 @@ def _defined(ground: Ground, reached: Collection[str]) -> Iterator[Part]:
         definitions = Definitions(
             ground.configured,
             store,
-            home.history if home else ground.project / "history.db",
+            home.history if home else None,
             written_at=written(ground.project / "overnight.toml"),
             now=ground.now,
         )
@@ -117,29 +119,13 @@ def _defined(ground: Ground, reached: Collection[str]) -> Iterator[Part]:
             store.close()
 
 
-def _remembered(ground: Ground) -> tuple[dict[str, Known], set[str]]:
-    """What was read in files, and the targets that a message has reached."""
-    if ground.home is None or not ground.home.dormant.exists():
-        return {}, set()
-    try:
-        with closing(DormantStore(ground.home.dormant, readonly=True)) as store:
-            prefix = "target:"
-            reached = {one.part for one in store.records() if one.what == REACHED and one.part.startswith(prefix)}
-            return store.files(), {part.removeprefix(prefix) for part in reached}
-    except apsw.Error:
-        return {}, set()
-
-
 def _remember(ground: Ground, look: Look, known: Mapping[str, Known]) -> None:
     """For the next time; what cannot be kept is read again then."""
     gone = known.keys() - look.facts.keys() if not look.left else ()
     if ground.home is None or not (look.fresh or gone):
         return
-    try:
-        with closing(DormantStore(ground.home.dormant)) as store:
-            store.keep(look.fresh, gone)
-    except apsw.Error:
-        return
+    with contextlib.suppress(apsw.Error), closing(DormantStore(ground.home.dormant)) as store:
+        store.keep(look.fresh, gone)
 
 
 def _words(project: Path) -> list[str]:

@@ -38,8 +38,10 @@ def tried(project: Path, part: Part, *, seconds: float) -> list[Said]:
         return [_bad(f"{part.name} cannot be loaded: {part.missing}{hint}")]
     if part.kind is Kind.SCRIPT:
         return [_script(project, part, seconds)]
-    calls = [part.name] if part.kind is Kind.FUNCTION else [need for need in part.needs if ":" in need]
-    said = [_function(project, call, seconds) for call in calls]
+    if part.kind is Kind.FUNCTION:
+        return [_function(project, project / part.file, part.name, seconds)]
+    calls = [need for need in part.needs if ":" in need]
+    said = [_function(project, _file_of(project, call), call, seconds) for call in calls]
     return said or [_good(f"{part.kind} {part.name}: all that it needs is here")]
 
 
@@ -56,17 +58,26 @@ def _script(project: Path, part: Part, seconds: float) -> Said:
     return _good(f"{part.name} could only be tried by running it, which was not done")
 
 
-def _function(project: Path, call: str, seconds: float) -> Said:
+def _file_of(project: Path, call: str) -> Path:
+    """Where a function most likely stands: of an error there, the line is told."""
+    return project.joinpath(*call.partition(":")[0].split(".")).with_suffix(".py")
+
+
+def _function(project: Path, path: Path, call: str, seconds: float) -> Said:
     module, _, function = call.partition(":")
-    path = project.joinpath(*module.split(".")).with_suffix(".py")
     how = {"module": module, "function": function}
     return _judged(call, import_trial(path, _roots(project), cwd=project, seconds=seconds, **how))
 
 
 def _judged(name: str, verdict: Verdict) -> Said:
     if verdict.outcome == "imported":
-        return _good(f"{name} can be loaded, and changes nothing by that")
-    return _bad(f"{name} fails when it is loaded: {_told(verdict)}; it was ended, and nothing was changed")
+        return _good(f"{name} can be loaded, and changes nothing by that{_doubt(verdict)}")
+    return _bad(f"{name} fails when it is loaded: {_told(verdict)}{_doubt(verdict)}; nothing was changed")
+
+
+def _doubt(verdict: Verdict) -> str:
+    """Of what was tried in a process that the system did not seal off, not everything could be seen."""
+    return " (as far as Python could see: this machine seals off no process)" if verdict.is_open else ""
 
 
 def _told(verdict: Verdict) -> str:

@@ -6,18 +6,16 @@ import os
 import shlex
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import apsw
 import click
 import msgspec
 
 from overnight import wiring
 from overnight.core.dormancy import LYING, MEANS, Dormancy, Found, Kind, Part, activation
 from overnight.core.errors import NotFoundError
-from overnight.ops.dormant.keeping import DormantStore, Record
+from overnight.ops.dormant.keeping import Record, remembered
 from overnight.ops.dormant.survey import Ground, survey
 from overnight.ops.dormant.trying import tried
 from overnight.ui.cli import printing
@@ -44,7 +42,7 @@ def dormant() -> None:
     "--state",
     type=click.Choice([one.value for one in Dormancy]),
     multiple=True,
-    help="Only those that are dormant like this.",
+    help="Only those in this state.",
 )
 @click.option("--kind", type=click.Choice([one.value for one in Kind]), multiple=True, help="Only parts of this kind.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
@@ -146,7 +144,7 @@ def report(*, as_json: bool) -> None:
     """Say how much does nothing, what may do so and why, and what was woken when."""
     ground = _ground()
     whole = survey(ground)
-    records = _records(ground)
+    records = remembered(ground.home).records
     if as_json:
         printing.say(msgspec.json.encode(_summary(whole.found, records)).decode())
         return
@@ -226,16 +224,6 @@ def _shape(one: Found) -> dict[str, Any]:
     }
 
 
-def _records(ground: Ground) -> list[Record]:
-    if ground.home is None or not ground.home.dormant.exists():
-        return []
-    try:
-        with closing(DormantStore(ground.home.dormant, readonly=True)) as store:
-            return store.records()
-    except apsw.Error:
-        return []
-
-
 def _summary(found: Sequence[Found], records: Sequence[Record]) -> dict[str, Any]:
     states = Counter(one.dormancy for one in found if one.dormancy)
     return {
@@ -256,15 +244,10 @@ def _report(found: Sequence[Found], records: Sequence[Record]) -> list[str]:
     states = Counter(one.dormancy for one in asleep)
     counted = [(f"{states[state]:,}", str(state), MEANS[state]) for state in Dormancy if states[state]]
     lines += printing.table(counted, right=(0,))
-    if reasons := [one.part for one in found if one.part.permanent]:
-        lines += ["", "dormant for good"]
-        lines += printing.table(
-            [(part.kind, printing.clean(part.name), printing.clean(part.permanent)) for part in reasons]
-        )
-    if records:
-        lines += ["", "woken and reached"]
-        rows = [(printing.clock(one.at), one.part, one.what, one.outcome, one.by) for one in records]
-        lines += printing.table([tuple(map(printing.clean, row)) for row in rows])
+    parts = [one.part for one in found if one.part.permanent]
+    lines += _table("dormant for good", [(part.kind, part.name, part.permanent) for part in parts])
+    rows = [(printing.clock(one.at), one.part, one.what, one.outcome, one.by) for one in records]
+    lines += _table("woken and reached", rows)
     if asleep:
         lines += ["", "'overnight dormant list' names them, each with the command that wakes it"]
     return lines
