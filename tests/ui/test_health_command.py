@@ -19,6 +19,7 @@ from overnight.core.findings import Finding
 from overnight.core.lanes import OPS_QUEUE
 from overnight.core.states import TaskState
 from overnight.core.task import Action, ActionKind, NewTask
+from overnight.host.clock import Clock
 from overnight.host.home import Home
 from overnight.monitor.health import HealthBook
 from overnight.ops.checks.contract import Check, Scene, fail, ok
@@ -76,7 +77,7 @@ def test_a_week_has_the_right_uptime_and_trends(overnight: Call, place: Path, mo
         clock.advance(seconds)
         return clock.now() >= until
 
-    rounds = health.Watch(Home(place / ".overnight"), EVERY, print, clock).go_on(wait, lambda _: None)
+    rounds = watch(place, EVERY, clock).go_on(wait)
     assert rounds == 7 * DAY / EVERY
     found = overnight("health", "report", "--since", "7d", "--json").json
     by = {one["id"]: one for one in found["checks"]}
@@ -95,6 +96,10 @@ def test_a_week_has_the_right_uptime_and_trends(overnight: Call, place: Path, mo
     assert {(one["asked"], one["uptime"]) for one in latest.values()} == {(100, 1.0)}
     said = overnight("health", "report", "service", "--since", "7d")
     assert "92.86%" in said.out
+
+
+def watch(place: Path, every: float = 60.0, clock: Clock = wiring.clock) -> health.Watch:
+    return health.Watch(Home(place / ".overnight"), every, tell=lambda _: None, told=print, clock=clock)
 
 
 @pytest.fixture
@@ -127,10 +132,37 @@ def test_without_an_engine_it_goes_on_here_until_a_signal_and_ends_well(place: P
 
 
 @pytest.mark.usefixtures("only_ours")
+def test_a_mistake_in_the_configuration_and_a_damaged_file_stop_no_round(
+    overnight: Call, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "overnight.toml").write_text(CHECKED)
+    overnight("add", "--", "true")
+    clock = FakeClock()
+    steps: list[Callable[[], object]] = [
+        lambda: (place / "overnight.toml").write_text("[check.beat"),
+        lambda: (place / "overnight.toml").write_text(CHECKED),
+        lambda: (place / ".overnight" / "health.db").write_bytes(b"no database" * 1000),
+    ]
+
+    def wait(seconds: float) -> bool:
+        clock.advance(seconds)
+        if not steps:
+            return True
+        steps.pop(0)()
+        return False
+
+    assert watch(place, 60.0, clock).go_on(wait) == 4
+    assert rounds_of(place, "beat") == 1  # begun anew
+    said = capsys.readouterr().out
+    assert said.count("health.db: ") == 1
+    assert "health.db is written again" in said
+
+
+@pytest.mark.usefixtures("only_ours")
 def test_how_each_stands_the_worst_first_and_since_when(overnight: Call, place: Path) -> None:
     (place / "overnight.toml").write_text(CHECKED)
     overnight("add", "--", "true")
-    health.Watch(Home(place / ".overnight"), 60.0, print).go_on(lambda _: True, lambda _: None)
+    watch(place).go_on(lambda _: True)
     said = overnight("health", "status", "--json").json
     assert said["overall"] == "FAIL"
     assert (said["checks"][0]["id"], said["checks"][0]["current"]) == ("beat", True)
@@ -148,6 +180,8 @@ def test_what_is_not_there_or_damaged_is_said(overnight: Call, place: Path) -> N
         said = overnight(*words)
         assert (said.status, "no task is concerned" in said.err) == (1, True), said
     assert overnight("health", "start", "0").status == 2
+    (place / "overnight.toml").write_text("[check.beat")
+    assert overnight("health", "start").status == 2
     assert "examined nothing" in overnight("health", "stop").out
 
 
@@ -164,7 +198,7 @@ def test_an_alert_is_judged_here_when_nobody_else_watches(
         + '[targets.file]\ncommand = "true"\ngroup = "0s"\n'
     )
     overnight("add", "--", "true")
-    health.Watch(Home(place / ".overnight"), 60.0, print).go_on(lambda _: True, lambda _: None)
+    watch(place).go_on(lambda _: True)
     assert "checks.beat" in overnight("alerts", "list", "--messages").out
     [listed] = overnight("alerts", "list", "--json").out.splitlines()
     assert '"alert":"checks.beat"' in listed

@@ -21,6 +21,7 @@ from overnight.host.home import Home
 from overnight.host.lock import HomeLock, about_me
 from overnight.monitor.health import HealthBook
 from overnight.monitor.history.keeping import History
+from overnight.monitor.sidecar import Duty
 from overnight.ops.checkup import Checkup
 from overnight.ops.examination import Answer, Examiner
 from overnight.ops.plugins import catalogue
@@ -93,13 +94,18 @@ def ask(words: str) -> None:
         OvernightError: The configuration makes no sense, or the store cannot be had.
     """
     home, every = Home(Path(os.environ["OVERNIGHT_HOME"])), float(words)
-    settings, configured = _as_they_are(home)
-    checkup = Checkup(catalogue(configured.checks), _EXAMINER, every=every)
-    with closing(HealthBook(home.health)) as book:
-        checkup.round(scene_of(home, home.path.parent, settings, configured), book)
+    _round(home, every, _EXAMINER, wiring.clock)
     if wiring.clock.now() % _TIDY_EVERY < every:
         with closing(wiring.open_store(home)) as store:
             tidy(store)
+
+
+def _round(home: Home, every: float, examiner: Examiner, clock: Clock) -> list[Answer]:
+    """One round, with the configuration as it is now."""
+    settings, configured = _as_they_are(home)
+    scene = scene_of(home, home.path.parent, settings, configured)._replace(clock=clock)
+    with closing(HealthBook(home.health)) as book:
+        return Checkup(catalogue(configured.checks), examiner, every=every).round(scene, book)
 
 
 def _as_they_are(home: Home) -> tuple[Settings, Configuration]:
@@ -121,47 +127,59 @@ def tidy(store: Store) -> int:
 class Watch:
     """Rounds in this process. Where nobody else watches the home, alerts are judged here as well.
 
+    What fails of it (a full disk, a configuration that is being edited) is told once, and tried again in the next.
+
     Args:
         home: Whose.
         every: Seconds from the beginning of one round to that of the next.
+        tell: Is given what each round has found.
         told: Is told of what goes wrong.
         clock: Monotonic for the pace, wall clock for the records.
     """
 
-    def __init__(self, home: Home, every: float, told: Callable[[str], None], clock: Clock = wiring.clock) -> None:
+    def __init__(
+        self,
+        home: Home,
+        every: float,
+        *,
+        tell: Callable[[list[Answer]], None],
+        told: Callable[[str], None],
+        clock: Clock = wiring.clock,
+    ) -> None:
         self._home = home
         self._every = every
+        self._tell = tell
         self._told = told
         self._clock = clock
-        settings, configured = _as_they_are(home)
-        self._scene = scene_of(home, home.path.parent, settings, configured)._replace(clock=clock)
-        self._checkup = Checkup(catalogue(configured.checks), Examiner(), every=every)
+        self._examiner = Examiner()
+        self._is_last = False
+        self._round = Duty("health.db", self._examine, clock, told)
+        self._alerts = Duty("alerts", self._judge, clock, told)
 
-    def go_on(self, wait: Callable[[float], bool], tell: Callable[[list[Answer]], None]) -> int:
+    def go_on(self, wait: Callable[[float], bool]) -> int:
         """Round after round until somebody says that it is enough. The round that is on ends first.
 
         Args:
             wait: Lets so many seconds pass; whether it is enough.
-            tell: Is given what each round has found.
 
         Returns:
             How many rounds there were.
-
-        Raises:
-            apsw.Error: What they found cannot be written down.
         """
         rounds, over = 0, False
-        with closing(HealthBook(self._home.health)) as book:
-            while not over:
-                began = self._clock.monotonic()
-                tell(self._checkup.round(self._scene, book))
-                self._judge(last=False)
-                rounds += 1
-                over = wait(max(0.0, began + self._every - self._clock.monotonic()))
-        self._judge(last=True)
+        while not over:
+            began = self._clock.monotonic()
+            self._round.do(0.0)
+            self._alerts.do(0.0)
+            rounds += 1
+            over = wait(max(0.0, began + self._every - self._clock.monotonic()))
+        self._is_last = True
+        self._alerts.do(0.0)
         return rounds
 
-    def _judge(self, *, last: bool) -> None:
+    def _examine(self) -> None:
+        self._tell(_round(self._home, self._every, self._examiner, self._clock))
+
+    def _judge(self) -> None:
         """Judge alerts, unless somebody watches beside an engine, who does."""
         if not read(self._home).alerts:
             return
@@ -171,16 +189,16 @@ class Watch:
         except AlreadyRunningError:
             return
         try:
-            self._judge_alone(last=last)
+            self._judge_alone()
         finally:
             lock.release()
 
-    def _judge_alone(self, *, last: bool) -> None:
+    def _judge_alone(self) -> None:
         with (
             closing(wiring.open_store(self._home, readonly=True)) as store,
             closing(History(self._home.history)) as history,
         ):
             judge = judge_of(self._home, store, self._told)
-            while judge.round(history, {}, last=last):
+            while judge.round(history, {}, last=self._is_last):
                 pass
         send_what_is_left(self._home)

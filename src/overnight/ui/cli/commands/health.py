@@ -24,6 +24,7 @@ from overnight.ops.examination import Answer
 from overnight.ui.cli import printing
 from overnight.ui.cli.group import SETTINGS, Verb, global_options
 from overnight.ui.cli.session import made, opened
+from overnight.ui.cli.settings import in_use
 from overnight.ui.cli.values import Duration
 from overnight.wiring import health as wired
 
@@ -52,6 +53,7 @@ def start(*, every: float, foreground: bool) -> None:
         raise UsageError(
             f"{every:g} s are too little; nothing was begun", hint="write a second or more, as in 60 or 5m"
         )
+    in_use()  # a mistake in the configuration is told before anything begins
     with made() as session:
         home = session.home
         if not foreground and read_owner(home.lock) is not None:
@@ -74,8 +76,8 @@ def _go_on(home: Home, every: float) -> int:
             number = taken[0] if taken else 0
             return bool(taken)
 
-        watch = wired.Watch(home, every, lambda words: printing.note(f"overnight: {words}"))
-        rounds = watch.go_on(wait, _Changes())
+        watch = wired.Watch(home, every, tell=_Changes(), told=lambda words: printing.note(f"overnight: {words}"))
+        rounds = watch.go_on(wait)
     printing.note(f"overnight: {printing.count(rounds, 'round')} written down; 'overnight health report' shows them")
     return 128 + number
 
