@@ -50,3 +50,13 @@ def test_nothing_seen_has_no_span() -> None:
     rate = Rate()
     rate.saw(5, 1.0)
     assert rate.range_left(0) is None
+
+
+def test_after_a_day_without_an_end_there_is_no_telling() -> None:
+    rate = Rate()
+    rate.saw(1, 1.0)
+    for _ in range(24 * 60):
+        rate.saw(0, 60.0)
+        span = rate.range_left(10)
+        assert span is None or span[1] < 1e9
+    assert span is None

@@ -45,6 +45,8 @@ class Night:
         self.path = path
         self.now = NOON
         self.acted: list[list[str]] = []
+        #: What each of them says.
+        self.answer = "it was done\n  try: something"
         self.store = SqliteStore.open(path / "queue.db", create=True)
         self._fill()
         self.lock = HomeLock(path / "lock")
@@ -105,7 +107,7 @@ class Night:
     def app(self) -> Monitor:
         async def act(words: Sequence[str]) -> tuple[int, str]:
             self.acted.append(list(words))
-            return 0, "it was done\n  try: something"
+            return 0, self.answer
 
         return Monitor(Watcher(self.path, self.opened, self.clock), act)
 
@@ -217,6 +219,21 @@ def test_the_keys_do_what_their_commands_do_and_say_so(night: Night) -> None:
         assert night.acted[-1] == ["unpause"]
 
     night.play(body)
+
+
+def test_a_long_answer_is_read_to_its_end_where_there_is_little_room(night: Night) -> None:
+    night.answer = "task 7 waits:\n" + "\n".join(f"  - {number}: {'so it is, ' * 4}" for number in range(5)) + "the end"
+
+    async def body(app: Monitor, pilot: Pilot[None]) -> None:
+        await pilot.press("w")
+        await pilot.pause()
+        await pilot.pause()
+        assert "the end" in shown(app)
+        await pilot.press("1")
+        await pilot.pause()
+        assert "the end" not in shown(app)
+
+    night.play(body, (80, 24))
 
 
 def test_nothing_is_cancelled_without_a_yes(night: Night) -> None:

@@ -104,6 +104,12 @@ def test_the_workers_are_idle_while_nothing_may_begin(report: MorningReport) -> 
         assert sum(strip.busy) / len(strip.busy) > 0.5
 
 
+def test_workers_are_called_as_everywhere_else(report: MorningReport) -> None:
+    """By the number that a task finds in its environment."""
+    for words in ("\n".join(as_text(report)), as_html(report)):
+        assert re.findall(r"worker (\d)", words) == ["1", "2", "3", "4"]
+
+
 def test_a_later_window_leaves_out_what_was_before(night: SimulatedNight) -> None:
     later = night.report(since=START + OUTAGE[1] + 120)
     assert later.incidents == []

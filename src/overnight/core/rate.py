@@ -12,6 +12,8 @@ import math
 HALF_LIFE = 30.0
 #: Deviations on either side of what is expected, between which it ends four times out of five (normal distribution).
 _FOUR_OF_FIVE = 1.28
+#: Seconds; who says so much has seen nothing finished for hours.
+_NO_END = 1e8
 
 
 class Rate:
@@ -41,13 +43,15 @@ class Rate:
         return unfinished / self.per_second if self.per_second > 0 else None
 
     def range_left(self, unfinished: int) -> tuple[float, float] | None:
-        """From when to when so many more will be finished, four times out of five, in seconds; None when nothing moves.
+        """From when to when so many more will be finished, four times out of five, in seconds.
+
+        None when nothing moves, or has not for so long that there is no telling.
 
         How long tasks take is meant to differ by as much as it is long (an exponential distribution): what was
         seen of so many, and what is to come of so many others, are each known to the root of their number.
         """
         expected = self.seconds_left(unfinished)
-        if expected is None or not unfinished:
+        if expected is None or not unfinished or expected > _NO_END:
             return None
         factor = 1 + _FOUR_OF_FIVE * math.sqrt(1 / max(1.0, self._done) + 1 / unfinished)
         return expected / factor, expected * factor

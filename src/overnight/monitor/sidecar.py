@@ -30,7 +30,7 @@ from overnight.store.contract import Store
 
 #: Seconds between two samples: while something runs, and while nothing does.
 BUSY, IDLE = 1.0, IDLE_EVERY
-#: Seconds between two writings of the state while one thing happens after another: each costs some 5 ms.
+#: Seconds between two writings of the state while one thing happens after another: each costs some 2 ms.
 SOON = 0.2
 #: Seconds between two portions of the journal, and until a duty that failed is tried again.
 READ_EVERY, AGAIN_AFTER = 1.0, 5.0

@@ -115,6 +115,23 @@ def test_a_message_is_taken_once_with_what_it_says(way: Way) -> None:
     assert "1.2 GB are free" in taken[0]
 
 
+def test_a_report_has_no_alerts_and_is_taken_all_the_same(way: Way) -> None:
+    """Its page may be gone by then; that is no reason not to send the words."""
+    report = Message("k1-report-1", "ops", NOON, "overnight (night): All done", "All done: 9 tasks", page="/gone.html")
+    send(way.target, report, {"TOKEN": SECRET})
+    taken = way.taken()
+    assert len(taken) == 1
+    assert "All done" in taken[0]
+
+
+def test_a_command_finds_the_page_of_a_report(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    target = _target("command", command=("sh", "-c", f'printf %s "$OVERNIGHT_REPORT_PAGE" > {out}'))
+    for page in ("", "/reports/night.html"):
+        send(target, Message("k1-report-1", "ops", NOON, "subject", "body", page=page), {})
+        assert out.read_text() == page
+
+
 def test_a_receiver_that_does_not_take_it_is_an_error_without_a_secret(way: Way) -> None:
     way.close()
     with pytest.raises(DeliveryError) as caught:

@@ -124,7 +124,7 @@ def _causes(heading: str, causes: Sequence[Cause], report: MorningReport) -> str
     left = report.night.causes - len(report.failed) - len(report.held)
     more = f'<p class="soft">and {left:,} more causes</p>' if left > 0 else ""
     return (
-        f'<h2>{text(heading)}</h2><table><thead><tr><th class="n">tasks</th><th>cause</th><th>where</th>'
+        f'<h2>{text(heading)}</h2><table class="causes"><thead><tr><th class="n">tasks</th><th>cause</th><th>where</th>'
         f'<th class="wide">when</th><th>what to do</th></tr></thead><tbody>{rows}</tbody></table>{more}'
     )
 

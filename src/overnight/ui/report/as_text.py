@@ -76,7 +76,7 @@ def _bars(report: MorningReport, columns: int) -> Iterator[str]:
     if any(report.pace.completed) or any(report.pace.others):
         rows.append(("completed", spark(words.sums(report.pace.completed, width))))
         rows.append(("not completed", spark(words.sums(report.pace.others, width))))
-    rows += [(f"worker {strip.slot}", spark(pieces(strip.busy, width), most=1.0)) for strip in report.strips]
+    rows += [(f"worker {strip.slot + 1}", spark(pieces(strip.busy, width), most=1.0)) for strip in report.strips]
     if rows:
         yield from ("", "OVER THE NIGHT")
         yield from printing.table(rows)

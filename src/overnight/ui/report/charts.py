@@ -121,7 +121,7 @@ def _strip(strip: Strip, y: float, room: float) -> str:
         good += [_bar(x, y + high - bar, each, bar - low)] if bar - low > 0 else []
         bad += [_bar(x, y + high - low, each, low)] if low > 0 else []
     return (
-        f'<text class="name" x="0" y="{y + high - 1:.0f}">worker {strip.slot}</text>'
+        f'<text class="name" x="0" y="{y + high - 1:.0f}">worker {strip.slot + 1}</text>'
         f'<path class="good" d="{"".join(good)}"/><path class="bad" d="{"".join(bad)}"/>'
     )
 

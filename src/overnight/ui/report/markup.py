@@ -53,6 +53,10 @@ code.line{display:block}
 .tag{border:1px solid var(--line);border-radius:9px;padding:0 8px;font-size:12px;white-space:nowrap}
 footer{margin-top:30px;color:var(--soft);font-size:13px}
 @media(max-width:700px){.wide{display:none}body{padding:14px 12px}.scroll{overflow-x:auto}.timeline{min-width:700px}}
+@media screen and (max-width:700px){.causes thead{display:none}
+.causes tr{display:block;border-bottom:1px solid var(--line);padding:8px 0}
+.causes td{display:block;border:0;padding:2px 0}.causes td.wide{display:none}
+.causes td.n{text-align:left;width:auto}.causes td.n::after{content:" tasks"}}
 @media print{:root{color-scheme:light;--ink:#000;--soft:#444;--paper:#fff;--card:#fff;--line:#bbb;
 --good:#2e9e5b;--bad:#c03030;--warn:#a87408;--run:#2b64b0;--idle:#ddd}
 body{max-width:none;padding:0;font-size:11px}.card,.banner,.timeline{border:1px solid var(--line)}

@@ -33,6 +33,8 @@ Act = Callable[[Sequence[str]], Awaitable[tuple[int, str]]]
 
 #: Bars of a figure of the machine.
 _SPARK = 6
+#: Rows on which is shown what a command has said, and lines of it.
+_SAID, _TOLD = 4, 8
 #: The lines above and below the tasks.
 LINES = ("sentence", "counts", "share", "causes", "machine", "health", "said")
 #: Figures of the machine, and what they are called where there is little room.
@@ -67,7 +69,8 @@ class Monitor(App[None]):
     #sentence, #counts, #share, #machine, #health { height: auto; max-height: 2; padding: 0 1; }
     #share { height: 1; } #counts, #machine, #health, #causes { color: $text-muted; }
     #causes { height: auto; max-height: 7; padding: 0 1; }
-    #filter { display: none; height: 1; border: none; padding: 0 1; } #said { height: 1; padding: 0 1; }
+    #filter { display: none; height: 1; border: none; padding: 0 1; }
+    #said { height: auto; min-height: 1; max-height: 4; padding: 0 1; }
     """
     TITLE = "overnight"
     ENABLE_COMMAND_PALETTE = False
@@ -182,8 +185,8 @@ class Monitor(App[None]):
         return "  ".join(parts)
 
     def say(self, words: str) -> None:
-        """One line below."""
-        self._put("said", Text(printing.fit(printing.clean(words), max(20, self.size.width - 2)), style="bold"))
+        """Say it below, on as many rows as there are for it."""
+        self._put("said", Text(printing.fit(printing.clean(words), _SAID * max(20, self.size.width - 3)), style="bold"))
 
     # -- choosing ----------------------------------------------------------------------------
 
@@ -287,6 +290,6 @@ class Monitor(App[None]):
         except (OSError, TimeoutError) as error:
             status, said = 1, str(error)
         lines = [line for line in said.splitlines() if line.strip()]
-        told = "; ".join(line.strip() for line in lines[:2]) or ("done" if status == 0 else f"exit status {status}")
+        told = "; ".join(line.strip() for line in lines[:_TOLD]) or ("done" if status == 0 else f"exit status {status}")
         self.say(f"$ overnight {' '.join(words)}: {told}")
         self.look_again()
