@@ -23,6 +23,7 @@ import functions
 import importing
 import latency
 import memory
+import migrating
 import monitoring
 import reading_logs
 import reporting
@@ -52,6 +53,7 @@ PARTS = {
     "backing_up": backing_up.measure,
     "reading_logs": reading_logs.measure,
     "reporting": reporting.measure,
+    "migrating": migrating.measure,
     "screen": screen.measure,
 }
 
