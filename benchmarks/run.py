@@ -24,6 +24,7 @@ import functions
 import importing
 import latency
 import memory
+import migrating
 import monitoring
 import reading_logs
 import reporting
@@ -56,6 +57,7 @@ PARTS = {
     "dormant": dormant.measure,
     "reporting": reporting.measure,
     "suites": suites.measure,
+    "migrating": migrating.measure,
     "screen": screen.measure,
 }
 

@@ -138,7 +138,7 @@ def test_looking_changes_nothing(home: Home) -> None:
     before = home.store.read_bytes(), home.home_json.read_bytes()
     found = look(home)
     assert found is not None
-    assert (found.schema, found.wanted, found.written_by) == (2, migrations.VERSION, "0.0.9")
+    assert (found.schema, found.wanted, found.install) == (2, migrations.VERSION, "'overnight>=0.0.9'")
     assert (home.store.read_bytes(), home.home_json.read_bytes()) == before
 
 

@@ -14,6 +14,7 @@ from overnight.core.migrations.statements import Dialect
 from overnight.host.clock import SystemClock
 from overnight.ops.migrations.databases import open_database
 from overnight.ops.migrations.databases.contract import Database
+from overnight.ops.migrations.rehearsing import rehearse
 from overnight.ops.migrations.running import Runner
 
 
@@ -45,6 +46,22 @@ def test_a_mode_that_wants_a_file_beside_it_is_rehearsed_too(database: Database,
     with database.rehearsal() as stage:
         up(stage, "-- migrate:up transaction:false\nPRAGMA journal_mode = WAL; INSERT INTO a VALUES (1);", "002")
     assert [path.name for path in tmp_path.iterdir()] == ["app.db"]
+    database.close()
+
+
+@pytest.mark.parametrize("text", ["ATTACH 'other.db' AS o; DELETE FROM o.b;", "VACUUM main INTO 'other.db'"])
+def test_what_reaches_another_file_is_not_rehearsed(database: Database, tmp_path: Path, text: str) -> None:
+    """There is no copy of that one, and it would be changed for real."""
+    up(database, "CREATE TABLE a (x)")
+    with closing(open_database(address_of(f"sqlite:{tmp_path}/other.db"), wait=1)) as other:
+        up(other, "CREATE TABLE b (x); INSERT INTO b VALUES (1)")
+    before = (tmp_path / "other.db").read_bytes()
+    moved = text.replace("other.db", f"{tmp_path}/other.db")
+    outside = parse("002_it.sql", f"-- migrate:up transaction:false\n{moved}", Dialect.SQLITE)
+    done = rehearse(database, [outside], clock=SystemClock())
+    assert (done.steps, done.rest, done.error) == ([], [outside], None)
+    assert "another file" in done.why
+    assert (tmp_path / "other.db").read_bytes() == before
     database.close()
 
 

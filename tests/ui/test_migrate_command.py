@@ -231,7 +231,7 @@ def test_other_programs_are_named_and_not_driven(shop: Call, place: Path) -> Non
         ('database = "postgres://me:hush-hush@h/d', "never"),
         ('database = "postgres://me:hush-hush@h/d"\nfoldr = "x"', "did you mean 'folder'?"),
         ('database = "postgres://me:${PW@h/d"', "a variable stands in it that is none"),
-        ('database = "postgres://me:${NOT_SET}@h/d"', "the variable NOT_SET is not set"),
+        ('database = "postgres://me:${NOT_SET}@h/d"', "names the variable NOT_SET, which is not set"),
         ('database = "sqlite:///app.db"', "means two things"),
         ('database = "sqlite:db"\nwait = "1d"', "too much"),
     ],
@@ -319,8 +319,10 @@ def test_doctor_and_status_know_an_older_store_of_ours(overnight: Call, place: P
     assert len(list((place / ".overnight" / "aside").glob("schema-2-*/queue.db"))) == 1
 
 
-def test_a_real_server_works_the_same(shop: Call, place: Path, postgres: str) -> None:
-    (place / "overnight.toml").write_text(f'[migrations]\ndatabase = "{postgres}"\n')
+def test_a_real_server_works_the_same(shop: Call, place: Path, postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP", postgres)
+    (place / "overnight.toml").write_text('[migrations]\ndatabase = "${SHOP}"\n')
+    assert "${SHOP}: 10 migrations" in shop("migrate", "status").out
     plan = shop("migrate", "plan")
     assert plan.status == 1
     assert '004_t4.sql:3:13: error: statement 2 of 2: relation "t5" does not exist' in plan.err

@@ -15,9 +15,9 @@ import msgspec
 
 from overnight.core.errors import HomeUnusableError, StoreDamagedError
 from overnight.host.files import sync_directory
-from overnight.host.home import Home, remember_version, written_by
+from overnight.host.home import Home, remember_version
 from overnight.store.sqlite.copying import copy_file, facts
-from overnight.store.sqlite.migrations import VERSION
+from overnight.store.sqlite.migrations import VERSION, needed
 
 
 class OwnStore(msgspec.Struct, frozen=True):
@@ -27,8 +27,8 @@ class OwnStore(msgspec.Struct, frozen=True):
     #: The version of its schema, and the one that this program wants.
     schema: int
     wanted: int
-    #: The version of the program that has changed it last.
-    written_by: str
+    #: What pip has to install for it, where it is newer than this program.
+    install: str
 
 
 def look(home: Home) -> OwnStore | None:
@@ -39,7 +39,7 @@ def look(home: Home) -> OwnStore | None:
     """
     if not home.store.exists():
         return None
-    return OwnStore(home.store, facts(home.store).schema, VERSION, written_by(home))
+    return OwnStore(home.store, facts(home.store).schema, VERSION, needed(home.store))
 
 
 def keep_old_schema(home: Home, *, now: float) -> Path | None:

@@ -13,7 +13,7 @@ from overnight.core.errors import ConfigurationError
 from overnight.core.migrations.addresses import Address, parse, shown
 from overnight.core.migrations.standing import Standing, standings
 from overnight.core.migrations.statements import Dialect
-from overnight.core.secrets import filled
+from overnight.core.secrets import filled, names_in
 from overnight.core.settings import Settings
 from overnight.ops.migrations.databases import open_database
 from overnight.ops.migrations.databases.contract import Database
@@ -46,8 +46,7 @@ def project_of(settings: Settings, root: Path, environ: Mapping[str, str]) -> Pr
     """What the settings say.
 
     Raises:
-        ConfigurationError: They name no database, or one that makes no sense.
-        MissingVariableError: The address names a variable that is not set.
+        ConfigurationError: They name no database, or one that makes no sense, or a variable that is not set.
     """
     words = settings.migrations_database
     if not words:
@@ -55,6 +54,11 @@ def project_of(settings: Settings, root: Path, environ: Mapping[str, str]) -> Pr
             "no database is named; nothing was done",
             hint='write into overnight.toml: [migrations] and below it database = "sqlite:app.db" or'
             ' "postgres://USER:${PASSWORD}@HOST/DATABASE"',
+        )
+    if missing := [name for name in names_in(words) if not environ.get(name)]:
+        raise ConfigurationError(
+            f"[migrations] database names the variable {missing[0]}, which is not set; nothing was done",
+            hint=f"export {missing[0]}=... and the same again",
         )
     try:
         address = parse(filled(words, environ))

@@ -146,7 +146,7 @@ def bring_up_to_date(connection: apsw.Connection, path: Path, *, migrate: bool) 
     if version > VERSION:
         raise HomeUnusableError(
             f"{path} has schema version {version} and this program knows {VERSION}; nothing was changed",
-            hint=f"pip install {_needed(path)}",
+            hint=f"pip install {needed(path)}",
         )
     if version < VERSION and not migrate:
         raise HomeUnusableError(
@@ -157,8 +157,8 @@ def bring_up_to_date(connection: apsw.Connection, path: Path, *, migrate: bool) 
         _migrate(connection)
 
 
-def _needed(path: Path) -> str:
-    """What to install for a store that a newer program has written; it has noted in the home which one it was."""
+def needed(path: Path) -> str:
+    """What pip has to install for a store that a newer program has written; the home has noted which one it was."""
     newer = written_by(Home(path.parent))
     return f"'overnight>={newer}'" if newer not in ("", PROGRAM) else "--upgrade overnight"
 

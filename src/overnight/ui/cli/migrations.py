@@ -67,7 +67,7 @@ def say_own(own: OwnStore) -> None:
         printing.note("  try: 'overnight restart' brings it up to date, and keeps a copy of it as it is")
     else:
         printing.say(f"own store {where}: {schema}, this program knows {own.wanted} and changes nothing")
-        printing.note(f"  try: pip install 'overnight>={own.written_by}'")
+        printing.note(f"  try: pip install {own.install}")
 
 
 def say_counts(found: Looked) -> None:

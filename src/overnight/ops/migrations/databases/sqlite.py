@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -29,6 +30,7 @@ from overnight.ops.migrations.databases.contract import (
     LEFT_OPEN,
     LOG,
     VERSIONS,
+    CannotRehearseError,
     Database,
     DatabaseUnavailableError,
     StatementError,
@@ -51,6 +53,8 @@ _COLUMNS = 'SELECT name, type, "notnull", dflt_value, pk FROM pragma_table_xinfo
 _REFERENCES = 'SELECT "from", "table", "to", on_delete, on_update FROM pragma_foreign_key_list(?) ORDER BY id, seq'
 #: What others hold, for now.
 _BUSY = (apsw.BusyError, apsw.LockedError)
+#: What reaches another file, of which there is no copy.
+_ELSEWHERE = re.compile(r"(ATTACH\b|VACUUM\b.*\bINTO\b)", re.IGNORECASE | re.DOTALL)
 _PREFIX = ".overnight-rehearsal-"
 #: Bytes that a rehearsal may take besides twice the size of the file.
 _SPARE = 16_000_000
@@ -68,6 +72,7 @@ class SqliteDatabase:
         self._path = Path(address.place)
         self._wait = wait
         self._inside = False
+        self._is_copy = connection is not None
         self._opened = connection or (self._open() if self._path.exists() else None)
 
     def _open(self) -> apsw.Connection:
@@ -155,6 +160,8 @@ class SqliteDatabase:
             self._opened.execute("ROLLBACK")
 
     def execute(self, statement: str) -> None:
+        if self._is_copy and _ELSEWHERE.match(statement):
+            raise CannotRehearseError("it reaches another file than the database, of which there is no copy")
         try:
             for _ in self._connection.execute(statement):
                 """To its last row: until then it is not done."""

@@ -115,8 +115,8 @@ def plan(*, version: str, out_of_order: bool, again: str, as_json: bool) -> None
     Exits 1 when one fails.
     """
     with migrations.opened() as found:
-        wanted = to_apply(found.standings, upto=version, out_of_order=out_of_order, again=again)
         anew = named(found.standings, again).version if again else ""
+        wanted = to_apply(found.standings, upto=version, out_of_order=out_of_order, again=anew)
         _rehearse(found, wanted, down=False, again=anew, as_json=as_json)
         if wanted and not as_json:
             printing.note("  try: the same with 'apply' in the place of 'plan'")
@@ -154,11 +154,10 @@ def apply(*, version: str, out_of_order: bool, again: str, accept: str, as_json:
             runner.accept(one)
             _say_done(one, 0.0, Deed.ACCEPTED, as_json=as_json)
             return
-        wanted = to_apply(found.standings, upto=version, out_of_order=out_of_order, again=again)
-        anew = named(found.standings, again) if again else None
+        anew = named(found.standings, again).version if again else ""
+        wanted = to_apply(found.standings, upto=version, out_of_order=out_of_order, again=anew)
         for one in wanted:
-            seconds = runner.up(one, again=anew is not None and anew.migration is one)
-            _say_done(one, seconds, Deed.APPLIED, as_json=as_json)
+            _say_done(one, runner.up(one, again=one.version == anew), Deed.APPLIED, as_json=as_json)
         if not wanted and not as_json:
             printing.say("nothing waits")
 
@@ -167,7 +166,7 @@ def _say_done(one: Migration, seconds: float | None, deed: Deed, *, as_json: boo
     if as_json:
         words = {"version": one.version, "file": shapes.safe(one.filename), "deed": deed, "seconds": seconds}
         printing.say(shapes.line(words))
-    elif deed == Deed.ACCEPTED:
+    elif deed is Deed.ACCEPTED:
         printing.say(f"{printing.clean(one.filename)}: counts as applied; nothing was run")
     elif seconds is None:
         printing.say(f"{printing.clean(one.filename)}: somebody else was faster")
