@@ -33,8 +33,7 @@ def _run(scene: Scene) -> Iterator[Finding]:
     whole = [entry for entry in entries if entry.manifest is not None]
     if len(whole) < len(entries):
         yield _torn(entries)
-    overdue = _overdue(whole, scene)
-    if overdue:
+    if overdue := _overdue(whole, home, scene):
         yield warn(_ID, overdue, _SAVE)
     if missing := _not_in_second(whole, home, settings):
         yield missing
@@ -56,11 +55,10 @@ def _age(entry: Entry, now: float) -> float:
     return max(0.0, now - entry.manifest.made_at) if entry.manifest is not None else 0.0
 
 
-def _overdue(whole: Sequence[Entry], scene: Scene) -> str:
+def _overdue(whole: Sequence[Entry], home: Home, scene: Scene) -> str:
     """That an engine works and has not made one for too long, although something has finished; else nothing."""
-    home, now = scene.home, scene.clock.now()
-    owner = read_owner(home.lock) if home is not None else None
-    patience = max(_AT_LEAST, _PATIENCE * scene.settings.checkpoint_interval)
+    owner, now, every = read_owner(home.lock), scene.clock.now(), scene.settings.checkpoint_interval
+    patience = max(_AT_LEAST, _PATIENCE * every)
     if owner is None or owner.started_at is None or now - owner.started_at < patience:
         return ""
     made_at = whole[0].manifest.made_at if whole and whole[0].manifest else 0.0
@@ -69,11 +67,7 @@ def _overdue(whole: Sequence[Entry], scene: Scene) -> str:
     if not any(made_at < (task.finished_at or 0.0) < now - patience for task in newest):
         return ""
     age = f"the newest is {format_duration(now - made_at)} old" if made_at else "there is none"
-    return f"{age}, and tasks have finished since; the engine is to make one each {_every(scene.settings)}"
-
-
-def _every(settings: Settings) -> str:
-    return format_duration(settings.checkpoint_interval)
+    return f"{age}, and tasks have finished since; the engine is to make one each {format_duration(every)}"
 
 
 def _not_in_second(whole: Sequence[Entry], home: Home, settings: Settings) -> Finding | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
+from stat import S_ISREG
 
 import click
 import msgspec
@@ -71,6 +73,10 @@ def _shape(share: Share, *, yes: bool) -> dict[str, object]:
 
 
 def _size(place: Path) -> int:
-    """Bytes of a file with what belongs to it, or of a folder."""
-    files = place.rglob("*") if place.is_dir() else place.parent.glob(f"{place.stem}*")
-    return sum(path.lstat().st_size for path in files if path.is_file())
+    """Bytes of a file with what belongs to it, or of a folder. What goes meanwhile has none."""
+    size = 0
+    for path in place.rglob("*") if place.is_dir() else place.parent.glob(f"{place.stem}*"):
+        with suppress(FileNotFoundError):
+            found = path.lstat()
+            size += found.st_size if S_ISREG(found.st_mode) else 0
+    return size
