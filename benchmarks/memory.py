@@ -26,7 +26,7 @@ QUEUES = (1_000, 100_000, 1_000_000)
 #: Seconds for which an engine with a full queue is looked at.
 LOOKED_AT = 10.0
 #: Seconds that it may take at most to read the store before.
-READS_FOR = 120.0
+READS_FOR = 300.0
 #: Of the engine: simulated hours, and tasks in each. Of the other: days, looks in each, and attempts between two.
 HOURS, AN_HOUR = 24, 1000
 DAYS, LOOKS, ATTEMPTS = 60, 288, 10
