@@ -135,7 +135,7 @@ def test_somebody_goes_back_to_a_checkpoint_from_the_page(enter: Enter, own: Ser
 
 def test_a_priority_is_changed_on_the_page(enter: Enter, own: Served) -> None:
     tab = enter(own, "/tasks/12")
-    tab.page.get_by_role("button", name="Edit").click()
+    tab.page.get_by_role("button", name="Edit", exact=True).click()
     tab.page.get_by_label("Priority").fill("9")
     tab.page.get_by_role("dialog").get_by_role("button", name="Change").click()
     tab.see("1 task changed")
