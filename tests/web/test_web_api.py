@@ -334,7 +334,9 @@ def test_what_happened_is_told_since_a_person_started_it(home: Home) -> None:
         ("processor_started", "2026-03-01T20:00:00.000Z"),
         ("processor_stopped", "2026-03-01T20:30:00.000Z"),
         ("processor_started", "2026-03-01T22:00:00.000Z"),
+        ("slots_changed", "2026-03-02T03:30:56.000Z"),
         ("processor_started", "2026-03-02T03:31:00.000Z"),
+        ("processor_stopped", "2026-03-02T06:00:00.000Z"),
     ]
     lines = [{"seq": seq, "event": name, "at": at, "fence": 1} for seq, (name, at) in enumerate(told, 1)]
     home.journal.write_text("".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines))
@@ -343,9 +345,10 @@ def test_what_happened_is_told_since_a_person_started_it(home: Home) -> None:
         later = served.get("since?at=1772422200").json  # 03:30
     assert found["meaning"] == "start"
     assert found["since"] == 1772402400.0  # 22:00
-    assert found["words"] == "1 crash, resumed"
-    assert (later["meaning"], later["words"]) == ("visit", "1 crash, resumed")
-    assert [one["level"] for one in found["incidents"]] == ["fine", "trouble"]
+    assert found["words"] == "1 crash, resumed in 4.0 s"
+    assert (later["meaning"], later["words"]) == ("visit", "1 crash, resumed in 4.0 s")
+    assert [one["level"] for one in found["incidents"]] == ["fine", "trouble", "fine"]
+    assert found["incidents"][1]["words"] == "the engine crashed, the next one went on within 4.0 s"
 
 
 def test_a_cause_has_the_advice_of_the_report(home: Home) -> None:
@@ -471,3 +474,12 @@ def test_an_engine_that_says_nothing_is_trouble(
         lock.acquire(about_me(own.home.path, now=NOON))
         sentence = own.get("pulse").json["sentence"]
     assert (sentence["level"], sentence["commands"]) == (level, commands)
+
+
+def test_what_people_did_is_on_the_timeline(own: Served) -> None:
+    """A queue that goes on has no new settings."""
+    own.post("pause", {"queue": "gpu"})
+    own.post("unpause", {"queue": "gpu"})
+    drain(own.home)
+    told = [one["words"].partition(" by ")[0] for one in own.get("timeline").json["incidents"]]
+    assert told == ["queue gpu paused", "queue gpu goes on"]

@@ -68,7 +68,7 @@ def _matching(store: Store, query: Query, is_whole: bool, found: int) -> int | N
     """How many match, where that is quickly said."""
     if is_whole and query.before is None:
         return found
-    if _is_at_hand(query):
+    if query.cause is not None or query.parent is not None:
         return store.how_many(msgspec.structs.replace(query, before=None, limit=COUNTED_TO))
     if query.words:
         return None
