@@ -250,6 +250,8 @@ class IncidentView(msgspec.Struct, frozen=True):
     name: str
     level: str
     words: str
+    #: The same in few words, for a mark in a picture.
+    label: str
 
 
 class Timeline(msgspec.Struct, frozen=True):

@@ -28,7 +28,8 @@ _LEVELS = {
 
 def happening(one: Incident) -> IncidentView:
     """What befell the night."""
-    return IncidentView(one.began_at, one.ended_at, one.kind.value, _LEVELS.get(one.kind, _FINE), shown(one.words))
+    level = _LEVELS.get(one.kind, _FINE)
+    return IncidentView(one.began_at, one.ended_at, one.kind.value, level, shown(one.words), shown(one.label))
 
 
 def deeds(told: Sequence[Told], engines: Sequence[Life]) -> list[IncidentView]:
@@ -47,7 +48,7 @@ def deeds(told: Sequence[Told], engines: Sequence[Life]) -> list[IncidentView]:
 
 
 def _deed(one: Told, level: str, words: str) -> IncidentView:
-    return IncidentView(one.at, one.at, one.name, level, shown(words))
+    return IncidentView(one.at, one.at, one.name, level, shown(words), shown(words))
 
 
 def _queue(one: Told, paused: set[str]) -> IncidentView:
