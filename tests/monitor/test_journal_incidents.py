@@ -58,17 +58,22 @@ def test_what_is_about_one_task_is_no_incident(journal: Journal) -> None:
     journal.ended(1)
     found = reader(journal)
     found.news()
-    assert [one.name for one in found.newest(10)] == ["gate_closed"]
-    assert found.newest(10)[0].facts == {"gate": "disk", "available_bytes": 1, "needed_bytes": 2}
+    assert [one.name for one in found.told()] == ["gate_closed"]
+    assert found.told()[0].facts == {"gate": "disk", "available_bytes": 1, "needed_bytes": 2}
 
 
-def test_an_engine_that_follows_one_which_never_let_go_follows_a_crash(journal: Journal) -> None:
-    for name in ("processor_started", "processor_started", "processor_stopped", "processor_started"):
-        journal.tell(name, fence=1)
+def test_when_the_event_before_happened_is_known(journal: Journal) -> None:
+    """As much as is known of when an engine ended that did not say so."""
+    journal.tell("processor_started", fence=1)
+    journal.tell("file_added", at="2026-03-01T12:30:00.000Z", id=1)
+    journal.tell("processor_started", at="2026-03-01T13:00:00.000Z", fence=2)
     found = reader(journal)
     found.news()
-    started = [one.facts["after_a_crash"] for one in found.since(0.0) if one.name == "processor_started"]
-    assert started == [False, True, False]
+    first, second = (one.note for one in found.told())
+    assert first is not None
+    assert second is not None
+    assert (second.before or 0.0) - first.at == 1800.0
+    assert found.last_at == second.at
 
 
 def test_attempts_are_remembered_with_their_slot(journal: Journal) -> None:
@@ -118,7 +123,7 @@ def test_a_damaged_line_is_passed_over(journal: Journal) -> None:
         file.write(b'{"seq":3,"event":"file_completed","outcome":7}\n')
     found = reader(journal)
     assert not found.news()
-    assert found.newest(5) == []
+    assert found.told() == []
 
 
 def test_what_was_lost_with_its_engine_ran_until_that_was_seen(journal: Journal) -> None:

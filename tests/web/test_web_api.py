@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +15,9 @@ from dashboards import ACTION, NOON, Served, drain, fail, finish, home_in, new, 
 
 from overnight.core.states import Reason, TaskState
 from overnight.host.home import Home
-from overnight.host.lock import HomeLock
+from overnight.host.lock import HomeLock, about_me
 from overnight.store.contract import Query
-from overnight.ui.web import desk
+from overnight.ui.web import desk, tasks
 
 STEERING = "a\u202eb\x1b[31mc"
 
@@ -331,7 +334,9 @@ def test_what_happened_is_told_since_a_person_started_it(home: Home) -> None:
         ("processor_started", "2026-03-01T20:00:00.000Z"),
         ("processor_stopped", "2026-03-01T20:30:00.000Z"),
         ("processor_started", "2026-03-01T22:00:00.000Z"),
+        ("slots_changed", "2026-03-02T03:30:56.000Z"),
         ("processor_started", "2026-03-02T03:31:00.000Z"),
+        ("processor_stopped", "2026-03-02T06:00:00.000Z"),
     ]
     lines = [{"seq": seq, "event": name, "at": at, "fence": 1} for seq, (name, at) in enumerate(told, 1)]
     home.journal.write_text("".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines))
@@ -340,9 +345,10 @@ def test_what_happened_is_told_since_a_person_started_it(home: Home) -> None:
         later = served.get("since?at=1772422200").json  # 03:30
     assert found["meaning"] == "start"
     assert found["since"] == 1772402400.0  # 22:00
-    assert found["words"] == "1 crash, resumed"
-    assert (later["meaning"], later["words"]) == ("visit", "1 crash, resumed")
-    assert [one["level"] for one in found["incidents"]] == ["fine", "trouble"]
+    assert found["words"] == "1 crash, resumed in 4.0 s"
+    assert (later["meaning"], later["words"]) == ("visit", "1 crash, resumed in 4.0 s")
+    assert [one["level"] for one in found["incidents"]] == ["fine", "trouble", "fine"]
+    assert found["incidents"][1]["words"] == "the engine crashed, the next one went on within 4.0 s"
 
 
 def test_a_cause_has_the_advice_of_the_report(home: Home) -> None:
@@ -423,3 +429,57 @@ def test_only_a_checkpoint_that_there_is_can_be_asked_for(name: str, served: Ser
         served.post(f"checkpoints/{name}/restore", {"confirm": name}),
     ):
         assert answer.status in (404, 405, 422)
+
+
+def test_a_search_comes_in_parts(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One part at a time where a moment is over at once; together they find what is there, each once."""
+    monkeypatch.setattr(tasks, "_MOMENT", 0.0)
+    monkeypatch.setattr(tasks, "_WINDOW", 3)
+    first = served.get("tasks?state=completed&search=d&count=true").json
+    assert (first["tasks"], first["next"], first["searched_to"], first["newest"]) == ([], 10, 10, 12)
+    found, before = [], first["next"]
+    while before is not None:
+        part = served.get(f"tasks?state=completed&search=d&before={before}").json
+        found += [one["id"] for one in part["tasks"]]
+        before = part["next"]
+    assert found == [4]
+
+
+@pytest.mark.parametrize(
+    ("asked", "matching"),
+    [
+        ("state=pending&queue=gpu", 1),
+        ("state=completed", 2),
+        ("queue=default", 11),
+        ("state=failed&queue=default", 3),
+        ("search=nothing", 0),
+    ],
+)
+def test_how_many_match_is_said_where_it_is_known(asked: str, matching: int, served: Served) -> None:
+    found = served.get(f"tasks?{asked}&count=true").json
+    assert (found["matching"], len(found["tasks"]), found["next"]) == (matching, matching, None)
+
+
+@pytest.mark.parametrize(
+    ("silent_for", "level", "commands"),
+    [(0.0, "attention", ["overnight retry --all"]), (3600.0, "trouble", ["overnight stop --now", "overnight start"])],
+)
+def test_an_engine_that_says_nothing_is_trouble(
+    silent_for: float, level: str, commands: list[str], own: Served
+) -> None:
+    heard = datetime.fromtimestamp(time.time() - silent_for, UTC)
+    about = {"pid": os.getpid(), "state": "running", "last_heartbeat": heard}
+    own.home.engine_info.write_bytes(msgspec.json.encode(about))
+    with HomeLock(own.home.lock) as lock:
+        lock.acquire(about_me(own.home.path, now=NOON))
+        sentence = own.get("pulse").json["sentence"]
+    assert (sentence["level"], sentence["commands"]) == (level, commands)
+
+
+def test_what_people_did_is_on_the_timeline(own: Served) -> None:
+    """A queue that goes on has no new settings."""
+    own.post("pause", {"queue": "gpu"})
+    own.post("unpause", {"queue": "gpu"})
+    drain(own.home)
+    told = [one["words"].partition(" by ")[0] for one in own.get("timeline").json["incidents"]]
+    assert told == ["queue gpu paused", "queue gpu goes on"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from browsing import Tab, browser, why_not
-from dashboards import NOON, Served, drain, fail, new, serving, store_of
+from dashboards import NOON, Served, drain, fail, finish, home_in, new, serving, store_of
 
 from overnight.core.workflow.model import Step, Workflow
 from overnight.host.home import Home
@@ -135,7 +135,7 @@ def test_somebody_goes_back_to_a_checkpoint_from_the_page(enter: Enter, own: Ser
 
 def test_a_priority_is_changed_on_the_page(enter: Enter, own: Served) -> None:
     tab = enter(own, "/tasks/12")
-    tab.page.get_by_role("button", name="Edit").click()
+    tab.page.get_by_role("button", name="Edit", exact=True).click()
     tab.page.get_by_label("Priority").fill("9")
     tab.page.get_by_role("dialog").get_by_role("button", name="Change").click()
     tab.see("1 task changed")
@@ -269,6 +269,26 @@ def test_a_large_graph_opens_by_its_phases(enter: Enter, home: Home) -> None:
         assert names.count() == 155
         tab.page.get_by_label("Part of the graph").select_option("all steps")
         tab.see("s309")
+
+
+@pytest.mark.prove
+def test_a_million_tasks_are_at_hand(enter: Enter, tmp_path: Path) -> None:
+    """The newest page is there at once; what lies behind all others is found part by part, and said meanwhile."""
+    home = home_in(tmp_path)
+    with store_of(home) as store:
+        finish(store, "needle")
+        for begin in range(0, 1_000_000, 20_000):
+            store.add([new(f"file {n}") for n in range(begin, begin + 20_000)], now=NOON)
+    with serving(home) as served:
+        tab = enter(served, "/tasks")
+        tab.page.get_by_role("link", name="1000001", exact=True).wait_for()
+        for address in ("/tasks?search=needle", "/tasks?state=completed"):
+            tab.page.goto(f"http://{served.host}{address}")
+            tab.see("of 1,000,001 so far")
+            tab.see("1 match")
+            tab.page.get_by_role("link", name="1", exact=True).wait_for()
+        tab.page.goto(f"http://{served.host}/")
+        tab.see("1,000,000 of 1,000,001 tasks left")
 
 
 @pytest.mark.parametrize(

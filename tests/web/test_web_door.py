@@ -34,7 +34,10 @@ READS = [
     ),
     *("workflows/x/graph", "timeline", "history", "gauges", "events", "checkpoints", "health"),
 ]
-ACTS = ["tasks/retry", "tasks/cancel", "tasks/hold", "tasks/release", "pause", "unpause", "stop", "checkpoint"]
+ACTS = [
+    *("tasks/retry", "tasks/cancel", "tasks/hold", "tasks/release", "edit", "pause", "unpause", "stop", "checkpoint"),
+    *("checkpoints/20260101-000000-1/verify", "checkpoints/20260101-000000-1/restore"),
+]
 
 
 def enter(served: Served) -> str:
@@ -291,8 +294,11 @@ def test_nothing_is_done_by_reading(path: str, served: Served) -> None:
 def test_commands_cannot_be_submitted(served: Served) -> None:
     document = served.ask("GET", "/openapi.json").json
     posts = {path for path, ways in document["paths"].items() if set(ways) - {"get"}}
-    assert posts == {f"/api/v1/{one}" for one in ("tasks/{verb}", "pause", "unpause", "stop", "checkpoint")}
+    known = ("tasks/{verb}", "edit", "pause", "unpause", "stop", "checkpoint")
+    ours = {f"/api/v1/{one}" for one in (*known, "checkpoints/{name}/verify", "checkpoints/{name}/restore")}
+    assert posts == ours
     assert served.post("tasks/add", {"command": ["rm"]}).status == 422
+    assert served.post("edit", {"ids": [6], "argv": ["rm"]}).status == 422
 
 
 def test_no_other_site_is_given_leave(served: Served) -> None:

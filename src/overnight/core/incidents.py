@@ -6,7 +6,7 @@ that is missing: an engine that began while the one before had never said that i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -51,6 +51,14 @@ class Noted(msgspec.Struct, frozen=True):
     seconds: float = 0.0
     checkpoint: str = ""
     lost: tuple[str, ...] = ()
+
+
+def noted(fields: Mapping[str, object], *, name: str, at: float, before: float | None) -> Noted | None:
+    """An event out of the fields of its line; None for one that nobody knows, of a later version or damaged."""
+    try:
+        return msgspec.convert({**fields, "event": name, "at": at, "before": before}, Noted, strict=False)
+    except (msgspec.MsgspecError, TypeError):
+        return None
 
 
 class Incident(msgspec.Struct, frozen=True):

@@ -19,7 +19,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from overnight.core.event_names import EventName as E
+from overnight.core.incidents import Noted, noted
 from overnight.core.states import Outcome
+from overnight.monitor.report.journal import instant_of
 from overnight.monitor.tail import JournalTail
 
 #: Lines that are taken in at one go: some 20 ms.
@@ -37,13 +39,14 @@ _TOLD = frozenset(
 OUTCOMES = ("completed", "failed", "cancelled", "interrupted", "lost", "recalled", "postponed")
 
 
-class Incident(msgspec.Struct, frozen=True):
-    """Something worth telling. `at`: POSIX seconds; `facts`: the fields of its event."""
+class Told(msgspec.Struct, frozen=True):
+    """An event worth telling. `at`: POSIX seconds; `facts`: its fields; `note`: what `core.incidents` wants of it."""
 
     seq: int
     at: float
     name: str
     facts: dict[str, Any]
+    note: Noted | None
 
 
 class Spell(NamedTuple):
@@ -117,10 +120,10 @@ class Incidents:
     def __init__(self, tail: JournalTail, slots_of: Callable[[Iterable[int]], Mapping[tuple[int, int], int]]) -> None:
         self._tail = tail
         self._slots_of = slots_of
-        self._told: deque[Incident] = deque(maxlen=MOST_INCIDENTS)
+        self._told: deque[Told] = deque(maxlen=MOST_INCIDENTS)
         self._spells = _Spells()
         self._decode = msgspec.json.Decoder(_Ending).decode
-        self._is_engine_up = False
+        self._last = b""
 
     @property
     def seq(self) -> int:
@@ -142,16 +145,18 @@ class Incidents:
                 endings += self._ending(raw)
             elif (found := _NAME.search(raw, 0, 80)) and found[1].decode() in _TOLD:
                 self._tell(raw)
+            self._last = raw
         self._remember(endings)
         return seen == PORTION
 
-    def since(self, at: float) -> list[Incident]:
-        """What happened from an instant on, oldest first."""
-        return [one for one in self._told if one.at >= at]
+    @property
+    def last_at(self) -> float | None:
+        """When the last event of all happened."""
+        return instant_of(self._last)
 
-    def newest(self, count: int) -> list[Incident]:
-        """So many of the last ones, newest first."""
-        return list(islice(reversed(self._told), count))
+    def told(self) -> list[Told]:
+        """What is worth telling, oldest first."""
+        return list(self._told)
 
     def spells(self, since: float, until: float) -> Iterable[Spell]:
         """Attempts that touch a period, in the order in which they ended; what runs for long ends late."""
@@ -183,9 +188,5 @@ class Incidents:
             name, seq = fields.pop("event"), fields.pop("seq")
         except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, ValueError):
             return  # damaged, or another one's
-        if name == E.PROCESSOR_STARTED.value:
-            # The one before has not said that it lets go.
-            fields["after_a_crash"] = self._is_engine_up
-        if name in (E.PROCESSOR_STARTED.value, E.PROCESSOR_STOPPED.value):
-            self._is_engine_up = name == E.PROCESSOR_STARTED.value
-        self._told.append(Incident(seq, at, name, fields))
+        note = noted(fields, name=name, at=at, before=instant_of(self._last))
+        self._told.append(Told(seq, at, name, fields, note))

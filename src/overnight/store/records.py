@@ -121,6 +121,8 @@ class Query(msgspec.Struct, frozen=True):
     workflow: str | None = None
     cause: str | None = None
     before: int | None = None
+    #: Only ids from this one on, all of them looked at: what that takes is known, whatever is looked for.
+    down_to: int | None = None
     limit: int = 100
     #: Only the steps of this task.
     parent: int | None = None

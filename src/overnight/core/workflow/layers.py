@@ -8,7 +8,9 @@ Linear in nodes, bends and edges but for the sorting. After Sugiyama, Tagawa and
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 #: Distances between layers and between neighbours in one, and between parts.
@@ -159,36 +161,44 @@ class _Part:
             forth = sweep % 2 == 0
             near = self._left if forth else self._right
             for layer in self._layers if forth else reversed(self._layers):
-                mean = {one: _mean([rank[other] for other in near[one]], rank[one]) for one in layer}
+                mean = {one: _mean(rank, near[one], rank[one]) for one in layer}
                 layer.sort(key=mean.__getitem__)
                 for number, one in enumerate(layer):
                     rank[one] = number
 
     def _place(self) -> None:
         """Move everything towards its neighbours, as far as its own layer has room."""
-        for layer in self._layers:
-            self._stack(layer, [number * DOWN for number in range(len(layer))])
+        stacks = [(layer, self._gaps(layer)) for layer in self._layers if layer]
+        for layer, gaps in stacks:
+            self._stack(layer, gaps, [number * DOWN for number in range(len(layer))])
         for nudge in range(_NUDGES):
             near = (self._left, self._right)[nudge % 2]
-            for layer in self._layers if nudge % 2 == 0 else reversed(self._layers):
-                self._stack(layer, [_mean([self._y[other] for other in near[one]], self._y[one]) for one in layer])
+            for layer, gaps in stacks if nudge % 2 == 0 else reversed(stacks):
+                self._stack(layer, gaps, [_mean(self._y, near[one], self._y[one]) for one in layer])
 
-    def _stack(self, layer: Sequence[int], wanted: Sequence[float]) -> None:
+    def _stack(self, layer: Sequence[int], gaps: Sequence[float], wanted: Sequence[float]) -> None:
         """As near as possible to where each wants to be, in order: the mean of packing downwards and upwards."""
-        if not layer:
-            return
-        down, up = list(wanted), list(wanted)
-        for number in range(1, len(layer)):
-            down[number] = max(wanted[number], down[number - 1] + self._gap(layer, number))
-        for number in range(len(layer) - 2, -1, -1):
-            up[number] = min(wanted[number], up[number + 1] - self._gap(layer, number + 1))
-        for number, one in enumerate(layer):
-            self._y[one] = (down[number] + up[number]) / 2
+        down: list[float] = []
+        last = -math.inf
+        for want, gap in zip(wanted, gaps, strict=True):
+            last += gap
+            if want > last:  # noqa: PLR1730 - thousands of times, and max() is a call
+                last = want
+            down.append(last)
+        last = math.inf
+        for number in range(len(layer) - 1, -1, -1):
+            want = wanted[number]
+            if want < last:  # noqa: PLR1730 - the same of min()
+                last = want
+            self._y[layer[number]] = (down[number] + last) / 2
+            last -= gaps[number]
 
-    def _gap(self, layer: Sequence[int], number: int) -> float:
-        bends = (layer[number] >= len(self._nodes)) + (layer[number - 1] >= len(self._nodes))
-        return (DOWN, (DOWN + _BEND) / 2, _BEND)[bends]
+    def _gaps(self, layer: Sequence[int]) -> list[float]:
+        """How far each is from the one above it, at least; bends need less room."""
+        bend = [one >= len(self._nodes) for one in layer]
+        wide = (DOWN, (DOWN + _BEND) / 2, _BEND)
+        return [0.0, *(wide[one + other] for one, other in pairwise(bend))]
 
 
-def _mean(values: Sequence[float], otherwise: float) -> float:
-    return sum(values) / len(values) if values else otherwise
+def _mean(of: Sequence[float], which: Sequence[int], otherwise: float) -> float:
+    return sum(map(of.__getitem__, which)) / len(which) if which else otherwise

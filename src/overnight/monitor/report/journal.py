@@ -18,8 +18,7 @@ from typing import BinaryIO, NamedTuple
 import msgspec
 
 from overnight.core.durations import iso
-from overnight.core.event_names import EventName
-from overnight.core.incidents import Noted
+from overnight.core.incidents import Noted, noted
 from overnight.host.files import last_line
 
 _AT = re.compile(rb'"at":"([^"]+)"')
@@ -56,7 +55,7 @@ def notes_since(journal: Path, since: float) -> Notes:
             if note is not None and note.at >= since:
                 found.append(note)
         before = line
-    return Notes(found, _at(before))
+    return Notes(found, instant_of(before))
 
 
 def engine_at(journal: Path, instant: float) -> float | None:
@@ -118,14 +117,14 @@ def _go_to(file: BinaryIO, wanted: bytes) -> None:
 def _noted(line: bytes, before: bytes) -> Noted | None:
     try:
         fields = msgspec.json.decode(line)
-        name = EventName(fields.pop("event"))
         at = datetime.fromisoformat(fields.pop("at")).timestamp()
-        return msgspec.convert({**fields, "event": name, "at": at, "before": _at(before)}, Noted, strict=False)
+        return noted(fields, name=fields.pop("event"), at=at, before=instant_of(before))
     except (msgspec.MsgspecError, UnicodeDecodeError, ValueError, KeyError, TypeError, AttributeError):
         return None  # an event of a later version, or damaged
 
 
-def _at(line: bytes) -> float | None:
+def instant_of(line: bytes) -> float | None:
+    """When the event of a line happened, POSIX seconds; None where it does not say."""
     found = _AT.search(line)
     try:
         return None if found is None else datetime.fromisoformat(found[1].decode()).timestamp()

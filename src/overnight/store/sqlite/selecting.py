@@ -54,6 +54,9 @@ def of_query(query: Query, state: TaskState | None) -> tuple[str, Bindings]:
     if query.before is not None:
         where.append("id < ?")
         bindings.append(query.before)
+    if query.down_to is not None:
+        where.append("id >= ?")
+        bindings.append(query.down_to)
     return " AND ".join(where), bindings
 
 

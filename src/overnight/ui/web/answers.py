@@ -15,7 +15,6 @@ from overnight.core.next_steps import NextStep
 from overnight.core.spells import Lane
 from overnight.monitor.history.asking import Point
 from overnight.monitor.history.rhythm import Beat, Trend
-from overnight.monitor.incidents import Incident
 from overnight.monitor.snapshot import RunningView
 from overnight.store.contract import Cause, Queue
 from overnight.ui.web.showing import shown
@@ -244,18 +243,15 @@ class Since(msgspec.Struct, frozen=True):
 
 
 class IncidentView(msgspec.Struct, frozen=True):
-    """Something worth telling, in words. `level`: fine, attention or trouble."""
+    """Something worth telling, in words. `until` None: it goes on; `level`: fine, attention or trouble."""
 
-    seq: int
     at: float
+    until: float | None
     name: str
     level: str
     words: str
-
-    @classmethod
-    def of(cls, one: Incident, level: str, words: str) -> IncidentView:
-        """One of the journal's."""
-        return cls(one.seq, one.at, one.name, level, shown(words))
+    #: The same in few words, for a mark in a picture.
+    label: str
 
 
 class Timeline(msgspec.Struct, frozen=True):

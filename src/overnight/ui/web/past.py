@@ -12,20 +12,32 @@ import msgspec
 from overnight.core.event_names import EventName
 from overnight.core.events import printable
 from overnight.core.gauges import span_for
+from overnight.core.incidents import Incident, Kind, Life, Noted, beginning_of_run, incidents, lives
 from overnight.core.spells import lanes
 from overnight.core.trends import direction
 from overnight.host.home import Home
+from overnight.host.lock import read_owner
 from overnight.monitor import pages
 from overnight.monitor.history.asking import Past, Point, merged
 from overnight.monitor.history.rhythm import Rhythm, Times, Trend
 from overnight.monitor.history.totals import Total
-from overnight.monitor.incidents import Incident, Incidents, Spell
+from overnight.monitor.incidents import Incidents, Spell
 from overnight.monitor.tail import JournalTail, last_seq
 from overnight.store.copies.shelf import Shelf
-from overnight.ui.web.answers import CauseView, Checkpoint, Checkpoints, EventLine, Events, Series, Since, Timeline
+from overnight.ui.web.answers import (
+    CauseView,
+    Checkpoint,
+    Checkpoints,
+    EventLine,
+    Events,
+    IncidentView,
+    Series,
+    Since,
+    Timeline,
+)
 from overnight.ui.web.desk import Desk
 from overnight.ui.web.showing import shown
-from overnight.ui.web.telling import is_mark, summary, told
+from overnight.ui.web.telling import deeds, happening, summary
 
 #: Points that are drawn of a figure, events of a page, incidents of a picture, portions of the journal at one go.
 _MOST_POINTS, _MOST_EVENTS, _MOST_MARKS, _PORTIONS = 400, 500, 200, 5
@@ -98,33 +110,28 @@ class PastTimes:
         start = self._begun() or start
         meaning = "visit" if at is not None else "start" if start is not None else "day"
         since = at if at is not None else start if start is not None else now - _DAY
-        found = self._incidents.since(since)
+        happened = self._happened(since, now)
         ended = None
         with self._times() as times:
             if times is not None:
                 beats = times.rhythm(since=since, until=now, now=now).beats
                 ended = (sum(one.completed for one in beats), sum(one.failed for one in beats))
-        return Since(since, meaning, summary(found, ended), [told(one) for one in found if is_mark(one)][-_MOST_MARKS:])
+        saved = sum(one.name == EventName.CHECKPOINT_SAVED and one.at >= since for one in self._incidents.told())
+        return Since(since, meaning, summary(happened, saved, ended), self._marks(since, now))
 
     def timeline(self, since: float, until: float, bins: int, running: Sequence[Spell], now: float) -> Timeline:
         """Who worked when. `running`: what still does, the longest first."""
         self._refresh()
         since, until = self._whole(since, until, now)
         spells = chain(self._incidents.spells(since, until), [one for one in running if one.began < until])
-        marks = [one for one in self._incidents.since(since) if one.at <= until and is_mark(one)]
         return Timeline(
             since,
             until,
             bins,
             lanes(spells, since=since, until=until, bins=bins),
-            [told(one) for one in marks[-_MOST_MARKS:]],
+            self._marks(since, until),
             self._incidents.began,
         )
-
-    def incidents(self, count: int) -> list[Incident]:
-        """The newest ones."""
-        self._refresh()
-        return self._incidents.newest(count)
 
     def events(self, before: int | None, limit: int, names: Sequence[str], task: int | None) -> Events:
         """A page of the journal, newest first."""
@@ -150,9 +157,24 @@ class PastTimes:
 
     def _begun(self) -> float | None:
         """When a person started the engine last; what followed a crash was started by the supervisor."""
-        name = EventName.PROCESSOR_STARTED
-        started = (one for one in self._incidents.newest(_MOST_EVENTS) if one.name == name)
-        return next((one.at for one in started if not one.facts["after_a_crash"]), None)
+        return beginning_of_run(self._engines())
+
+    def _engines(self) -> list[Life]:
+        runs = read_owner(self._home.lock) is not None
+        return lives(self._notes(), runs=runs, last_at=self._incidents.last_at)
+
+    def _notes(self) -> list[Noted]:
+        return [one.note for one in self._incidents.told() if one.note is not None]
+
+    def _happened(self, since: float, until: float) -> list[Incident]:
+        found = incidents(self._notes(), self._engines())
+        return [one for one in found if one.began_at <= until and (one.ended_at is None or one.ended_at >= since)]
+
+    def _marks(self, since: float, until: float) -> list[IncidentView]:
+        """What belongs into a picture of a period, the oldest first."""
+        marks = [happening(one) for one in self._happened(since, until) if one.kind is not Kind.STOPPED]
+        marks += [one for one in deeds(self._incidents.told(), self._engines()) if since <= one.at <= until]
+        return sorted(marks, key=lambda one: one.at)[-_MOST_MARKS:]
 
     def _whole(self, since: float, until: float, now: float) -> tuple[float, float]:
         """All that is known, where nothing is said."""

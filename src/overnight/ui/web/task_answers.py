@@ -73,9 +73,12 @@ class Page(msgspec.Struct, frozen=True):
 
     tasks: list[Row]
     next: int | None
-    #: How many match, at most `counted_to`; None where nobody asked.
+    #: How many match, at most `counted_to`; None where nobody asked, or where finding out would take long.
     matching: int | None
     counted_to: int
+    #: The id down to which was looked; above 1 with fewer tasks than asked for, the search goes on at `next`.
+    searched_to: int
+    newest: int
 
 
 class AttemptView(msgspec.Struct, frozen=True):

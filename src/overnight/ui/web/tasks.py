@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
+
+import msgspec
 
 from overnight.core.results import spilled
 from overnight.core.spells import RUNNING
@@ -21,18 +24,61 @@ from overnight.ui.web.task_answers import AttemptView, Doing, Page, Row, TaskVie
 
 #: Rows of a page, steps and attempts of a task that are shown, tasks that are counted.
 MOST_ROWS, MOST_STEPS, MOST_ATTEMPTS, COUNTED_TO = 200, 500, 200, 10_000
+#: Seconds of a CPU that one look may take, since the next question waits for it; ids of its parts.
+_MOMENT, _WINDOW, _LARGEST_WINDOW = 0.02, 2000, 16_000
+#: States that have an index.
+_RARE = frozenset({TaskState.FAILED, TaskState.HELD, TaskState.CANCELLED, TaskState.RUNNING})
 
 
 def page(store: Store, query: Query, *, counted: bool) -> Page:
-    """A page of a list. `counted`: how many match is wanted, too."""
-    found = store.tasks(query)
-    matching = None
-    if counted:
-        import msgspec
+    """A page of a list, or the part of it that is found in a moment. `counted`: how many match is wanted, too."""
+    newest = _newest(store)
+    if _is_at_hand(query):
+        found, reached = store.tasks(query), 1
+    else:
+        found, reached = _searched(store, query, newest)
+    is_whole = len(found) < query.limit and reached <= 1
+    following = None if is_whole else reached if len(found) < query.limit else found[-1].id
+    matching = _matching(store, query, is_whole, len(found)) if counted else None
+    return Page(rows(store, found), following, matching, COUNTED_TO, reached, newest)
 
-        matching = store.how_many(msgspec.structs.replace(query, before=None, limit=COUNTED_TO))
-    following = found[-1].id if len(found) == query.limit else None
-    return Page(rows(store, found), following, matching, COUNTED_TO)
+
+def _is_at_hand(query: Query) -> bool:
+    """Whether an index leads there, or nearly every task is one."""
+    if query.words:
+        return False
+    if query.states:
+        return set(query.states) <= _RARE
+    return query.cause is not None or query.parent is not None or query.queue is query.workflow is None
+
+
+def _searched(store: Store, query: Query, newest: int) -> tuple[list[Task], int]:
+    """What is found in a moment among the newest tasks, and down to which id."""
+    began, found, window = time.thread_time(), list[Task](), _WINDOW
+    first = top = query.before or newest + 1
+    while top > 1 and len(found) < query.limit and (top == first or time.thread_time() - began < _MOMENT):
+        floor = max(1, top - window)
+        found += store.tasks(msgspec.structs.replace(query, before=top, down_to=floor, limit=query.limit - len(found)))
+        top = floor
+        window = min(2 * window, _LARGEST_WINDOW)
+    return found, found[-1].id if len(found) >= query.limit else top
+
+
+def _matching(store: Store, query: Query, is_whole: bool, found: int) -> int | None:  # noqa: FBT001 - as it was found out
+    """How many match, where that is quickly said."""
+    if is_whole and query.before is None:
+        return found
+    if query.cause is not None or query.parent is not None:
+        return store.how_many(msgspec.structs.replace(query, before=None, limit=COUNTED_TO))
+    if query.words:
+        return None
+    counts = store.counts(queue=query.queue, workflow=query.workflow)
+    return min(COUNTED_TO, sum(int(getattr(counts, state)) for state in query.states or tuple(TaskState)))
+
+
+def _newest(store: Store) -> int:
+    found = store.tasks(Query(limit=1, steps=True, own=True))
+    return found[0].id if found else 0
 
 
 def rows(store: Store, tasks: list[Task]) -> list[Row]:

@@ -33,7 +33,8 @@ export function moment(at, seconds = true) {
   if (at === null || at === undefined) return "";
   const d = new Date(at * 1000), now = new Date();
   const clock = time(at, seconds);
-  if (d.toDateString() === now.toDateString()) return clock;
+  // A night goes over midnight: a time of day is clear for most of a day.
+  if (Math.abs(now - d) < 20 * 3600e3) return clock;
   return `${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())} ${clock}`;
 }
 export function rate(perSecond) {

@@ -1,6 +1,5 @@
 // Who worked when: a lane for each worker, incidents below, labels that never cover each other.
 import { board, colour, hint } from "./chart.js";
-import { el } from "./dom.js";
 import { moment, number, time } from "./format.js";
 
 const LANE = 18, GAP = 4, LEFT = 58, LABELS = 3, LABEL = 15;
@@ -73,7 +72,7 @@ export function lanes({ label, onpick = () => {}, onzoom = null, tall = LANE }) 
     const ink = (one) => { c.fillStyle = one.level === "trouble" ? inks.failed : one.level === "attention" ? inks.held : inks.soft; };
     for (const [one, x] of shown) { ink(one); c.fillRect(x, 0, one.level === "fine" ? 1 : 2, top); }
     for (const [one, x] of shown) {
-      const words = `${time(one.at, fine)} ${one.words}`, short = words.length > 46 ? words.slice(0, 45) + "…" : words;
+      const words = `${time(one.at, fine)} ${one.label}`, short = words.length > 46 ? words.slice(0, 45) + "…" : words;
       const wide = c.measureText(short).width;
       const left = Math.max(LEFT, Math.min(x + 4, width - wide));
       const line = ends.findIndex((end) => end + 8 <= left);
@@ -123,5 +122,3 @@ export function lanes({ label, onpick = () => {}, onzoom = null, tall = LANE }) 
   canvas.give = (more) => { data = more; canvas.redraw(); };
   return canvas;
 }
-
-export const listOf = (incidents) => el("ul", { class: "list" }, incidents.map((i) => el("li", {}, `${moment(i.at)} ${i.words}`)));

@@ -11,7 +11,7 @@ export function tasks(page, { go, parameters }) {
   document.title = "Tasks · overnight";
   const filters = Object.fromEntries(["state", "queue", "workflow", "cause", "search", "before"].map((n) => [n, parameters.get(n) ?? ""]));
   const chosen = new Set();
-  let gone = false, rows = [], matching = null, timer = null, busy = false, wanted = false;
+  let gone = false, rows = [], matching = null, timer = null, busy = false, wanted = false, rest = 0;
   const move = (changes) => go(tasksAt({ ...filters, before: "", ...changes }));
   const side = el("nav", { class: "side", "aria-label": "States" });
   const search = el("input", { type: "search", placeholder: "search title and input, or an id  ( / )", value: filters.search, "aria-label": "Search tasks", maxlength: 200 });
@@ -49,22 +49,42 @@ export function tasks(page, { go, parameters }) {
     const shown = [["", "all", p.total], ...STATES.filter((s) => s !== "interrupted").map((s) => [s, s, p.counts[s] + (s === "running" ? p.counts.interrupted : 0)])];
     keyed(side, shown, ([s]) => s || "all", ([s, name]) => link(tasksAt({ ...filters, state: s, before: "" }), [s ? state(s) : name, el("span", { class: "num" })]),
       (node, [s, , n]) => { text(node.lastChild, number(n)); attribute(node, "aria-current", s === filters.state ? "true" : null); });
-    refresh();
+    if (performance.now() >= rest) refresh();
   }
 
   // Never two questions at a time; what changes meanwhile is asked for afterwards.
   async function refresh() {
     if (busy) { wanted = true; return; }
     busy = true;
+    const began = performance.now();
     try { await fetchRows(); } catch (error) { if (error.status) toast(error.message, "", true); }
+    // What takes long to find is not looked for at every change.
+    const took = performance.now() - began;
+    rest = performance.now() + (took > 300 ? 20 * took : 0);
     await new Promise((resolve) => setTimeout(resolve, 150));
     busy = false;
     if (wanted && !gone) { wanted = false; refresh(); }
+
+  }
+
+  // A search comes in parts, so that nobody else waits for it; what is found so far is shown meanwhile.
+  async function searched(wanted) {
+    const whole = await ask("tasks", "tasks", wanted);
+    while (whole && !gone && whole.next !== null && whole.tasks.length < PAGE) {
+      if (whole.tasks.length) { rows = whole.tasks; soon("tasks", draw); }
+      text(total, `searched ${number(whole.newest - whole.searched_to + 1)} of ${number(whole.newest)} so far …`);
+      const more = await ask("tasks", "tasks", { ...wanted, before: whole.next, limit: PAGE - whole.tasks.length, count: "" });
+      if (!more) return null;
+      whole.tasks.push(...more.tasks);
+      Object.assign(whole, { next: more.next, searched_to: more.searched_to });
+      if (whole.next === null && !wanted.before) whole.matching = whole.tasks.length;
+    }
+    return whole;
   }
 
   async function fetchRows() {
     const narrowed = filters.queue || filters.workflow || filters.cause || filters.search;
-    const answer = await ask("tasks", "tasks", { ...filters, limit: PAGE, count: narrowed ? true : "" });
+    const answer = await searched({ ...filters, limit: PAGE, count: narrowed ? true : "" });
     if (!answer || gone) return;
     rows = answer.tasks;
     matching = answer.matching;

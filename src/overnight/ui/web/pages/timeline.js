@@ -27,7 +27,7 @@ export function timeline(page, { go, parameters }) {
     board.give(found);
     text(words, `${moment(found.since)} – ${moment(found.until)} (${duration(found.until - found.since)}); drag over a part to look closer`);
     text(known, found.known_since && found.known_since > found.since + 1 && since ? `Attempts before ${moment(found.known_since)} are not kept here.` : "");
-    keyed(list, found.incidents.toReversed(), (i) => i.seq, (i) => el("tr", {}, el("td", { class: "nowrap" }, moment(i.at)), el("td", { class: i.level === "trouble" ? "bad" : "" }, i.words)), () => {});
+    keyed(list, found.incidents.map((i, n) => ({ ...i, n })).toReversed(), (i) => `${i.n} ${i.at} ${i.words}`, (i) => el("tr", {}, el("td", { class: "nowrap" }, moment(i.at)), el("td", { class: i.level === "trouble" ? "bad" : "" }, i.words)), () => {});
   }
   const guarded = () => refresh().catch((error) => error.status && toast(error.message, "", true));
   // A part of the past does not change.
