@@ -13,8 +13,9 @@ import pytest
 Call = Callable[..., Any]
 PAGE = (Path(__file__).parents[2] / "docs" / "routines.md").read_text("utf-8")
 _HOW_TO = re.compile(r"^## ([^\n(]+?) *(?:\([^\n]*)?$|^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
-#: What is no 0 although all went as it should: there are failures, nobody works, waiting was long enough.
-FINE = {"doctor": {0, 1}, "wait": {1, 3, 124}, "logs": {0, 1}}
+#: What is no 0 although all went as it should: there are failures, nobody works, waiting was long enough. What doctor
+#: finds is the machine's, which may be busy; a call that is wrong has no results.
+FINE = {"doctor": {0, 1, 2, 3}, "wait": {1, 3, 124}, "logs": {0, 1}}
 
 
 def how_tos() -> dict[str, list[str]]:
@@ -48,4 +49,5 @@ def test_every_command_of_a_how_to_works(
         said = overnight(*shlex.split(line.replace("ID", number[1]))[1:])
         fine = FINE.get(line.split()[1], {0, 1} if line in ("overnight run", "overnight log ID") else {0})
         assert said.status in fine, (line, said)
+        assert said.out or "doctor" not in line, (line, said)
         assert "unexpected" not in said.err, line
