@@ -18,6 +18,7 @@ from typing import BinaryIO, NamedTuple
 import msgspec
 
 from overnight.core.durations import iso
+from overnight.core.event_names import EventName
 from overnight.core.incidents import Noted, noted
 from overnight.host.files import last_line
 
