@@ -16,6 +16,7 @@ from prometheus_client.openmetrics.exposition import generate_latest as openmetr
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
 
+from overnight.core.findings import Status
 from overnight.core.gauges import NAMES
 from overnight.core.lanes import switch_of
 from overnight.core.monitor.memory import memory_bound
@@ -53,6 +54,7 @@ def whole() -> Exposition:
         totals=[Total(odd, "flow", "completed", 3, 6.0, (0, 1, 2, *[0] * (len(BUCKETS) - 2)))],
         machine=dict.fromkeys(NAMES, 0.5),
         checkpoint_age=7.0,
+        checks={"disk": Status.OK, odd: Status.FAIL},
     )
 
 
@@ -121,6 +123,12 @@ def test_what_is_told_of_the_engine(whole: Exposition) -> None:
     assert found["overnight_checkpoint_age_seconds"] == 7
 
 
+def test_checks_are_told_as_they_stand(whole: Exposition) -> None:
+    plain = {family.name: family for family in text_string_to_metric_families(whole.text().decode())}
+    told = {sample.labels["check"]: sample.value for sample in plain["overnight_check_status"].samples}
+    assert told == {"disk": 0, 'a"} 1\nup 0\\': 2}
+
+
 def test_no_label_grows_with_the_work(whole: Exposition) -> None:
     """Labels are names that a person has given, or come from lists of ours; never an id or a path."""
     names = {
@@ -129,7 +137,7 @@ def test_no_label_grows_with_the_work(whole: Exposition) -> None:
         for sample in family.samples
         for label in sample.labels
     }
-    assert names == {"queue", "state", "workflow", "outcome", "le", "version"}
+    assert names == {"queue", "state", "workflow", "outcome", "le", "version", "check"}
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="no promtool here")

@@ -14,6 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from overnight.core.findings import Status
 from overnight.core.gauges import GAUGES, Figures
 from overnight.core.lanes import is_own, is_queue
 from overnight.core.monitor.memory import memory_bound
@@ -21,6 +22,7 @@ from overnight.core.states import TaskState
 from overnight.core.tallies import BUCKETS
 from overnight.core.version import VERSION
 from overnight.monitor.figures import age
+from overnight.monitor.health import Standings
 from overnight.monitor.history.totals import Total
 from overnight.monitor.snapshot import EngineState, Snapshot
 from overnight.store.contract import Counts, Store
@@ -47,6 +49,7 @@ class Exposition(Collector):
         machine: Figures of the machine, by the names of `core.gauges`.
         checkpoint_age: Seconds since the newest checkpoint; None without one.
         firing: Alerts that fire.
+        checks: How each check stands, by its name.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class Exposition(Collector):
         machine: Figures,
         checkpoint_age: float | None = None,
         firing: int = 0,
+        checks: Mapping[str, Status] | None = None,
     ) -> None:
         self._picture = picture
         self._queues = queues
@@ -67,6 +71,7 @@ class Exposition(Collector):
         self._machine = machine
         self._checkpoint_age = checkpoint_age
         self._firing = firing
+        self._checks = checks or {}
 
     def text(self) -> bytes:
         """As ``/metrics`` and a ``.prom`` file have it."""
@@ -84,6 +89,8 @@ class Exposition(Collector):
         yield from self._engine()
         yield from self._of_machine()
         yield _plain("alerts_firing", "Alerts that fire.", self._firing)
+        checks = [((name,), float(status)) for name, status in sorted(self._checks.items())]
+        yield _labelled("check_status", "0 is well, 1 warns, 2 fails, 3 is not known.", ("check",), checks)
         if self._checkpoint_age is not None:
             yield _plain("checkpoint_age_seconds", "Age of the newest checkpoint.", self._checkpoint_age)
 
@@ -176,4 +183,5 @@ def exposition(
         machine=machine,
         checkpoint_age=age(home / "checkpoints" / "latest" / "manifest.json", picture.at),
         firing=firing,
+        checks={name: one.status for name, one in Standings(home / "health.db").look().items()},
     )
