@@ -56,6 +56,7 @@ COMMANDS: dict[str, Entry] = {
     "hold": Entry("overnight.ui.cli.commands.hold:hold", "Hold tasks back until they are released."),
     "release": Entry("overnight.ui.cli.commands.release:release", "Let held tasks go on."),
     "edit": Entry("overnight.ui.cli.commands.edit:edit", "Change tasks that are still to run."),
+    "relocate": Entry("overnight.ui.cli.commands.relocate:relocate", "Say that a directory was moved."),
     "clean": Entry("overnight.ui.cli.commands.clean:clean", "Forget finished tasks."),
     "execute": Entry("overnight.ui.cli.commands.execute:execute", "Work on a task list, unattended."),
     "queue": Entry("overnight.ui.cli.commands.queue:queue", "Look at queues and set their limits."),

@@ -14,7 +14,7 @@ from overnight.core.slots import Bounds
 from overnight.core.states import TaskState
 from overnight.core.storms import Storm
 from overnight.host.home import Home
-from overnight.monitor.elsewhere import ADVICE, elsewhere
+from overnight.monitor.elsewhere import elsewhere
 from overnight.monitor.heartbeats import Beat
 from overnight.monitor.snapshot import EngineState, RunningView, Snapshot, SupervisorView, take
 from overnight.monitor.standing import sentence_of
@@ -195,7 +195,7 @@ def _resource_lines(session: Session, snapshot: Snapshot) -> list[str]:
 
 def _moved_lines(session: Session) -> list[str]:
     found = elsewhere(session.store, session.home)
-    return [f"{printing.clean(found.words())}; {ADVICE}"] if found else []
+    return [printing.clean(f"{found.words()}; {found.advice()}")] if found else []
 
 
 def _lines(snapshot: Snapshot, session: Session, *, detailed: bool, resources: bool) -> list[str]:
