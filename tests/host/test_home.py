@@ -38,6 +38,17 @@ def test_a_home_knows_once_that_it_was_elsewhere(home: Home) -> None:
     assert place_before(moved) == was
 
 
+def test_git_passes_over_it_and_an_older_one_too_once_an_engine_has_come(home: Home) -> None:
+    ignored = home.path / ".gitignore"
+    assert ignored.read_text().splitlines()[-1] == "*"
+    ignored.unlink()
+    arrive(home)
+    assert ignored.exists()
+    ignored.write_text("somebody's own\n")
+    arrive(home)
+    assert ignored.read_text() == "somebody's own\n"
+
+
 def test_a_place_that_json_cannot_name_is_no_hindrance(home: Home) -> None:
     was = home.path
     odd = Home(was.rename(was.with_name(os.fsdecode(b"odd\xff"))))
@@ -58,7 +69,7 @@ def test_a_new_home_is_private_has_an_id_and_passes(home: Home) -> None:
         "written_by": VERSION,
         "place": str(home.path),
     }
-    assert [entry.name for entry in home.path.iterdir()] == ["home.json"]
+    assert sorted(entry.name for entry in home.path.iterdir()) == [".gitignore", "home.json"]
 
 
 def test_each_home_has_an_id_of_its_own(tmp_path: Path) -> None:
@@ -90,7 +101,7 @@ input(); print(create(Path({str(path)!r})).id)"
     ids = [maker.communicate()[0] for maker in makers]
 
     assert ids == [Home(path).id + "\n"] * 8
-    assert [entry.name for entry in path.iterdir()] == ["home.json"]
+    assert sorted(entry.name for entry in path.iterdir()) == [".gitignore", "home.json"]
 
 
 def test_the_slower_of_two_makers_takes_the_other_ones_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,6 +98,19 @@ def test_changed_files_unpushed_commits_and_missing_ones_are_named(overnight: Ca
     assert all(fix["argv"] is None for check in found for fix in check["fixes"])
 
 
+@pytest.mark.parametrize("is_ignored", [True, False])
+def test_the_home_is_no_change_to_be_committed(overnight: Call, place: Path, *, is_ignored: bool) -> None:
+    overnight("add", "--", "true")
+    git("init", "--quiet", "--initial-branch=main")
+    git("commit", "--quiet", "--allow-empty", "-m", "one")
+    if not is_ignored:
+        (place / ".overnight" / ".gitignore").unlink()
+    assert summary(overnight, "git") == ("ok", "everything is committed")
+    git("add", "-A")
+    tracked = subprocess.run(["git", "ls-files"], capture_output=True, check=True).stdout
+    assert (tracked == b"") is is_ignored
+
+
 def test_links_that_lead_nowhere_are_named(overnight: Call, place: Path) -> None:
     (place / "docs").mkdir()
     (place / "docs" / "page.md").write_text(

@@ -25,7 +25,8 @@ DIRECTORY = ".overnight"
 #: The layout of a home. Raised when an older program could not use it any more.
 FORMAT = 1
 #: What may lie in a directory that becomes a home: a new file system has the first one.
-_NOTHING = ("lost+found", ".home.json.")
+_NOTHING = ("lost+found", ".home.json.", ".gitignore")
+_IGNORE = "# Nothing of what overnight keeps here belongs into a repository.\n*\n"
 
 
 class _Card(msgspec.Struct, omit_defaults=True):
@@ -238,6 +239,7 @@ def create(path: Path, *, random: bytes | None = None) -> Home:
             return home
         home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         _refuse_if_occupied(home)
+        _keep_from_git(home)
         number = (random or os.urandom(8)).hex()
         _write_card(home, _Card(FORMAT, number, created_by=VERSION, written_by=VERSION, place=_place(home)))
     except OSError as error:
@@ -276,6 +278,7 @@ def arrive(home: Home) -> Path | None:
     To be called by the holder of the lock. What cannot be written is noted by the next call.
     """
     card, place = _card(home), _place(home)
+    _keep_from_git(home)  # older homes, and those out of a backup
     if card.place == place:
         return None
     card = msgspec.structs.replace(card, place=place, place_before=card.place or card.place_before)
@@ -451,6 +454,12 @@ def _write_card(home: Home, card: _Card) -> None:
 
 def _encoded(card: _Card) -> bytes:
     return msgspec.json.format(msgspec.json.encode(card)) + b"\n"
+
+
+def _keep_from_git(home: Home) -> None:
+    """Have git pass over the home, unless somebody has said there what it is to do. It does no harm to do without."""
+    with contextlib.suppress(OSError), (home.path / ".gitignore").open("x") as file:
+        file.write(_IGNORE)
 
 
 def _absolute(path: Path) -> Path:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from overnight.core.findings import Finding
+from overnight.host.home import Home
 from overnight.ops.checks.contract import Check, Cost, Scene, by_hand, ok, warn
 
 _ID = "git"
@@ -17,9 +18,10 @@ _PULL = by_hand("pull", "Take in what is only there", "git pull")
 
 
 def _run(scene: Scene) -> Iterator[Finding]:
-    if not any((above / ".git").exists() for above in (scene.project, *scene.project.parents)):
+    top = next((above for above in (scene.project, *scene.project.parents) if (above / ".git").exists()), None)
+    if top is None:
         return
-    lines = _status(scene.project)
+    lines = _status(scene.project, _without_home(top, scene.home))
     changed = sum(not line.startswith("#") for line in lines)
     ahead, behind = _distance(lines)
     if changed:
@@ -32,10 +34,17 @@ def _run(scene: Scene) -> Iterator[Finding]:
         yield ok(_ID, "everything is committed", value=0, unit="count")
 
 
-def _status(project: Path) -> list[str]:
+def _without_home(top: Path, home: Home | None) -> list[str]:
+    """What git is to look at: all but the home, which is nobody's work."""
+    if home is None or not home.path.is_relative_to(top):
+        return []
+    return ["--", ":/", f":(top,exclude,literal){home.path.relative_to(top)}"]
+
+
+def _status(project: Path, where: list[str]) -> list[str]:
     """What git says, for programs. It neither takes the lock of the index nor asks the network."""
     done = subprocess.run(
-        ["git", "status", "--porcelain=v2", "--branch"],
+        ["git", "status", "--porcelain=v2", "--branch", *where],
         cwd=project,
         env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
         stdin=subprocess.DEVNULL,
