@@ -217,6 +217,28 @@ def test_a_home_that_others_can_write_to_is_refused(home: Home, mode: int) -> No
     assert told.endswith(f"\nchmod 700 {home.path}")
 
 
+@pytest.mark.parametrize("is_home", [True, False])
+@pytest.mark.parametrize("mode", [0o1777, 0o777])
+def test_what_others_have_a_right_to_is_not_to_be_closed(tmp_path: Path, mode: int, *, is_home: bool) -> None:
+    """Like /tmp, or a folder of a group; somebody may have put a card of a home there."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    if is_home:
+        create(shared)
+    shared.chmod(mode)
+
+    told = refusal(Home(shared))
+    assert ("chmod" in told) is (is_home and mode == 0o777)
+    assert "chmod" in told or "name another directory" in told
+
+
+def test_a_directory_of_others_is_not_written_to(tmp_path: Path) -> None:
+    tmp_path.chmod(0o1777)
+    with pytest.raises(HomeUnusableError, match="can be written to by other users"):
+        create(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_home_of_another_user_is_refused(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 4_000_000)
 

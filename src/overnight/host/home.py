@@ -26,6 +26,8 @@ DIRECTORY = ".overnight"
 FORMAT = 1
 #: What may lie in a directory that becomes a home: a new file system has the first one.
 _NOTHING = ("lost+found", ".home.json.", ".gitignore")
+#: What to do where others have a right to be; to close /tmp to them would break the machine.
+_ANOTHER = "name another directory, which may not be there yet: --home DIR, or OVERNIGHT_HOME"
 _IGNORE = "# Nothing of what overnight keeps here belongs into a repository.\n*\n"
 
 
@@ -238,6 +240,7 @@ def create(path: Path, *, random: bytes | None = None) -> Home:
         if home.home_json.exists():
             return home
         home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _check_directory(home.path)  # somebody else's is not written to
         _refuse_if_occupied(home)
         _keep_from_git(home)
         number = (random or os.urandom(8)).hex()
@@ -390,17 +393,18 @@ def _check_directory(path: Path) -> None:
         raise HomeUnusableError(
             f"{path} is not a directory and cannot be a home; nothing was changed", hint="move it away, or --home DIR"
         )
+    is_home = os.path.lexists(Home(path).home_json) and not seen.st_mode & stat.S_ISVTX
     if seen.st_uid != os.geteuid():
         owner, me = _user(seen.st_uid), _user(os.geteuid())
         raise HomeUnusableError(
             f"{path} belongs to {owner}, and you are {me}; nothing was changed",
-            hint=f"work as {owner}, or in a home of your own: --home DIR",
+            hint=f"work as {owner}, or in a home of your own: --home DIR" if is_home else _ANOTHER,
         )
     if seen.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise HomeUnusableError(
             f"{path} can be written to by other users (mode {stat.S_IMODE(seen.st_mode):04o}), "
             "who could make it run their programs; nothing was changed",
-            hint=f"chmod 700 {path}",
+            hint=f"chmod 700 {path}" if is_home else _ANOTHER,
         )
 
 
