@@ -198,7 +198,8 @@ class Template:
     def _environment(self, spec: Spec, now: float) -> dict[bytes, bytes]:
         environ = self._base.copy()
         environ[b"OVERNIGHT_TASK_ID"] = number = b"%d" % spec.task_id
-        environ[b"OVERNIGHT_ATTEMPT"] = b"%d" % spec.attempt
+        environ[b"OVERNIGHT_ATTEMPT"] = b"%d" % (spec.begun + 1)
+        environ[b"OVERNIGHT_ATTEMPT_ID"] = b"%d" % spec.attempt
         environ[b"OVERNIGHT_QUEUE"] = spec.queue.encode()
         environ[b"OVERNIGHT_WORKFLOW"] = spec.workflow.encode()
         environ[b"OVERNIGHT_STEP"] = spec.step.encode()

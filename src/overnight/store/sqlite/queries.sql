@@ -351,6 +351,9 @@ SELECT id, attempt + 1, action_id, lane_id, input, failures, deaths, generation,
 -- name: claim
 UPDATE tasks SET state = 'running', attempt = attempt + 1 WHERE id IN carray(?) AND state = 'pending';
 
+-- name: recalled
+SELECT task_id, count(*) FROM attempts WHERE task_id IN carray(?) AND outcome = 'recalled' GROUP BY task_id;
+
 -- name: record_start
 INSERT INTO running (task_id, attempt, fence, claimed_at, lane_id, is_step, generation, is_clean)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?);
