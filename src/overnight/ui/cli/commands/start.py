@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 
 import click
 
@@ -12,6 +13,7 @@ from overnight.host.home import Home
 from overnight.host.lock import Owner, read_owner, refusal
 from overnight.ui.cli import printing
 from overnight.ui.cli.commands.stop import tell
+from overnight.ui.cli.foreground import say_paused
 from overnight.ui.cli.group import Verb, home_option
 from overnight.ui.cli.session import say_where
 from overnight.ui.cli.settings import in_use
@@ -47,6 +49,8 @@ def start(*, jobs: int | str | None, foreground: bool, install: bool, dry_run: b
         background.become(order(home, jobs))
     say_where(home)
     say_started(begin(home, jobs).wait(tell))
+    with closing(wiring.open_store(home, readonly=True)) as store:
+        say_paused(store)
 
 
 def order(home: Home, jobs: int | str | None, *, instead_of: Owner | None = None, until_empty: bool = False) -> Order:

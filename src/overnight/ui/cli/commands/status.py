@@ -90,6 +90,7 @@ def _shape(snapshot: Snapshot) -> dict[str, Any]:
         "interrupted": snapshot.interrupted,
         "removed": counts.removed,
         "unaccounted": snapshot.unaccounted,
+        "paused": snapshot.paused or None,
         "storms": [_storm_shape(storm) for storm in snapshot.storms],
         "schedules": [
             {"name": one.schedule.name, "next_at": printing.iso(one.next_at), "missed_runs": one.missed}
@@ -385,6 +386,8 @@ def _advice(snapshot: Snapshot, home: Home) -> list[str]:
         advice.append("'overnight list --state failed' shows what failed, 'overnight retry-failed' tries it again")
     if counts.held:
         advice.append("'overnight list --state held' shows what waits for you")
+    if snapshot.paused and snapshot.engine.state is EngineState.STOPPED:
+        advice.append(f"{printing.clean(snapshot.paused)} is paused: 'overnight unpause' lets tasks start again")
     if counts.unfinished and snapshot.engine.state is EngineState.STOPPED:
         advice.append("'overnight run' works on what is left, 'overnight start' does so in the background")
     watch = snapshot.engine.supervisor
