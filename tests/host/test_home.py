@@ -144,6 +144,17 @@ def test_a_directory_that_is_no_home_is_not_told_to_be_a_half_made_one(tmp_path:
     assert refusal(Home(tmp_path)).endswith(f"\n--home {tmp_path}/.overnight")
 
 
+def test_what_is_left_of_a_home_that_was_removed_is_told_as_that(home: Home) -> None:
+    home.home_json.unlink()
+    home.log.touch()
+    home.output.mkdir()
+    told = refusal(home)
+    assert "it is what is left of a home that was removed; nothing was changed" in told
+    assert told.endswith(f"rm -r {home.path}")
+    (home.path / "thesis.tex").touch()
+    assert "rm -r" not in refusal(home)
+
+
 def test_a_home_that_lost_its_card_is_not_given_a_new_one(home: Home) -> None:
     """With a new id its running processes would be strangers."""
     home.store.touch()

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import os
 import pwd
+import shlex
 import stat
 from pathlib import Path
 
@@ -26,6 +27,11 @@ DIRECTORY = ".overnight"
 FORMAT = 1
 #: What may lie in a directory that becomes a home: a new file system has the first one.
 _NOTHING = ("lost+found", ".home.json.", ".gitignore")
+#: What only a home has in it: where there is nothing else, it was one.
+_OURS = frozenset(
+    {"engine.json", "engine.log", "heartbeat.log", "lock", "marks", "monitor.json", "monitor.lock"}
+    | {"output", "reserve", "results", "spool", "work"}
+)
 #: What to do where others have a right to be; to close /tmp to them would break the machine.
 _ANOTHER = "name another directory, which may not be there yet: --home DIR, or OVERNIGHT_HOME"
 _IGNORE = "# Nothing of what overnight keeps here belongs into a repository.\n*\n"
@@ -434,6 +440,11 @@ def _refuse_if_occupied(home: Home) -> None:
     others = sorted(entry.name for entry in home.path.iterdir() if not entry.name.startswith(_NOTHING))
     # Another process may have made the home since we looked; then the files are its own.
     if others and not home.home_json.exists():
+        if _OURS.issuperset(others):
+            raise HomeUnusableError(
+                f"{home.path} has no home.json: it is what is left of a home that was removed; nothing was changed",
+                hint=f"look whether you want anything of it, then: rm -r {shlex.quote(os.fspath(home.path))}",
+            )
         inside = home.path / DIRECTORY
         raise HomeUnusableError(
             f"{home.path} is not empty ({others[0]!r} is in it) and has no home.json; nothing was changed",

@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 
 from overnight.core.durations import iso
-from overnight.core.errors import AlreadyRunningError, OvernightError
+from overnight.core.errors import AlreadyRunningError, HomeUnusableError, OvernightError
 from overnight.core.events import printable
 from overnight.core.settings import Settings
 from overnight.host.beside import HEARD_EVERY, LAST_WORD, Beside, say_something
@@ -23,6 +23,7 @@ from overnight.host.interpreter import python_for
 from overnight.host.lock import HomeLock, Owner, about_me, read_owner
 from overnight.host.priority import give_way
 from overnight.host.processes import boot_id
+from overnight.host.removal import is_gone
 from overnight.wiring import clock, open_store
 from overnight.wiring.configuration import read
 
@@ -172,6 +173,10 @@ def _ours(lock: HomeLock, home: Home, parent: _Parent) -> bool:
         except AlreadyRunningError:
             if parent.wait(_AGAIN_AFTER):
                 return False
+        except HomeUnusableError:
+            if is_gone(home):  # the engine says so
+                return False
+            raise
         else:
             return True
 
