@@ -7,7 +7,7 @@ a claim of its writer: it counts only while the process that wrote it holds the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -304,6 +304,12 @@ def _view(report: Report, *, alive: bool) -> SupervisorView:
 def _in_hand(store: Store) -> set[int]:
     """The tasks that programs outside the engine have taken; they go on without one."""
     return {one.task_id for one in store.popped()}
+
+
+def interrupted(store: Store, home: Path) -> Callable[[Task], bool]:
+    """Which tasks run by the books alone: they ran when their engine ended, and wait for the next one."""
+    going_on = _in_hand(store) if read_owner(home / "lock") is None else None
+    return lambda task: task.state is TaskState.RUNNING and _is_idle(task, going_on)
 
 
 def _running(store: Store, home: Path, now: float, going_on: set[int] | None) -> list[RunningView]:
