@@ -98,6 +98,17 @@ def test_changed_files_unpushed_commits_and_missing_ones_are_named(overnight: Ca
     assert all(fix["argv"] is None for check in found for fix in check["fixes"])
 
 
+def test_a_configuration_that_makes_no_sense_keeps_nothing_from_being_examined(overnight: Call, place: Path) -> None:
+    (place / "overnight.toml").write_text("[defaults]\nretires = 3\n")
+    said = overnight("doctor", "disk", "--json")
+    found = {check["id"]: check for check in said.json["checks"]}
+    assert (said.status, set(found)) == (2, {"configuration", "disk"})
+    assert "overnight.toml:2:1: error: unknown key 'retires'" in found["configuration"]["summary"]
+    assert found["configuration"]["fixes"][0]["text"] == "overnight config show"
+    assert overnight("doctor", "mine").status == 3
+    assert "'overnight config show'" in overnight("doctor", "mine").err
+
+
 @pytest.mark.parametrize("is_ignored", [True, False])
 def test_the_home_is_no_change_to_be_committed(overnight: Call, place: Path, *, is_ignored: bool) -> None:
     overnight("add", "--", "true")

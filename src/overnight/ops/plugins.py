@@ -11,6 +11,7 @@ import contextlib
 import http.client
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -148,7 +149,13 @@ def _run(wanted: WantedCheck, scene: Scene) -> Finding:
         said, _ = child.communicate(timeout=wanted.timeout)
     except subprocess.TimeoutExpired:
         _end(child)
-        return Finding(wanted.name, Status.UNKNOWN, f"no answer within {format_duration(wanted.timeout)}")
+        late = by_hand(
+            wanted.name,
+            "See what it waits for, or give it longer",
+            f"{shlex.join(wanted.words)}; timeout = ... in [check.{wanted.name}]",
+        )
+        words = f"no answer within {format_duration(wanted.timeout)}"
+        return Finding(wanted.name, Status.UNKNOWN, words, fixes=(late,))
     return answered(wanted.name, child.returncode, said)
 
 
@@ -235,7 +242,10 @@ def _systemd(wanted: WantedCheck, scene: Scene) -> Finding:
         return ok(wanted.name, f"{unit} is active")
     if found.summary in _STATES:
         return fail(wanted.name, f"{unit} is {found.summary}", look)
-    return Finding(wanted.name, Status.UNKNOWN, found.summary, fixes=(look,))
+    # Neither systemd nor an answer: its programs would say no more.
+    return Finding(
+        wanted.name, Status.UNKNOWN, found.summary, fixes=found.fixes or (_mend(wanted, "Ask where systemd runs"),)
+    )
 
 
 def _mend(wanted: WantedCheck, title: str) -> Fix:
