@@ -89,6 +89,19 @@ def test_an_engine_in_the_background_goes_on_and_whoever_follows_it_does_too(ter
     terminal.verify()
 
 
+def test_a_home_that_is_removed_under_its_engine_is_not_made_again(terminal: Terminal, until: Until) -> None:
+    run = terminal.start("run", "--quiet", "one", "--", "sh", "-c", WAIT)
+    until(lambda: len(ledger(terminal)) == 1)
+    store_of(terminal).parent.rename(terminal.cwd / "away")
+    _, err = run.communicate(timeout=60)
+    assert run.returncode == 2, err
+    assert b"was removed or moved while it was in use" in err
+    assert b"Traceback" not in err
+    assert not store_of(terminal).parent.exists()
+    (terminal.cwd / "away").rename(store_of(terminal).parent)
+    assert terminal.counts()["total"] == 1
+
+
 def test_damage_met_while_the_engine_works_is_mended_by_the_next_one(terminal: Terminal, until: Until) -> None:
     """Under a supervisor nobody has to be there. What reads every page all the time is who makes the checkpoints."""
     inputs = list(map(str, range(150)))

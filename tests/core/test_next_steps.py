@@ -47,6 +47,7 @@ def test_what_is_held_is_looked_at_and_released_by_its_id(reason: Reason) -> Non
         ("ConnectionRefusedError: [Errno 111] Connection refused", "did not answer"),
         ("Temporary failure in name resolution", "did not answer"),
         ("FileNotFoundError: [Errno 2] No such file or directory: 'a'", "file was not there"),
+        ("the directory '/x' cannot be entered (No such file or directory)", "'overnight relocate OLD NEW'"),
         ("ValueError: bad header", "what one of them said last"),
         ("", "what one of them said last"),
     ],

@@ -105,6 +105,10 @@ def test_a_time_is_promised_only_while_something_works(of: Facts) -> None:
             "Nothing moves: the engine has not been heard of for 2 min 5 s; 95 of 100 tasks left; nothing lost.",
         ),
         (
+            Facts(total=1, unfinished=1, engine=Engine.NONE, paused="every queue"),
+            "Nothing moves: no engine runs, and every queue is paused; 1 of 1 task left; nothing lost.",
+        ),
+        (
             Facts(total=10, unfinished=10, engine=Engine.PAUSED, why="the disk is full"),
             "Nothing moves: the disk is full; 10 of 10 tasks left; nothing lost.",
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from night import Night, task
 
@@ -47,3 +48,18 @@ def test_an_attempt_has_not_run_for_longer_than_it_has_been_handed_out(night: Ni
     night.clock.advance(0.2)
     [behind] = attempts.unstick(now=night.clock.now(), moment=night.clock.monotonic())
     assert behind.task_id == claimed[1].id
+
+
+def test_how_many_have_begun_goes_with_the_attempt(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    submitted: list[int] = []
+    monkeypatch.setattr(
+        night.executor, "submit", lambda _slot, batch, _actions: submitted.extend(one.begun for one in batch)
+    )
+    orders = OrderBook(night.store, {})
+    attempts = Attempts(night.executor, night.store, orders)
+    night.add(task("one"))
+    orders.read(night.clock.monotonic())
+    fence = night.store.take_fence(now=night.clock.now(), by="test")
+    (one,) = night.store.turn(fence=fence, now=night.clock.now(), claim=Claim(count=1, lanes={1: {}}, pools={})).claimed
+    attempts.start([msgspec.structs.replace(one, begun=4)], {0: 1.0}, moment=night.clock.monotonic())
+    assert submitted == [4]

@@ -114,6 +114,12 @@ def test_stdin_is_empty(bench: Bench) -> None:
     assert bench.run(bench.command("cat")).output is None
 
 
+def test_a_command_hears_of_the_attempts_that_have_begun_and_not_of_those_that_were_taken_back(bench: Bench) -> None:
+    action = bench.shell('echo "$OVERNIGHT_ATTEMPT $OVERNIGHT_ATTEMPT_ID"')
+    [key] = bench.start(msgspec.structs.replace(bench.spec(action, attempt=3), begun=1))
+    assert bench.printed(bench.ended(key))[1] == b"2 3\n"
+
+
 def test_a_task_knows_who_and_where_it_is(bench: Bench) -> None:
     action = bench.command("env", "-0", timeout=60.0, retries=2)
     ended = bench.run(action, "x y")
@@ -124,7 +130,7 @@ def test_a_task_knows_who_and_where_it_is(bench: Bench) -> None:
     ended = bench.run(bench.shell("env -0", timeout=60.0, retries=2), "x y")
     words = dict(line.split(b"=", 1) for line in bench.printed(ended)[1].split(b"\0") if line)
     assert words[b"OVERNIGHT_TASK_ID"] == b"%d" % ended.task_id
-    assert words[b"OVERNIGHT_ATTEMPT"] == b"1"
+    assert words[b"OVERNIGHT_ATTEMPT"] == words[b"OVERNIGHT_ATTEMPT_ID"] == b"1"
     assert words[b"OVERNIGHT_MAX_ATTEMPTS"] == b"3"
     assert words[b"OVERNIGHT_INPUT"] == b"x y"
     assert words[b"OVERNIGHT_QUEUE"] == b"default"

@@ -29,6 +29,20 @@ def run_step(bench: Bench, action: int, value: str = "in.wav", given: dict[str, 
     return bench.ended(key)
 
 
+def test_a_function_hears_of_the_attempts_that_have_begun_alone(bench: Bench) -> None:
+    source = (
+        SOURCE
+        + """
+import os
+def tried(value, context): return [context.attempt, os.environ["OVERNIGHT_ATTEMPT"], os.environ["OVERNIGHT_ATTEMPT_ID"]]
+"""
+    )
+    action = bench.call("steps_tried:tried", source, in_workflow=True)
+    spec = msgspec.structs.replace(bench.spec(action, attempt=3), workflow="flow", step="work", begun=1)
+    [key] = bench.start(spec)
+    assert msgspec.json.decode(bench.ended(key).result) == [2, "2", "3"]
+
+
 def test_outputs_of_other_steps_stand_in_the_words(bench: Bench) -> None:
     action = bench.command("printf", "%s|", "{probe.path}", "{}", "n={probe.n}", in_workflow=True)
     ended = run_step(bench, action, given=GIVEN)

@@ -39,6 +39,17 @@ def test_a_home_knows_once_that_it_was_elsewhere(home: Home) -> None:
     assert place_before(moved) == was
 
 
+def test_git_passes_over_it_and_an_older_one_too_once_an_engine_has_come(home: Home) -> None:
+    ignored = home.path / ".gitignore"
+    assert ignored.read_text().splitlines()[-1] == "*"
+    ignored.unlink()
+    arrive(home)
+    assert ignored.exists()
+    ignored.write_text("somebody's own\n")
+    arrive(home)
+    assert ignored.read_text() == "somebody's own\n"
+
+
 def test_a_place_that_json_cannot_name_is_no_hindrance(home: Home) -> None:
     was = home.path
     odd = Home(was.rename(was.with_name(os.fsdecode(b"odd\xff"))))
@@ -59,7 +70,7 @@ def test_a_new_home_is_private_has_an_id_and_passes(home: Home) -> None:
         "written_by": VERSION,
         "place": str(home.path),
     }
-    assert [entry.name for entry in home.path.iterdir()] == ["home.json"]
+    assert sorted(entry.name for entry in home.path.iterdir()) == [".gitignore", "home.json"]
 
 
 def test_each_home_has_an_id_of_its_own(tmp_path: Path) -> None:
@@ -91,7 +102,7 @@ input(); print(create(Path({str(path)!r})).id)"
     ids = [maker.communicate()[0] for maker in makers]
 
     assert ids == [Home(path).id + "\n"] * 8
-    assert [entry.name for entry in path.iterdir()] == ["home.json"]
+    assert sorted(entry.name for entry in path.iterdir()) == [".gitignore", "home.json"]
 
 
 def test_the_slower_of_two_makers_takes_the_other_ones_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,6 +143,17 @@ def test_a_directory_that_is_no_home_is_not_told_to_be_a_half_made_one(tmp_path:
     assert "is not empty ('thesis.tex' is in it) and has no home.json; nothing was changed\nname a home" in said
     (tmp_path / ".overnight").mkdir()
     assert refusal(Home(tmp_path)).endswith(f"\n--home {tmp_path}/.overnight")
+
+
+def test_what_is_left_of_a_home_that_was_removed_is_told_as_that(home: Home) -> None:
+    home.home_json.unlink()
+    home.log.touch()
+    home.output.mkdir()
+    told = refusal(home)
+    assert "it is what is left of a home that was removed; nothing was changed" in told
+    assert told.endswith(f"rm -r {home.path}")
+    (home.path / "thesis.tex").touch()
+    assert "rm -r" not in refusal(home)
 
 
 def test_a_home_that_lost_its_card_is_not_given_a_new_one(home: Home) -> None:
@@ -205,6 +227,28 @@ def test_a_home_that_others_can_write_to_is_refused(home: Home, mode: int) -> No
     told = refusal(home)
     assert f"can be written to by other users (mode {mode:04o})" in told
     assert told.endswith(f"\nchmod 700 {home.path}")
+
+
+@pytest.mark.parametrize("is_home", [True, False])
+@pytest.mark.parametrize("mode", [0o1777, 0o777])
+def test_what_others_have_a_right_to_is_not_to_be_closed(tmp_path: Path, mode: int, *, is_home: bool) -> None:
+    """Like /tmp, or a folder of a group; somebody may have put a card of a home there."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    if is_home:
+        create(shared)
+    shared.chmod(mode)
+
+    told = refusal(Home(shared))
+    assert ("chmod" in told) is (is_home and mode == 0o777)
+    assert "chmod" in told or "name another directory" in told
+
+
+def test_a_directory_of_others_is_not_written_to(tmp_path: Path) -> None:
+    tmp_path.chmod(0o1777)
+    with pytest.raises(HomeUnusableError, match="can be written to by other users"):
+        create(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_home_of_another_user_is_refused(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,6 +59,7 @@ def test_a_check_past_its_deadline_is_unknown_and_nobody_waits_for_it(scene: Sce
     over.set()
     assert [finding.status for finding in late.findings] == [Status.UNKNOWN]
     assert late.findings[0].summary == "A mount: no answer within 0.1 s"
+    assert [fix.text for fix in late.findings[0].fixes] == ["overnight doctor stuck"]
     assert other.findings[0].status is Status.OK
 
 

@@ -91,6 +91,7 @@ def test_a_program_past_its_time_is_unknown_and_ended_with_what_it_has_started(
     reader = os.open(tmp_path / "alive", os.O_RDONLY | os.O_NONBLOCK)
     found = ask(Asked.RUN, "sh", "-c", "sleep 50 >alive & sleep 50", timeout=0.5)
     assert (found.status, "no answer" in found.summary) == (Status.UNKNOWN, True)
+    assert "timeout = ... in [check." in found.fixes[0].text
     # Nobody has it open any more, long before it would have ended by itself.
     assert select.select([reader], [], [], 20.0)[0]
     assert os.read(reader, 1) == b""
@@ -227,7 +228,9 @@ def test_a_unit_is_active_or_is_not(
     program.write_text(f"#!/bin/sh\necho '{said}'\nexit {code}\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    assert ask(Asked.SYSTEMD, "nginx.service").status is status
+    found = ask(Asked.SYSTEMD, "nginx.service")
+    assert found.status is status
+    assert ("systemctl" in "".join(fix.text for fix in found.fixes)) is (status is Status.FAIL)
 
 
 def test_a_package_that_cannot_be_loaded_is_a_finding_and_nothing_else(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 
 from overnight.core import action_records, events, step_events
-from overnight.core.edit_events import FileRedefined, FileRescheduled
+from overnight.core.edit_events import FileRedefined, FileRescheduled, TasksRelocated
 from overnight.core.event_names import EventName
 from overnight.core.schedule_events import (
     ScheduleDropped,
@@ -102,7 +102,7 @@ def test_the_name_of_an_end(outcome: Outcome, state: TaskState, reason: Reason |
 
 def test_every_event_has_a_public_name() -> None:
     kinds = [*typing.get_args(events.Event), *step_events.OF_ATTEMPT.values(), *step_events.OF_HAND.values()]
-    others = (StepStarted, StepSkipped, StepFrozen, StepThawed, FileRedefined, FileRescheduled)
+    others = (StepStarted, StepSkipped, StepFrozen, StepThawed, FileRedefined, FileRescheduled, TasksRelocated)
     kinds += [*others, StormBegan, StormProbed, StormEnded]
     kinds += [ScheduleLaid, ScheduleDropped, ScheduleFired, ScheduleMissed, ScheduleReplanned]
     kinds.remove(events.OfStorm)  # what some of them have in common

@@ -154,6 +154,10 @@ def test_doctor_names_a_backup_that_is_missing_old_unproven_or_damaged(worked: C
         return dict(found)
 
     assert (told()["status"], told()["fixes"][0]["argv"]) == ("warn", ["overnight", "backup", "verify"])
+    (place / "overnight.toml").write_text('[backup]\ninclude = ["data"]\nmax_age = "1ms"\n')
+    assert [fix["id"] for fix in told()["fixes"]] == ["backup-create", "backup-verify"]
+    assert "none was ever verified" in told()["summary"]
+    (place / "overnight.toml").write_text('[backup]\ninclude = ["data"]\n')
     worked("backup", "verify")
     assert told()["status"] == "ok"
     (place / "overnight.toml").write_text('[backup]\ninclude = ["data"]\nmax_age = "1ms"\n')

@@ -109,6 +109,30 @@ def test_changed_files_unpushed_commits_and_missing_ones_are_named(overnight: Ca
     assert all(fix["argv"] is None for check in found for fix in check["fixes"])
 
 
+def test_a_configuration_that_makes_no_sense_keeps_nothing_from_being_examined(overnight: Call, place: Path) -> None:
+    (place / "overnight.toml").write_text("[defaults]\nretires = 3\n")
+    said = overnight("doctor", "disk", "--json")
+    found = {check["id"]: check for check in said.json["checks"]}
+    assert (said.status, set(found)) == (2, {"configuration", "disk"})
+    assert "overnight.toml:2:1: error: unknown key 'retires'" in found["configuration"]["summary"]
+    assert found["configuration"]["fixes"][0]["text"] == "overnight config show"
+    assert overnight("doctor", "mine").status == 3
+    assert "'overnight config show'" in overnight("doctor", "mine").err
+
+
+@pytest.mark.parametrize("is_ignored", [True, False])
+def test_the_home_is_no_change_to_be_committed(overnight: Call, place: Path, *, is_ignored: bool) -> None:
+    overnight("add", "--", "true")
+    git("init", "--quiet", "--initial-branch=main")
+    git("commit", "--quiet", "--allow-empty", "-m", "one")
+    if not is_ignored:
+        (place / ".overnight" / ".gitignore").unlink()
+    assert summary(overnight, "git") == ("ok", "everything is committed")
+    git("add", "-A")
+    tracked = subprocess.run(["git", "ls-files"], capture_output=True, check=True).stdout
+    assert (tracked == b"") is is_ignored
+
+
 def test_links_that_lead_nowhere_are_named(overnight: Call, place: Path) -> None:
     (place / "docs").mkdir()
     (place / "docs" / "page.md").write_text(

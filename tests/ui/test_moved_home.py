@@ -81,3 +81,53 @@ def test_another_name_of_the_same_place_is_no_other_place(
     home = str(place.parent / "link" / ".overnight")
     assert "before" not in said(overnight("--home", home, "status"))
     assert "before" not in said(overnight("--home", home, "run"))
+
+
+@pytest.fixture
+def restored(overnight: Call, place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with one task done and one to do is lost, and its home made again elsewhere from a backup."""
+    assert overnight("run", "--quiet", "one", "--", "touch", "{}").status == 0
+    assert overnight("add", "two", "--", "touch", "{}").status == 0
+    assert overnight("backup", "create").status == 0
+    there = place.parent / "there"
+    shutil.copytree(place / ".overnight/backups", place.parent / "backups")
+    monkeypatch.chdir(place.parent)
+    shutil.rmtree(place)
+    (backup,) = (path for path in (place.parent / "backups").iterdir() if path.name.startswith("2"))
+    done = overnight("backup", "restore", str(backup), "--to", str(there / ".overnight"), "--yes")
+    assert f"overnight relocate {place} {there}" in done.err
+    monkeypatch.chdir(there)
+    return there
+
+
+def test_after_a_restore_elsewhere_one_line_has_the_tasks_run_there(
+    restored: Path, place: Path, overnight: Call
+) -> None:
+    line = f"overnight relocate {place} {restored}"
+    assert line in said(overnight("status"))
+    assert line in said(overnight("doctor", "home"))
+
+    assert "2 tasks would be done" in overnight("relocate", str(place), str(restored), "--dry-run").out
+    assert overnight("relocate", str(place), ".").out == f"2 tasks are done in {restored} from here on\n"
+
+    assert "before" not in said(overnight("status"))
+    assert overnight("run", "--quiet", "one", "two", "--", "touch", "{}").status == 0
+    assert sorted(path.name for path in restored.iterdir() if path.name != ".overnight") == ["two"], "one was done"
+    assert overnight("verify").status == 0
+
+
+def test_a_failure_for_want_of_the_directory_is_mended_by_the_same_line(
+    restored: Path, place: Path, overnight: Call
+) -> None:
+    assert overnight("run", "--quiet").status == 1
+    assert "overnight relocate OLD NEW" in overnight("report").out
+    overnight("relocate", str(place), str(restored))
+    overnight("retry", "--all", "--state", "failed")
+    assert overnight("run", "--quiet").status == 0
+    assert (restored / "two").exists()
+
+
+def test_a_directory_that_is_not_there_is_nobody_s_new_place(overnight: Call, place: Path) -> None:
+    overnight("add", "--", "true")
+    assert overnight("relocate", str(place), "nowhere").status == 2
+    assert overnight("relocate", str(place), ".").status == 2

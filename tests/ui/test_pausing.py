@@ -76,6 +76,23 @@ def test_what_is_paused_does_not_run_and_goes_on_when_it_may(overnight: Call) ->
     assert overnight("status", "--json").json["counts"]["completed"] == 3
 
 
+def test_a_pause_is_told_where_no_engine_runs(overnight: Call) -> None:
+    overnight("add", "--", "true")
+    overnight("add", "-q", "net", "--", "true")
+    overnight("pause", "net")
+    assert overnight("status", "--json").json["paused"] is None, "the other one can be worked on"
+    overnight("pause", "default", "--until", "2100-01-01 00:00")
+    said = overnight("status").out
+    assert "no engine runs, and queue default until 2100-01-01T00:00:00.000Z and queue net is paused; 2 of 2" in said
+    assert said.index("'overnight unpause' lets tasks start again") < said.index(
+        "'overnight run' works on what is left"
+    )
+    overnight("pause")
+    assert overnight("status", "--json").json["paused"] == "every queue"
+    overnight("unpause")
+    assert "paused" not in overnight("status").out
+
+
 def test_a_workflow_gets_limits_of_its_own(overnight: Call, place: Path) -> None:
     (place / "overnight.toml").write_text(FLOW)
     overnight("add", "-w", "flow", "a")

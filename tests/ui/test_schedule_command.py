@@ -43,6 +43,21 @@ def test_list_says_what_the_file_says_now(overnight: Call, place: Path) -> None:
     assert overnight("schedule", "list").lines == []
 
 
+def test_it_can_be_looked_at_before_there_is_a_home(overnight: Call, place: Path) -> None:
+    (place / "overnight.toml").write_text(FILE)
+    said = overnight("schedule", "list")
+    assert (said.status, [line.split()[0] for line in said.lines]) == (0, ["feeds", "nightly"])
+    assert "no engine runs, and nothing starts by the clock\n  try: 'overnight start'" in said.err
+    assert {line.split()[-1] for line in overnight("schedule", "next").lines} == {"feeds", "nightly"}
+    assert len(overnight("schedule", "next", "nightly", "-n", "3").lines) == 3
+    assert overnight("schedule", "run", "nigthly").status == 4
+    assert not (place / ".overnight").exists()
+    assert "'overnight start'" in overnight("logs", "errors").err
+
+    assert overnight("schedule", "run", "nightly").lines == ["1"]
+    assert overnight("list", "--json").json["queue"] == "nights"
+
+
 def test_a_schedule_keeps_its_next_run_when_only_what_it_does_is_changed(overnight: Call, place: Path) -> None:
     overnight("add", "a", "--", "true")
     (place / "overnight.toml").write_text(FILE)

@@ -96,6 +96,8 @@ class Claimed(msgspec.Struct, frozen=True):
     parent_id: int | None = None
     step: str = ""
     given: bytes = b""
+    #: How many earlier attempts began, or may have: not those that were recalled.
+    begun: int = 0
 
 
 class Opened(msgspec.Struct, frozen=True):

@@ -28,3 +28,15 @@ class FileRescheduled(events.FileEdited, frozen=True, kw_only=True, gc=False, ta
     #: What it is now.
     state: TaskState
     not_before: datetime | None = None
+
+
+class TasksRelocated(events.HomeMoved, frozen=True, kw_only=True, gc=False, tag=EventName.TASKS_RELOCATED.value):
+    """A person has said so: what was done in the directory `was`, or below it, is done in `now` from here on.
+
+    `tasks` are all of them, finished ones included, without steps.
+    """
+
+    by: str
+    #: The very names, where they are not UTF-8.
+    was_b64: str | None = None
+    now_b64: str | None = None

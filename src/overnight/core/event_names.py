@@ -69,6 +69,8 @@ class EventName(StrEnum):
     #: The wall clock was set, or the machine has slept.
     CLOCK_JUMPED = "clock_jumped"
     HOME_MOVED = "home_moved"
+    #: A person has said that a directory was moved; its tasks are done in the new place.
+    TASKS_RELOCATED = "tasks_relocated"
     PROCESSOR_STARTED = "processor_started"
     PROCESSOR_STOPPED = "processor_stopped"
     CHECKPOINT_SAVED = "checkpoint_saved"

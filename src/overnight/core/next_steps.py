@@ -127,6 +127,14 @@ _FAILED: Sequence[_Rule] = (
         _just_retry("The other side did not answer: see that it does, then retry; no input is to blame"),
     ),
     (
+        _says(r"^the directory .* cannot be entered"),
+        lambda alike, _: NextStep(
+            "The directory that they run in cannot be entered: mend that; if it was moved, 'overnight relocate OLD NEW'"
+            " says where to; then retry",
+            (f"overnight show {alike.newest_id}", _retry(alike)),
+        ),
+    ),
+    (
         _says(r"no such file or directory|FileNotFoundError|ENOENT"),
         _mend_first("A file was not there: see which one, put it back, then retry"),
     ),

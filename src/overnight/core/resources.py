@@ -16,7 +16,7 @@ _ALSO = {"gpu": ("CUDA_VISIBLE_DEVICES",)}
 #: What tasks are told anyway, and what the program itself heeds; a resource of that name would write over it.
 TAKEN = frozenset(
     {
-        *("TASK_ID", "ATTEMPT", "MAX_ATTEMPTS", "INPUT", "QUEUE", "WORKFLOW", "STEP", "SLOT", "DEADLINE"),
+        *("TASK_ID", "ATTEMPT", "ATTEMPT_ID", "MAX_ATTEMPTS", "INPUT", "QUEUE", "WORKFLOW", "STEP", "SLOT", "DEADLINE"),
         *("WORK_DIR", "HOME", "CONTROL", "COOKIE", "ROLE"),
     }
 )

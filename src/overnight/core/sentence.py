@@ -46,6 +46,8 @@ class Facts(msgspec.Struct, frozen=True):
     engine: Engine = Engine.NONE
     #: Why it pauses or gave up; empty when it has not said.
     why: str = ""
+    #: What a person has paused, so that no engine would start anything; empty when somebody could.
+    paused: str = ""
     #: Seconds since it was last heard of; None: not known.
     silent_for: float | None = None
     #: Somebody was meant to watch over it and is gone, or has given up.
@@ -137,7 +139,7 @@ def _cause_of_standing(facts: Facts) -> str:
         since = "" if facts.silent_for is None else f" for {format_duration(facts.silent_for)}"
         return f"the engine has not been heard of{since}"
     if facts.engine is Engine.NONE:
-        return "no engine runs"
+        return "no engine runs" + (f", and {facts.paused} is paused" if facts.paused else "")
     if facts.engine is Engine.RESTARTING:
         return "the engine has crashed and is about to be started again"
     return facts.why or "the engine pauses"

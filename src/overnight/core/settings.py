@@ -39,7 +39,7 @@ from overnight.core.task import (
 TASK_VARIABLES = frozenset(
     f"OVERNIGHT_{name}"
     for name in (
-        *("TASK_ID", "ATTEMPT", "MAX_ATTEMPTS", "INPUT", "QUEUE", "WORKFLOW", "STEP", "SLOT", "DEADLINE"),
+        *("TASK_ID", "ATTEMPT", "ATTEMPT_ID", "MAX_ATTEMPTS", "INPUT", "QUEUE", "WORKFLOW", "STEP", "SLOT", "DEADLINE"),
         *("WORK_DIR", "CONTROL", "COOKIE", "GPU"),
     )
 )

@@ -12,7 +12,7 @@ class Context(msgspec.Struct, frozen=True):
 
     Attributes:
         task_id: Number of the step's own task, the same in every attempt: a key for what must happen once.
-        attempt: Counted from 1.
+        attempt: Counted from 1; what was taken back before it began does not count.
         workflow: Name of the workflow.
         step: Name of the step.
         outputs: What the steps that this one needs have given, by their names, as JSON has it.

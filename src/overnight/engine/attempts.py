@@ -183,6 +183,7 @@ class Attempts:
                 step=task.step,
                 given=task.given,
                 granted=told(granted) if granted else (),
+                begun=task.begun,
             )
             for task, granted in ((running.claimed, running.granted) for running in attempts)
         ]

@@ -56,6 +56,8 @@ class Spec(msgspec.Struct, frozen=True, array_like=True):
     given: bytes = b""
     #: Which ones of named resources are its own while it runs.
     granted: Granted = ()
+    #: How many earlier attempts began, or may have.
+    begun: int = 0
 
     @property
     def key(self) -> AttemptKey:

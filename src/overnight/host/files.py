@@ -57,6 +57,16 @@ def write_aside(path: Path, data: bytes | memoryview, *, durable: bool = True) -
     return temporary
 
 
+def make_directory(path: str | bytes) -> None:
+    """Make one directory, unless it is there. Not those above it: a home that was removed is not made again.
+
+    Raises:
+        OSError: It cannot be made; FileNotFoundError when the one above is not there.
+    """
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(path, 0o700)  # noqa: PTH102 - bytes
+
+
 def append(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Add `data` to the end of a file. One writer at a time.
 

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import os
 import pwd
+import shlex
 import stat
 from pathlib import Path
 
@@ -26,7 +27,15 @@ DIRECTORY = ".overnight"
 #: The layout of a home. Raised when an older program could not use it any more.
 FORMAT = 1
 #: What may lie in a directory that becomes a home: a new file system has the first one.
-_NOTHING = ("lost+found", ".home.json.")
+_NOTHING = ("lost+found", ".home.json.", ".gitignore")
+#: What only a home has in it: where there is nothing else, it was one.
+_OURS = frozenset(
+    {"engine.json", "engine.log", "heartbeat.log", "lock", "marks", "monitor.json", "monitor.lock"}
+    | {"output", "reserve", "results", "spool", "work"}
+)
+#: What to do where others have a right to be; to close /tmp to them would break the machine.
+_ANOTHER = "name another directory, which may not be there yet: --home DIR, or OVERNIGHT_HOME"
+_IGNORE = "# Nothing of what overnight keeps here belongs into a repository.\n*\n"
 
 
 class _Card(msgspec.Struct, omit_defaults=True):
@@ -111,7 +120,9 @@ def create(path: Path, *, random: bytes | None = None) -> Home:
         if home.home_json.exists():
             return home
         home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _check_directory(home.path)  # somebody else's is not written to
         _refuse_if_occupied(home)
+        _keep_from_git(home)
         number = (random or os.urandom(8)).hex()
         _write_card(home, _Card(FORMAT, number, created_by=VERSION, written_by=VERSION, place=_place(home)))
     except OSError as error:
@@ -170,6 +181,7 @@ def arrive(home: Home) -> Path | None:
     To be called by the holder of the lock. What cannot be written is noted by the next call.
     """
     card, place = _card(home), _place(home)
+    _keep_from_git(home)  # older homes, and those out of a backup
     if card.place == place:
         return None
     card = msgspec.structs.replace(card, place=place, place_before=card.place or card.place_before)
@@ -281,17 +293,18 @@ def _check_directory(path: Path) -> None:
         raise HomeUnusableError(
             f"{path} is not a directory and cannot be a home; nothing was changed", hint="move it away, or --home DIR"
         )
+    is_home = os.path.lexists(Home(path).home_json) and not seen.st_mode & stat.S_ISVTX
     if seen.st_uid != os.geteuid():
         owner, me = _user(seen.st_uid), _user(os.geteuid())
         raise HomeUnusableError(
             f"{path} belongs to {owner}, and you are {me}; nothing was changed",
-            hint=f"work as {owner}, or in a home of your own: --home DIR",
+            hint=f"work as {owner}, or in a home of your own: --home DIR" if is_home else _ANOTHER,
         )
     if seen.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise HomeUnusableError(
             f"{path} can be written to by other users (mode {stat.S_IMODE(seen.st_mode):04o}), "
             "who could make it run their programs; nothing was changed",
-            hint=f"chmod 700 {path}",
+            hint=f"chmod 700 {path}" if is_home else _ANOTHER,
         )
 
 
@@ -321,6 +334,11 @@ def _refuse_if_occupied(home: Home) -> None:
     others = sorted(entry.name for entry in home.path.iterdir() if not entry.name.startswith(_NOTHING))
     # Another process may have made the home since we looked; then the files are its own.
     if others and not home.home_json.exists():
+        if _OURS.issuperset(others):
+            raise HomeUnusableError(
+                f"{home.path} has no home.json: it is what is left of a home that was removed; nothing was changed",
+                hint=f"look whether you want anything of it, then: rm -r {shlex.quote(os.fspath(home.path))}",
+            )
         inside = home.path / DIRECTORY
         raise HomeUnusableError(
             f"{home.path} is not empty ({others[0]!r} is in it) and has no home.json; nothing was changed",
@@ -345,6 +363,12 @@ def _write_card(home: Home, card: _Card) -> None:
 
 def _encoded(card: _Card) -> bytes:
     return msgspec.json.format(msgspec.json.encode(card)) + b"\n"
+
+
+def _keep_from_git(home: Home) -> None:
+    """Have git pass over the home, unless somebody has said there what it is to do. It does no harm to do without."""
+    with contextlib.suppress(OSError), (home.path / ".gitignore").open("x") as file:
+        file.write(_IGNORE)
 
 
 def _absolute(path: Path) -> Path:

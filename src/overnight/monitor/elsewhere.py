@@ -7,10 +7,12 @@ with its home works on the files of the original, beside it; after a move there 
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 import msgspec
 
+from overnight.core.events import printable
 from overnight.core.states import TaskState
 from overnight.host.home import Home, place_before
 from overnight.store.contract import Query, Store
@@ -26,6 +28,8 @@ class Elsewhere(msgspec.Struct, frozen=True):
     #: The directory that the home was in.
     was: str
     count: int
+    #: The directory that it is in now.
+    here: str
 
     def words(self) -> str:
         """What it means, in one sentence."""
@@ -36,9 +40,14 @@ class Elsewhere(msgspec.Struct, frozen=True):
             " would run there, and not here"
         )
 
+    def advice(self) -> str:
+        """What helps, to be typed."""
+        return f"'{relocating(self.was, self.here)}' has them run here; in a copy beside its original, cancel them"
 
-#: What helps, to be typed.
-ADVICE = "cancel and add again what is to run here; 'overnight list' shows it"
+
+def relocating(was: str, here: str) -> str:
+    """What to type where tasks that were added in one directory are to run in another one."""
+    return shlex.join(["overnight", "relocate", printable(was), printable(here)])
 
 
 def elsewhere(store: Store, home: Home) -> Elsewhere | None:
@@ -54,7 +63,7 @@ def elsewhere(store: Store, home: Home) -> Elsewhere | None:
     actions = store.actions({task.action_id for task in tasks})
     gone = {key for key, action in actions.items() if _is_left_behind(Path(os.fsdecode(action.cwd)), was, here)}
     count = sum(task.action_id in gone for task in tasks)
-    return Elsewhere(os.fspath(was), count) if count else None
+    return Elsewhere(os.fspath(was), count, os.fspath(here)) if count else None
 
 
 def _is_left_behind(cwd: Path, was: Path, here: Path) -> bool:

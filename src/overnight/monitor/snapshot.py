@@ -7,6 +7,7 @@ a claim of its writer: it counts only while the process that wrote it holds the 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -15,7 +16,7 @@ import msgspec
 
 from overnight.core.durations import iso
 from overnight.core.gates import Gate
-from overnight.core.lanes import EVERY_QUEUE, is_paused
+from overnight.core.lanes import EVERY_QUEUE, is_paused, is_queue, switch_words, workflow_of
 from overnight.core.schedules import Scheduled
 from overnight.core.slots import Bounds
 from overnight.core.states import TaskState
@@ -26,7 +27,7 @@ from overnight.host.processes import alive
 from overnight.monitor.frozen import Frozen
 from overnight.monitor.heartbeats import Beat, last_beat
 from overnight.monitor.progress import Progress, reports
-from overnight.store.contract import Counts, Query, Store, Storm
+from overnight.store.contract import Counts, Query, Queue, Store, Storm
 
 #: Seconds without a heartbeat after which an engine that holds the lock is reported as hanging.
 SILENT_AFTER = 90.0
@@ -161,6 +162,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     schedules: list[Scheduled] = []
     #: Tasks and steps that run by the books and by no record; 0 when all is well.
     unaccounted: int = 0
+    #: What a person has paused so that nothing may start, with an engine or without: "every queue until ..."; or empty.
+    paused: str = ""
 
     @property
     def interrupted(self) -> int:
@@ -187,14 +190,17 @@ def take(store: Store, home: Path, *, now: float, most_running: int = MOST_RUNNI
     """
     written = read_engine_file(home / "engine.json")
     engine, figures = _engine(home, written, now)
-    if engine.state is EngineState.RUNNING and (why := _paused_by_hand(store, now)):
+    counts = store.counts()
+    paused = _paused_by_hand(store, counts, now)
+    if engine.state is EngineState.RUNNING and paused:
+        why = f"a person has paused {paused}; 'overnight unpause' lets it go on"
         engine = msgspec.structs.replace(engine, state=EngineState.PAUSED, why=why)
     if engine.state is EngineState.PAUSED:
         figures = None
     return Snapshot(
         at=now,
         engine=engine,
-        counts=store.counts(),
+        counts=counts,
         running=_running(
             store,
             home,
@@ -208,16 +214,30 @@ def take(store: Store, home: Path, *, now: float, most_running: int = MOST_RUNNI
         storms=store.storms(),
         schedules=store.schedules(),
         unaccounted=store.unaccounted(),
+        paused=paused,
     )
 
 
-def _paused_by_hand(store: Store, now: float) -> str:
-    """Why nothing starts, when a person has paused every queue; else nothing."""
-    every = next((queue for queue in store.queues() if queue.name == EVERY_QUEUE), None)
-    if every is None or not is_paused(every, now):
-        return ""
-    until = f" until {iso(every.paused_until)}" if every.paused_until is not None else ""
-    return f"a person has paused every queue{until}; 'overnight unpause' lets it go on"
+def _paused_by_hand(store: Store, counts: Counts, now: float) -> str:
+    """What a person has paused, when nothing may start for that: every queue, or all those with something to do."""
+    paused = {queue.name: queue for queue in store.queues() if is_paused(queue, now)}
+    if EVERY_QUEUE in paused:
+        return _switched([paused[EVERY_QUEUE]])
+    for some in ([one for one in paused.values() if is_queue(one.name) is whole] for whole in (True, False)):
+        left = sum(_counts_of(store, one.name).unfinished for one in some)
+        if some and 0 < counts.unfinished <= left:
+            return _switched(some)
+    return ""
+
+
+def _counts_of(store: Store, name: str) -> Counts:
+    """The tasks of a queue, or of a workflow."""
+    return store.counts(queue=name) if is_queue(name) else store.counts(workflow=workflow_of(name))
+
+
+def _switched(paused: Sequence[Queue]) -> str:
+    until = [f" until {iso(one.paused_until)}" if one.paused_until is not None else "" for one in paused]
+    return " and ".join(switch_words(one.name) + end for one, end in zip(paused, until, strict=True))
 
 
 def read_engine_file(path: Path) -> EngineFile | None:
@@ -291,6 +311,12 @@ def _view(report: Report, *, alive: bool) -> SupervisorView:
 def _in_hand(store: Store) -> set[int]:
     """The tasks that programs outside the engine have taken; they go on without one."""
     return {one.task_id for one in store.popped()}
+
+
+def interrupted(store: Store, home: Path) -> Callable[[Task], bool]:
+    """Which tasks run by the books alone: they ran when their engine ended, and wait for the next one."""
+    going_on = _in_hand(store) if read_owner(home / "lock") is None else None
+    return lambda task: task.state is TaskState.RUNNING and _is_idle(task, going_on)
 
 
 def _running(store: Store, home: Path, now: float, tasks: list[Task], going_on: set[int] | None) -> list[RunningView]:

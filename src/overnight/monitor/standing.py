@@ -33,6 +33,7 @@ def facts_of(picture: Snapshot) -> Facts:
         unaccounted=picture.unaccounted,
         engine=ENGINES[engine.state],
         why=" ".join(engine.why.split()),
+        paused=picture.paused,
         silent_for=None if engine.last_heartbeat is None else max(0.0, picture.at - engine.last_heartbeat),
         supervisor_gone=watch is not None and not watch.alive and not watch.gave_up,
         supervisor_gave_up=watch is not None and watch.gave_up,

@@ -10,7 +10,7 @@ import msgspec
 from overnight.core.durations import format_duration
 from overnight.core.findings import Finding, Status
 from overnight.host.clock import Clock
-from overnight.ops.checks.contract import Check, Scene
+from overnight.ops.checks.contract import Check, Scene, by_hand
 
 
 class Answer(msgspec.Struct):
@@ -80,5 +80,9 @@ class _Asked:
         if self._answer is not None:
             return self._answer
         waited = format_duration(self.check.timeout)
-        late = Finding(self.check.id, Status.UNKNOWN, f"{self.check.title}: no answer within {waited}")
+        alone = by_hand(
+            f"{self.check.id}-late", "Ask it alone, and see what it waits for", f"overnight doctor {self.check.id}"
+        )
+        words = f"{self.check.title}: no answer within {waited}"
+        late = Finding(self.check.id, Status.UNKNOWN, words, fixes=(alone,))
         return Answer(self.check, [late], self.check.timeout)

@@ -12,6 +12,7 @@ import http.client
 import os
 import re
 import select
+import shlex
 import signal
 import socket
 import subprocess
@@ -154,8 +155,14 @@ def _run(wanted: WantedCheck, scene: Scene) -> Finding:
             said = _said(child, scene.clock.monotonic() + wanted.timeout, scene.clock)
         except subprocess.TimeoutExpired:
             _end(child)
-            return unknown(wanted.name, f"no answer within {format_duration(wanted.timeout)}")
+            return _late(wanted)
     return answered(wanted.name, child.returncode, said)
+
+
+def _late(wanted: WantedCheck) -> Finding:
+    again = f"{shlex.join(wanted.words)}; timeout = ... in [check.{wanted.name}]"
+    fix = by_hand(wanted.name, "See what it waits for, or give it longer", again)
+    return unknown(wanted.name, f"no answer within {format_duration(wanted.timeout)}", fix)
 
 
 def _said(child: subprocess.Popen[bytes], until: float, clock: Clock) -> bytes:
@@ -256,7 +263,8 @@ def _systemd(wanted: WantedCheck, scene: Scene) -> Finding:
         return ok(wanted.name, f"{unit} is active")
     if found.summary in _STATES:
         return fail(wanted.name, f"{unit} is {found.summary}", look)
-    return unknown(wanted.name, found.summary, look)
+    # Neither systemd nor an answer: its programs would say no more.
+    return unknown(wanted.name, found.summary, *(found.fixes or (_mend(wanted, "Ask where systemd runs"),)))
 
 
 def _mend(wanted: WantedCheck, title: str) -> Fix:

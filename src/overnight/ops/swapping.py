@@ -16,6 +16,7 @@ from pathlib import Path
 from overnight.host import rough
 from overnight.host.files import sync_directory
 from overnight.host.home import Home, past, promise_restore, promised_restore, restore_kept
+from overnight.host.removal import is_gone
 
 #: Directories in which a store is made ready.
 READY = ".ready-"
@@ -29,7 +30,7 @@ def making_ready(home: Home) -> AbstractContextManager[Path]:
     One in which somebody else is at work is left alone: a dry run asks nobody's leave, and an engine may be saving its
     store at that moment.
     """
-    return rough.making(home.path, READY, keep=lambda path: path == promised_restore(home))
+    return rough.making(home.path, READY, keep=lambda path: not is_gone(home) and path == promised_restore(home))
 
 
 def swap(home: Home, ready: Path, *, undone: tuple[int, int] | None = None) -> Path | None:

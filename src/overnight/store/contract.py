@@ -23,6 +23,7 @@ from overnight.core.claims import Claim, Claimed, Lane, OpenAttempt, Opened, Res
 from overnight.core.edits import Change, Edited
 from overnight.core.events import Event
 from overnight.core.night import Night
+from overnight.core.relocation import Relocation
 from overnight.core.schedules import Decision, Scheduled
 from overnight.core.scores import Group
 from overnight.core.states import TaskState
@@ -132,6 +133,13 @@ class Store(Protocol):
         """Change selected tasks that are still to run, by the rules of `core.edits`.
 
         What is as it is to be already is no change. With `dry_run` all is found out and nothing is written.
+        """
+
+    def relocate(self, relocation: Relocation, *, now: float, by: str, dry_run: bool = False) -> int:
+        """Have everything that was done in a directory, or below it, done at the same place of where it is now.
+
+        What has ended comes along, so that it is found again there. The caller holds the home, for an engine keeps what
+        it has claimed. Returns how many tasks that are, steps not counted; with `dry_run` nothing is written.
         """
 
     def remove(self, selector: Selector, *, now: float, by: str) -> int:

@@ -35,7 +35,7 @@ PATIENCE = 90.0
 
 #: At its begin each attempt looks for processes of earlier ones, which it knows by their environment.
 COMMAND = r"""#!/bin/sh
-me="$OVERNIGHT_TASK_ID $OVERNIGHT_ATTEMPT"
+me="$OVERNIGHT_TASK_ID $OVERNIGHT_ATTEMPT_ID"
 notes=notes/$OVERNIGHT_TASK_ID
 if [ -e "$notes" ]; then
     while read -r pid; do
@@ -65,7 +65,7 @@ def write(path, line):
     os.close(file)
 
 def light(name):
-    me = f"{os.environ['OVERNIGHT_TASK_ID']} {os.environ['OVERNIGHT_ATTEMPT']} {name}"
+    me = f"{os.environ['OVERNIGHT_TASK_ID']} {os.environ['OVERNIGHT_ATTEMPT_ID']} {name}"
     file = os.open("ledger", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.write(file, f"begin {me}\nend {me}\n".encode())
     os.close(file)
@@ -79,7 +79,7 @@ def start_of(pid):
     return None if words[0] in "ZX" else words[19]
 
 def work(name):
-    task, attempt = os.environ["OVERNIGHT_TASK_ID"], os.environ["OVERNIGHT_ATTEMPT"]
+    task, attempt = os.environ["OVERNIGHT_TASK_ID"], os.environ["OVERNIGHT_ATTEMPT_ID"]
     notes = f"notes/{task}"
     if os.path.exists(notes):
         for line in open(notes).read().splitlines():

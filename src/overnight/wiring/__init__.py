@@ -35,7 +35,7 @@ def find_home(option: str | None = None) -> Home:
             f"there is no home at {override or Path.cwd()}; nothing was read",
             hint=f"'overnight --home {override} add' makes one there; if nothing is named, one is looked for upwards"
             if override
-            else "'overnight add' or 'overnight run' makes one here, '--home DIR' names another",
+            else "'overnight add', 'overnight run' or 'overnight start' makes one here, '--home DIR' names another",
         )
     check(home)
     return home

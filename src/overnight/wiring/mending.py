@@ -16,6 +16,7 @@ from overnight.core.errors import DiskFullError, MendNeededError, OvernightError
 from overnight.core.events import printable
 from overnight.core.settings import resolve
 from overnight.host.home import Home
+from overnight.host.removal import gone, is_gone
 from overnight.ops.repair import Mended, damage, mend
 from overnight.ops.rescue import Rescued, rescue
 from overnight.store.contract import Store
@@ -77,16 +78,21 @@ def rescuer(home: Home, store: Store, told: Told) -> Callable[[StoreDamagedError
     """What an engine does when the file of its store is not at its place any more.
 
     For want of room it is left for the next look: what is open must not be let go. The function raises
-    MendNeededError when it fails for another reason; then whoever holds the home next rebuilds the store.
+    MendNeededError when it fails for another reason; then whoever holds the home next rebuilds the store. Of a home
+    that is gone as a whole nothing is rescued: HomeUnusableError, for somebody wanted it so.
     """
     full = False
 
     def save(error: StoreDamagedError) -> None:
         nonlocal full
         why = error.message.partition(";")[0]
+        if is_gone(home):
+            raise gone(home) from error
         try:
             saved = rescue(home, store, why, now=wiring.clock.now())
         except (OvernightError, OSError) as failed:
+            if is_gone(home):  # it was being removed
+                raise gone(home) from failed
             if not _is_full(failed):
                 raise mend_needed(error) from failed
             if not full:

@@ -7,7 +7,7 @@ import contextlib
 from overnight.core import events
 from overnight.core.errors import DiskFullError
 from overnight.host.home import Home, arrive
-from overnight.monitor.elsewhere import ADVICE, elsewhere
+from overnight.monitor.elsewhere import elsewhere
 from overnight.store.contract import Store
 from overnight.wiring import clock
 from overnight.wiring.mending import Told
@@ -31,4 +31,4 @@ def tell_if_moved(home: Home, store: Store, told: Told) -> None:
                 )
             ]
         )
-    told(found.words(), ADVICE)
+    told(found.words(), found.advice())

@@ -31,10 +31,19 @@ def lay_down(store: Store, home: Home, settings: Settings, configured: Configura
         NotFoundError: There is no such workflow.
     """
     now, by = wiring.clock.now(), wiring.who()
-    wanted = [_scheduled(one, home, settings, now) for one in configured.schedules.values()]
+    wanted = as_written(home, settings, configured, now=now)
     for one in wanted:
         workflows.lay_down(store, one.task.action, configured.workflows, done="nothing was started")
     return store.lay_schedules(wanted, source=home.config.name, now=now, by=by)
+
+
+def as_written(home: Home, settings: Settings, configured: Configuration, *, now: float) -> list[Scheduled]:
+    """The schedules of the file, as they would be laid down now (POSIX seconds). The home need not be there.
+
+    Raises:
+        ConfigurationError: There is no such time zone.
+    """
+    return [_scheduled(one, home, settings, now) for one in configured.schedules.values()]
 
 
 def surroundings(settings: Settings, environ: Mapping[bytes, bytes] = os.environb) -> Surroundings:

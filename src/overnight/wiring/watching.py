@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from overnight.core.durations import iso
-from overnight.core.errors import AlreadyRunningError, OvernightError
+from overnight.core.errors import AlreadyRunningError, HomeUnusableError, OvernightError
 from overnight.core.events import printable
 from overnight.core.settings import Settings
 from overnight.host.beside import HEARD_EVERY, LAST_WORD, Beside, Parent, say_something
@@ -24,6 +24,7 @@ from overnight.host.interpreter import python_for
 from overnight.host.lock import HomeLock, Owner, about_me, read_owner
 from overnight.host.priority import give_way
 from overnight.host.processes import boot_id
+from overnight.host.removal import is_gone
 from overnight.wiring import clock, open_store
 from overnight.wiring.configuration import read
 from overnight.wiring.pages import Pages
@@ -161,6 +162,10 @@ def _ours(lock: HomeLock, home: Home, parent: Parent) -> bool:
         except AlreadyRunningError:
             if parent.wait(_AGAIN_AFTER):
                 return False
+        except HomeUnusableError:
+            if is_gone(home):  # the engine says so
+                return False
+            raise
         else:
             return True
 

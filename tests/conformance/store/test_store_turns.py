@@ -95,6 +95,21 @@ def test_a_claim_puts_the_attempt_on_record(store: Store, engine: SmallEngine) -
     assert store.counts().running == 1
 
 
+@pytest.mark.parametrize(
+    ("outcome", "begun"),
+    [(Outcome.RECALLED, 0), (Outcome.INTERRUPTED, 1), (Outcome.LOST, 1), (Outcome.POSTPONED, 1)],
+)
+def test_a_claim_says_how_many_attempts_have_begun_before(engine: SmallEngine, outcome: Outcome, begun: int) -> None:
+    """The number rises at every claim, since it is a fence; what was taken back unread never began."""
+    first = engine.one()
+    at = None if outcome is Outcome.RECALLED else NOON
+    engine.turn(settlement(first, TaskState.PENDING, outcome=outcome, started_at=at))
+    (second,) = engine.claim()
+    assert [(one.attempt, one.begun) for one in (first, second)] == [(1, 0), (2, begun)]
+    engine.turn(settlement(second, TaskState.PENDING, outcome=Outcome.RECALLED, started_at=None))
+    assert [(one.attempt, one.begun) for one in engine.claim()] == [(3, begun)]
+
+
 def test_a_lane_is_listed_as_long_as_it_has_something_to_do(store: Store, engine: SmallEngine) -> None:
     claimed = engine.one("a", needs={"gpu": 1, "a": 2})
     (lane,) = store.orders().lanes

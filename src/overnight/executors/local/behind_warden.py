@@ -156,6 +156,7 @@ def _environ(spec: Spec, place: Place) -> dict[bytes, bytes]:
     environ[b"OVERNIGHT_ROLE"] = b"warden"
     environ[b"OVERNIGHT_COOKIE"] = place.cookie.encode()
     environ[b"OVERNIGHT_TASK_ID"] = b"%d" % spec.task_id
-    environ[b"OVERNIGHT_ATTEMPT"] = b"%d" % spec.attempt
+    environ[b"OVERNIGHT_ATTEMPT"] = b"%d" % (spec.begun + 1)
+    environ[b"OVERNIGHT_ATTEMPT_ID"] = b"%d" % spec.attempt
     environ[b"OVERNIGHT_SLOT"] = b"%d" % (place.slot + 1)
     return environ

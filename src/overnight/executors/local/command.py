@@ -4,7 +4,7 @@ What is the same for all tasks of an action is worked out once. The keeper is si
 goes to the task's directory itself before it spawns; nobody else is there to be confused.
 """
 
-# ruff: noqa: PTH103, PTH112, PTH123 - paths of users are bytes, which pathlib does not take
+# ruff: noqa: PTH112, PTH123 - paths of users are bytes, which pathlib does not take
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from overnight.executors.contract import Spec
 from overnight.executors.local.main_process import MainProcess, OwnChild
 from overnight.executors.local.pipes import Pipes
 from overnight.executors.local.place import Place
+from overnight.host.files import make_directory
 
 #: What Python or the keeper ignores, and a program expects to find at its default.
 SIGNALS_TO_RESET = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)
@@ -134,7 +135,8 @@ class Template:
     @staticmethod
     def _make_directory(path: bytes) -> None:
         try:
-            os.makedirs(path, 0o700, exist_ok=True)
+            make_directory(os.path.dirname(path))  # noqa: PTH120 - bytes
+            make_directory(path)
         except OSError as error:
             raise RefusedError(
                 f"the task's own directory {text(path)!r} cannot be made ({error.strerror})", ErrorClass.RESOURCE
@@ -198,7 +200,8 @@ class Template:
     def _environment(self, spec: Spec, now: float) -> dict[bytes, bytes]:
         environ = self._base.copy()
         environ[b"OVERNIGHT_TASK_ID"] = number = b"%d" % spec.task_id
-        environ[b"OVERNIGHT_ATTEMPT"] = b"%d" % spec.attempt
+        environ[b"OVERNIGHT_ATTEMPT"] = b"%d" % (spec.begun + 1)
+        environ[b"OVERNIGHT_ATTEMPT_ID"] = b"%d" % spec.attempt
         environ[b"OVERNIGHT_QUEUE"] = spec.queue.encode()
         environ[b"OVERNIGHT_WORKFLOW"] = spec.workflow.encode()
         environ[b"OVERNIGHT_STEP"] = spec.step.encode()

@@ -402,4 +402,10 @@ def main() -> None:
     if place.first_of_namespace:
         namespaces.enter()
     time.sleep(place.pause)
-    Keeper(place).serve()
+    try:
+        keeper = Keeper(place)
+    except FileNotFoundError:
+        if os.path.exists(place.home):  # noqa: PTH110 - bytes
+            raise
+        sys.exit(1)  # it was removed meanwhile; the engine says so
+    keeper.serve()

@@ -357,7 +357,8 @@ class Runner:
         number = b"%d" % spec.task_id
         fresh = {
             b"OVERNIGHT_TASK_ID": number,
-            b"OVERNIGHT_ATTEMPT": b"%d" % spec.attempt,
+            b"OVERNIGHT_ATTEMPT": b"%d" % (spec.begun + 1),
+            b"OVERNIGHT_ATTEMPT_ID": b"%d" % spec.attempt,
             b"OVERNIGHT_QUEUE": spec.queue.encode(),
             b"OVERNIGHT_WORKFLOW": spec.workflow.encode(),
             b"OVERNIGHT_STEP": spec.step.encode(),

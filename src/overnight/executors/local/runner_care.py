@@ -3,7 +3,7 @@
 What the runner runs is watched by `runner_watch`, what its functions print is taken by `runner_output`.
 """
 
-# ruff: noqa: PTH103, PTH108, PTH123 - paths of users are bytes, which pathlib does not take
+# ruff: noqa: PTH108, PTH123 - paths of users are bytes, which pathlib does not take
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ from overnight.executors.local.spool import Spool
 from overnight.executors.local.walls import Walls
 from overnight.executors.local.wire import Cancel, Freeze, Line, Message, Run, RunnerGone, RunnerReport, encode, unpack
 from overnight.host.clock import SystemClock
+from overnight.host.files import make_directory
 from overnight.host.freezing import Stillness
 from overnight.host.processes import Exit
 from overnight.host.purge import purge, strays
@@ -144,7 +145,7 @@ class RunnerCare:
             self._gone("could not be started", ours=True)
 
     def _spawn(self, action: Action, run: Run, handover: Handover) -> None:
-        os.makedirs(self._place.spool, 0o700, exist_ok=True)  # somebody may have taken it away
+        make_directory(self._place.spool)  # somebody may have taken it away
         with open(self._handover, "wb") as file:
             file.write(msgspec.msgpack.encode(handover))
         pipes = Pipes()

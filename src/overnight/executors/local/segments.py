@@ -8,7 +8,7 @@ the attempt ends the second half is taken from them. So neither memory nor disk 
 A full disk costs output, never a task: what cannot be written is counted as lost.
 """
 
-# ruff: noqa: PTH103, PTH118, PTH208 - paths of users are bytes, which pathlib does not take
+# ruff: noqa: PTH118, PTH208 - paths of users are bytes, which pathlib does not take
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from enum import IntEnum
 from struct import Struct
 
 from overnight.core.task import OutputRef
+from overnight.host.files import make_directory
 
 #: task, attempt, stream, POSIX seconds, length of what follows.
 HEADER = Struct("<qIBxxxdI")
@@ -60,7 +61,7 @@ class Segments:
         self._directory = directory
         self._slot = slot
         self._full = full
-        os.makedirs(directory, 0o700, exist_ok=True)
+        make_directory(directory)
         self.number = max((number_of(name, slot) for name in os.listdir(directory)), default=0)
         self._file = -1
         self._size = 0
@@ -69,7 +70,7 @@ class Segments:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
-        os.makedirs(self._directory, 0o700, exist_ok=True)  # somebody may have taken it away
+        make_directory(self._directory)  # somebody may have taken it away
         path = os.path.join(self._directory, NAME.format(slot=self._slot, number=self.number + 1))
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self.number += 1

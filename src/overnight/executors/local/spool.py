@@ -6,7 +6,7 @@ is synced: the page cache outlives every process, and after the loss of the mach
 outcome is gone counts as interrupted.
 """
 
-# ruff: noqa: PTH103, PTH120 - paths of users are bytes, which pathlib does not take
+# ruff: noqa: PTH120 - paths of users are bytes, which pathlib does not take
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from struct import Struct
+
+from overnight.host.files import make_directory
 
 _RECORD = Struct("<II")
 #: A file of this size is full.
@@ -31,7 +33,7 @@ class Spool:
     """
 
     def __init__(self, prefix: bytes, state: list[int] | None = None) -> None:
-        os.makedirs(os.path.dirname(prefix), 0o700, exist_ok=True)  # somebody may have taken it away
+        make_directory(os.path.dirname(prefix))  # somebody may have taken it away
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | (os.O_TRUNC if state is None else 0)
         self._files = [os.open(prefix + ending, flags, 0o600) for ending in ENDINGS]
         at, count, committed, size_a, size_b, last_a, last_b = state or [0] * 7

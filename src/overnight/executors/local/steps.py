@@ -79,7 +79,7 @@ def _json(raw_input: bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
 def _context(spec: Spec, work: bytes, home: str) -> Context:
     return Context(
         task_id=spec.task_id,
-        attempt=spec.attempt,
+        attempt=spec.begun + 1,
         workflow=spec.workflow,
         step=spec.step,
         outputs=outputs_for(spec, home),

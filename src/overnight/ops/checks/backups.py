@@ -43,7 +43,9 @@ def _judge(whole: list[Entry], scene: Scene) -> Finding:
     if newest.trial is not None and not newest.trial.whole:
         return fail(_ID, f"{words} and not whole: {newest.trial.troubles[0]}", _CREATE, value=age, unit="seconds")
     if longest is not None and age > longest:
-        return warn(_ID, words, _CREATE, value=age, unit="seconds")
+        told = f"{words}, and none was ever verified" if proven is None else words
+        fixes = (_CREATE, _VERIFY) if proven is None else (_CREATE,)
+        return warn(_ID, told, *fixes, value=age, unit="seconds")
     if proven is None:
         return warn(_ID, f"{words}, and none was ever verified", _VERIFY, value=age, unit="seconds")
     since = now - proven

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 from overnight.core.findings import Finding
+from overnight.host.home import Home
 from overnight.ops.asking import answer_of
 from overnight.ops.checks.contract import Check, Scene, by_hand, ok, unknown, warn
 
@@ -16,11 +18,12 @@ _PULL = by_hand("pull", "Take in what is only there", "git pull")
 
 
 def _run(scene: Scene) -> Iterator[Finding]:
-    if not any((above / ".git").exists() for above in (scene.project, *scene.project.parents)):
+    top = next((above for above in (scene.project, *scene.project.parents) if (above / ".git").exists()), None)
+    if top is None:
         return
     # For programs; it neither takes the lock of the index nor asks the network.
-    argv, env = ["git", "status", "--porcelain=v2", "--branch"], {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
-    answer = answer_of(argv, cwd=scene.project, seconds=CHECK.timeout, env=env)
+    argv = ["git", "status", "--porcelain=v2", "--branch", *_without_home(top, scene.home)]
+    answer = answer_of(argv, cwd=scene.project, seconds=CHECK.timeout, env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"})
     if answer is None or answer[0]:
         how = "does not answer in time" if answer is None else f"ends with exit status {answer[0]}"
         yield unknown(_ID, f"git {how}", by_hand("git", "See why", "git status"))
@@ -36,6 +39,13 @@ def _run(scene: Scene) -> Iterator[Finding]:
         yield warn(_ID, f"{behind:,} commits of the other side are missing here", _PULL, value=behind, unit="count")
     if not (changed or ahead or behind):
         yield ok(_ID, "everything is committed", value=0, unit="count")
+
+
+def _without_home(top: Path, home: Home | None) -> list[str]:
+    """What git is to look at: all but the home, which is nobody's work."""
+    if home is None or not home.path.is_relative_to(top):
+        return []
+    return ["--", ":/", f":(top,exclude,literal){home.path.relative_to(top)}"]
 
 
 def _distance(lines: list[str]) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 from overnight.core.findings import Finding, Fix
-from overnight.monitor.elsewhere import ADVICE, elsewhere
+from overnight.monitor.elsewhere import elsewhere, relocating
 from overnight.ops.checks.contract import Check, Scene, by_hand, fail, ok, warn
 
 _ID = "home"
@@ -37,7 +37,11 @@ def _run(scene: Scene) -> Iterator[Finding]:
         with closing(scene.open_store()) as store:
             moved = elsewhere(store, scene.home)
         if moved:
-            yield warn(_ID, moved.words(), by_hand("moved", "Add again here what is to run here", ADVICE))
+            yield warn(
+                _ID,
+                moved.words(),
+                by_hand("moved", "Have them run here, or cancel them", relocating(moved.was, moved.here)),
+            )
 
 
 CHECK = Check(_ID, "home", _run)

@@ -159,10 +159,12 @@ def record_starts(
     if not rows:
         return []
     started, claimed = [], []
+    recalled = _recalled(connection, rows)
     for row in rows:
         task_id, attempt, _, lane_id, raw_input, _, _, generation, _, _, is_step, is_clean, *of_step = row
         started.append((task_id, attempt, fence, now, lane_id, is_step, generation, is_clean))
-        claimed.append(Claimed(*row[:9], *of_step))
+        begun = attempt - 1 - recalled.get(task_id, 0)
+        claimed.append(Claimed(*(*row[:9], *of_step, begun)))
         words, coded = events.as_text(raw_input)
         kind = StepStarted if is_step else events.FileStarted
         transaction.events.append(
@@ -181,6 +183,12 @@ def record_starts(
     insert_many(connection, "record_start", started)
     want_changes(connection, before, len(rows))
     return claimed
+
+
+def _recalled(connection: apsw.Connection, rows: list[Row]) -> dict[int, int]:
+    """How many attempts of these tasks provably never began, where there were any."""
+    again = [row[0] for row in rows if row[1] > 1]
+    return dict(read_all(connection, "recalled", (ids_of(again),))) if again else {}
 
 
 def become_running(connection: apsw.Connection, transaction: Transaction, rows: list[Row]) -> None:

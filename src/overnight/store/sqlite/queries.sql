@@ -79,6 +79,21 @@ SELECT t.id, t.state, t.action_id, t.priority, t.not_before, t.blockers, t.later
 -- name: reschedule
 UPDATE tasks SET state = ?2, not_before = ?3, later = ?4 WHERE id = ?1;
 
+-- name: all_actions
+SELECT id, definition FROM actions ORDER BY id;
+
+-- name: of_actions
+-- Tasks of these actions, after ?1; and whether they count: people's own, and no steps.
+SELECT t.id, t.action_id, t.input, t.parent_id IS NULL AND substr(l.queue, 1, 1) <> '_'
+  FROM tasks AS t
+  JOIN lanes AS l ON l.id = t.lane_id
+ WHERE t.id > ?1 AND t.action_id IN carray(?2)
+ ORDER BY t.id LIMIT ?3;
+
+-- name: relocate
+-- By its identity (?3) a task is found again; a step has none.
+UPDATE tasks SET action_id = ?2, identity = CASE WHEN parent_id IS NULL THEN ?3 ELSE identity END WHERE id = ?1;
+
 -- name: redefine
 UPDATE tasks SET lane_id = ?2, action_id = ?3, priority = ?4 WHERE id = ?1;
 
@@ -335,6 +350,9 @@ SELECT id, attempt + 1, action_id, lane_id, input, failures, deaths, generation,
 
 -- name: claim
 UPDATE tasks SET state = 'running', attempt = attempt + 1 WHERE id IN carray(?) AND state = 'pending';
+
+-- name: recalled
+SELECT task_id, count(*) FROM attempts WHERE task_id IN carray(?) AND outcome = 'recalled' GROUP BY task_id;
 
 -- name: record_start
 INSERT INTO running (task_id, attempt, fence, claimed_at, lane_id, is_step, generation, is_clean)

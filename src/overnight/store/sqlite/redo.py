@@ -8,6 +8,7 @@ from datetime import datetime
 import msgspec
 
 from overnight.core.action_records import action_from
+from overnight.core.relocation import Relocation
 from overnight.core.states import ErrorClass, Outcome, Reason, TaskState
 from overnight.core.storms import Storm, Subject
 from overnight.core.task import Action, NewTask
@@ -62,6 +63,11 @@ class Record(msgspec.Struct, frozen=True):
     # by hand; of slots it is a number, which nobody here asks for
     was: object = None
     alone: bool = False
+    # moved
+    was_b64: str | None = None
+    #: What the line calls ``now``.
+    place: object = msgspec.field(name="now", default=None)
+    now_b64: str | None = None
     # queues
     slots: int | None = None
     rate: float | None = None
@@ -94,7 +100,11 @@ class Record(msgspec.Struct, frozen=True):
 
     def raw_input(self) -> bytes:
         """The input of a task, exactly."""
-        return base64.b64decode(self.input_b64) if self.input_b64 is not None else (self.input or "").encode()
+        return _exact(self.input, self.input_b64)
+
+    def relocation(self) -> Relocation:
+        """Which directory was moved, and where to."""
+        return Relocation(_exact(self.was, self.was_b64), _exact(self.place, self.now_b64))
 
     def has_definition(self) -> bool:
         """Whether the action stands here in full."""
@@ -160,6 +170,10 @@ class Record(msgspec.Struct, frozen=True):
             signal=self.signal,
             result=self.result.encode(),
         )
+
+
+def _exact(words: object, coded: str | None) -> bytes:
+    return base64.b64decode(coded) if coded is not None else str(words or "").encode()
 
 
 def seconds_of(moment: datetime | None) -> float | None:

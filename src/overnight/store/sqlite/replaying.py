@@ -24,7 +24,18 @@ from overnight.core.states import FINAL, TaskState
 from overnight.core.task import Action
 from overnight.core.verdict import Settlement
 from overnight.store.contract import Queue, Selector, Verb
-from overnight.store.sqlite import acting, adding, claiming, editing, popping, redefining, scheduling, storming, turning
+from overnight.store.sqlite import (
+    acting,
+    adding,
+    claiming,
+    editing,
+    popping,
+    redefining,
+    relocating,
+    scheduling,
+    storming,
+    turning,
+)
 from overnight.store.sqlite.advancing import Advance
 from overnight.store.sqlite.batches import VERBS, batches, deed_of, runs
 from overnight.store.sqlite.connection import Transaction
@@ -78,6 +89,7 @@ class Replayer:
             "edited": self._edit,
             "redefined": self._redefine,
             "rescheduled": self._reschedule,
+            "tasks_relocated": self._relocate,
             "frozen": self._froze,
             "thawed": self._froze,
             "queue_changed": self._set_queues,
@@ -195,6 +207,10 @@ class Replayer:
         for record in records:
             until = None if record.not_before is None else record.not_before.timestamp()
             editing.reschedule(self._database, record.id or 0, until, now=record.now, by=record.by)
+
+    def _relocate(self, records: Sequence[Record]) -> None:
+        for record in records:
+            relocating.relocate(self._database, record.relocation(), now=record.now, by=record.by, dry_run=False)
 
     # -- attempts ----------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from overnight.core.edits import Change, Edited
 from overnight.core.events import Event
 from overnight.core.night import Night
+from overnight.core.relocation import Relocation
 from overnight.core.schedules import Decision, Scheduled
 from overnight.core.scores import Group
 from overnight.core.states import TaskState
@@ -54,6 +55,7 @@ from overnight.store.sqlite import (
     pruning,
     reading,
     redefining,
+    relocating,
     reviewing,
     scheduling,
     storming,
@@ -156,6 +158,9 @@ class SqliteStore:
 
     def edit(self, selector: Selector, change: Change, *, now: float, by: str, dry_run: bool = False) -> Edited:
         return editing.edit(self._database, self._lanes, selector, change, now=now, by=by, dry_run=dry_run)
+
+    def relocate(self, relocation: Relocation, *, now: float, by: str, dry_run: bool = False) -> int:
+        return relocating.relocate(self._database, relocation, now=now, by=by, dry_run=dry_run)
 
     def remove(self, selector: Selector, *, now: float, by: str) -> int:
         return acting.remove(self._database, self._lanes, self._plans, selector, now=now, by=by)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from overnight import wiring
 from overnight.core.errors import UsageError
 from overnight.core.states import TaskState
+from overnight.host.lock import read_owner
 from overnight.store.contract import Acted, Selector, Store, Verb
 from overnight.ui.cli import printing
 from overnight.ui.cli.selecting import need_known, need_words
@@ -39,7 +40,8 @@ def act(verb: Verb, selector: Selector, *, restart: Sequence[str] = ()) -> int:
         acted = session.store.act(verb, selector, now=wiring.clock.now(), by=wiring.who(), restart=restart)
         session.ring()
         missed = _missed(session.store, verb, selector, acted, states)
-    _report(verb, acted)
+        nobody = read_owner(session.home.lock) is None
+    _report(verb, acted, nobody=nobody)
     for task_id, state in missed[:_FEW]:
         printing.note(f"overnight: task {task_id} is {state} and cannot be {_DONE[verb]}")
     return 1 if missed else 0
@@ -72,10 +74,15 @@ def _missed(
     return [(task_id, state) for task_id, state in now.items() if state not in _THERE[verb]]
 
 
-def _report(verb: Verb, acted: Acted) -> None:
+def _report(verb: Verb, acted: Acted, *, nobody: bool) -> None:
+    """`nobody`: no engine is there to hear what was asked."""
     if acted.changed or not acted.asked:
         printing.say(f"{printing.count(acted.changed, 'task')} {_DONE[verb]}")
     if acted.asked:
-        printing.say(
-            f"{printing.count(acted.asked, 'running task')} will be {_DONE[verb]} as soon as the engine hears it"
+        tasks = printing.count(acted.asked, "interrupted task" if nobody else "running task")
+        when = (
+            "by the next engine, before it runs anything: 'overnight start'"
+            if nobody
+            else "as soon as the engine hears it"
         )
+        printing.say(f"{tasks} will be {_DONE[verb]} {when}")

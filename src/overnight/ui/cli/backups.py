@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from overnight import wiring
 from overnight.core.errors import NotFoundError, UsageError
 from overnight.core.events import printable
 from overnight.host.home import Home
+from overnight.monitor.elsewhere import elsewhere
 from overnight.ops import rollback
 from overnight.ops.backups.giving import manifest_of
 from overnight.ops.backups.place import MANIFEST, BackupPlace, Entry
@@ -171,6 +173,13 @@ def give_back(found: Found, to: Path | None) -> Restored:
         return restore_here(home, place, entry, now=wiring.clock.now(), by=wiring.who())
 
 
+def _left_behind(home: Path) -> list[str]:
+    """What is to be said of tasks that would run where the home was, before anybody starts them."""
+    with closing(wiring.open_store(Home(home), readonly=True)) as store:
+        found = elsewhere(store, Home(home))
+    return [f"overnight: {printing.clean(found.words())}", f"  try: {printing.clean(found.advice())}"] if found else []
+
+
 def say_restored(entry: Entry, done: Restored) -> None:
     """Say what was done, and where what was there before lies."""
     printing.say(f"backup {entry.name} is restored to {printing.clean(str(done.home))}")
@@ -178,4 +187,6 @@ def say_restored(entry: Entry, done: Restored) -> None:
     for aside in asides:
         if aside is not None:
             printing.note(f"  what was there before is kept in {printing.clean(str(aside))}")
+    for line in _left_behind(done.home):
+        printing.note(line)
     printing.note("  try: 'overnight verify', then 'overnight run' or 'overnight start' to go on")

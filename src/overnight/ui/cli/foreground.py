@@ -115,7 +115,9 @@ def say_paused(store: Store) -> None:
     if names:
         all_of_it = switch_words(EVERY_QUEUE)
         what = all_of_it if EVERY_QUEUE in names else printing.clean(", ".join(map(switch_words, names)))
-        printing.note(f"overnight: {what} is paused, and nothing of it starts\n  try: 'overnight unpause'")
+        printing.note(
+            f"overnight: {what} is paused, and nothing of it starts until it goes on\n  try: 'overnight unpause'"
+        )
 
 
 def run_queue(home: Home, manner: Manner, *, endless: bool = False) -> Ending:

@@ -56,6 +56,7 @@ COMMANDS: dict[str, Entry] = {
     "hold": Entry("overnight.ui.cli.commands.hold:hold", "Hold tasks back until they are released."),
     "release": Entry("overnight.ui.cli.commands.release:release", "Let held tasks go on."),
     "edit": Entry("overnight.ui.cli.commands.edit:edit", "Change tasks that are still to run."),
+    "relocate": Entry("overnight.ui.cli.commands.relocate:relocate", "Say that a directory was moved."),
     "clean": Entry("overnight.ui.cli.commands.clean:clean", "Forget finished tasks."),
     "monitor-init": Entry(
         "overnight.ui.cli.commands.monitor_init:monitor_init", "Keep a page in a file up to date while work goes on."

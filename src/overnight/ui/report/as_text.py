@@ -23,6 +23,7 @@ def as_text(report: MorningReport, *, columns: int = 80) -> list[str]:
     lines += [words.window(report), ""]
     states = ", ".join(f"{number:,} {state}" for state, number in words.counted(report))
     lines += _wrapped(f"{words.books(report)}" + (f": {states}" if states else ""), columns)
+    lines += [f"  {words.to_go_on(report)}"] if words.to_go_on(report) else []
     lines += printing.table([(f"  {name}", value) for name, value in words.happened(report)])
     lines += _causes("FAILED, BY CAUSE", report.failed, report, columns)
     if report.night.causes > len(report.failed) + len(report.held):

@@ -10,6 +10,7 @@ from overnight.core.scores import Share
 from overnight.core.states import TaskState
 from overnight.core.trends import Direction
 from overnight.monitor.report.gathering import Cause, MorningReport
+from overnight.monitor.snapshot import EngineState
 from overnight.ui.cli import printing
 
 _DAY = 86400.0
@@ -60,8 +61,18 @@ def share(one: Share) -> str:
 
 def counted(report: MorningReport) -> list[tuple[str, int]]:
     """How many tasks there are in each state, the empty ones left out."""
-    counts = report.picture.counts
-    return [(state.value, number) for state in TaskState if (number := getattr(counts, state))]
+    counts, idle = report.picture.counts, report.picture.interrupted
+    numbers = {state.value: getattr(counts, state) for state in TaskState}
+    numbers |= {TaskState.RUNNING.value: counts.running - idle, "interrupted": idle}
+    return [(name, number) for name, number in numbers.items() if number]
+
+
+def to_go_on(report: MorningReport) -> str:
+    """What to type where work is left and nobody is at it; else empty."""
+    if report.picture.engine.state is not EngineState.STOPPED or not report.picture.counts.unfinished:
+        return ""
+    unpause = "'overnight unpause', then " if report.picture.paused else ""
+    return f"{unpause}'overnight start' works on what is left, in the background"
 
 
 def happened(report: MorningReport) -> list[tuple[str, str]]:

@@ -97,6 +97,8 @@ def _sentence(picture: Snapshot) -> Sentence:
     colour, typed = _COLOURS[said.level], _TYPED.get(said.level, ())
     if said.level is Level.STALLED:
         colour, typed = _STANDING.get(picture.engine.state, (colour, typed))
+        if picture.paused and picture.engine.state is EngineState.STOPPED:
+            typed = ("overnight unpause", *typed)
     return Sentence(colour, shown(said.words, 1000), typed)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,11 +14,13 @@ import click
 import msgspec
 
 from overnight import wiring
+from overnight.core.configuration import Configuration
 from overnight.core.durations import format_duration, iso
-from overnight.core.errors import NotFoundError, UsageError
+from overnight.core.errors import ConfigurationError, NotFoundError, UsageError
 from overnight.core.findings import Finding, Fix, Status, by_urgency, exit_code, fixes, overall
+from overnight.core.settings import Settings, resolve
 from overnight.host.home import Home
-from overnight.ops.checks.contract import Check, Cost, Scene
+from overnight.ops.checks.contract import Check, Cost, Scene, by_hand, fail
 from overnight.ops.examination import Answer, examine
 from overnight.ops.mending import mend
 from overnight.ops.plugins import catalogue
@@ -27,6 +30,8 @@ from overnight.ui.cli.group import Verb, home_option
 from overnight.ui.cli.settings import in_use
 from overnight.wiring.examining import scene_of
 
+#: What is asked when the configuration makes no sense.
+_CONFIGURATION = "configuration"
 SCHEMA = "overnight.doctor/1"
 _FAIL_ON = {"warn": Status.WARN, "fail": Status.FAIL}
 
@@ -94,13 +99,28 @@ def doctor(checks: tuple[str, ...], *, quick: bool, mending: bool, yes: bool, fa
 
 def _chosen(names: Sequence[str]) -> list[Check]:
     """The checks of these names, or all of them: ours, those of the configuration, those of installed packages."""
-    _, configured = in_use()
+    _, configured, wrong = _configured()
     known = catalogue(configured.checks)
     if unknown := next((name for name in names if name not in known), None):
         raise UsageError(
-            f"there is no check {unknown!r}; nothing was examined", hint=f"the checks are {', '.join(known)}"
+            f"there is no check {unknown!r}; nothing was examined",
+            hint=f"the checks are {', '.join(known)}" + (f"; {wrong.title}" if wrong else ""),
         )
-    return [known[name]() for name in names or known]
+    return [*([wrong] if wrong else []), *(known[name]() for name in names or known)]
+
+
+def _configured() -> tuple[Settings, Configuration, Check | None]:
+    """The settings in use. Of a file that makes no sense there are none, and a check that says so."""
+    try:
+        return *in_use(), None
+    except ConfigurationError as error:
+        words = [line for line in error.message.splitlines() if ": error: " in line] or [error.message]
+        mending = by_hand("configuration", "Mend the file; the rest was examined without it", "overnight config show")
+        found = [fail(_CONFIGURATION, line, mending) for line in words]
+        wrong = Check(
+            _CONFIGURATION, "those of overnight.toml cannot be read: 'overnight config show'", lambda _: found
+        )
+        return resolve(flags={}, environ=os.environ, configured={}), Configuration(), wrong
 
 
 def _scene() -> Scene:
@@ -108,7 +128,8 @@ def _scene() -> Scene:
         home: Home | None = wiring.find_home(home_option())
     except NotFoundError:
         home = None
-    return scene_of(home, Path.cwd(), *in_use())
+    settings, configured, _ = _configured()
+    return scene_of(home, Path.cwd(), settings, configured)
 
 
 def _found(answers: Sequence[Answer]) -> list[Finding]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import click
 
 from overnight.core.states import TaskState
 from overnight.core.task import Action, Task
 from overnight.monitor.frozen import Frozen
+from overnight.monitor.snapshot import interrupted
 from overnight.store.contract import Query, Store
 from overnight.ui.cli import printing, shapes
 from overnight.ui.cli.group import Verb
@@ -53,11 +54,13 @@ def list_(
     bound = limit if limit is not None else (_BOUND if printing.on_terminal() and not as_json else 0)
     with opened(readonly=True) as session:
         frozen = Frozen(session.home.path)
+        is_idle = interrupted(session.store, session.home.path)
         if as_json:
             for task, action in found(session.store, query, bound):
-                printing.say(shapes.line(shapes.task_shape(task, action, frozen.since(task))))
+                shape = shapes.task_shape(task, action, frozen.since(task))
+                printing.say(shapes.line(shape | {"interrupted": is_idle(task)}))
         else:
-            _print(list(found(session.store, query, bound + 1 if bound else 0)), bound, frozen)
+            _print(list(found(session.store, query, bound + 1 if bound else 0)), bound, frozen, is_idle)
 
 
 def found(store: Store, query: Query, bound: int) -> Iterator[tuple[Task, Action | None]]:
@@ -77,9 +80,13 @@ def found(store: Store, query: Query, bound: int) -> Iterator[tuple[Task, Action
         left = None if left is None else left - size
 
 
-def _print(tasks: list[tuple[Task, Action | None]], bound: int, frozen: Frozen) -> None:
+def _print(
+    tasks: list[tuple[Task, Action | None]], bound: int, frozen: Frozen, is_idle: Callable[[Task], bool]
+) -> None:
     shown = tasks[:bound] if bound else tasks
-    rows = [_row(task, action, is_frozen=frozen.since(task) is not None) for task, action in shown]
+    rows = [
+        _row(task, action, is_frozen=frozen.since(task) is not None, is_idle=is_idle(task)) for task, action in shown
+    ]
     for text_line in printing.table(rows, right=(0,), last=printing.width() if printing.on_terminal() else None):
         printing.say(text_line)
     if len(tasks) > len(shown):
@@ -88,8 +95,9 @@ def _print(tasks: list[tuple[Task, Action | None]], bound: int, frozen: Frozen) 
         printing.note("no tasks")
 
 
-def _row(task: Task, action: Action | None, *, is_frozen: bool) -> tuple[str, str, str]:
-    state = "skipped" if task.skipped else task.state.value + (f" ({task.reason})" if task.reason else "")
+def _row(task: Task, action: Action | None, *, is_frozen: bool, is_idle: bool) -> tuple[str, str, str]:
+    state = "interrupted" if is_idle else task.state.value + (f" ({task.reason})" if task.reason else "")
+    state = "skipped" if task.skipped else state
     state += ", frozen" if is_frozen else ""
     error = f"  [{printing.clean(task.error)}]" if task.error else ""
     of = f"{task.parent_id} {printing.clean(task.step)}: " if task.parent_id is not None else ""

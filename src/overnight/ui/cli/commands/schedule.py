@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import heapq
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import islice
 from typing import Any
 
@@ -16,10 +17,11 @@ from overnight.core.errors import NotFoundError
 from overnight.core.schedules import Scheduled
 from overnight.engine.scheduling import calendar_of, run_of
 from overnight.host.clock import zone_of
+from overnight.host.lock import read_owner
 from overnight.ui.cli import printing, shapes
 from overnight.ui.cli.group import SETTINGS, Verb, global_options
-from overnight.ui.cli.session import Session, opened
-from overnight.ui.cli.settings import in_use
+from overnight.ui.cli.session import Session, made, opened
+from overnight.ui.cli.settings import home_in_use, in_use
 from overnight.ui.cli.values import Offered
 from overnight.wiring import schedules
 
@@ -40,7 +42,7 @@ def schedule() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def list_(*, as_json: bool) -> None:
     """List the schedules: when, next, last, and how many runs were missed."""
-    with _known() as (_, found):
+    with _looked_up() as found:
         now = wiring.clock.now()
         if as_json:
             for one in found:
@@ -51,6 +53,8 @@ def list_(*, as_json: bool) -> None:
         printing.say(line)
     if not rows:
         printing.note("overnight: there is no schedule; write one into overnight.toml: [schedules.NAME]")
+    elif read_owner(home_in_use().lock) is None:
+        printing.note("overnight: no engine runs, and nothing starts by the clock\n  try: 'overnight start'")
 
 
 @schedule.command("next", cls=Verb)
@@ -59,7 +63,7 @@ def list_(*, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def next_(*, names: tuple[str, ...], limit: int, as_json: bool) -> None:
     """List the runs to come, of all schedules or of these, in their order."""
-    with _known() as (_, found):
+    with _looked_up() as found:
         wanted = [_named(found, name) for name in names] or found
     for at, name in islice(heapq.merge(*map(_coming, wanted)), limit):
         words = f"{printing.clock(at)}  {printing.clean(name)}"
@@ -74,7 +78,9 @@ def run(*, name: str, as_json: bool) -> None:
 
     When it is due next stays as it is. Prints the id of the task.
     """
-    with _known() as (session, found):
+    with _looked_up() as known:
+        _named(known, name)  # no home is made for what is not there
+    with _known(made()) as (session, found):
         settings, _ = in_use()
         now = wiring.clock.now()
         task = run_of(_named(found, name), now, schedules.surroundings(settings))
@@ -84,9 +90,20 @@ def run(*, name: str, as_json: bool) -> None:
 
 
 @contextmanager
-def _known() -> Iterator[tuple[Session, list[Scheduled]]]:
-    """The schedules as the file has them now."""
-    with opened() as session:
+def _looked_up() -> Iterator[list[Scheduled]]:
+    """The schedules, to look at: where there is no home yet, those of the file."""
+    home = home_in_use()
+    if os.path.lexists(home.path):
+        with _known(opened()) as (_, found):
+            yield found
+    else:
+        yield sorted(schedules.as_written(home, *in_use(), now=wiring.clock.now()), key=lambda one: one.schedule.name)
+
+
+@contextmanager
+def _known(opening: AbstractContextManager[Session]) -> Iterator[tuple[Session, list[Scheduled]]]:
+    """The schedules as the file has them now, laid down."""
+    with opening as session:
         if schedules.lay_down(session.store, session.home, *in_use()):
             session.ring()
         yield session, session.store.schedules()

@@ -13,6 +13,7 @@ from overnight.core.task import LIMITS, Action, ActionKind, Attempt, Task, text
 from overnight.host import results
 from overnight.host.home import Home
 from overnight.monitor.frozen import Frozen
+from overnight.monitor.snapshot import interrupted
 from overnight.ui.cli import printing, shapes
 from overnight.ui.cli.group import Verb
 from overnight.ui.cli.kinship import kin_of
@@ -32,10 +33,15 @@ def show(*, task_id: int, as_json: bool) -> None:
         attempts = session.store.attempts(task_id)
         kin = kin_of(session.store, task)
         frozen = Frozen(session.home.path).since(task)
+        idle = interrupted(session.store, session.home.path)(task)
     if as_json:
-        printing.say(shapes.line(_shape(session.home, task, action, attempts, frozen) | kin.shape()))
+        shape = _shape(session.home, task, action, attempts, frozen) | {"interrupted": idle}
+        printing.say(shapes.line(shape | kin.shape()))
         return
-    for name, value in _facts(session.home, task, action, frozen):
+    facts = dict(_facts(session.home, task, action, frozen))
+    if idle:
+        facts["task"] = f"{task.id}, interrupted: its engine ended while it ran; the next one runs it again"
+    for name, value in facts.items():
         if value:
             printing.say(f"{name + ':':<13}{printing.clean(value)}")
     for name, value in kin.facts():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import closing
 
 import click
 
@@ -13,6 +14,7 @@ from overnight.host.home import Home
 from overnight.host.lock import Owner, read_owner, refusal
 from overnight.ui.cli import printing
 from overnight.ui.cli.commands.stop import tell
+from overnight.ui.cli.foreground import say_paused
 from overnight.ui.cli.group import Verb, home_option
 from overnight.ui.cli.session import say_where
 from overnight.ui.cli.settings import in_use
@@ -55,6 +57,8 @@ def start(*, jobs: int | str | None, shows: bool, foreground: bool, install: boo
         background.become(order(home, jobs, dashboard=shows))
     say_where(home)
     say_started(background.launch(home, order(home, jobs, dashboard=shows)).wait(tell))
+    with closing(wiring.open_store(home, readonly=True)) as store:
+        say_paused(store)
     if shows:
         _say_dashboard(home)
 

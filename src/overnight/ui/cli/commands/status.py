@@ -15,7 +15,7 @@ from overnight.core.slots import Bounds
 from overnight.core.states import TaskState
 from overnight.core.storms import Storm
 from overnight.host.home import Home
-from overnight.monitor.elsewhere import ADVICE, elsewhere
+from overnight.monitor.elsewhere import elsewhere
 from overnight.monitor.heartbeats import Beat
 from overnight.monitor.snapshot import EngineState, RunningView, Snapshot, SupervisorView, take
 from overnight.monitor.standing import sentence_of
@@ -131,6 +131,7 @@ def _shape(snapshot: Snapshot) -> dict[str, Any]:
         "interrupted": snapshot.interrupted,
         "removed": counts.removed,
         "unaccounted": snapshot.unaccounted,
+        "paused": snapshot.paused or None,
         "storms": [_storm_shape(storm) for storm in snapshot.storms],
         "schedules": [
             {"name": one.schedule.name, "next_at": printing.iso(one.next_at), "missed_runs": one.missed}
@@ -238,7 +239,7 @@ def _resource_lines(session: Session, snapshot: Snapshot) -> list[str]:
 
 def _moved_lines(session: Session) -> list[str]:
     found = elsewhere(session.store, session.home)
-    return [f"{printing.clean(found.words())}; {ADVICE}"] if found else []
+    return [printing.clean(f"{found.words()}; {found.advice()}")] if found else []
 
 
 def _lines(snapshot: Snapshot, session: Session, found: Glance | None, *, resources: bool) -> list[str]:
@@ -432,6 +433,8 @@ def _advice(snapshot: Snapshot, home: Home) -> list[str]:
         advice.append("'overnight list --state failed' shows what failed, 'overnight retry-failed' tries it again")
     if counts.held:
         advice.append("'overnight list --state held' shows what waits for you")
+    if snapshot.paused and snapshot.engine.state is EngineState.STOPPED:
+        advice.append(f"{printing.clean(snapshot.paused)} is paused: 'overnight unpause' lets tasks start again")
     if counts.unfinished and snapshot.engine.state is EngineState.STOPPED:
         advice.append("'overnight run' works on what is left, 'overnight start' does so in the background")
     watch = snapshot.engine.supervisor

@@ -1,0 +1,21 @@
+"""A home that somebody has removed, or moved away, while it was in use: nobody makes it again by going on."""
+
+from __future__ import annotations
+
+import os
+
+from overnight.core.errors import HomeUnusableError
+from overnight.host.home import Home
+
+
+def is_gone(home: Home) -> bool:
+    """Whether it is no home any more, whatever lies at its place."""
+    return not os.path.lexists(home.home_json)
+
+
+def gone(home: Home) -> HomeUnusableError:
+    """What its engine says last."""
+    return HomeUnusableError(
+        f"the home {home.path} was removed or moved while it was in use; the engine ends, and what runs with it",
+        hint=f"put it back, or 'overnight backup restore PATH --to {home.path} --yes'; else add the tasks again",
+    )
