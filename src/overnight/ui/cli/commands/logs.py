@@ -32,7 +32,9 @@ from overnight.ui.cli.values import Duration
 _LOOK_EVERY = 0.5
 _KINDS = {"task": "failed attempts of tasks", "line": "lines that tell of an error"}
 _BARS = "▁▂▃▄▅▆▇█"
-_since = click.option("--since", type=Duration(), default="1d", show_default=True, help="How far back.")
+_since = click.option(
+    "--since", type=Duration(), default="1d", show_default=True, help="How far back. Counts are of whole hours."
+)
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 
 
