@@ -101,6 +101,17 @@ def test_old_files_go_when_somebody_says_so(worked: Call, place: Path) -> None:
     assert worked("verify").status == 0
 
 
+def test_what_is_to_be_typed_removes_the_files_that_were_listed(worked: Call, place: Path) -> None:
+    log = place / "logs" / "app.log"
+    os.utime(log, (log.stat().st_mtime - 2 * 86400,) * 2)
+    assert "try:" not in worked("logs", "clean").err
+    dry = worked("logs", "clean", "--older", "36h")
+    _, _, typed = dry.err.partition("try: 'overnight ")
+    done = worked(*typed.strip().strip("'").split())
+    assert done.out == dry.out
+    assert not log.exists()
+
+
 def test_doctor_names_new_errors_and_is_content_when_they_were_looked_at(worked: Call, place: Path) -> None:
     def told() -> list[tuple[str, str]]:
         return [(one["status"], one["summary"]) for one in worked("doctor", "logs", "--json").json["checks"]]

@@ -14,6 +14,7 @@ import click
 import msgspec
 
 from overnight import wiring
+from overnight.core.durations import spell_duration
 from overnight.core.errors import StoreUnavailableError, UsageError
 from overnight.core.events import printable
 from overnight.host.clock import LocalZone
@@ -293,8 +294,8 @@ def clean_(*, older: float, yes: bool, as_json: bool) -> None:
             store.forget(before=before)
     what = f"{printing.count(len(found), 'file')}, {printing.size(sum(size for _, size in found))}"
     printing.note(f"overnight: {what} {'removed' if yes else 'would go; nothing was changed'}")
-    if not yes:
-        printing.note("  try: 'overnight logs clean --yes'")
+    if found and not yes:
+        printing.note(f"  try: 'overnight logs clean --older {spell_duration(older)} --yes'")
 
 
 def _old(paths: Sequence[Path], before: float) -> list[tuple[Path, int]]:
