@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import os
 import signal
@@ -156,6 +157,27 @@ def test_a_bug_of_ours_is_told_calmly_and_traced_only_when_asked(
 
 
 # -- add -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("number", "mend"),
+    [
+        (errno.EROFS, "--home DIR"),
+        (errno.ENOSPC, "df -h '/srv/a b'"),
+        (errno.EACCES, "ls -ld"),
+        (errno.EIO, "OVERNIGHT_DEBUG=1"),
+    ],
+)
+def test_what_the_machine_refuses_comes_with_what_mends_it(
+    overnight: Call, monkeypatch: pytest.MonkeyPatch, number: int, mend: str
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number), "/srv/a b/.overnight")
+
+    monkeypatch.setattr("overnight.wiring.find_home", refuse)
+    said = overnight("status")
+    assert (said.status, os.strerror(number) in said.err) == (1, True)
+    assert mend in said.err.partition("try: ")[2]
 
 
 def test_add_prints_the_ids_and_the_tasks_are_there(overnight: Call) -> None:

@@ -87,3 +87,12 @@ def test_it_serves_until_it_is_told_to_stop(overnight: Call, place: Path) -> Non
         finally:
             process.send_signal(signal.SIGINT)
         assert process.wait(60) in (0, 130)
+
+
+def test_a_page_that_cannot_be_written_is_told_by_its_name(overnight: Call, place: Path) -> None:
+    overnight("add", "a", "--", "true")
+    missing = place / "none" / "x.html"
+    said = overnight("dashboard", "--html", str(missing))
+    assert said.status == 1
+    assert f"{missing} could not be written (No such file or directory); no task was touched" in said.err
+    assert "try: overnight dashboard --html FILE" in said.err

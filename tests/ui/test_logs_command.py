@@ -131,3 +131,14 @@ def test_where_nothing_can_be_kept_it_is_said(worked: Call, place: Path) -> None
     (place / ".overnight" / "logs.db").mkdir()
     refused = worked("logs", "errors")
     assert (refused.status, "try:" in refused.err) == (1, True)
+
+
+def test_where_nothing_can_be_written_the_logs_are_read_all_the_same(
+    worked: Call, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place / ".overnight" / "logs.db").mkdir()
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)
+    for _ in range(2):
+        found = worked("logs", "errors", "--json")
+        assert sorted(json.loads(line)["n"] for line in found.lines) == [1, 1, 2]
+        assert "read anew" in found.err

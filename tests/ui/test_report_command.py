@@ -188,9 +188,10 @@ def test_the_report_is_written_as_a_page_beside_what_is_printed(overnight: Call,
     assert overnight("report", "--html", "-").out.startswith("<!DOCTYPE html>")
 
 
-def test_a_page_that_cannot_be_written_is_an_error_of_three_parts(overnight: Call) -> None:
+@pytest.mark.parametrize("name", ["no/such/folder/night.html", "."])
+def test_a_page_that_cannot_be_written_is_an_error_of_three_parts(overnight: Call, name: str) -> None:
     overnight("add", "a", "--", "true")
-    said = overnight("report", "--html", "no/such/folder/night.html")
+    said = overnight("report", "--html", name)
     assert said.status == 1
     assert "no task was touched" in said.err
     assert "try:" in said.err

@@ -136,7 +136,10 @@ def _unexpected(error: Exception) -> int:
         print_exception(error)
     again = "the same command again, with OVERNIGHT_DEBUG=1 in front of it, says where"
     if isinstance(error, OSError):
-        _say(f"the machine refused: {_reason(error)}; what was on record before is untouched", again)
+        from overnight.ui.cli.refusals import hint
+
+        what = f"the machine refused: {_reason(error)}; what was on record before is untouched"
+        _say(what, hint(error, other=again))
     else:
         what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         _say(f"unexpected {what}; this is a bug, and what was on record before is untouched", again)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import apsw
 import click
@@ -60,14 +61,25 @@ def _looked_at(home: Home) -> Iterator[tuple[LogStore, Scanned]]:
 
 @contextmanager
 def _kept(home: Home) -> Iterator[LogStore]:
+    """What is known; where nothing can be written, it is found out anew for this call."""
     try:
-        with closing(LogStore(home.logs)) as store:
+        with _place(home) as path, closing(LogStore(path)) as store:
             yield store
     except apsw.Error as error:
         raise StoreUnavailableError(
             f"what was found in logs cannot be kept in {home.logs} ({error}); no task is concerned",
             hint=f"look at its disk and its owner: ls -l {home.logs}; it may be removed, and is made anew",
         ) from error
+
+
+@contextmanager
+def _place(home: Home) -> Iterator[Path]:
+    if os.access(home.path, os.W_OK):
+        yield home.logs
+        return
+    printing.note("overnight: nothing can be written in the home, so all logs are read anew; no task is concerned")
+    with TemporaryDirectory() as aside:
+        yield Path(aside) / home.logs.name
 
 
 def _tell(troubles: Sequence[tuple[str, str]]) -> None:
@@ -181,7 +193,7 @@ def search_(*, pattern: str, context: int, ignore_case: bool, task: int | None, 
             (":", found.line),
             *(("-", one) for one in found.after),
         ]:
-            printing.say(f"{_place(one)}{mark}{mark if context else ''} {printing.clean(_text(one))}")
+            printing.say(f"{_where(one)}{mark}{mark if context else ''} {printing.clean(_text(one))}")
         if context:
             printing.say("--")
     _tell(troubles)
@@ -207,7 +219,7 @@ def _line(line: Line) -> dict[str, object]:
     return {"source": line.source, "line": line.number, "task_id": line.task_id, "content": _text(line)}
 
 
-def _place(line: Line) -> str:
+def _where(line: Line) -> str:
     where = f"task {line.task_id}" if line.task_id is not None else line.source
     return printing.clean(f"{where}:{line.number}")
 
