@@ -204,6 +204,11 @@ def clock(at: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
 
 
+def zoned(at: float) -> str:
+    """An instant in local time with how far that is ahead of UTC: in autumn an hour comes twice."""
+    return time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(at))
+
+
 def iso(at: float | None) -> str | None:
     """An instant for programs: ISO 8601 in UTC with ``Z``."""
     from overnight.core.durations import iso
