@@ -512,6 +512,22 @@ def test_nothing_named_never_means_everything(overnight: Call, verb: str) -> Non
     assert "no task is named; nothing was changed" in said.err
 
 
+@pytest.mark.parametrize("verb", ["retry", "cancel", "hold", "release", "clean", "edit"])
+@pytest.mark.parametrize("words", [("--cause", "zzz"), ("-q", "zzz"), ("-w", "zzz"), ("99",)])
+def test_what_was_never_there_is_exit_4(overnight: Call, verb: str, words: tuple[str, ...]) -> None:
+    overnight("add", "a", "--", "true")
+    said = overnight(verb, *words, *(["--priority", "1"] if verb == "edit" else ["--yes"] if verb == "clean" else []))
+    assert (said.status, said.out, "try:" in said.err) == (4, "", True)
+
+
+def test_a_cause_that_was_met_once_may_be_retried_again(overnight: Call) -> None:
+    overnight("run", "--quiet", "--retries", "0", "a", "--", "false")
+    cause = overnight("report", "--json").json["failed"][0]["cause"]
+    for number in (1, 0):
+        said = overnight("retry", "--cause", cause)
+        assert (said.status, said.out.split()[0]) == (0, str(number))
+
+
 def test_retry_all_takes_what_failed_and_leaves_what_is_done(overnight: Call) -> None:
     overnight("add", "a", "b", "--", "true")
     with the_store() as store:

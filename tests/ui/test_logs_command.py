@@ -54,6 +54,7 @@ def test_words_are_found(worked: Call) -> None:
     assert (one["task_id"], one["content"]) == (1, "error: boom")
     assert worked("logs", "search", "nothing like it").status == 1
     assert "more than 1" in worked("logs", "search", "lost", "--limit", "1").err
+    assert worked("logs", "search", "boom", "--task", "99").status == 4
     wrong = worked("logs", "search", "[")
     assert (wrong.status, "try:" in wrong.err) == (2, True)
 

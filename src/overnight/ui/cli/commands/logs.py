@@ -28,6 +28,8 @@ from overnight.ops.logs.scanning import Scan, Scanned
 from overnight.ops.logs.searching import Line, last, lines, search, sources
 from overnight.ui.cli import printing
 from overnight.ui.cli.group import SETTINGS, Verb, global_options, home_option
+from overnight.ui.cli.selecting import need_known
+from overnight.ui.cli.session import opened
 from overnight.ui.cli.settings import in_use
 from overnight.ui.cli.values import Duration
 
@@ -177,6 +179,9 @@ def search_(*, pattern: str, context: int, ignore_case: bool, task: int | None, 
     def told(one: Trouble) -> None:
         troubles.append((printable(os.fsdecode(one.path)), one.why))
 
+    if task is not None and home.store.exists():
+        with opened(readonly=True) as session:
+            need_known(session.store, [task])
     count = 0
     everything = lines(home, sources(home, settings.log_files), told, task=task)
     for found in search(everything, wanted, context=context):
