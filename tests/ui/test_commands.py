@@ -109,6 +109,10 @@ def test_an_unknown_option_says_what_was_meant(overnight: Call) -> None:
     assert "try: '--retries'" in said.err
 
 
+def test_an_option_that_shares_but_its_dashes_was_not_meant(overnight: Call) -> None:
+    assert overnight("list", "--since", "8h").err.endswith("try: 'overnight list --help' lists what there is\n")
+
+
 def test_a_bad_value_is_a_usage_error_in_our_three_parts(overnight: Call) -> None:
     said = overnight("add", "--timeout", "soon", "--", "true")
     assert said.status == 2
@@ -225,6 +229,17 @@ def test_a_later_time_makes_a_task_wait(overnight: Call) -> None:
     overnight("add", "--in", "1h", "--", "true")
     overnight("add", "--at", "2099-01-01", "--", "true")
     assert overnight("status", "--json").json["counts"]["waiting"] == 2
+
+
+@pytest.mark.parametrize("verb", ["run", "add"])
+def test_a_file_that_looks_like_an_option_is_named_with_what_is_to_be_typed(
+    overnight: Call, place: Path, verb: str
+) -> None:
+    (place / "-dash.txt").write_text("x")
+    said = overnight(verb, "-dash.txt", "a.txt", "--", "cat")
+    assert said.status == 2
+    assert "the input '-dash.txt' looks like an option (-d); nothing was done\n  try: ./-dash.txt" in said.err
+    assert "no such option" in overnight(verb, "-other.txt", "--", "cat").err
 
 
 def test_an_input_that_names_a_file_is_not_taken_for_an_option(overnight: Call, place: Path) -> None:

@@ -205,6 +205,13 @@ def test_a_time_that_is_none_is_refused(overnight: Call, since: str) -> None:
     assert "nothing was printed" in said.err
 
 
+def test_a_time_may_be_one_of_the_clock(overnight: Call) -> None:
+    overnight("add", "a", "--", "true")
+    assert overnight("report", "--since", "2026-01-31T06:00:00Z", "--json").json["since"].startswith("2026-01-31T06:00")
+    assert overnight("report", "--since", "06:00").status == 0
+    assert overnight("logs", "errors", "--since", "06:00").status == 0
+
+
 def test_a_home_where_nothing_ever_ran_has_a_report(overnight: Call) -> None:
     overnight("add", "a", "--", "true")
     for words in (("report",), ("report", "--since", "8h"), ("report", "--md")):

@@ -110,10 +110,19 @@ def _usage(error: click.UsageError) -> tuple[str, str]:
     hint = f"'{name} --help' lists what there is"
     close = getattr(error, "possibilities", None)
     message = getattr(error, "message", "") if close else error.format_message()
-    if close:
-        hint = f"{close[0]!r}"
+    near = _near(getattr(error, "option_name", ""), close or ())
+    if near:
+        hint = f"{near!r}"
     message = message.strip().rstrip(".")
     return f"{message[:1].lower()}{message[1:]}; nothing was done", hint
+
+
+def _near(name: str, names: Sequence[str]) -> str:
+    """What was meant; dashes, which all of them have, make no two options alike."""
+    from difflib import get_close_matches
+
+    plain = {one.lstrip("-"): one for one in names}
+    return next((plain[one] for one in get_close_matches(name.lstrip("-"), plain, n=1)), "")
 
 
 def _nowhere() -> bool:

@@ -8,6 +8,7 @@ page that lists everything needs to import nothing. A test compares both.
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -110,7 +111,21 @@ class TaskVerb(Verb):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         end = inputs.cut(args)
         ctx.meta[_MARKED] = args[end:]
-        return super().parse_args(ctx, args[:end])
+        words = list(args[:end])  # what is read is taken out of the list
+        try:
+            return super().parse_args(ctx, args[:end])
+        except click.NoSuchOption as error:
+            if (name := _file_among(words)) is None:
+                raise
+            raise UsageError(
+                f"the input {name!r} looks like an option ({error.option_name}); nothing was done",
+                hint=f"./{name} for that one, ./*.txt and the like for several; or put them behind ':::'",
+            ) from error
+
+
+def _file_among(words: Sequence[str]) -> str | None:
+    """The first of these that begins with a dash and is the name of a file."""
+    return next((word for word in words if word.startswith("-") and os.path.lexists(word)), None)
 
 
 class Lazy(click.Group):

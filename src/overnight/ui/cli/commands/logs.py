@@ -31,13 +31,18 @@ from overnight.ui.cli.group import SETTINGS, Verb, global_options, home_option
 from overnight.ui.cli.selecting import need_known
 from overnight.ui.cli.session import opened
 from overnight.ui.cli.settings import in_use
-from overnight.ui.cli.values import Duration
+from overnight.ui.cli.values import Duration, Past
 
 _LOOK_EVERY = 0.5
 _KINDS = {"task": "failed attempts of tasks", "line": "lines that tell of an error"}
 _BARS = "▁▂▃▄▅▆▇█"
 _since = click.option(
-    "--since", type=Duration(), default="1d", show_default=True, help="How far back. Counts are of whole hours."
+    "--since",
+    type=Past(),
+    default="1d",
+    show_default=True,
+    metavar="TIME",
+    help="How far back: 2h, 06:00, a date. Counts are of whole hours.",
 )
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 
@@ -98,14 +103,14 @@ def errors_(*, since: float, limit: int, as_json: bool) -> None:
     home = wiring.find_home(home_option())
     now = wiring.clock.now()
     with _looked_at(home) as (store, scanned):
-        found = errors(store, since=now - since, now=now)
+        found = errors(store, since=since, now=now)
     _tell(scanned.troubles)
     if as_json:
         for one in found[:limit]:
             printing.say(msgspec.json.encode(_shape(one)).decode())
         return
     if not found:
-        printing.say(f"no errors within {printing.duration(since)}")
+        printing.say(f"no errors within {printing.duration(now - since)}")
     for line in printing.table([_row(one) for one in found[:limit]], right=(1,), last=printing.width()):
         printing.say(line)
     if len(found) > limit:
@@ -133,10 +138,10 @@ def trend_(*, since: float, limit: int, as_json: bool) -> None:
     home = wiring.find_home(home_option())
     now = wiring.clock.now()
     with _looked_at(home) as (store, scanned):
-        found = errors(store, since=now - since, now=now)
+        found = errors(store, since=since, now=now)
         kinds = {kind: {one.id for one in found if one.kind == kind} for kind in _KINDS}
         wanted = [*kinds.items(), *((one.template, {one.id}) for one in found[:limit])]
-        rows = [(words, trend(store, ids, since=now - since, now=now)) for words, ids in wanted]
+        rows = [(words, trend(store, ids, since=since, now=now)) for words, ids in wanted]
     _tell(scanned.troubles)
     if as_json:
         for (words, bars), (kind, one) in zip(rows, _whose(found[:limit]), strict=True):
