@@ -535,6 +535,10 @@ def test_what_was_never_there_is_exit_4(overnight: Call, verb: str, words: tuple
     assert (said.status, said.out, "try:" in said.err) == (4, "", True)
 
 
+def test_a_task_without_an_input_is_called_by_its_command(overnight: Call) -> None:
+    assert "task 1 (false) failed after 1 attempt" in overnight("run", "--retries", "0", "--", "false").err
+
+
 def test_a_cause_that_was_met_once_may_be_retried_again(overnight: Call) -> None:
     overnight("run", "--quiet", "--retries", "0", "a", "--", "false")
     cause = overnight("report", "--json").json["failed"][0]["cause"]
