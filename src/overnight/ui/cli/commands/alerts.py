@@ -64,7 +64,7 @@ def _show(lines: Sequence[Mapping[str, Any]], row: Any, as_json: bool) -> None: 
         for one in lines:
             printing.say(msgspec.json.encode(one).decode())
         return
-    for line in printing.table([row(one) for one in lines], last=printing.width()):
+    for line in printing.table([row(one) for one in lines], last=printing.room()):
         printing.say(line)
 
 

@@ -80,7 +80,7 @@ def found(store: Store, query: Query, bound: int) -> Iterator[tuple[Task, Action
 def _print(tasks: list[tuple[Task, Action | None]], bound: int, frozen: Frozen) -> None:
     shown = tasks[:bound] if bound else tasks
     rows = [_row(task, action, is_frozen=frozen.since(task) is not None) for task, action in shown]
-    for text_line in printing.table(rows, right=(0,), last=printing.width() if printing.on_terminal() else None):
+    for text_line in printing.table(rows, right=(0,), last=printing.room()):
         printing.say(text_line)
     if len(tasks) > len(shown):
         printing.note(f"the {len(shown)} newest; '-n 0' shows all, --state and --queue choose")

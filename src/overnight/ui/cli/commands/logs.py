@@ -111,7 +111,7 @@ def errors_(*, since: float, limit: int, as_json: bool) -> None:
         return
     if not found:
         printing.say(f"no errors within {printing.duration(now - since)}")
-    for line in printing.table([_row(one) for one in found[:limit]], right=(1,), last=printing.width()):
+    for line in printing.table([_row(one) for one in found[:limit]], right=(1,), last=printing.room()):
         printing.say(line)
     if len(found) > limit:
         printing.note(f"overnight: {len(found) - limit:,} more kinds; --limit {len(found)} shows them")
@@ -150,7 +150,7 @@ def trend_(*, since: float, limit: int, as_json: bool) -> None:
             printing.say(msgspec.json.encode(shape).decode())
         return
     cells = [(_drawn(bars), f"{sum(bar.n for bar in bars):,}", _named(words)) for words, bars in rows]
-    for line in printing.table(cells, right=(1,), last=printing.width()):
+    for line in printing.table(cells, right=(1,), last=printing.room()):
         printing.say(line)
 
 
