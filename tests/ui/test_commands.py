@@ -113,6 +113,12 @@ def test_an_option_that_shares_but_its_dashes_was_not_meant(overnight: Call) -> 
     assert overnight("list", "--since", "8h").err.endswith("try: 'overnight list --help' lists what there is\n")
 
 
+def test_a_misspelt_choice_says_what_was_meant_and_a_number_what_it_is(overnight: Call) -> None:
+    assert overnight("list", "--state", "fialed").err.endswith("try: 'failed'\n")
+    assert overnight("list", "--state", "zz").err.endswith("lists what there is\n")
+    assert "'high' is not a whole number" in overnight("add", "-p", "high", "a", "--", "true").err
+
+
 def test_a_bad_value_is_a_usage_error_in_our_three_parts(overnight: Call) -> None:
     said = overnight("add", "--timeout", "soon", "--", "true")
     assert said.status == 2

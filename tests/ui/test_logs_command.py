@@ -49,7 +49,14 @@ def test_a_trend_is_drawn_and_told(worked: Call) -> None:
 def test_words_are_found(worked: Call) -> None:
     found = worked("logs", "search", "LOST", "-i", "-C", "1")
     assert found.status == 0
-    assert "INFO fine" in found.out
+    assert [line.partition("app.log")[2] for line in found.lines] == [
+        ":1: ERROR lost 10.0.0.1",
+        ":2- INFO fine",
+        "",
+        ":2- INFO fine",
+        ":3: ERROR lost 10.0.0.2",
+    ]
+    assert found.lines[2] == "--"
     (one,) = [json.loads(line) for line in worked("logs", "search", "boom", "--task", "1", "--json").lines]
     assert (one["task_id"], one["content"]) == (1, "error: boom")
     assert worked("logs", "search", "nothing like it").status == 1
@@ -63,6 +70,13 @@ def test_the_last_lines_are_printed(worked: Call) -> None:
     tail = worked("logs", "tail", "-n", "1").out
     assert "ERROR lost 10.0.0.2" in tail
     assert "events.jsonl" in tail
+
+
+def test_what_is_no_text_is_named_and_not_printed(worked: Call, place: Path) -> None:
+    (place / "logs" / "binary.log").write_bytes(b"\0\x01" * 100 + b"\nlast line\n")
+    said = worked("logs", "tail")
+    assert "last line" not in said.out
+    assert "binary.log: it is no text (it has zero bytes)" in said.err
 
 
 def test_what_is_written_meanwhile_is_printed(worked: Call, place: Path) -> None:  # noqa: ARG001 - for its home

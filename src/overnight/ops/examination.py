@@ -48,7 +48,7 @@ class _Asked:
         try:
             findings = list(self._check.run(self._scene))
         except Exception as error:  # noqa: BLE001 - whatever a check raises is its failure, and nobody else's
-            words = f"{self._check.title}: the check itself failed ({type(error).__name__}: {error})"
+            words = _told(self._check, f"the check itself failed ({type(error).__name__}: {error})")
             findings = [Finding(self._check.id, Status.FAIL, " ".join(words.split()))]
         self._answer = Answer(self._check, findings, self._clock.monotonic() - began)
 
@@ -58,5 +58,10 @@ class _Asked:
         if self._answer is not None:
             return self._answer
         waited = format_duration(self._check.timeout)
-        late = Finding(self._check.id, Status.UNKNOWN, f"{self._check.title}: no answer within {waited}")
+        late = Finding(self._check.id, Status.UNKNOWN, _told(self._check, f"no answer within {waited}"))
         return Answer(self._check, [late], self._check.timeout)
+
+
+def _told(check: Check, words: str) -> str:
+    """With the title of the check, where that says more than the id that stands before it."""
+    return words if check.title == check.id else f"{check.title}: {words}"

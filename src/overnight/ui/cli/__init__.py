@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -113,14 +114,20 @@ def _usage(error: click.UsageError) -> tuple[str, str]:
     near = _near(getattr(error, "option_name", ""), close or ())
     if near:
         hint = f"{near!r}"
-    message = message.strip().rstrip(".")
+    message = message.strip().rstrip(".").replace("a valid integer range", "a whole number")
+    wrong = re.match(r"Invalid value for .+: '(.*)' is not one of", message)
+    if wrong and (near := _near(wrong[1], getattr(getattr(error, "param", None), "type", None))):
+        hint = f"{near!r}"
     return f"{message[:1].lower()}{message[1:]}; nothing was done", hint
 
 
-def _near(name: str, names: Sequence[str]) -> str:
-    """What was meant; dashes, which all of them have, make no two options alike."""
+def _near(name: str, names: object) -> str:
+    """What was meant, of names or of a choice; dashes, which all options have, make no two of them alike."""
     from difflib import get_close_matches
 
+    names = names.choices if isinstance(names, click.Choice) else names
+    if not isinstance(names, Sequence):
+        return ""
     plain = {one.lstrip("-"): one for one in names}
     return next((plain[one] for one in get_close_matches(name.lstrip("-"), plain, n=1)), "")
 

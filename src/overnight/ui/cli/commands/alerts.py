@@ -194,7 +194,7 @@ def silence_(name: str, seconds: float | None, *, reason: str, end: bool, as_jso
     if name not in configured.alerts:
         there = ", ".join(configured.alerts) or "none; write [alerts.NAME] into overnight.toml"
         raise NotFoundError(f"there is no alert {name!r}; nothing was changed", hint=f"there are: {there}")
-    if (seconds is None) != end:
+    if (not seconds) != end:
         raise UsageError(
             "it must be said for how long, or that it ends; nothing was changed",
             hint=f"'overnight alerts silence {name} 2h', or '--end'",

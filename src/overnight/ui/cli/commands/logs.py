@@ -198,14 +198,14 @@ def search_(*, pattern: str, context: int, ignore_case: bool, task: int | None, 
             words = {**_line(found.line), "before": [_text(one) for one in found.before]}
             printing.say(msgspec.json.encode({**words, "after": [_text(one) for one in found.after]}).decode())
             continue
+        if context and count > 1:
+            printing.say("--")
         for mark, one in [
             *(("-", one) for one in found.before),
             (":", found.line),
             *(("-", one) for one in found.after),
         ]:
-            printing.say(f"{_where(one)}{mark}{mark if context else ''} {printing.clean(_text(one))}")
-        if context:
-            printing.say("--")
+            printing.say(f"{_where(one)}{mark} {printing.clean(_text(one))}")
     _tell(troubles)
     if not count:
         raise SystemExit(1)
