@@ -96,6 +96,18 @@ def test_the_list_of_commands_needs_no_home(overnight: Call) -> None:
     assert max(len(line) for line in said.lines) <= 80
 
 
+def test_help_may_be_asked_for_in_words(overnight: Call) -> None:
+    for words, options in (
+        ((), ("--help",)),
+        (("run",), ("run", "--help")),
+        (("logs", "tail"), ("logs", "tail", "-h")),
+    ):
+        said = overnight("help", *words)
+        assert (said.status, said.out) == (0, overnight(*options).out)
+    assert (overnight("help", "fly").status, overnight("help", "fly").out) == (2, "")
+    assert overnight("-V").out == overnight("--version").out
+
+
 def test_an_unknown_command_says_what_was_meant(overnight: Call) -> None:
     said = overnight("stauts")
     assert (said.status, said.out) == (2, "")

@@ -141,6 +141,8 @@ class Lazy(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
+        if name == "help" and not ctx.resilient_parsing:
+            return super().resolve_command(ctx, _asked(ctx, args[1:]))
         if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
             raise UsageError(f"there is no command {name!r}; nothing was done", hint=_meant(name))
         return super().resolve_command(ctx, args)
@@ -160,6 +162,14 @@ class Lazy(click.Group):
             CompletionItem(name, help=entry.help) for name, entry in COMMANDS.items() if name.startswith(incomplete)
         ]
         return names + click.Command.shell_complete(self, ctx, incomplete)
+
+
+def _asked(ctx: click.Context, words: Sequence[str]) -> list[str]:
+    """``help WORDS`` is ``WORDS --help``; alone it is the page that lists everything, and the end."""
+    if not words:
+        click.echo(ctx.get_help())
+        ctx.exit()
+    return [*words, "--help"] if words[0] in COMMANDS else list(words)
 
 
 def load(name: str) -> click.Command:
@@ -237,7 +247,7 @@ def marked_words() -> Sequence[str]:
     params=global_options(),
     epilog="Without a command: status. 'overnight COMMAND --help' says more.",
 )
-@click.version_option(VERSION, message="%(prog)s %(version)s")
+@click.version_option(VERSION, "-V", "--version", message="%(prog)s %(version)s")
 @click.pass_context
 def overnight(ctx: click.Context) -> object:
     """Leave it running: queue files or tasks, walk away, find every one of them accounted for."""
