@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,6 +30,34 @@ def test_what_comes_within_a_moment_is_one_message() -> None:
     assert [one.alert for one in message.notices] == ["disk", "memory"]
     assert "2 alerts" in message.subject
     assert outgoing.waiting == ()
+
+
+@pytest.mark.parametrize(
+    ("notices", "subject"),
+    [
+        ([Notice("disk", Tells.FIRED, NOON, "3 GB\x1b\n left")], "disk firing: 3 GB left"),
+        (
+            [Notice("done", Tells.HAPPENED, NOON, "ended: 40 completed, 2 failed")],
+            "done: ended: 40 completed, 2 failed",
+        ),
+        (
+            [Notice("fail", Tells.HAPPENED, NOON, "task 7"), Notice("done", Tells.HAPPENED, NOON, "40 completed")],
+            "done: 40 completed (2 alerts)",
+        ),
+        (
+            [Notice("done", Tells.HAPPENED, NOON, "40 completed"), Notice("disk", Tells.FIRED, NOON, "3 GB left")],
+            "disk firing: 3 GB left (2 alerts)",
+        ),
+        ([Notice("done", Tells.HAPPENED, NOON)], "done happened"),
+    ],
+)
+def test_the_subject_has_what_a_phone_shows(notices: list[Notice], subject: str) -> None:
+    outgoing = Outgoing()
+    for one in notices:
+        outgoing = gathered(outgoing, one)
+    _, message = sent(outgoing, Pace(), NOON, hurry=True)
+    assert message is not None
+    assert message.subject == f"overnight (night): {subject}"
 
 
 def test_what_happened_a_thousand_times_is_one_line() -> None:

@@ -36,8 +36,8 @@ def test_what_was_seen_fires_none_of_them_and_the_file_takes_them(seen: Seen, ta
 def test_bounds_are_round_and_say_why() -> None:
     found = proposals(Seen(604800.0, 76.6e9, 3.1e9, [0.0, 0.02, 0.1], 500))
     assert [one.when for one in found] == [
-        "disk_free < 30GB",
-        "memory_available < 1GB",
+        "disk_free < 38GB",
+        "memory_available < 1500MB",
         "error_rate > 15%",
         "throughput < 50%",
     ]

@@ -97,10 +97,16 @@ def test_moments_and_times_of_day_come_in_their_order() -> None:
 
 @pytest.mark.parametrize(
     "words",
-    ["", "30 2 * *", "61 * * * *", "0 0 31 2 *", "@daily", 7, None, "0 0 * * MON#6", "a b c d e", "* * * * * * *"],
+    ["", "30 2 * *", "61 * * * *", "0 0 32 * *", "@daily", 7, None, "0 0 * * MON#6", "a b c d e", "* * * * * * *"],
 )
 def test_what_is_no_time_for_cron_is_refused(words: object) -> None:
     with pytest.raises(ValueError, match="is no time for cron"):
+        check_cron(words)
+
+
+@pytest.mark.parametrize("words", ["0 0 31 2 *", "0 0 30 2 *", "0 0 0 31 4,6 *"])
+def test_a_day_that_no_such_month_has_is_told_as_such(words: str) -> None:
+    with pytest.raises(ValueError, match="means a day that no such month has"):
         check_cron(words)
 
 

@@ -12,6 +12,7 @@ from overnight.core.trends import Direction, direction
     [
         ([], Direction.STEADY),
         ([1, 0, 1], Direction.STEADY),
+        ([0, 0, 0], Direction.STOPPED),
         ([5, 5, 5, 5, 5, 5], Direction.STEADY),
         ([9, 9, 9, 9, 0, 0], Direction.STOPPED),
         ([0, 0, 0, 0, 3, 9], Direction.RISING),

@@ -217,6 +217,7 @@ def test_a_missing_program_is_refused_for_good(bench: Bench) -> None:
 
     assert (ended.ending, ended.error_class) == (Ending.REFUSED, ErrorClass.PERMANENT)
     assert "no program 'no-such-program' on the task's PATH" in ended.error
+    assert ":/" not in ended.error
 
 
 def test_a_program_that_moves_is_found_again(bench: Bench) -> None:

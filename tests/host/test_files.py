@@ -99,6 +99,19 @@ def test_a_failed_write_leaves_the_old_content_and_no_litter(tmp_path: Path, mon
     assert [entry.name for entry in tmp_path.iterdir()] == ["a"]
 
 
+@pytest.mark.parametrize("name", [".", "..", "/"])
+def test_a_directory_is_no_file_to_be_replaced(name: str) -> None:
+    with pytest.raises(IsADirectoryError):
+        files.write_atomically(Path(name), b"a")
+
+
+def test_a_failed_write_is_told_of_the_file_that_was_meant(tmp_path: Path) -> None:
+    path = tmp_path / "none" / "a"
+    with pytest.raises(FileNotFoundError) as caught:
+        files.write_atomically(path, b"a")
+    assert caught.value.filename == str(path)
+
+
 def test_a_failed_append_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next line would be glued to it."""
     path = tmp_path / "log"

@@ -9,7 +9,7 @@ import pytest
 from overnight.core.durations import iso
 from overnight.core.event_names import EventName
 from overnight.monitor.report import journal as reading
-from overnight.monitor.report.journal import engine_at, notes_since
+from overnight.monitor.report.journal import engine_at, first_failures, notes_since
 
 NOON = 1_800_000_000.0
 
@@ -96,3 +96,21 @@ def test_the_engine_of_an_instant_is_the_last_one_that_began_and_did_not_end(tmp
     found = [engine_at(tmp_path / "events.jsonl", NOON + seconds) for seconds in (0, 1, 15, 20, 21, 40)]
     assert found == [None, NOON, NOON, NOON, None, None]
     assert engine_at(tmp_path / "none" / "events.jsonl", NOON) is None
+
+
+def test_the_first_failure_of_a_cause_is_found_across_segments_and_not_in_the_words_of_another(tmp_path: Path) -> None:
+    def failed(seq: int, cause: str, error: str = "") -> str:
+        more = f',"id":1,"outcome":"failed","error":"{error}","fingerprint":"{cause}"'
+        return line(seq, "file_retried", NOON + seq, more)
+
+    (tmp_path / "events-000000000003.jsonl").write_text(
+        line(1, "processor_started", NOON) + failed(2, "aaaa", r"\"fingerprint\":\"bbbb\"") + failed(3, "cccc")
+    )
+    (tmp_path / "events.jsonl").write_text(
+        failed(4, "eeee") + failed(5, "bbbb") + failed(5, "eeee") + failed(6, "dddd")
+    )
+    journal = tmp_path / "events.jsonl"
+    found = {"aaaa": NOON + 2, "bbbb": NOON + 5, "eeee": NOON + 4}
+    assert first_failures(journal, ["aaaa", "bbbb", "dddd", "eeee", ""], NOON + 6) == found
+    assert first_failures(journal, [], NOON + 6) == {}
+    assert first_failures(tmp_path / "none" / "events.jsonl", ["aaaa"], NOON) == {}

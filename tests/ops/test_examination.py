@@ -48,6 +48,11 @@ def test_a_check_that_raises_has_failed_and_the_others_go_on(scene: Scene) -> No
     assert other.findings[0].status is Status.OK
 
 
+def test_a_title_that_says_no_more_than_the_id_is_not_repeated(scene: Scene) -> None:
+    [answer] = examine([Check("memory", "memory", raises)], scene)
+    assert answer.findings[0].summary == "the check itself failed (RuntimeError: one two)"
+
+
 def test_a_check_past_its_deadline_is_unknown_and_nobody_waits_for_it(scene: Scene) -> None:
     over = threading.Event()
 

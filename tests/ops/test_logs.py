@@ -351,6 +351,26 @@ def test_failures_of_tasks_are_grouped_by_their_cause(place: Place) -> None:
     ]
 
 
+def test_the_failure_of_a_step_is_counted_once_and_as_one_of_its_task(desk: Desk) -> None:
+    """The task of a workflow ends with the words of its step, and has had no attempt of its own."""
+    at, words = '"at":"2027-01-15T08:00:00.000Z"', '"outcome":"failed","error":"bad","fingerprint":"f1"'
+    desk.home.journal.write_text(
+        f'{{"seq":1,"event":"step_failed",{at},"id":2,{words},"started_at":"2027-01-15T07:59:00Z","parent":1}}\n'
+        f'{{"seq":2,"event":"file_failed",{at},"id":1,{words}}}\n'
+    )
+    assert desk.look().failures == 1
+    assert [(one.task_id, one.n) for one in desk.clusters()] == [(1, 1)]
+
+
+def test_what_was_not_seen_since_is_not_listed_though_its_hour_is_counted(tmp_path: Path) -> None:
+    store = LogStore(tmp_path / "logs.db")
+    kind = Cluster(id=1, kind="line", template="x", sample="", source="x", first_seen=NOON, last_seen=NOON + 5, n=3)
+    store.save([kind], {(1, int(NOON // 3600)): 3}, [], journal_seq=0, now=NOON)
+    assert [one.n for one in errors(store, since=NOON + 5, now=NOON + 8)] == [3]
+    assert errors(store, since=NOON + 6, now=NOON + 8) == []
+    store.close()
+
+
 def test_tasks_come_first_then_what_is_new_then_what_rises(tmp_path: Path) -> None:
     store = LogStore(tmp_path / "logs.db")
     now, day = NOON, NOON - DAY

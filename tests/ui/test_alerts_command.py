@@ -113,6 +113,7 @@ def test_an_alert_is_silenced_for_a_while_and_told_again(told: Path, overnight: 
     [
         (("silence", "disc", "2h"), 4, "there is no alert 'disc'"),
         (("silence", "disk"), 2, "for how long"),
+        (("silence", "disk", "0s"), 2, "for how long"),
         (("silence", "disk", "2h", "--end"), 2, "for how long"),
         (("test", "hok"), 4, "there is no target 'hok'"),
     ],

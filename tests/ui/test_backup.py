@@ -135,7 +135,9 @@ def test_old_ones_are_let_go_of_when_somebody_says_so(worked: Call, place: Path)
     dry = worked("backup", "prune", "--json").json
     assert (len(dry["names"]), dry["pruned"]) == (2, False)
     assert len(listed(worked)) == 5
+    assert "try:" in worked("backup", "prune").err
     assert "2 backups removed" in worked("backup", "prune", "--yes").out
+    assert "try:" not in worked("backup", "prune").err
     assert len(listed(worked)) == 3
     assert worked("backup", "verify", "--all").status == 0
 

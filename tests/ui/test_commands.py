@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import os
 import signal
@@ -95,6 +96,18 @@ def test_the_list_of_commands_needs_no_home(overnight: Call) -> None:
     assert max(len(line) for line in said.lines) <= 80
 
 
+def test_help_may_be_asked_for_in_words(overnight: Call) -> None:
+    for words, options in (
+        ((), ("--help",)),
+        (("run",), ("run", "--help")),
+        (("logs", "tail"), ("logs", "tail", "-h")),
+    ):
+        said = overnight("help", *words)
+        assert (said.status, said.out) == (0, overnight(*options).out)
+    assert (overnight("help", "fly").status, overnight("help", "fly").out) == (2, "")
+    assert overnight("-V").out == overnight("--version").out
+
+
 def test_an_unknown_command_says_what_was_meant(overnight: Call) -> None:
     said = overnight("stauts")
     assert (said.status, said.out) == (2, "")
@@ -106,6 +119,16 @@ def test_an_unknown_option_says_what_was_meant(overnight: Call) -> None:
     assert said.status == 2
     assert "no such option '--retires'; nothing was done" in said.err.lower()
     assert "try: '--retries'" in said.err
+
+
+def test_an_option_that_shares_but_its_dashes_was_not_meant(overnight: Call) -> None:
+    assert overnight("list", "--since", "8h").err.endswith("try: 'overnight list --help' lists what there is\n")
+
+
+def test_a_misspelt_choice_says_what_was_meant_and_a_number_what_it_is(overnight: Call) -> None:
+    assert overnight("list", "--state", "fialed").err.endswith("try: 'failed'\n")
+    assert overnight("list", "--state", "zz").err.endswith("lists what there is\n")
+    assert "'high' is not a whole number" in overnight("add", "-p", "high", "a", "--", "true").err
 
 
 def test_a_bad_value_is_a_usage_error_in_our_three_parts(overnight: Call) -> None:
@@ -158,6 +181,27 @@ def test_a_bug_of_ours_is_told_calmly_and_traced_only_when_asked(
 # -- add -------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("number", "mend"),
+    [
+        (errno.EROFS, "--home DIR"),
+        (errno.ENOSPC, "df -h '/srv/a b'"),
+        (errno.EACCES, "ls -ld"),
+        (errno.EIO, "OVERNIGHT_DEBUG=1"),
+    ],
+)
+def test_what_the_machine_refuses_comes_with_what_mends_it(
+    overnight: Call, monkeypatch: pytest.MonkeyPatch, number: int, mend: str
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number), "/srv/a b/.overnight")
+
+    monkeypatch.setattr("overnight.wiring.find_home", refuse)
+    said = overnight("status")
+    assert (said.status, os.strerror(number) in said.err) == (1, True)
+    assert mend in said.err.partition("try: ")[2]
+
+
 def test_add_prints_the_ids_and_the_tasks_are_there(overnight: Call) -> None:
     said = overnight("add", "a", "b c", "--", "gzip", "{}")
     assert said == (0, "1\n2\n", "")
@@ -203,6 +247,17 @@ def test_a_later_time_makes_a_task_wait(overnight: Call) -> None:
     overnight("add", "--in", "1h", "--", "true")
     overnight("add", "--at", "2099-01-01", "--", "true")
     assert overnight("status", "--json").json["counts"]["waiting"] == 2
+
+
+@pytest.mark.parametrize("verb", ["run", "add"])
+def test_a_file_that_looks_like_an_option_is_named_with_what_is_to_be_typed(
+    overnight: Call, place: Path, verb: str
+) -> None:
+    (place / "-dash.txt").write_text("x")
+    said = overnight(verb, "-dash.txt", "a.txt", "--", "cat")
+    assert said.status == 2
+    assert "the input '-dash.txt' looks like an option (-d); nothing was done\n  try: ./-dash.txt" in said.err
+    assert "no such option" in overnight(verb, "-other.txt", "--", "cat").err
 
 
 def test_an_input_that_names_a_file_is_not_taken_for_an_option(overnight: Call, place: Path) -> None:
@@ -488,6 +543,26 @@ def test_nothing_named_never_means_everything(overnight: Call, verb: str) -> Non
     said = overnight(verb)
     assert said.status == 2
     assert "no task is named; nothing was changed" in said.err
+
+
+@pytest.mark.parametrize("verb", ["retry", "cancel", "hold", "release", "clean", "edit"])
+@pytest.mark.parametrize("words", [("--cause", "zzz"), ("-q", "zzz"), ("-w", "zzz"), ("99",)])
+def test_what_was_never_there_is_exit_4(overnight: Call, verb: str, words: tuple[str, ...]) -> None:
+    overnight("add", "a", "--", "true")
+    said = overnight(verb, *words, *(["--priority", "1"] if verb == "edit" else ["--yes"] if verb == "clean" else []))
+    assert (said.status, said.out, "try:" in said.err) == (4, "", True)
+
+
+def test_a_task_without_an_input_is_called_by_its_command(overnight: Call) -> None:
+    assert "task 1 (false) failed after 1 attempt" in overnight("run", "--retries", "0", "--", "false").err
+
+
+def test_a_cause_that_was_met_once_may_be_retried_again(overnight: Call) -> None:
+    overnight("run", "--quiet", "--retries", "0", "a", "--", "false")
+    cause = overnight("report", "--json").json["failed"][0]["cause"]
+    for number in (1, 0):
+        said = overnight("retry", "--cause", cause)
+        assert (said.status, said.out.split()[0]) == (0, str(number))
 
 
 def test_retry_all_takes_what_failed_and_leaves_what_is_done(overnight: Call) -> None:

@@ -128,3 +128,12 @@ def test_a_list_with_a_mistake_makes_no_page(overnight: Call, place: Path) -> No
 def test_why_there_is_none_is_said_once(place: Path) -> None:
     home = create(place / ".overnight")
     assert [pages.tell_trouble(home, words) for words in ("no port", "no port", "no room")] == [True, False, True]
+
+
+def test_a_page_that_cannot_be_written_is_told_by_its_name(overnight: Call, place: Path) -> None:
+    overnight("add", "a", "--", "true")
+    missing = place / "none" / "x.html"
+    said = overnight("dashboard", "--html", str(missing))
+    assert said.status == 1
+    assert f"{missing} could not be written (No such file or directory); no task was touched" in said.err
+    assert "try: overnight dashboard --html FILE" in said.err

@@ -103,8 +103,8 @@ def test_changed_files_unpushed_commits_and_missing_ones_are_named(overnight: Ca
     (place / "two").write_text("2")
     found = overnight("doctor", "git", "--json").json["checks"]
     assert [check["summary"] for check in found] == [
-        "1 files have changed and are not committed",
-        "1 commits are not pushed",
+        "1 file has changed and is not committed",
+        "1 commit is not pushed",
     ]
     assert all(fix["argv"] is None for check in found for fix in check["fixes"])
 

@@ -49,11 +49,19 @@ def test_a_trend_is_drawn_and_told(worked: Call) -> None:
 def test_words_are_found(worked: Call) -> None:
     found = worked("logs", "search", "LOST", "-i", "-C", "1")
     assert found.status == 0
-    assert "INFO fine" in found.out
+    assert [line.partition("app.log")[2] for line in found.lines] == [
+        ":1: ERROR lost 10.0.0.1",
+        ":2- INFO fine",
+        "",
+        ":2- INFO fine",
+        ":3: ERROR lost 10.0.0.2",
+    ]
+    assert found.lines[2] == "--"
     (one,) = [json.loads(line) for line in worked("logs", "search", "boom", "--task", "1", "--json").lines]
     assert (one["task_id"], one["content"]) == (1, "error: boom")
     assert worked("logs", "search", "nothing like it").status == 1
     assert "more than 1" in worked("logs", "search", "lost", "--limit", "1").err
+    assert worked("logs", "search", "boom", "--task", "99").status == 4
     wrong = worked("logs", "search", "[")
     assert (wrong.status, "try:" in wrong.err) == (2, True)
 
@@ -62,6 +70,13 @@ def test_the_last_lines_are_printed(worked: Call) -> None:
     tail = worked("logs", "tail", "-n", "1").out
     assert "ERROR lost 10.0.0.2" in tail
     assert "events.jsonl" in tail
+
+
+def test_what_is_no_text_is_named_and_not_printed(worked: Call, place: Path) -> None:
+    (place / "logs" / "binary.log").write_bytes(b"\0\x01" * 100 + b"\nlast line\n")
+    said = worked("logs", "tail")
+    assert "last line" not in said.out
+    assert "binary.log: it is no text (it has zero bytes)" in said.err
 
 
 def test_what_is_written_meanwhile_is_printed(worked: Call, place: Path) -> None:  # noqa: ARG001 - for its home
@@ -101,6 +116,17 @@ def test_old_files_go_when_somebody_says_so(worked: Call, place: Path) -> None:
     assert worked("verify").status == 0
 
 
+def test_what_is_to_be_typed_removes_the_files_that_were_listed(worked: Call, place: Path) -> None:
+    log = place / "logs" / "app.log"
+    os.utime(log, (log.stat().st_mtime - 2 * 86400,) * 2)
+    assert "try:" not in worked("logs", "clean").err
+    dry = worked("logs", "clean", "--older", "36h")
+    _, _, typed = dry.err.partition("try: 'overnight ")
+    done = worked(*typed.strip().strip("'").split())
+    assert done.out == dry.out
+    assert not log.exists()
+
+
 def test_doctor_names_new_errors_and_is_content_when_they_were_looked_at(worked: Call, place: Path) -> None:
     def told() -> list[tuple[str, str]]:
         return [(one["status"], one["summary"]) for one in worked("doctor", "logs", "--json").json["checks"]]
@@ -120,3 +146,14 @@ def test_where_nothing_can_be_kept_it_is_said(worked: Call, place: Path) -> None
     (place / ".overnight" / "logs.db").mkdir()
     refused = worked("logs", "errors")
     assert (refused.status, "try:" in refused.err) == (1, True)
+
+
+def test_where_nothing_can_be_written_the_logs_are_read_all_the_same(
+    worked: Call, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place / ".overnight" / "logs.db").mkdir()
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)
+    for _ in range(2):
+        found = worked("logs", "errors", "--json")
+        assert sorted(json.loads(line)["n"] for line in found.lines) == [1, 1, 2]
+        assert "read anew" in found.err

@@ -136,6 +136,20 @@ def test_the_text_fits_on_eighty_columns_and_says_all_of_it(report: MorningRepor
         assert words in plain
 
 
+@pytest.mark.parametrize("columns", [40, 60])
+def test_only_what_is_to_be_typed_is_wider_than_a_narrow_terminal(report: MorningReport, columns: int) -> None:
+    wide = [line for line in as_text(report, columns=columns) if len(line) > columns]
+    assert [line for line in wide if not line.lstrip().startswith("$ ")] == []
+
+
+def test_what_failed_tasks_say_is_told_whole(report: MorningReport) -> None:
+    long = "line 7 of a report that goes on " + "and on " * 20 + "to its very end"
+    alike = msgspec.structs.replace(report.failed[0].alike, error=long)
+    lines = as_text(msgspec.structs.replace(report, failed=[msgspec.structs.replace(report.failed[0], alike=alike)]))
+    assert long in " ".join(" ".join(lines).split())
+    assert max(map(len, lines)) <= 80
+
+
 def test_the_page_stands_alone_and_is_small(report: MorningReport) -> None:
     markup = as_html(report)
     assert len(markup.encode()) < 300_000

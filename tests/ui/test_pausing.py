@@ -25,6 +25,16 @@ def test_a_pause_of_everything_is_said_and_ended(overnight: Call) -> None:
     assert (said.status, said.out, "nothing there was paused" in said.err) == (0, "", True)
 
 
+def test_a_queue_that_goes_on_while_every_queue_is_paused_is_told(overnight: Call) -> None:
+    overnight("add", "a", "--", "true")
+    overnight("pause")
+    overnight("pause", "default")
+    for said in (overnight("unpause", "default"), overnight("unpause", "default")):
+        assert said.status == 0
+        assert "every queue is paused, so nothing starts\n  try: 'overnight unpause'" in said.err
+    assert "every queue is paused" not in overnight("unpause").err
+
+
 def test_a_pause_keeps_the_limits_of_its_queue_and_limits_keep_the_pause(overnight: Call) -> None:
     overnight("queue", "set", "net", "--slots", "2")
     overnight("pause", "net")

@@ -99,3 +99,11 @@ def test_a_word_that_is_shown_can_be_typed_again(word: bytes) -> None:
     shown = printing.shell_word(text(word))
     assert shown.isprintable()
     assert subprocess.run(["bash", "-c", f"printf %s {shown}"], capture_output=True, check=True).stdout == word
+
+
+def test_only_a_terminal_has_an_end_of_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(printing, "width", lambda: 40)
+    for on_terminal, shown in ((True, 40), (False, 100)):
+        monkeypatch.setattr(printing, "on_terminal", lambda answer=on_terminal: answer)
+        (line,) = printing.table([("a" * 100,)], last=printing.room())
+        assert len(line) == len(printing.fit("a" * 100, printing.room())) == shown

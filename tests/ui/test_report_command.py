@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overnight import wiring
+from overnight.core.durations import iso
 from overnight.core.states import ErrorClass, Outcome, Reason, TaskState
 from overnight.core.task import Action, ActionKind, NewTask
 from overnight.core.verdict import Settlement
@@ -138,6 +139,44 @@ def test_what_the_next_step_says_can_be_typed_and_reaches_these_tasks_alone(over
     assert set(states.values()) == {TaskState.PENDING}
 
 
+def test_a_cause_is_as_old_as_its_first_failure_whatever_became_of_the_tasks(overnight: Call) -> None:
+    """A retry takes its failure from a task, and not from the night."""
+    overnight("run", "--retries", "0", ":::", "1", "2", "--", "sh", "-c", "exit 3", "x")
+    (first,) = overnight("report", "--since", "1h", "--json").json["failed"]
+    between = wiring.clock.now()
+    overnight("retry", "--all")
+    overnight("run", "--quiet")
+    (again,) = overnight("report", "--since", f"{wiring.clock.now() - between:.3f}", "--json").json["failed"]
+    (whole,) = overnight("report", "--since", "1h", "--json").json["failed"]
+    assert (first["is_new"], again["is_new"], whole["is_new"]) == (True, False, True)
+    assert again["first_at"] == whole["first_at"] <= first["first_at"]
+
+
+def test_what_failed_before_the_window_has_stopped(tmp_path: Path) -> None:
+    store = SqliteStore.open(tmp_path / "queue.db", create=True)
+    fail(store, [b"a", b"b"])
+    report = gather(store, tmp_path, take(store, tmp_path, now=NOON + 90_000), since=NOON + 80_000)
+    store.close()
+    assert report.night.finished == {}
+    (line,) = [line for line in as_text(report) if "2  bad" in line]
+    assert re.search(r"2  bad  default  stopped \w{3} \d\d:\d\d$", line)
+
+
+def test_a_pause_that_ended_when_the_window_begins_is_no_part_of_it(tmp_path: Path) -> None:
+    store = SqliteStore.open(tmp_path / "queue.db", create=True)
+    (tmp_path / "events.jsonl").write_text(
+        "".join(
+            f'{{"seq":{seq},"event":"processor_{event}","at":"{iso(NOON + at)}"}}\n'
+            for seq, event, at in ((1, "started", 0), (2, "stopped", 5), (3, "started", 176), (4, "stopped", 180))
+        )
+    )
+    picture = take(store, tmp_path, now=NOON + 300)
+    last, both = (gather(store, tmp_path, picture, since=since) for since in (None, NOON - 1))
+    store.close()
+    assert (last.since, last.incidents) == (NOON + 176, [])
+    assert [one.words for one in both.incidents] == ["no engine for 2 min 51 s"]
+
+
 def test_the_report_is_written_as_a_page_beside_what_is_printed(overnight: Call, place: Path) -> None:
     overnight("add", "a", "--", "true")
     said = overnight("report", "--html", "night.html", "--json")
@@ -149,9 +188,10 @@ def test_the_report_is_written_as_a_page_beside_what_is_printed(overnight: Call,
     assert overnight("report", "--html", "-").out.startswith("<!DOCTYPE html>")
 
 
-def test_a_page_that_cannot_be_written_is_an_error_of_three_parts(overnight: Call) -> None:
+@pytest.mark.parametrize("name", ["no/such/folder/night.html", "."])
+def test_a_page_that_cannot_be_written_is_an_error_of_three_parts(overnight: Call, name: str) -> None:
     overnight("add", "a", "--", "true")
-    said = overnight("report", "--html", "no/such/folder/night.html")
+    said = overnight("report", "--html", name)
     assert said.status == 1
     assert "no task was touched" in said.err
     assert "try:" in said.err
@@ -163,6 +203,13 @@ def test_a_time_that_is_none_is_refused(overnight: Call, since: str) -> None:
     said = overnight("report", "--since", since)
     assert said.status == 2
     assert "nothing was printed" in said.err
+
+
+def test_a_time_may_be_one_of_the_clock(overnight: Call) -> None:
+    overnight("add", "a", "--", "true")
+    assert overnight("report", "--since", "2026-01-31T06:00:00Z", "--json").json["since"].startswith("2026-01-31T06:00")
+    assert overnight("report", "--since", "06:00").status == 0
+    assert overnight("logs", "errors", "--since", "06:00").status == 0
 
 
 def test_a_home_where_nothing_ever_ran_has_a_report(overnight: Call) -> None:

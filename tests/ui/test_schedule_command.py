@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import re
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 Call = Callable[..., Any]
 
@@ -105,3 +109,35 @@ def test_a_workflow_that_nobody_defines_is_said_at_once(overnight: Call, place: 
     said = overnight("schedule", "list")
     assert said.status == 4
     assert "there is no workflow 'ingst'" in said.err
+
+
+@pytest.fixture
+def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_the_hour_that_comes_twice_is_told_apart(overnight: Call, place: Path, berlin: None) -> None:  # noqa: ARG001 - for its effect
+    overnight("add", "a", "--", "true")
+    table = '[schedules.x]\ncron = "*/30 2 * 10 7L"\ntz = "Europe/Berlin"\nrun = ["true"]\n'
+    (place / "overnight.toml").write_text(table)
+    lines = overnight("schedule", "next", "-n", "4", "x").lines
+    assert [line.split()[1:3] for line in lines] == [
+        ["02:00:00", "+0200"],
+        ["02:30:00", "+0200"],
+        ["02:00:00", "+0100"],
+        ["02:30:00", "+0100"],
+    ]
+    assert re.search(r"next \S+ 02:00:00 \+0200, in", overnight("schedule", "list").out)
+
+
+def test_a_moment_that_was_over_before_is_no_secret(overnight: Call, place: Path) -> None:
+    overnight("add", "a", "--", "true")
+    (place / "overnight.toml").write_text('[schedules.x]\nat = "2020-01-01 00:00"\nrun = ["true"]\n')
+    assert "never: that was over when it was laid down" in overnight("schedule", "list").out
+    said = overnight("schedule", "next", "x")
+    assert (said.status, said.out) == (0, "")
+    assert "x: never: that was over when it was laid down; write a later time into overnight.toml" in said.err

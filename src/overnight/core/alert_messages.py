@@ -21,6 +21,8 @@ HOUR = 3600.0
 #: Notices that are written out in one message, and characters of what is said of each.
 MOST_LINES = 50
 _MOST_WORDS = 400
+#: Of these, how many stand in the subject.
+_MOST_SUBJECT = 100
 
 
 class Pace(msgspec.Struct, frozen=True):
@@ -115,11 +117,14 @@ def due(
 
 
 def _subject(notices: Sequence[Notice], whose: str) -> str:
+    """What is worst, in its own words: a phone shows little more. Of what has happened the last tells how it ended."""
     place = whose.rpartition("/")[2]
-    first = notices[0]
-    if len(notices) == 1:
-        return f"overnight ({place}): {first.alert} {first.tells}"
-    return f"overnight ({place}): {len(notices)} alerts, {first.alert} {first.tells} ..."
+    first = next((one for one in notices if one.tells is not Tells.HAPPENED), notices[-1])
+    tells = "" if first.tells is Tells.HAPPENED and first.words else f" {first.tells}"
+    plain = "".join(one if one.isprintable() else " " for one in first.words)
+    words = " ".join(plain.split())[:_MOST_SUBJECT]
+    more = f" ({len(notices):,} alerts)" if len(notices) > 1 else ""
+    return f"overnight ({place}): {first.alert}{tells}{': ' + words if words else ''}{more}"
 
 
 def _lines(notices: Sequence[Notice]) -> list[str]:

@@ -64,10 +64,10 @@ def proposals(seen: Seen) -> list[Proposal]:
 
 
 def _rounded(size: float) -> int:
-    """Down to one digit, so that it reads as a guess and not as a measurement."""
+    """Down to two digits, so that it reads as a guess, and still as the half that it is said to be."""
     if size < 1000:  # noqa: PLR2004 - bytes that nobody would call room
         return 0
-    unit: int = 10 ** int(math.log10(size))
+    unit: int = 10 ** (int(math.log10(size)) - 1)
     return int(size // unit) * unit
 
 

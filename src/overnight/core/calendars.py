@@ -42,13 +42,23 @@ def check_cron(words: object) -> str:
     Raises:
         ValueError: They are none, or no day is meant.
     """
-    try:
-        if isinstance(words, str) and len(words.split()) in _CRON_FIELDS:
-            next(CronSim(words, _EPOCH.replace(year=2000)))
+    if isinstance(words, str) and len(words.split()) in _CRON_FIELDS:
+        if _ever(words):
             return words
-    except (CronSimError, StopIteration, ValueError, OverflowError):
-        pass
+        *before, day, _, week = words.split()
+        if _ever(" ".join((*before, day, "*", week))):
+            raise ValueError(
+                f"{quoted(words)} means a day that no such month has, and would never run; write another day"
+            )
     raise ValueError(f"{quoted(words)} is no time for cron; write '30 2 * * *': minute, hour, day, month, day of week")
+
+
+def _ever(words: str) -> bool:
+    try:
+        next(CronSim(words, _EPOCH.replace(year=2000)))
+    except (CronSimError, StopIteration, ValueError, OverflowError):
+        return False
+    return True
 
 
 def check_moment(words: object) -> str:

@@ -55,7 +55,8 @@ class Alike(msgspec.Struct, frozen=True):
     before: int
     #: In each span of the window.
     spans: tuple[int, ...]
-    #: When the first and the last of them ended, within the window or before.
+    #: When the first and the last of them ended, within the window or before. A report dates the first back to when an
+    #: attempt failed of this cause first.
     first_at: float
     last_at: float
 

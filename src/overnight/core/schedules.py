@@ -99,6 +99,11 @@ class Scheduled(msgspec.Struct, frozen=True):
     #: Tasks of it that are not done.
     open: tuple[int, ...] = ()
 
+    @property
+    def came_too_late(self) -> bool:
+        """Whether all of its moments were over before it was laid down."""
+        return self.next_at is None and self.last_at is None and not self.missed
+
 
 class Why(StrEnum):
     """Why a run was missed."""

@@ -16,7 +16,7 @@ from enum import StrEnum
 _CLEARLY = 2.0
 #: The last part of a window: this share of it.
 _LAST = 3
-#: Fewer are told as steady, whenever they were.
+#: Fewer within the window are told as steady, whenever they were.
 _FEW = 3
 #: Fewer figures are no trend.
 _ENOUGH = 10
@@ -43,6 +43,8 @@ def direction(counts: Sequence[int]) -> Direction:
         counts: How often in each span, the oldest first; all spans are of one length.
     """
     total = sum(counts)
+    if counts and not total:
+        return Direction.STOPPED  # all of it was before the window
     last = len(counts) // _LAST
     if not last or total < _FEW:
         return Direction.STEADY

@@ -8,6 +8,7 @@ is readable by its owner alone.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -43,7 +44,13 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
 
 
 def write_aside(path: Path, data: bytes | memoryview, *, durable: bool = True) -> Path:
-    """Write `data` into a new file beside `path` and return that file, for the caller to move or remove."""
+    """Write `data` into a new file beside `path` and return that file, for the caller to move or remove.
+
+    Raises:
+        OSError: It could not be written; nothing is left, and `path` is the file of which that is told.
+    """
+    if path.name in ("", ".."):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
     temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}.tmp")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
@@ -51,8 +58,10 @@ def write_aside(path: Path, data: bytes | memoryview, *, durable: bool = True) -
             _write_all(descriptor, data)
             if durable:  # before any rename: a name that reaches the disk before the data is an empty file
                 os.fsync(descriptor)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename = os.fspath(path)
         raise
     return temporary
 

@@ -65,7 +65,7 @@ class _Asked:
         try:
             findings = list(self.check.run(self._scene))
         except Exception as error:  # noqa: BLE001 - whatever a check raises is its failure, and nobody else's
-            words = f"{self.check.title}: the check itself failed ({type(error).__name__}: {error})"
+            words = _told(self.check, f"the check itself failed ({type(error).__name__}: {error})")
             findings = [Finding(self.check.id, Status.FAIL, " ".join(words.split()))]
         self._answer = Answer(self.check, findings, self._clock.monotonic() - began)
 
@@ -83,6 +83,11 @@ class _Asked:
         alone = by_hand(
             f"{self.check.id}-late", "Ask it alone, and see what it waits for", f"overnight doctor {self.check.id}"
         )
-        words = f"{self.check.title}: no answer within {waited}"
+        words = _told(self.check, f"no answer within {waited}")
         late = Finding(self.check.id, Status.UNKNOWN, words, fixes=(alone,))
         return Answer(self.check, [late], self.check.timeout)
+
+
+def _told(check: Check, words: str) -> str:
+    """With the title of the check, where that says more than the id that stands before it."""
+    return words if check.title == check.id else f"{check.title}: {words}"

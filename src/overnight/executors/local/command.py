@@ -155,7 +155,9 @@ class Template:
             candidate = (directory or b".") + b"/" + name
             if os.access(candidate, os.X_OK) and not os.path.isdir(candidate):
                 return candidate
-        raise RefusedError(f"there is no program {text(name)!r} on the task's PATH ({text(self._path)})")
+        number = self._path.count(b":") + 1
+        among = f"{number} directories" if number > 1 else text(self._path)
+        raise RefusedError(f"there is no program {text(name)!r} on the task's PATH ({among})")
 
     def _spawn_again(self, words: list[bytes], environ: dict[bytes, bytes], start: Start) -> MainProcess:
         """The program has moved since it was found, or it is a script whose interpreter is missing."""

@@ -25,7 +25,7 @@ from overnight.core.task import Action, Task
 from overnight.core.timeline import Pace, Strip, pace, strips
 from overnight.core.trends import Direction, direction
 from overnight.monitor.history.asking import Past, Point, merged
-from overnight.monitor.report.journal import engine_at, notes_since
+from overnight.monitor.report.journal import engine_at, first_failures, notes_since
 from overnight.monitor.snapshot import EngineState, Snapshot
 from overnight.monitor.standing import facts_of
 from overnight.store.contract import Discrepancy, Store
@@ -46,7 +46,7 @@ class Cause(msgspec.Struct, frozen=True):
     """Tasks that failed alike, where that goes, and what to do about it."""
 
     alike: Alike
-    #: None of them ended before the window.
+    #: No attempt had failed of it before the window.
     is_new: bool
     direction: Direction
     step: NextStep
@@ -111,7 +111,7 @@ def gather(store: Store, home: Path, picture: Snapshot, *, since: float | None) 
     """
     window = _window(home, picture, since)
     night = store.night(since=window.since, until=window.until, spans=SPANS)
-    causes = _causes(store, night)
+    causes = _causes(store, night, home / "events.jsonl")
     troubles = store.recount()
     saved = [note.at for note in window.notes if note.event is EventName.CHECKPOINT_SAVED and note.at >= window.since]
     return MorningReport(
@@ -154,23 +154,32 @@ def _window(home: Path, picture: Snapshot, since: float | None) -> _Window:
 
 
 def _reaches(incident: Incident, since: float) -> bool:
-    return incident.ended_at is None or incident.ended_at >= since
+    """What ended at the very beginning is told only if it began there as well."""
+    return incident.ended_at is None or incident.ended_at > since or incident.began_at >= since
 
 
 # -- what ------------------------------------------------------------------------------------
 
 
-def _causes(store: Store, night: Night) -> list[Cause]:
-    shown = night.alike[:MOST_CAUSES]
+def _causes(store: Store, night: Night, journal: Path) -> list[Cause]:
+    shown = _dated(night.alike[:MOST_CAUSES], journal)
     tasks, actions = _known(store, [one.newest_id for one in shown])
     found = []
     for one in shown:
         task = tasks.get(one.newest_id)
         action = actions.get(task.action_id) if task else None
         limits = Limits(action.timeout, action.stall, action.memory) if action else Limits()
-        is_new = one.before == 0
+        is_new = one.first_at >= night.since
         found.append(Cause(one, is_new, direction(one.spans), next_step(one, limits), task, action))
     return found
+
+
+def _dated(causes: Sequence[Alike], journal: Path) -> list[Alike]:
+    """With when an attempt failed of it first: the store knows that of the last attempts alone, the journal of all."""
+    latest = max((one.first_at for one in causes), default=0.0)
+    first = first_failures(journal, [one.fingerprint for one in causes], latest)
+    replace = msgspec.structs.replace
+    return [replace(one, first_at=min(one.first_at, first.get(one.fingerprint, one.first_at))) for one in causes]
 
 
 def _slowest(store: Store, night: Night) -> list[Slow]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import mmap
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -71,6 +71,43 @@ def engine_at(journal: Path, instant: float) -> float | None:
             if note.at < instant:
                 return note.at if note.event is EventName.PROCESSOR_STARTED else None
     return None
+
+
+def first_failures(journal: Path, causes: Collection[str], until: float) -> dict[str, float]:
+    """When an attempt failed first of each of these causes, whatever became of its task; what never did is left out.
+
+    Args:
+        journal: ``events.jsonl`` of a home; full segments lie beside it.
+        causes: Fingerprints.
+        until: POSIX seconds; what failed later is not looked for.
+    """
+    left = {cause.encode() for cause in causes if cause}
+    found: dict[str, float] = {}
+    for path in [*sorted(journal.parent.glob("events-*.jsonl")), journal]:
+        for cause, at in _failures(path, frozenset(left), iso(until).encode()) if left else ():
+            if at < until:
+                found[cause.decode()] = at
+                left.discard(cause)
+    return found
+
+
+def _failures(path: Path, causes: Collection[bytes], wanted: bytes) -> Iterator[tuple[bytes, float]]:
+    """The first attempt of one file that failed of each cause, before an instant or not long after it."""
+    failed = re.compile(rb'"fingerprint":"(' + b"|".join(map(re.escape, causes)) + rb')"')
+    seen: set[bytes] = set()
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            _go_to(file, wanted)
+            for match in failed.finditer(content, 0, file.tell() + 2 * _NEAR):
+                begin = content.rfind(b"\n", 0, match.start()) + 1
+                at = None if match[1] in seen else instant_of(content[begin : match.start()])
+                if at is not None:
+                    seen.add(match[1])
+                    yield match[1], at
+                if len(seen) == len(causes):
+                    return
+    except (FileNotFoundError, ValueError):
+        return  # between two files; an empty one cannot be mapped
 
 
 def _of_engines(path: Path) -> Iterator[Noted]:

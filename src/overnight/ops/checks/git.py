@@ -32,11 +32,15 @@ def _run(scene: Scene) -> Iterator[Finding]:
     changed = sum(not line.startswith("#") for line in lines)
     ahead, behind = _distance(lines)
     if changed:
-        yield warn(_ID, f"{changed:,} files have changed and are not committed", _COMMIT, value=changed, unit="count")
+        words = _said(changed, "file has changed and is not committed", "files have changed and are not committed")
+        yield warn(_ID, words, _COMMIT, value=changed, unit="count")
     if ahead:
-        yield warn(_ID, f"{ahead:,} commits are not pushed", _PUSH, value=ahead, unit="count")
+        yield warn(
+            _ID, _said(ahead, "commit is not pushed", "commits are not pushed"), _PUSH, value=ahead, unit="count"
+        )
     if behind:
-        yield warn(_ID, f"{behind:,} commits of the other side are missing here", _PULL, value=behind, unit="count")
+        words = _said(behind, "commit of the other side is missing here", "commits of the other side are missing here")
+        yield warn(_ID, words, _PULL, value=behind, unit="count")
     if not (changed or ahead or behind):
         yield ok(_ID, "everything is committed", value=0, unit="count")
 
@@ -46,6 +50,10 @@ def _without_home(top: Path, home: Home | None) -> list[str]:
     if home is None or not home.path.is_relative_to(top):
         return []
     return ["--", ":/", f":(top,exclude,literal){home.path.relative_to(top)}"]
+
+
+def _said(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
 
 
 def _distance(lines: list[str]) -> tuple[int, int]:

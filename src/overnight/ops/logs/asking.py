@@ -44,7 +44,10 @@ class Bar(msgspec.Struct, frozen=True):
 
 
 def errors(store: LogStore, *, since: float, now: float) -> list[Errors]:
-    """Errors since an instant: those of tasks first, new ones before rising ones, then the most frequent."""
+    """Errors seen since an instant: those of tasks first, new ones before rising ones, then the most frequent.
+
+    They are counted by whole hours, so `n` has all of the hour in which the time begins.
+    """
     span = now - since
     within: dict[int, int] = {}
     before: dict[int, int] = {}
@@ -70,7 +73,7 @@ def errors(store: LogStore, *, since: float, now: float) -> list[Errors]:
             is_rising=is_rising(within[one.id], before.get(one.id, 0)),
         )
         for one in store.clusters()
-        if within.get(one.id)
+        if within.get(one.id) and one.last_seen >= since
     ]
     return sorted(found, key=_urgency)
 

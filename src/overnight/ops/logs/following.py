@@ -24,7 +24,8 @@ BLOCK = 1024 * 1024
 #: Bytes by whose being the same a file is taken for the one that it was.
 _HEAD = 64
 #: Bytes that are looked at to tell what is no text.
-_SAMPLE = 8192
+SAMPLE = 8192
+NO_TEXT = "it is no text (it has zero bytes)"
 #: Files of one scan.
 MOST_FILES = 1000
 
@@ -104,11 +105,11 @@ def _news_of(
 
 
 def _grown(file: BinaryIO, name: bytes, state: os.stat_result, before: Position | None) -> Iterator[Part | Trouble]:
-    sample = file.read(_SAMPLE)
+    sample = file.read(SAMPLE)
     begin = before.offset if before and _is_same(before, sample, state.st_size) else 0
     rest = before.rest if before and begin else b""
     if b"\0" in sample and not name.endswith(b".seg"):
-        yield Trouble(name, "it is no text (it has zero bytes)")
+        yield Trouble(name, NO_TEXT)
         return
     if state.st_size - begin > MOST:
         skipped = state.st_size - begin - MOST

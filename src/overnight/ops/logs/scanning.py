@@ -34,10 +34,12 @@ JOURNALD = "journald"
 
 
 class Failure(msgspec.Struct, frozen=True, gc=False):
-    """What is wanted of an event that tells of a failed attempt."""
+    """What is wanted of an event that tells of a failed attempt; only an attempt has begun, and no workflow task."""
 
     at: datetime
+    started_at: str | None = None
     id: int = 0
+    parent: int = 0
     outcome: str | None = None
     reason: str | None = None
     error: str = ""
@@ -131,14 +133,14 @@ class Scan:
         self._seq = tail.seq
 
     def _failure(self, one: Failure) -> None:
-        if not one.fingerprint or one.outcome is None:
+        if not one.fingerprint or one.outcome is None or one.started_at is None:
             return
         self.scanned.failures += 1
         message = _first_line(one.error) or one.reason or one.outcome
         cluster = self._tasks.get(one.fingerprint)
         if cluster is None:
             cluster = self._tasks[one.fingerprint] = self._new("task", mask_all(message), message, key=one.fingerprint)
-        self._count(cluster, message, one.at.timestamp(), source=JOURNAL, task_id=one.id)
+        self._count(cluster, message, one.at.timestamp(), source=JOURNAL, task_id=one.parent or one.id)
 
     # -- lines -------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from overnight.core.events import printable
 from overnight.host.files import last_line, open_regular
 from overnight.host.home import Home
-from overnight.ops.logs.following import Part, Trouble, blocks, matching, news
+from overnight.ops.logs.following import NO_TEXT, SAMPLE, Part, Trouble, blocks, matching, news
 from overnight.ops.logs.outputs import is_segment, pieces
 from overnight.ops.logs.scanning import JOURNAL, OUTPUT
 
@@ -113,9 +113,11 @@ def last(path: Path, count: int) -> list[bytes]:
     """The last whole lines of a file, at most so many, of the last MiB.
 
     Raises:
-        OSError: It cannot be read.
+        OSError: It cannot be read, or is no text.
     """
     with open_regular(Path(os.path.realpath(path))) as file:
+        if b"\0" in os.pread(file.fileno(), SAMPLE, 0):
+            raise OSError(None, NO_TEXT)
         _, end = last_line(file.fileno())
         start = max(0, end - _TAIL)
         content = os.pread(file.fileno(), end - start, start)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -110,10 +111,25 @@ def _usage(error: click.UsageError) -> tuple[str, str]:
     hint = f"'{name} --help' lists what there is"
     close = getattr(error, "possibilities", None)
     message = getattr(error, "message", "") if close else error.format_message()
-    if close:
-        hint = f"{close[0]!r}"
-    message = message.strip().rstrip(".")
+    near = _near(getattr(error, "option_name", ""), close or ())
+    if near:
+        hint = f"{near!r}"
+    message = message.strip().rstrip(".").replace("a valid integer range", "a whole number")
+    wrong = re.match(r"Invalid value for .+: '(.*)' is not one of", message)
+    if wrong and (near := _near(wrong[1], getattr(getattr(error, "param", None), "type", None))):
+        hint = f"{near!r}"
     return f"{message[:1].lower()}{message[1:]}; nothing was done", hint
+
+
+def _near(name: str, names: object) -> str:
+    """What was meant, of names or of a choice; dashes, which all options have, make no two of them alike."""
+    from difflib import get_close_matches
+
+    names = names.choices if isinstance(names, click.Choice) else names
+    if not isinstance(names, Sequence):
+        return ""
+    plain = {one.lstrip("-"): one for one in names}
+    return next((plain[one] for one in get_close_matches(name.lstrip("-"), plain, n=1)), "")
 
 
 def _nowhere() -> bool:
@@ -136,7 +152,10 @@ def _unexpected(error: Exception) -> int:
         print_exception(error)
     again = "the same command again, with OVERNIGHT_DEBUG=1 in front of it, says where"
     if isinstance(error, OSError):
-        _say(f"the machine refused: {_reason(error)}; what was on record before is untouched", again)
+        from overnight.ui.cli.refusals import hint
+
+        what = f"the machine refused: {_reason(error)}; what was on record before is untouched"
+        _say(what, hint(error, other=again))
     else:
         what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         _say(f"unexpected {what}; this is a bug, and what was on record before is untouched", again)

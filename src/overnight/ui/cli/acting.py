@@ -10,7 +10,7 @@ from overnight.core.states import TaskState
 from overnight.host.lock import read_owner
 from overnight.store.contract import Acted, Selector, Store, Verb
 from overnight.ui.cli import printing
-from overnight.ui.cli.selecting import need_known, need_words
+from overnight.ui.cli.selecting import need_there, need_words
 from overnight.ui.cli.session import opened
 
 #: How a verb is told when it is done.
@@ -34,7 +34,7 @@ def act(verb: Verb, selector: Selector, *, restart: Sequence[str] = ()) -> int:
     """
     need_words(selector)
     with opened() as session:
-        states = need_known(session.store, selector.ids) if selector.ids else {}
+        states = need_there(session, selector)
         if restart:
             _want_steps(session.store, selector, restart)
         acted = session.store.act(verb, selector, now=wiring.clock.now(), by=wiring.who(), restart=restart)

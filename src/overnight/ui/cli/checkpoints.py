@@ -55,7 +55,7 @@ def say_plan(home: Home, source: Source) -> Plan:
     printing.say(f"{printing.count(planned.again, 'task')} would run again")
     for task in planned.again_first[:NAMED]:
         words = task.title or task.input.decode("utf-8", "surrogateescape")
-        printing.say("  " + printing.fit(f"{task.id}  {printing.clean(words)}", printing.width() - 2))
+        printing.say(printing.fit(f"  {task.id}  {printing.clean(words)}", printing.room()))
     if planned.again > NAMED:
         printing.say(f"  and {planned.again - NAMED:,} more")
     if planned.gone:

@@ -8,6 +8,7 @@ page that lists everything needs to import nothing. A test compares both.
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -119,7 +120,21 @@ class TaskVerb(Verb):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         end = inputs.cut(args)
         ctx.meta[_MARKED] = args[end:]
-        return super().parse_args(ctx, args[:end])
+        words = list(args[:end])  # what is read is taken out of the list
+        try:
+            return super().parse_args(ctx, args[:end])
+        except click.NoSuchOption as error:
+            if (name := _file_among(words)) is None:
+                raise
+            raise UsageError(
+                f"the input {name!r} looks like an option ({error.option_name}); nothing was done",
+                hint=f"./{name} for that one, ./*.txt and the like for several; or put them behind ':::'",
+            ) from error
+
+
+def _file_among(words: Sequence[str]) -> str | None:
+    """The first of these that begins with a dash and is the name of a file."""
+    return next((word for word in words if word.startswith("-") and os.path.lexists(word)), None)
 
 
 class Lazy(click.Group):
@@ -135,6 +150,8 @@ class Lazy(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
+        if name == "help" and not ctx.resilient_parsing:
+            return super().resolve_command(ctx, _asked(ctx, args[1:]))
         if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
             raise UsageError(f"there is no command {name!r}; nothing was done", hint=_meant(name))
         return super().resolve_command(ctx, args)
@@ -154,6 +171,14 @@ class Lazy(click.Group):
             CompletionItem(name, help=entry.help) for name, entry in COMMANDS.items() if name.startswith(incomplete)
         ]
         return names + click.Command.shell_complete(self, ctx, incomplete)
+
+
+def _asked(ctx: click.Context, words: Sequence[str]) -> list[str]:
+    """``help WORDS`` is ``WORDS --help``; alone it is the page that lists everything, and the end."""
+    if not words:
+        click.echo(ctx.get_help())
+        ctx.exit()
+    return [*words, "--help"] if words[0] in COMMANDS else list(words)
 
 
 def load(name: str) -> click.Command:
@@ -231,7 +256,7 @@ def marked_words() -> Sequence[str]:
     params=global_options(),
     epilog="Without a command: status. 'overnight COMMAND --help' says more.",
 )
-@click.version_option(VERSION, message="%(prog)s %(version)s")
+@click.version_option(VERSION, "-V", "--version", message="%(prog)s %(version)s")
 @click.pass_context
 def overnight(ctx: click.Context) -> object:
     """Leave it running: queue files or tasks, walk away, find every one of them accounted for."""

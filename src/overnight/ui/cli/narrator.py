@@ -26,7 +26,7 @@ from overnight.executors.local.output import read
 from overnight.host.clock import Clock
 from overnight.monitor.progress import Progress, reports
 from overnight.store.contract import Counts, Store
-from overnight.ui.cli import live, printing
+from overnight.ui.cli import live, printing, shapes
 from overnight.ui.cli.tagging import Tagged
 
 #: Seconds between two updates of how far it is.
@@ -224,10 +224,17 @@ class Narrator:
             self.note(f"overnight: task {settlement.task_id}: {printing.clean(settlement.error)}; will be tried again")
 
     def _tell_failure(self, running: Running | None, settlement: Settlement) -> None:
-        name = printing.fit(printing.clean(shown(self._input(running, settlement))), 48)
+        name = printing.fit(self._name(running, settlement), 48)
         error = printing.clean(settlement.error)
         tries = f" after {printing.count(settlement.attempt, 'attempt')}" if settlement.attempt else ""
         self.note(f"overnight: task {settlement.task_id} ({name}) failed{tries}: {error}")
+
+    def _name(self, running: Running | None, settlement: Settlement) -> str:
+        """The input; what has none is called by its title or its command."""
+        if words := printing.clean(shown(self._input(running, settlement))):
+            return words
+        task = self._store.get(settlement.task_id)
+        return shapes.title(task, self._store.actions({task.action_id}).get(task.action_id))
 
     def _input(self, running: Running | None, settlement: Settlement) -> bytes:
         return running.claimed.input if running else self._store.get(settlement.task_id).input

@@ -147,9 +147,14 @@ def width() -> int:
         return 80
 
 
-def fit(words: str, columns: int) -> str:
-    """Shorten text from its middle, so that the beginning and the end of a path stay visible."""
-    if len(words) <= columns:
+def room() -> int | None:
+    """Columns into which a line is cut on a terminal; None where somebody else reads, who wants all of it."""
+    return width() if on_terminal() else None
+
+
+def fit(words: str, columns: int | None) -> str:
+    """Shorten text from its middle, so that the beginning and the end of a path stay visible. None: do not."""
+    if columns is None or len(words) <= columns:
         return words
     head = max(1, (columns - 1) // 3)
     tail = max(0, columns - 1 - head)
@@ -202,6 +207,11 @@ def spent(seconds: float) -> str:
 def clock(at: float) -> str:
     """An instant in local time, to the second."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+
+
+def zoned(at: float) -> str:
+    """An instant in local time with how far that is ahead of UTC: in autumn an hour comes twice."""
+    return time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(at))
 
 
 def iso(at: float | None) -> str | None:

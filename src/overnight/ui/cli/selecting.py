@@ -7,9 +7,11 @@ from functools import wraps
 
 import click
 
+from overnight import wiring
 from overnight.core.errors import NotFoundError, UsageError
 from overnight.core.states import TaskState
-from overnight.store.contract import Selector, Store
+from overnight.store.contract import Query, Selector, Store
+from overnight.ui.cli.session import Session
 from overnight.ui.cli.values import Offered, TaskId
 
 
@@ -70,6 +72,39 @@ def need_words(selector: Selector) -> None:
             "no task is named; nothing was changed",
             hint="give ids, or select with -q, --state, --cause or --all",
         )
+
+
+def need_there(session: Session, selector: Selector) -> dict[int, TaskState]:
+    """The states of the tasks that are named by their ids; whatever else is named exists, too.
+
+    Raises:
+        NotFoundError: There is no such task, queue or workflow, or nothing ever failed of that cause; nothing was
+            changed.
+    """
+    store = session.store
+    if selector.queue is not None and selector.queue not in {one.name for one in store.queues()}:
+        raise NotFoundError(
+            f"there is no queue {selector.queue!r}; nothing was changed", hint="'overnight queue names' lists them"
+        )
+    if selector.workflow is not None and selector.workflow not in {one.name for one in store.workflows()}:
+        raise NotFoundError(
+            f"there is no workflow {selector.workflow!r}; nothing was changed", hint="'overnight workflow list'"
+        )
+    if selector.cause is not None and not _was_met(session, selector.cause):
+        raise NotFoundError(
+            f"nothing has ever failed of {selector.cause!r}; nothing was changed",
+            hint="'overnight report' names the causes with what is to be typed",
+        )
+    return need_known(store, selector.ids) if selector.ids else {}
+
+
+def _was_met(session: Session, cause: str) -> bool:
+    """A task that was queued once more has no cause any more; the journal still knows it."""
+    if session.store.tasks(Query(cause=cause, limit=1)):
+        return True
+    from overnight.monitor.report.journal import first_failures
+
+    return bool(first_failures(session.home.journal, [cause], wiring.clock.now()))
 
 
 def need_known(store: Store, ids: Sequence[int]) -> dict[int, TaskState]:

@@ -14,17 +14,20 @@ from overnight.ui.report import words
 
 #: Causes of each kind, and lines of what happened, that are told.
 _MOST, _MOST_INCIDENTS = 8, 12
+#: Characters of what failed tasks say.
+_MOST_TITLE = 300
 
 
 def as_text(report: MorningReport, *, columns: int = 80) -> list[str]:
     """The lines of the report, safe to print."""
-    columns = max(columns, 60)
+    columns = max(columns, 40)
     lines = [printing.clean(line) for line in _wrapped(report.sentence.words, columns)]
-    lines += [words.window(report), ""]
+    lines += [*_wrapped(words.window(report), columns), ""]
     states = ", ".join(f"{number:,} {state}" for state, number in words.counted(report))
     lines += _wrapped(f"{words.books(report)}" + (f": {states}" if states else ""), columns)
-    lines += [f"  {words.to_go_on(report)}"] if words.to_go_on(report) else []
-    lines += printing.table([(f"  {name}", value) for name, value in words.happened(report)])
+    lines += _wrapped(words.to_go_on(report), columns, "  ")
+    for line in printing.table([(f"  {name}", value) for name, value in words.happened(report)]):
+        lines += printing.wrapped(line, columns)
     lines += _causes("FAILED, BY CAUSE", report.failed, report, columns)
     if report.night.causes > len(report.failed) + len(report.held):
         lines.append(f"  and {report.night.causes - len(report.failed) - len(report.held):,} more causes")
@@ -41,13 +44,16 @@ def _causes(heading: str, causes: Sequence[Cause], report: MorningReport, column
     if causes:
         yield from ("", heading)
     for cause in causes[:_MOST]:
-        tail = f"  {words.where(cause)}  {words.trend(cause, report)}"
-        room = max(20, columns - 9 - len(tail))
-        yield f"{cause.alike.tasks:>7,}  {printing.fit(words.title(cause), room)}{tail}"
+        title = printing.fit(words.title(cause), _MOST_TITLE)
+        first, *rest = wrap(f"{title}  {words.where(cause)}  {words.trend(cause, report)}", columns - 9)
+        yield f"{cause.alike.tasks:>7,}  {first}"
+        yield from (f"{'':9}{line}" for line in rest)
         yield from _wrapped(f"{cause.step.words}:", columns, " " * 9)
         yield from (f"{'':9}$ {printing.clean(command)}" for command in cause.step.commands)
     if len(causes) > _MOST:
-        yield f"{'':9}and {len(causes) - _MOST} more causes; 'overnight report --html FILE' has them"
+        yield from _wrapped(
+            f"and {len(causes) - _MOST} more causes; 'overnight report --html FILE' has them", columns, " " * 9
+        )
 
 
 def _slowest(report: MorningReport, columns: int) -> Iterator[str]:
@@ -87,4 +93,4 @@ def _bars(report: MorningReport, columns: int) -> Iterator[str]:
         end = f"least {form(min(one.least for one in points))}"
         if name not in SCARCE:
             end = f"most {form(max(one.most for one in points))}"
-        yield f"{called}: {form(mean)} on average, {end}"
+        yield from _wrapped(f"{called}: {form(mean)} on average, {end}", columns)

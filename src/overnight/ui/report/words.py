@@ -17,8 +17,8 @@ _DAY = 86400.0
 
 
 def moment(at: float, report: MorningReport) -> str:
-    """An instant in local time: the minute, and the day where the window is longer than one."""
-    form = "%H:%M" if report.until - report.since < _DAY else "%a %H:%M"
+    """An instant in local time: the minute, and the day where it may be another one than that of the window's end."""
+    form = "%H:%M" if report.until - min(at, report.since) < _DAY else "%a %H:%M"
     return time.strftime(form, time.localtime(at))
 
 

@@ -65,7 +65,7 @@ def _show(lines: Sequence[Mapping[str, Any]], row: Any, as_json: bool) -> None: 
         for one in lines:
             printing.say(msgspec.json.encode(one).decode())
         return
-    for line in printing.table([row(one) for one in lines], last=printing.width()):
+    for line in printing.table([row(one) for one in lines], last=printing.room()):
         printing.say(line)
 
 
@@ -218,7 +218,7 @@ def silence_(name: str, seconds: float | None, *, reason: str, end: bool, as_jso
     if name not in configured.alerts:
         there = ", ".join(configured.alerts) or "none; write [alerts.NAME] into overnight.toml"
         raise NotFoundError(f"there is no alert {name!r}; nothing was changed", hint=f"there are: {there}")
-    if (seconds is None) != end:
+    if (not seconds) != end:
         raise UsageError(
             "it must be said for how long, or that it ends; nothing was changed",
             hint=f"'overnight alerts silence {name} 2h', or '--end'",

@@ -199,8 +199,10 @@ def prune_(*, yes: bool, as_json: bool) -> None:
     home = wiring.find_home(home_option())
     settings, _ = in_use()
     keeping, now = wired.keeping(settings), wiring.clock.now()
+    would_go = 0
     for place in wired.places(home, settings):
         pruned = (prune if yes else plan)(place, keeping, now=now)
+        would_go += 0 if yes else len(pruned.names)
         if as_json:
             words = {"path": printable(str(place.directory)), "pruned": yes, **msgspec.to_builtins(pruned)}
             printing.say(msgspec.json.encode(words).decode())
@@ -209,7 +211,9 @@ def prune_(*, yes: bool, as_json: bool) -> None:
         if pruned.trouble:
             printing.note(f"overnight: {pruned.trouble}\n  try: 'overnight backup list' names it; remove its folder")
     if not yes:
-        printing.note("overnight: nothing was changed\n  try: 'overnight backup prune --yes'")
+        printing.note("overnight: nothing was changed")
+    if would_go:
+        printing.note("  try: 'overnight backup prune --yes'")
 
 
 def _say_pruned(place: BackupPlace, names: list[str], freed: int, *, yes: bool) -> None:

@@ -13,7 +13,7 @@ from overnight.core.states import FINAL, TaskState
 from overnight.store.contract import Selector
 from overnight.ui.cli import printing
 from overnight.ui.cli.group import Verb
-from overnight.ui.cli.selecting import is_empty, need_known, selectors
+from overnight.ui.cli.selecting import is_empty, need_there, selectors
 from overnight.ui.cli.session import Session, opened
 from overnight.wiring.removing import remove
 
@@ -34,8 +34,7 @@ def clean(*, selector: Selector, yes: bool) -> int:
     if not selector.ids and not selector.states:
         selector = msgspec.structs.replace(selector, states=_FINAL)
     with opened() as session:
-        if selector.ids:
-            need_known(session.store, selector.ids)
+        need_there(session, selector)
         if not yes and not agreed(_question(session, selector)):
             printing.note("overnight: nothing was removed")
             return 0

@@ -47,7 +47,7 @@ def show(*, as_json: bool) -> None:
         printing.say(shapes.line(_shape(rows(settings), configured)))
         return
     cells = [(row.name, printing.clean(row.value), printing.clean(row.where or row.origin)) for row in rows(settings)]
-    for line in printing.table(cells, last=printing.width() if printing.on_terminal() else None):
+    for line in printing.table(cells, last=printing.room()):
         printing.say(line)
     for what, named in (("queue", configured.queues), ("workflow", configured.workflow_limits)):
         for name, limits in named.items():

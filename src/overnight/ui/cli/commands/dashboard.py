@@ -115,9 +115,21 @@ def _write(home: Home, html: str, every: float | None, *, graphs: bool) -> None:
     pace = None if every is None else max(1.0, every)
     with still.looking(home) as desk:
         past = still.PastTimes(desk)
-        still.write(path, still.page(still.look(desk, past, graphs=graphs), every=pace))
+        _put(path, still.page(still.look(desk, past, graphs=graphs), every=pace))
         printing.say(f"wrote {printing.place(html)}")
         printing.flush()
         while pace is not None:
             time.sleep(pace)
-            still.write(path, still.page(still.look(desk, past, graphs=graphs), every=pace))
+            _put(path, still.page(still.look(desk, past, graphs=graphs), every=pace))
+
+
+def _put(path: Path, page: str) -> None:
+    from overnight.ui.web import still
+
+    try:
+        still.write(path, page)
+    except OSError as error:
+        raise OvernightError(
+            f"{path} could not be written ({error.strerror}); no task was touched",
+            hint="overnight dashboard --html FILE, in a directory that is there and yours",
+        ) from error

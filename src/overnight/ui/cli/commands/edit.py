@@ -15,7 +15,7 @@ from overnight.ui.cli import printing
 from overnight.ui.cli.group import Verb
 from overnight.ui.cli.limit_options import limit_options
 from overnight.ui.cli.relimiting import limits_of
-from overnight.ui.cli.selecting import need_known, need_words, selectors
+from overnight.ui.cli.selecting import need_there, need_words, selectors
 from overnight.ui.cli.session import opened
 from overnight.ui.cli.settings import warn_of_needs
 from overnight.ui.cli.values import Duration, Instant, Need, Offered
@@ -46,7 +46,7 @@ def edit(*, selector: Selector, dry_run: bool, **said: Any) -> int:  # noqa: ANN
     need_words(selector)
     change = _change(said)
     with opened(readonly=dry_run) as session:
-        states = need_known(session.store, selector.ids) if selector.ids else {}
+        states = need_there(session, selector)
         now = wiring.clock.now()
         edited = session.store.edit(selector, change, now=now, by=wiring.who(), dry_run=dry_run)
         if not dry_run:

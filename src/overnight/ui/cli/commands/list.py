@@ -87,7 +87,7 @@ def _print(
     rows = [
         _row(task, action, is_frozen=frozen.since(task) is not None, is_idle=is_idle(task)) for task, action in shown
     ]
-    for text_line in printing.table(rows, right=(0,), last=printing.width() if printing.on_terminal() else None):
+    for text_line in printing.table(rows, right=(0,), last=printing.room()):
         printing.say(text_line)
     if len(tasks) > len(shown):
         printing.note(f"the {len(shown)} newest; '-n 0' shows all, --state and --queue choose")

@@ -8,12 +8,14 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import apsw
 import click
 import msgspec
 
 from overnight import wiring
+from overnight.core.durations import spell_duration
 from overnight.core.errors import StoreUnavailableError, UsageError
 from overnight.core.events import printable
 from overnight.host.clock import LocalZone
@@ -27,13 +29,22 @@ from overnight.ops.logs.scanning import Scan, Scanned
 from overnight.ops.logs.searching import Line, last, lines, search, sources
 from overnight.ui.cli import printing
 from overnight.ui.cli.group import SETTINGS, Verb, global_options, home_option
+from overnight.ui.cli.selecting import need_known
+from overnight.ui.cli.session import opened
 from overnight.ui.cli.settings import in_use
-from overnight.ui.cli.values import Duration
+from overnight.ui.cli.values import Duration, Past
 
 _LOOK_EVERY = 0.5
 _KINDS = {"task": "failed attempts of tasks", "line": "lines that tell of an error"}
 _BARS = "▁▂▃▄▅▆▇█"
-_since = click.option("--since", type=Duration(), default="1d", show_default=True, help="How far back.")
+_since = click.option(
+    "--since",
+    type=Past(),
+    default="1d",
+    show_default=True,
+    metavar="TIME",
+    help="How far back: 2h, 06:00, a date. Counts are of whole hours.",
+)
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 
 
@@ -58,14 +69,25 @@ def _looked_at(home: Home) -> Iterator[tuple[LogStore, Scanned]]:
 
 @contextmanager
 def _kept(home: Home) -> Iterator[LogStore]:
+    """What is known; where nothing can be written, it is found out anew for this call."""
     try:
-        with closing(LogStore(home.logs)) as store:
+        with _place(home) as path, closing(LogStore(path)) as store:
             yield store
     except apsw.Error as error:
         raise StoreUnavailableError(
             f"what was found in logs cannot be kept in {home.logs} ({error}); no task is concerned",
             hint=f"look at its disk and its owner: ls -l {home.logs}; it may be removed, and is made anew",
         ) from error
+
+
+@contextmanager
+def _place(home: Home) -> Iterator[Path]:
+    if os.access(home.path, os.W_OK):
+        yield home.logs
+        return
+    printing.note("overnight: nothing can be written in the home, so all logs are read anew; no task is concerned")
+    with TemporaryDirectory() as aside:
+        yield Path(aside) / home.logs.name
 
 
 def _tell(troubles: Sequence[tuple[str, str]]) -> None:
@@ -82,15 +104,15 @@ def errors_(*, since: float, limit: int, as_json: bool) -> None:
     home = wiring.find_home(home_option())
     now = wiring.clock.now()
     with _looked_at(home) as (store, scanned):
-        found = errors(store, since=now - since, now=now)
+        found = errors(store, since=since, now=now)
     _tell(scanned.troubles)
     if as_json:
         for one in found[:limit]:
             printing.say(msgspec.json.encode(_shape(one)).decode())
         return
     if not found:
-        printing.say(f"no errors within {printing.duration(since)}")
-    for line in printing.table([_row(one) for one in found[:limit]], right=(1,), last=printing.width()):
+        printing.say(f"no errors within {printing.duration(now - since)}")
+    for line in printing.table([_row(one) for one in found[:limit]], right=(1,), last=printing.room()):
         printing.say(line)
     if len(found) > limit:
         printing.note(f"overnight: {len(found) - limit:,} more kinds; --limit {len(found)} shows them")
@@ -117,10 +139,10 @@ def trend_(*, since: float, limit: int, as_json: bool) -> None:
     home = wiring.find_home(home_option())
     now = wiring.clock.now()
     with _looked_at(home) as (store, scanned):
-        found = errors(store, since=now - since, now=now)
+        found = errors(store, since=since, now=now)
         kinds = {kind: {one.id for one in found if one.kind == kind} for kind in _KINDS}
         wanted = [*kinds.items(), *((one.template, {one.id}) for one in found[:limit])]
-        rows = [(words, trend(store, ids, since=now - since, now=now)) for words, ids in wanted]
+        rows = [(words, trend(store, ids, since=since, now=now)) for words, ids in wanted]
     _tell(scanned.troubles)
     if as_json:
         for (words, bars), (kind, one) in zip(rows, _whose(found[:limit]), strict=True):
@@ -129,7 +151,7 @@ def trend_(*, since: float, limit: int, as_json: bool) -> None:
             printing.say(msgspec.json.encode(shape).decode())
         return
     cells = [(_drawn(bars), f"{sum(bar.n for bar in bars):,}", _named(words)) for words, bars in rows]
-    for line in printing.table(cells, right=(1,), last=printing.width()):
+    for line in printing.table(cells, right=(1,), last=printing.room()):
         printing.say(line)
 
 
@@ -163,6 +185,9 @@ def search_(*, pattern: str, context: int, ignore_case: bool, task: int | None, 
     def told(one: Trouble) -> None:
         troubles.append((printable(os.fsdecode(one.path)), one.why))
 
+    if task is not None and home.store.exists():
+        with opened(readonly=True) as session:
+            need_known(session.store, [task])
     count = 0
     everything = lines(home, sources(home, settings.log_files), told, task=task)
     for found in search(everything, wanted, context=context):
@@ -174,14 +199,14 @@ def search_(*, pattern: str, context: int, ignore_case: bool, task: int | None, 
             words = {**_line(found.line), "before": [_text(one) for one in found.before]}
             printing.say(msgspec.json.encode({**words, "after": [_text(one) for one in found.after]}).decode())
             continue
+        if context and count > 1:
+            printing.say("--")
         for mark, one in [
             *(("-", one) for one in found.before),
             (":", found.line),
             *(("-", one) for one in found.after),
         ]:
-            printing.say(f"{_place(one)}{mark}{mark if context else ''} {printing.clean(_text(one))}")
-        if context:
-            printing.say("--")
+            printing.say(f"{_where(one)}{mark} {printing.clean(_text(one))}")
     _tell(troubles)
     if not count:
         raise SystemExit(1)
@@ -205,7 +230,7 @@ def _line(line: Line) -> dict[str, object]:
     return {"source": line.source, "line": line.number, "task_id": line.task_id, "content": _text(line)}
 
 
-def _place(line: Line) -> str:
+def _where(line: Line) -> str:
     where = f"task {line.task_id}" if line.task_id is not None else line.source
     return printing.clean(f"{where}:{line.number}")
 
@@ -289,5 +314,5 @@ def clean_(*, older: float, yes: bool, as_json: bool) -> None:
             printing.say(f"{printing.size(size)}  {printing.clean(os.fspath(path))}")
     what = f"{printing.count(len(found), 'file')}, {printing.size(sum(size for _, size in found))}"
     printing.note(f"overnight: {what} {'removed' if yes else 'would go; nothing was changed'}")
-    if not yes:
-        printing.note("  try: 'overnight logs clean --yes'")
+    if found and not yes:
+        printing.note(f"  try: 'overnight logs clean --older {spell_duration(older)} --yes'")

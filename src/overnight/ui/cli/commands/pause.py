@@ -61,13 +61,20 @@ def unpause(names: tuple[str, ...], *, flows: tuple[str, ...]) -> int:
         paused = known if wanted else [queue.name for queue in session.store.queues() if queue.paused]
         gone_on = [name for name in paused if _unpause(session.store, name)]
         calmed = storms.end(session.store, wanted, now=wiring.clock.now(), by=wiring.who())
-    for name in gone_on:
+        everything = any(queue.name == EVERY_QUEUE and queue.paused for queue in session.store.queues())
+    _say_gone_on(gone_on, calmed)
+    if not gone_on and not calmed and not thawed:
+        printing.note("overnight: nothing there was paused; nothing was changed")
+    if everything:
+        printing.note("overnight: every queue is paused, so nothing starts\n  try: 'overnight unpause'")
+    return 1 if missed else 0
+
+
+def _say_gone_on(names: Sequence[str], calmed: Sequence[tuple[str, int]]) -> None:
+    for name in names:
         printing.say(f"{printing.clean(switch_words(name))}: goes on")
     for what, revived in calmed:
         printing.say(f"{printing.clean(what)}: goes on, and {printing.count(revived, 'failure')} with it")
-    if not gone_on and not calmed and not thawed:
-        printing.note("overnight: nothing there was paused; nothing was changed")
-    return 1 if missed else 0
 
 
 def _unpause(store: Store, name: str) -> bool:

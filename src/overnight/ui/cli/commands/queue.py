@@ -123,7 +123,7 @@ def list_() -> None:
             (str(task.id), task.state.value, str(task.priority), shapes.title(task, action))
             for task, action in found(session.store, query, 0)
         ]
-    for text_line in printing.table(rows, right=(0, 2), last=printing.width() if printing.on_terminal() else None):
+    for text_line in printing.table(rows, right=(0, 2), last=printing.room()):
         printing.say(text_line)
 
 

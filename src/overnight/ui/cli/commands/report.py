@@ -12,8 +12,9 @@ import click
 
 from overnight import wiring
 from overnight.core.alert_settings import Target
-from overnight.core.durations import parse_duration
+from overnight.core.durations import parse_past
 from overnight.core.errors import NotFoundError, OvernightError, UsageError
+from overnight.host.clock import LocalZone
 from overnight.host.files import write_atomically
 from overnight.monitor.report.gathering import MorningReport, gather
 from overnight.monitor.snapshot import take
@@ -26,7 +27,9 @@ LAST = "last"
 
 
 @click.command(cls=Verb)
-@click.option("--since", default=LAST, metavar="TIME", help="How far back: 8h, 7d, or last: since the last run began.")
+@click.option(
+    "--since", default=LAST, metavar="TIME", help="How far back: 8h, 06:00, a date, or last: since the last run began."
+)
 @click.option("--html", "page", metavar="FILE", type=click.Path(path_type=Path), help="Write a page to this file.")
 @click.option("--md", "markdown", is_flag=True, help="Print Markdown.")
 @click.option("--json", "as_object", is_flag=True, help="Print one JSON object.")
@@ -73,14 +76,14 @@ def gathered(since: str) -> MorningReport:
     """The report of this call's home.
 
     Args:
-        since: A duration, or `LAST`.
+        since: A moment as `parse_past` reads it, or `LAST`.
 
     Raises:
         UsageError: It is neither.
     """
     now = wiring.clock.now()
     try:
-        begin = None if since == LAST else now - parse_duration(since)
+        begin = None if since == LAST else parse_past(since, now=now, zone=LocalZone())
     except ValueError as error:
         raise UsageError(f"--since: {error}; nothing was printed", hint="overnight report --since 8h") from error
     with opened(readonly=True) as session:

@@ -66,8 +66,11 @@ def next_(*, names: tuple[str, ...], limit: int, as_json: bool) -> None:
     with _looked_up() as found:
         wanted = [_named(found, name) for name in names] or found
     for at, name in islice(heapq.merge(*map(_coming, wanted)), limit):
-        words = f"{printing.clock(at)}  {printing.clean(name)}"
+        words = f"{printing.zoned(at)}  {printing.clean(name)}"
         printing.say(shapes.line({"schedule": name, "at": printing.iso(at)}) if as_json else words)
+    for one in wanted:
+        if one.next_at is None:
+            printing.note(f"overnight: {one.schedule.name}: {_never(one)}")
 
 
 @schedule.command(cls=Verb)
@@ -157,12 +160,16 @@ def _row(found: Scheduled, now: float) -> tuple[str, ...]:
     how = found.schedule
     last = "has not run" if found.last_at is None else f"last {printing.clock(found.last_at)}, task {found.last_id}"
     about = f", {printing.count(found.missed, 'run')} missed" if found.missed else ""
-    return how.name, printing.clean(how.when.words()), coming(found.next_at, now), last + about
+    coming = _never(found) if found.next_at is None else _coming_at(found.next_at, now)
+    return how.name, printing.clean(how.when.words()), coming, last + about
 
 
-def coming(at: float | None, now: float) -> str:
-    """When it is due next, for people."""
-    if at is None:
-        return "never again"
+def _never(found: Scheduled) -> str:
+    if found.came_too_late:
+        return "never: that was over when it was laid down; write a later time into overnight.toml"
+    return "never again"
+
+
+def _coming_at(at: float, now: float) -> str:
     left = at - now
-    return f"next {printing.clock(at)}, " + (f"in {printing.duration(left)}" if left > 0 else "due")
+    return f"next {printing.zoned(at)}, " + (f"in {printing.duration(left)}" if left > 0 else "due")

@@ -252,7 +252,7 @@ def _lines(snapshot: Snapshot, session: Session, found: Glance | None, *, resour
         lines.append(_pace_line(snapshot))
     shown = snapshot.running if found is not None else snapshot.running[:_FEW]
     if shown:
-        lines += ["", *printing.table([_running_row(view) for view in shown], right=(0, 1), last=printing.width())]
+        lines += ["", *printing.table([_running_row(view) for view in shown], right=(0, 1), last=printing.room())]
     hidden = snapshot.counts.running - len(shown)
     if hidden > 0 and shown:
         lines.append(f"... and {hidden:,} more")

@@ -13,7 +13,7 @@ from overnight.host.lock import read_owner
 from overnight.store.contract import Selector
 from overnight.ui.cli import printing
 from overnight.ui.cli.group import Verb
-from overnight.ui.cli.selecting import is_empty, need_known, selectors
+from overnight.ui.cli.selecting import is_empty, need_there, selectors
 from overnight.ui.cli.session import Session, opened
 from overnight.ui.cli.values import Duration
 
@@ -38,8 +38,7 @@ def wait(*, selector: Selector, timeout: float | None) -> int:
     if is_empty(selector):
         selector = Selector(everything=True)
     with opened(readonly=True) as session:
-        if selector.ids:
-            need_known(session.store, selector.ids)
+        need_there(session, selector)
         return _wait(session, selector, timeout)
 
 
