@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from keeping import Place
 
-from overnight.core.errors import MendNeededError, StoreDamagedError
+from overnight.core.errors import HomeUnusableError, MendNeededError, StoreDamagedError
 from overnight.wiring import mending
 from overnight.wiring.mending import rescuer
 
@@ -47,11 +47,25 @@ def test_for_want_of_room_a_rescue_is_tried_again_and_told_once(
     place.store.close()
 
 
-def test_a_rescue_that_cannot_succeed_leaves_it_to_the_next_engine(tmp_path: Path) -> None:
+def test_a_rescue_that_cannot_succeed_leaves_it_to_the_next_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
     place, heard = Place(tmp_path), Heard()
-    place.home.path.rename(tmp_path / "moved")
+    monkeypatch.setattr(mending, "rescue", refuse)
     with pytest.raises(MendNeededError, match="whoever takes the home next rebuilds") as caught:
         rescuer(place.home, place.store, heard)(GONE)
     assert caught.value.exit_code == 1
     assert heard.words == []
+    place.store.close()
+
+
+def test_nothing_is_rescued_of_a_home_that_was_removed(tmp_path: Path) -> None:
+    place, heard = Place(tmp_path), Heard()
+    place.home.path.rename(tmp_path / "moved")
+    with pytest.raises(HomeUnusableError, match="was removed or moved while it was in use"):
+        rescuer(place.home, place.store, heard)(GONE)
+    assert not place.home.path.exists()
     place.store.close()

@@ -523,7 +523,7 @@ def test_what_runs_is_asked_for(overnight: Call) -> None:
     overnight("add", "a", "--", "true")
     with the_store() as store:
         claim(store)
-    assert "1 running task will be cancelled" in overnight("cancel", "1").out
+    assert "1 interrupted task will be cancelled" in overnight("cancel", "1").out
     with the_store() as store:
         assert [(one.verb, one.task_id) for one in store.orders().controls] == [("cancel", 1)]
 
