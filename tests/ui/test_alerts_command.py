@@ -131,6 +131,6 @@ def test_bounds_are_proposed_from_what_was(told: Path, overnight: Call, monkeypa
     history.close()
     monkeypatch.setattr("overnight.wiring.clock.now", lambda: NOON + 60)
     said = overnight("alerts", "propose")
-    assert 'when = "disk_free < 4GB"' in said.out
+    assert 'when = "disk_free < 4500MB"' in said.out
     assert 'targets = ["hook"]' in said.out
     assert [one["name"] for one in lines(overnight("alerts", "propose", "--json"))] == ["disk", "memory"]
