@@ -16,7 +16,7 @@ Until = Callable[[Callable[[], object]], None]
 
 EVERY_INSTANT = """
 [schedules.often]
-every = "300ms"
+every = "1s"
 run = ["sh", "-c", "echo $OVERNIGHT_TASK_ID >>ledger"]
 missed = "all"
 overlap = "allow"
@@ -45,20 +45,20 @@ def test_engines_that_are_killed_fire_each_instant_once(terminal: Terminal, unti
     terminal.run("add", "a", "--", "true")
     terminal.run("start")
     supervisor = terminal.owner()["supervisor"]
-    for enough in (2, 6):
+    for enough in (2, 4):
         until(lambda enough=enough: len(told(terminal, "schedule_fired")) >= enough)  # type: ignore[misc]  # bound
         killed = engine(terminal, supervisor)
         assert killed is not None
         os.kill(killed, signal.SIGKILL)
         until(lambda killed=killed: engine(terminal, killed, supervisor))  # type: ignore[misc]  # bound
-    until(lambda: len(told(terminal, "schedule_fired")) >= 10)
+    until(lambda: len(told(terminal, "schedule_fired")) >= 6)
     (terminal.cwd / "overnight.toml").write_text("")
     terminal.run("schedule", "list")  # takes it away
     until(lambda: terminal.counts()["pending"] + terminal.counts()["running"] == 0)
     terminal.run("stop")
 
     fired = [due(event) for event in told(terminal, "schedule_fired")]
-    assert all(0.299 < later - earlier < 0.301 for earlier, later in pairwise(fired))
+    assert all(0.999 < later - earlier < 1.001 for earlier, later in pairwise(fired))
     assert terminal.counts()["completed"] == len(fired) + 1
     ledger = (terminal.cwd / "ledger").read_text().split()
     assert {int(word) for word in ledger} == {event["id"] for event in told(terminal, "schedule_fired")}
