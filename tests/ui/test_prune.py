@@ -90,9 +90,7 @@ def test_what_the_others_let_go_is_named_with_its_size(old: Call) -> None:
     assert "by the engine" in rows["output"]
 
 
-def test_what_goes_while_it_is_measured_is_not_counted(
-    old: Call, place: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_goes_while_it_is_measured_is_not_counted(old: Call, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An engine at work removes output, and folds the side files of a database, at any moment."""
     output = place / ".overnight" / "output"
     output.mkdir(exist_ok=True)
