@@ -90,15 +90,19 @@ def test_what_the_others_let_go_is_named_with_its_size(old: Call) -> None:
     assert "by the engine" in rows["output"]
 
 
-def test_what_goes_while_it_is_measured_is_not_counted(old: Call, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An engine at work removes output, and folds the side files of a database, at any moment."""
-    output = place / ".overnight" / "output"
-    output.mkdir(exist_ok=True)
-    (output / "one").write_text("x")
+@pytest.mark.parametrize("name", [".overnight/output/one", "logs/old.log"])
+def test_what_goes_while_it_is_measured_is_not_counted(
+    old: Call, place: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """An engine at work removes output, others rotate their logs, at any moment."""
+    goes = place / name
+    goes.parent.mkdir(exist_ok=True)
+    goes.write_text("x")
+    os.utime(goes, (1e9, 1e9))
     real = Path.lstat
 
     def vanishing(path: Path) -> os.stat_result:
-        if path == output / "one":
+        if path == goes:
             path.unlink(missing_ok=True)
         return real(path)
 
