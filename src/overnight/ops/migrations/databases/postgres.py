@@ -197,8 +197,7 @@ class PostgresDatabase:
         with self._understood(), self._connection.transaction():
             self._inside = True
             try:
-                hold = sql.SQL(_HOLD).format(key=_KEY, versions=self._name(VERSIONS), log=self._name(LOG))
-                self._connection.execute(hold)
+                self._hold_records()
                 yield
                 # What is looked at in the end is looked at here: a rehearsal has no end.
                 self._connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
