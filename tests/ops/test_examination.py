@@ -13,7 +13,7 @@ from overnight.core.settings import resolve
 from overnight.host.clock import SystemClock
 from overnight.ops.checks import CHECKS, load
 from overnight.ops.checks.contract import Check, Scene, ok
-from overnight.ops.examination import examine
+from overnight.ops.examination import Examiner, examine
 from overnight.store.contract import Store
 
 
@@ -51,6 +51,22 @@ def test_a_check_that_raises_has_failed_and_the_others_go_on(scene: Scene) -> No
 def test_a_title_that_says_no_more_than_the_id_is_not_repeated(scene: Scene) -> None:
     [answer] = examine([Check("memory", "memory", raises)], scene)
     assert answer.findings[0].summary == "the check itself failed (RuntimeError: one two)"
+
+
+def test_a_check_that_wants_to_end_the_process_has_failed_and_is_asked_again(scene: Scene) -> None:
+    """As a plug-in may that was written as a program: nobody is stuck."""
+    asked = []
+
+    def leaves(_scene: Scene) -> Iterator[Finding]:
+        asked.append(1)
+        raise SystemExit(2)
+
+    examiner, check = Examiner(), Check("leaves", "The leaving one", leaves, timeout=5.0)
+    for _ in range(2):
+        [answer] = examiner.examine([check], scene)
+        assert answer.findings[0].status is Status.FAIL
+        assert answer.findings[0].summary == "The leaving one: the check itself failed (SystemExit: 2)"
+    assert len(asked) == 2
 
 
 def test_a_check_past_its_deadline_is_unknown_and_nobody_waits_for_it(scene: Scene) -> None:

@@ -82,6 +82,8 @@ def test_a_document_type_is_refused_before_anything_of_it_is_expanded(report: Re
         ('<testsuite><testcase time="1"/></testsuite>', "no name"),
         (f"<testsuite>{'<a>' * 60}{'</a>' * 60}</testsuite>", "nested"),
         ("\x00\x01", "not whole"),
+        ('<?xml version="1.0" encoding="shift_jis"?><testsuite/>', "encoding"),
+        ('<?xml version="1.0" encoding="nobodys"?><testsuite/>', "encoding"),
     ],
 )
 def test_what_is_no_whole_report_is_refused_in_three_parts(report: Report, content: str, why: str) -> None:
@@ -112,6 +114,13 @@ def test_odd_numbers_and_instants_are_passed_over(report: Report) -> None:
     found = read(
         report('<testsuite timestamp="soon"><testcase name="a" time="nan"/><testcase name="b" time="x"/></testsuite>')
     )
+    assert (found.at, found.seconds) == (None, 0.0)
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_what_no_calendar_and_no_clock_could_show_is_passed_over(report: Report, moment: str) -> None:
+    """Kept as it is, each later report of the suite would break on it."""
+    found = read(report(f'<testsuite timestamp="{moment}"><testcase name="a" time="1e308"/>{CASE}</testsuite>'))
     assert (found.at, found.seconds) == (None, 0.0)
 
 

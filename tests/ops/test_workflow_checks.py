@@ -96,6 +96,13 @@ def test_what_is_not_there_is_told(here: Path) -> None:
     assert wrong_with(here, "names:god") == "module 'names' has no 'god'; did you mean 'good'?"
 
 
+@pytest.mark.parametrize("source", [f"x = {'-' * 100_000}1\n", f"x = a{'.b' * 100_000}\n"])
+def test_a_module_that_is_too_much_for_the_parser_is_told_and_ends_no_look(here: Path, source: str) -> None:
+    """As a program may write one: Python itself runs out of memory or of depth on it."""
+    (here / "deep.py").write_text(source)
+    assert "cannot be read" in wrong_with(here, "deep:f")
+
+
 def test_a_module_that_makes_its_names_is_believed(here: Path) -> None:
     (here / "job.py").write_text("from math import *\n")
     (here / "lazy.py").write_text("def __getattr__(name): return print\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 from collections.abc import Callable
@@ -70,6 +71,19 @@ def test_a_first_run_that_fails_leaves_the_file_as_it_was(forgotten: Call, place
     (record,) = forgotten("dormant", "report", "--json").json["records"]
     assert record["outcome"] == "exit status 1"
     assert states(forgotten)["jobs/bad.sh"] == "unreferenced"
+
+
+def test_a_first_run_that_somebody_breaks_off_leaves_the_file_as_it_was(
+    forgotten: Call, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_words: object, **_how: object) -> None:
+        assert "tidy.py" in (place / "overnight.toml").read_text()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("overnight.ui.cli.waking.ours", interrupted)
+    with contextlib.suppress(KeyboardInterrupt):
+        forgotten("dormant", "activate", "jobs/tidy.py", "--write", "--untested")
+    assert not (place / "overnight.toml").exists()
 
 
 def test_a_part_that_fails_its_test_is_not_laid_down(forgotten: Call, place: Path) -> None:

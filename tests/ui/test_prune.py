@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Callable
@@ -87,6 +88,44 @@ def test_what_the_others_let_go_is_named_with_its_size(old: Call) -> None:
     assert "for ever" in rows["journal"]
     assert "kept" in rows["history"]
     assert "by the engine" in rows["output"]
+
+
+@pytest.mark.parametrize("name", [".overnight/output/one", "logs/old.log"])
+def test_what_goes_while_it_is_measured_is_not_counted(
+    old: Call, place: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """An engine at work removes output, others rotate their logs, at any moment."""
+    goes = place / name
+    goes.parent.mkdir(exist_ok=True)
+    goes.write_text("x")
+    os.utime(goes, (1e9, 1e9))
+    real = Path.lstat
+
+    def vanishing(path: Path) -> os.stat_result:
+        if path == goes:
+            path.unlink(missing_ok=True)
+        return real(path)
+
+    monkeypatch.setattr(Path, "lstat", vanishing)
+    assert old("prune").status == 0
+
+
+def test_what_cannot_go_now_is_told_beside_what_went(old: Call, place: Path) -> None:
+    """Somebody else at work on the backups holds up the backups alone, and what went is not kept from whoever asked."""
+    lock = next((place / ".overnight" / "backups").glob(".lock*"))
+    with lock.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        said = old("prune", "--yes", "--json")
+    found = {share["kind"]: share for share in map(json.loads, said.lines)}
+    assert {kind: found[kind]["pruned"] for kind in ("checkpoints", "backups", "logs")} == {
+        "checkpoints": True,
+        "backups": False,
+        "logs": True,
+    }
+    assert (found["backups"]["names"], found["backups"]["freed_bytes"]) == ([], 0)
+    assert not (place / "logs" / "old.log").exists()
+    assert said.status == 75
+    assert "another process is at work on the backups" in said.err
 
 
 def test_without_a_home_it_says_so(overnight: Call) -> None:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
+from overnight.core.stopping import StoppedBy
+from overnight.ui.cli.ending import Ending
 
 Call = Callable[..., Any]
 
@@ -150,3 +155,19 @@ def test_a_suite_is_called_by_its_command_and_where_it_runs(overnight: Call, pla
     os.chdir(place / "deep")
     run = overnight("test", "run", "--json", "--", "sh", "-c", "exit 0").json["run"]
     assert run["suite"] == "deep: sh -c 'exit 0'"
+
+
+def test_a_run_of_an_earlier_task_of_the_same_number_is_not_taken_for_this_one(
+    turning: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Numbers of tasks come again after going back to a checkpoint; one that never began is not green by that."""
+    first = turning("--json")
+    assert first.status == 0
+    entered = SimpleNamespace(ids=[first.json["run"]["task_id"]])
+    stopped = Ending(StoppedBy.SIGNAL, None, Counter(), left=1)
+    monkeypatch.setattr("overnight.ui.cli.suite_run.enter", lambda *_, **__: entered)
+    monkeypatch.setattr(
+        "overnight.ui.cli.suite_run.run_work", lambda _home, entering, _manner: entering(None) and (stopped, 0)
+    )
+    again = turning("--json")
+    assert (again.status, again.json["run"]) == (7, None)

@@ -64,7 +64,7 @@ class _Asked:
         began = self._clock.monotonic()
         try:
             findings = list(self.check.run(self._scene))
-        except Exception as error:  # noqa: BLE001 - whatever a check raises is its failure, and nobody else's
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a check raises is its own failure
             words = _told(self.check, f"the check itself failed ({type(error).__name__}: {error})")
             findings = [Finding(self.check.id, Status.FAIL, " ".join(words.split()))]
         self._answer = Answer(self.check, findings, self._clock.monotonic() - began)

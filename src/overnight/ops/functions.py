@@ -56,9 +56,9 @@ class Functions:
             return _Module(name, None)
         try:
             tree = ast.parse(Path(str(spec.origin)).read_bytes())
-        except (OSError, ValueError, SyntaxError) as error:
+        except (OSError, ValueError, SyntaxError, RecursionError, MemoryError) as error:
             line = f"line {error.lineno}: " if isinstance(error, SyntaxError) and error.lineno else ""
-            words = error.msg if isinstance(error, SyntaxError) else str(error)
+            words = error.msg if isinstance(error, SyntaxError) else str(error) or type(error).__name__
             return f"module {name!r} ({spec.origin}) cannot be read: {line}{words}"
         if missing := next((one for one in packages_of(tree) if self._find(one) is None), ""):
             return f"module {name!r} imports {missing!r}, which is not installed"

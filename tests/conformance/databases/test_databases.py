@@ -256,8 +256,27 @@ def test_what_was_half_done_runs_anew_when_a_person_says_so(database: Database) 
     good = migration(
         database, OUTSIDE.replace("one (x integer);\nCREATE TABLE one", "one (x integer);\nCREATE TABLE three")
     )
-    assert runner(database).up(good, again=True) is not None
+    assert runner(database).up(good, again=database.records().last("001")) is not None
     assert [one.condition for one in standings([good], database.records())] == [Condition.APPLIED]
+
+
+def test_of_two_who_run_the_same_one_anew_only_the_first_does(opened: Open) -> None:
+    """Both have seen it half done. The first may still be at it, or be through, when the second comes to it."""
+    first = opened()
+    fails, good = (
+        migration(first, OUTSIDE),
+        migration(first, "-- migrate:up transaction:false\nCREATE TABLE x (x int);"),
+    )
+    with pytest.raises(MigrationError):
+        runner(first).up(fails)
+    second = opened()
+    seen = second.records().last("001")
+    with pytest.raises(MigrationError, match="statement 2 of 3"):
+        runner(first).up(migration(first, OUTSIDE.replace("one", "three")), again=seen)
+    with pytest.raises(MigrationError, match="somebody has begun"):
+        runner(second).up(good, again=seen)
+    assert runner(first).up(good, again=first.records().last("001")) is not None
+    assert runner(second).up(good, again=seen) is None
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -15,8 +17,15 @@ OLD = 30 * 86400.0
 
 def old(paths: Sequence[Path], before: float) -> list[tuple[Path, int]]:
     """Regular files last written before an instant (POSIX seconds), and their sizes; a link is none."""
-    states = [(path, path.lstat()) for path in paths if path.is_file() and not path.is_symlink()]
-    return [(path, state.st_size) for path, state in states if state.st_mtime < before]
+    states = [(path, state) for path in paths if (state := _state(path)) is not None]
+    return [(path, state.st_size) for path, state in states if stat.S_ISREG(state.st_mode) and state.st_mtime < before]
+
+
+def _state(path: Path) -> os.stat_result | None:
+    try:
+        return path.lstat()
+    except OSError:  # gone meanwhile
+        return None
 
 
 def clean(home: Home, paths: Sequence[Path], *, before: float) -> None:

@@ -9,6 +9,7 @@ import msgspec
 from overnight.core.errors import OvernightError
 from overnight.core.migrations.files import Migration, Part
 from overnight.core.migrations.schemas import Change, difference
+from overnight.core.migrations.standing import Record
 from overnight.host.clock import Clock
 from overnight.ops.migrations.databases.contract import CannotRehearseError, Database
 from overnight.ops.migrations.running import Runner
@@ -35,7 +36,7 @@ class Rehearsal(msgspec.Struct):
 
 
 def rehearse(
-    database: Database, wanted: Sequence[Migration], *, clock: Clock, down: bool = False, again: str = ""
+    database: Database, wanted: Sequence[Migration], *, clock: Clock, down: bool = False, again: Record | None = None
 ) -> Rehearsal:
     """Run migrations where nothing remains of it.
 
@@ -44,16 +45,14 @@ def rehearse(
         wanted: In the order of their run; nothing is wrong with their files.
         clock: For how long each takes.
         down: Undo them.
-        again: The version of one that was left half done and is run from its beginning.
+        again: What is on record of one that was left half done and is run from its beginning.
 
     Raises:
         NotNowError, DatabaseUnavailableError: It could not begin.
     """
     with database.rehearsal() as stage:
         runner = Runner(stage, clock, "")
-        run: Callable[[Migration], float | None] = (
-            runner.down if down else lambda one: runner.up(one, again=one.version == again)
-        )
+        run: Callable[[Migration], float | None] = runner.down if down else lambda one: runner.up(one, again=again)
         return _run(stage, wanted, run, down=down)
 
 

@@ -38,12 +38,13 @@ class Runner(msgspec.Struct, frozen=True):
     clock: Clock
     by: str
 
-    def up(self, migration: Migration, *, again: bool = False) -> float | None:
+    def up(self, migration: Migration, *, again: Record | None = None) -> float | None:
         """Apply one. Returns seconds; None: somebody else has applied it meanwhile.
 
         Args:
             migration: Nothing is wrong with its way up.
-            again: It was left half done, and is to be run from its beginning.
+            again: What is on record of one that was left half done and is to be run from its beginning, this
+                one or another.
 
         Raises:
             MigrationError: A statement failed; the error says which, and what remains of it.
@@ -54,14 +55,14 @@ class Runner(msgspec.Struct, frozen=True):
     def down(self, migration: Migration) -> float | None:
         """Undo one, which must have a way down. See `up`; None: somebody else has undone it meanwhile."""
         assert migration.down is not None  # noqa: S101 - `to_undo` has looked
-        return self._run(migration, migration.down, Deed.UNDONE, again=False)
+        return self._run(migration, migration.down, Deed.UNDONE, again=None)
 
     def accept(self, migration: Migration) -> None:
         """Take one as applied, as its file is now, without running it."""
         with self.database.transaction():
             self.database.record(self._record(migration, Deed.ACCEPTED, 0.0))
 
-    def _run(self, migration: Migration, part: Part, deed: Deed, *, again: bool) -> float | None:
+    def _run(self, migration: Migration, part: Part, deed: Deed, *, again: Record | None) -> float | None:
         if not part.in_transaction:
             return self._run_outside(migration, part, deed, again=again)
         try:
@@ -77,7 +78,7 @@ class Runner(msgspec.Struct, frozen=True):
             raise _failed(migration, error, place, "in the end", _UNCHANGED) from None
         return self.clock.monotonic() - began
 
-    def _run_outside(self, migration: Migration, part: Part, deed: Deed, *, again: bool) -> float | None:
+    def _run_outside(self, migration: Migration, part: Part, deed: Deed, *, again: Record | None) -> float | None:
         with self.database.transaction():
             if not self._is_due(migration, deed, again=again):
                 return None
@@ -97,16 +98,17 @@ class Runner(msgspec.Struct, frozen=True):
             self.database.record(self._record(migration, deed, seconds))
         return seconds
 
-    def _is_due(self, migration: Migration, deed: Deed, *, again: bool) -> bool:
+    def _is_due(self, migration: Migration, deed: Deed, *, again: Record | None) -> bool:
         """Whether it is still to be done, now that nobody else can."""
         records = self.database.records()
         last = records.last(migration.version)
-        if last is not None and last.deed is Deed.BEGUN and not again:
+        is_begun = last is not None and last.deed is Deed.BEGUN
+        if is_begun and last != again:
             raise MigrationError(
                 f"somebody has begun {migration.filename} outside of a transaction meanwhile; nothing more was run",
                 hint="'overnight migrate status' says when it has ended",
             )
-        return again or (migration.version in records.applied) == (deed is Deed.UNDONE)
+        return is_begun or (migration.version in records.applied) == (deed is Deed.UNDONE)
 
     def _statements(self, migration: Migration, part: Part, remains: _Remains) -> None:
         for number, statement in enumerate(part.statements, 1):

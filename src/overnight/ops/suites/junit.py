@@ -25,6 +25,8 @@ from overnight.ops.suites.records import Told, as_result
 #: Bytes of a report, tests in it, elements within each other.
 MOST_BYTES, MOST_TESTS, MOST_DEPTH = 256 * 1024**2, 1_000_000, 50
 _BLOCK = 1024 * 1024
+#: Seconds that no test takes; and years besides which a moment was written by a clock that nobody has set.
+_NEVER, _YEARS = 1e9, range(1970, 9999)
 _ROOTS = ("testsuites", "testsuite")
 #: What an element in a test case makes of it.
 _ENDS = {
@@ -74,6 +76,8 @@ def read(path: Path) -> Report:
         raise _unread(path, error.strerror or str(error), "look at the name of the file") from None
     except expat.ExpatError as error:
         raise _unread(path, f"it is not whole, or no XML: {error}", "run the tests once more, to their end") from None
+    except (LookupError, ValueError) as error:  # it names another encoding than those that can be read
+        raise _unread(path, f"its encoding: {error}", "have it written in UTF-8") from None
     except _RefusedError as error:
         raise _unread(path, str(error), "write it with a test runner, as in 'pytest --junitxml FILE'") from None
     return Report(reader.suite, reader.at, reader.seconds, reader.results)
@@ -164,7 +168,7 @@ def _seconds(said: dict[str, str]) -> float:
         found = float(said.get("time", "0").replace(",", ""))
     except ValueError:
         return 0.0
-    return found if 0 <= found < float("inf") else 0.0
+    return found if 0 <= found < _NEVER else 0.0
 
 
 def _instant(words: str) -> float | None:
@@ -172,6 +176,8 @@ def _instant(words: str) -> float | None:
     try:
         moment = datetime.fromisoformat(words)
     except ValueError:
+        return None
+    if moment.year not in _YEARS:
         return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 

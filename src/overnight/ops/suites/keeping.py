@@ -89,9 +89,18 @@ class SuiteStore:
         )
         return [_kept(row) for row in rows]
 
-    def of_task(self, task_id: int) -> KeptRun | None:
-        """The last run of a task; None where there is none."""
-        return next((run for run in self.runs() if run.task_id == task_id), None)
+    def newest(self) -> int:
+        """The number of the run that was taken in last; 0 where there is none."""
+        return max((run.id for run in self.runs(limit=1)), default=0)
+
+    def of_task(self, task_id: int, *, after: int) -> KeptRun | None:
+        """The last run of a task; None where there is none.
+
+        Args:
+            task_id: Of the task. Numbers of tasks come again when a home goes back to a checkpoint.
+            after: Only runs that were taken in after this one count.
+        """
+        return next((run for run in self.runs() if run.task_id == task_id and run.id > after), None)
 
     def names(self, suite: str) -> dict[int, str]:
         """The tests of a suite by their numbers."""

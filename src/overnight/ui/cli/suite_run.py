@@ -111,9 +111,11 @@ def run_as_task(home: Home, request: Request, wanted: Wanted, manner: Manner) ->
         entered.extend(resumed.ids)
         return resumed
 
+    with history(home) as kept:
+        before = kept.newest()
     ending, _ = run_work(home, entering, manner)
     with history(home) as kept:
-        run = kept.of_task(entered[0])
+        run = kept.of_task(entered[0], after=before)
     return _status(home, entered[0], ending, run), ending, run
 
 

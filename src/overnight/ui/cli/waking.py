@@ -96,7 +96,11 @@ def _lay_down(ground: Ground, part: Part, wish: Wish) -> int:
         return 0
     inserted = insert(ground.project / "overnight.toml", made.as_toml())
     printing.note(f"overnight: {made.name} stands in overnight.toml now, and is run once")
-    status = _run(ground, part, wish, _words(made))
+    try:
+        status = _run(ground, part, wish, _words(made))
+    except BaseException:  # Ctrl-C, as a rule
+        take_back(inserted)
+        raise
     if status == 0:
         if made.is_schedule:
             ours(ground, "schedule", "list", quiet=True)  # from now on its time counts

@@ -127,6 +127,7 @@ class PostgresDatabase:
 
     def _connect(self) -> psycopg.Connection[Any]:
         try:
+            _want_one_meaning(self._address.place)
             return psycopg.connect(
                 self._address.place,
                 autocommit=True,
@@ -138,7 +139,8 @@ class PostgresDatabase:
         except (psycopg.Error, ValueError, UnicodeError):  # what it says may quote all of the address
             raise ConfigurationError(
                 f"{self.shown} makes no sense to psycopg; nothing was done",
-                hint="write postgres://USER:${PASSWORD}@HOST:PORT/DATABASE, with %40 for an @ in a name",
+                hint="write postgres://USER:${PASSWORD}@HOST:PORT/DATABASE, with %40 for an @ in a name or a password,"
+                " %2F for a /",
             ) from None
 
     def _bound(self) -> None:
@@ -195,8 +197,7 @@ class PostgresDatabase:
         with self._understood(), self._connection.transaction():
             self._inside = True
             try:
-                hold = sql.SQL(_HOLD).format(key=_KEY, versions=self._name(VERSIONS), log=self._name(LOG))
-                self._connection.execute(hold)
+                self._hold_records()
                 yield
                 # What is looked at in the end is looked at here: a rehearsal has no end.
                 self._connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
@@ -298,3 +299,16 @@ class PostgresDatabase:
         lines = [line.strip() for line in words.splitlines() if line.strip()]
         line = lines[-1] if lines else type(error).__name__
         return line.replace(str(secret), "***") if secret else line
+
+
+def _want_one_meaning(words: str) -> None:
+    """Refuse an address of which the driver would take a part of the password for a host, and tell it.
+
+    Raises:
+        ValueError, psycopg.Error: It has signs of an address in its password, or is none.
+    """
+    said = psycopg.conninfo.conninfo_to_dict(words)
+    login = words.partition("://")[2].partition("?")[0].rpartition("@")[0]
+    host, port = str(said.get("host") or "").lstrip("@"), str(said.get("port") or 0)
+    if "/" in login or "@" in login + host or not port.replace(",", "").isdecimal():
+        raise ValueError

@@ -12,7 +12,7 @@ import click
 from overnight import wiring
 from overnight.core.migrations.choosing import named, to_accept, to_apply, to_undo
 from overnight.core.migrations.files import Migration
-from overnight.core.migrations.standing import STOPPING, WAITING, Deed
+from overnight.core.migrations.standing import STOPPING, WAITING, Deed, Record
 from overnight.ops.migrations import folder as folders
 from overnight.ops.migrations.others import Other, others
 from overnight.ops.migrations.own_store import look
@@ -115,14 +115,16 @@ def plan(*, version: str, out_of_order: bool, again: str, as_json: bool) -> None
     Exits 1 when one fails.
     """
     with migrations.opened() as found:
-        anew = named(found.standings, again).version if again else ""
-        wanted = to_apply(found.standings, upto=version, out_of_order=out_of_order, again=anew)
-        _rehearse(found, wanted, down=False, again=anew, as_json=as_json)
+        anew = named(found.standings, again) if again else None
+        wanted = to_apply(found.standings, upto=version, out_of_order=out_of_order, again=again)
+        _rehearse(found, wanted, down=False, again=anew.record if anew else None, as_json=as_json)
         if wanted and not as_json:
             printing.note("  try: the same with 'apply' in the place of 'plan'")
 
 
-def _rehearse(found: Looked, wanted: list[Migration], *, down: bool, again: str = "", as_json: bool) -> None:
+def _rehearse(
+    found: Looked, wanted: list[Migration], *, down: bool, again: Record | None = None, as_json: bool
+) -> None:
     if not wanted and not as_json:
         printing.say("nothing waits" if not down else "nothing is applied")
         return
@@ -154,10 +156,10 @@ def apply(*, version: str, out_of_order: bool, again: str, accept: str, as_json:
             runner.accept(one)
             _say_done(one, 0.0, Deed.ACCEPTED, as_json=as_json)
             return
-        anew = named(found.standings, again).version if again else ""
-        wanted = to_apply(found.standings, upto=version, out_of_order=out_of_order, again=anew)
+        anew = named(found.standings, again) if again else None
+        wanted = to_apply(found.standings, upto=version, out_of_order=out_of_order, again=again)
         for one in wanted:
-            _say_done(one, runner.up(one, again=one.version == anew), Deed.APPLIED, as_json=as_json)
+            _say_done(one, runner.up(one, again=anew.record if anew else None), Deed.APPLIED, as_json=as_json)
         if not wanted and not as_json:
             printing.say("nothing waits")
 

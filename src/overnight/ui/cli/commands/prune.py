@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import os
+import stat
 from pathlib import Path
-from stat import S_ISREG
 
+import apsw
 import click
 import msgspec
 
 from overnight import wiring
+from overnight.core.errors import OvernightError
 from overnight.core.events import printable
+from overnight.host.files import names_in
 from overnight.ui.cli import printing
 from overnight.ui.cli.group import Verb, home_option
 from overnight.ui.cli.settings import in_use
@@ -28,9 +31,10 @@ def prune(*, yes: bool, as_json: bool) -> None:
     """
     home = wiring.find_home(home_option())
     found = list(shares(home, in_use()[0]))
+    errors: list[Exception] = []
+    if yes:
+        found = [_let_go(share, errors) for share in found]
     for share in found:
-        if yes and share.let_go is not None:
-            share.let_go()
         if as_json:
             printing.say(msgspec.json.encode(_shape(share, yes=yes)).decode())
     if not as_json:
@@ -40,6 +44,19 @@ def prune(*, yes: bool, as_json: bool) -> None:
             printing.note(f"overnight: {share.kind}: {share.trouble}\n  try: 'overnight backup list' names it")
     if not yes:
         printing.note("overnight: nothing was changed\n  try: 'overnight prune --yes'")
+    if errors:
+        raise errors[0]
+
+
+def _let_go(share: Share, errors: list[Exception]) -> Share:
+    """Let one kind go, and tell of it as it is then: what holds up one kind holds up no other."""
+    try:
+        if share.let_go is not None:
+            share.let_go()
+    except (OvernightError, OSError, apsw.Error) as error:
+        errors.append(error)
+        return share._replace(names=(), freed_bytes=0, let_go=None)
+    return share
 
 
 def _tell(found: list[Share], *, yes: bool) -> None:
@@ -73,10 +90,17 @@ def _shape(share: Share, *, yes: bool) -> dict[str, object]:
 
 
 def _size(place: Path) -> int:
-    """Bytes of a file with what belongs to it, or of a folder. What goes meanwhile has none."""
-    size = 0
-    for path in place.rglob("*") if place.is_dir() else place.parent.glob(f"{place.stem}*"):
-        with suppress(FileNotFoundError):
-            found = path.lstat()
-            size += found.st_size if S_ISREG(found.st_mode) else 0
-    return size
+    """Bytes of a file with what belongs to it, or of a folder. Both change while they are looked at."""
+    if place.is_dir():
+        files = [Path(folder) / name for folder, _, names in os.walk(place) for name in names]
+    else:
+        files = [place.parent / name for name in names_in(place.parent) if name.startswith(place.stem)]
+    return sum(map(_size_of, files))
+
+
+def _size_of(path: Path) -> int:
+    try:
+        state = path.lstat()
+    except OSError:  # gone meanwhile
+        return 0
+    return state.st_size if stat.S_ISREG(state.st_mode) else 0
