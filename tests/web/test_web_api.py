@@ -351,6 +351,16 @@ def test_what_happened_is_told_since_a_person_started_it(home: Home) -> None:
     assert found["incidents"][1]["words"] == "the engine crashed, the next one went on within 4.0 s"
 
 
+def test_what_nobody_counted_is_not_said_to_be_none(home: Home) -> None:
+    """A short run leaves no history: the journal knows how many ended, and without it nobody does."""
+    with serving(home) as served:
+        assert served.get("since?at=1").json["words"] == "how many attempts ended is not known"
+        assert served.get("history").json["counted"] is False
+        drain(home)
+        assert served.get("since?at=1").json["words"] == "2 attempts completed and 3 failed"
+        assert served.get(f"since?at={NOON + 60:.0f}").json["words"] == "nothing out of the ordinary"
+
+
 def test_a_cause_has_the_advice_of_the_report(home: Home) -> None:
     """A time limit is told from that of the newest task."""
     with store_of(home) as store:

@@ -66,6 +66,16 @@ def test_the_first_page_tells_how_it_goes(enter: Enter, served: Served) -> None:
     assert "disk" in rows.first.inner_text()
 
 
+def test_failures_that_nobody_counted_are_not_none(enter: Enter, served: Served) -> None:
+    """There is no history: what is said of it is a dash."""
+    tab = enter(served)
+    with tab.page.expect_response("**/api/v1/history*"):
+        tab.page.reload()
+    tab.see("3 of 12 failed")
+    value = tab.page.locator(".chart", has=tab.page.get_by_label("Failed attempts over time")).locator(".value")
+    assert value.inner_text() == "–"
+
+
 def test_what_changes_in_the_store_changes_on_the_page(enter: Enter, own: Served) -> None:
     tab = enter(own)
     tab.see("7 of 12 tasks left")

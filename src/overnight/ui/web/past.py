@@ -63,12 +63,15 @@ class PastTimes:
         since, until = _period(since or (max(first - 60.0, now - _DAY) if first else 0.0), until, now)
         rhythm, found = Rhythm(60, []), dict[str, list[Point]]()
         with self._times() as times:
+            is_counted = times is not None
             if times is not None:
                 rhythm = times.rhythm(since=since, until=until, now=now)
         with self._past() as past:
             if past is not None:
                 found = {one: _thinned(past.series(one, since=since, until=until, now=now)) for one in names}
-        return Series(since, until, max(rhythm.span, span_for(until - since, now - since)), rhythm.beats, found)
+        return Series(
+            since, until, max(rhythm.span, span_for(until - since, now - since)), rhythm.beats, found, is_counted
+        )
 
     def trends(self, fingerprints: Sequence[str], since: float, until: float, now: float) -> list[Trend]:
         """How often attempts failed of these causes."""
@@ -106,16 +109,12 @@ class PastTimes:
 
     def since(self, at: float | None, start: float | None, now: float) -> Since:
         """What has happened since somebody looked last, or since the engine was started."""
-        self._refresh()
+        is_read = self._refresh()
         start = self._begun() or start
         meaning = "visit" if at is not None else "start" if start is not None else "day"
         since = at if at is not None else start if start is not None else now - _DAY
         happened = self._happened(since, now)
-        ended = None
-        with self._times() as times:
-            if times is not None:
-                beats = times.rhythm(since=since, until=now, now=now).beats
-                ended = (sum(one.completed for one in beats), sum(one.failed for one in beats))
+        ended = (self._incidents.ended(since) if is_read and self._incidents.seq else None) or self._counted(since, now)
         saved = sum(one.name == EventName.CHECKPOINT_SAVED and one.at >= since for one in self._incidents.told())
         return Since(since, meaning, summary(happened, saved, ended), self._marks(since, now))
 
@@ -182,10 +181,17 @@ class PastTimes:
         until = until or now
         return (since or min(began if began is not None else now, until - 60.0)), until
 
-    def _refresh(self) -> None:
-        for _ in range(_PORTIONS):
-            if not self._incidents.news():
-                return
+    def _counted(self, since: float, now: float) -> tuple[int, int] | None:
+        """How many attempts completed and failed, by the history; None where there is none."""
+        with self._times() as times:
+            if times is None:
+                return None
+            beats = times.rhythm(since=since, until=now, now=now).beats
+            return sum(one.completed for one in beats), sum(one.failed for one in beats)
+
+    def _refresh(self) -> bool:
+        """Take in what is new; whether that was all."""
+        return any(not self._incidents.news() for _ in range(_PORTIONS))
 
     @contextmanager
     def _past(self) -> Iterator[Past | None]:

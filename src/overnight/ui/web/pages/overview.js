@@ -136,11 +136,13 @@ export function overview(page, { go }) {
     const span = s.span, since = Math.max(s.since, first), unit = span === 60 ? "a minute" : `in ${duration(span)}`;
     const line = (name) => (s.series[name] ?? []).map((p) => [p[0], p[1]]);
     const done = filled(s.beats, (b) => b.completed, since, s.until, span), failed = filled(s.beats, (b) => b.failed, since, s.until, span);
+    // Nobody counted: none is not known.
+    if (!s.counted) done.length = failed.length = 0;
     work.canvas.give({ since, until: s.until, span, top: 0, lines: [{ points: done, colour: "running", steps: true, name: "", unit }] });
     bad.canvas.give({ since, until: s.until, span, top: 0, lines: [{ points: failed, colour: "failed", bars: true, name: "", unit }] });
-    mean = `${rate(done.reduce((a, b) => a + b[1], 0) / Math.max(1, s.until - since))} on average`.replace(/^ .*/, "");
+    mean = !s.counted ? "" : `${rate(done.reduce((a, b) => a + b[1], 0) / Math.max(1, s.until - since))} on average`.replace(/^ .*/, "");
     const worst = failed.reduce((a, b) => (b[1] > a[1] ? b : a), [0, 0]);
-    text(bad.value, worst[1] ? `peak ${number(worst[1])} ${unit}, ${moment(worst[0], false)}` : "none");
+    text(bad.value, worst[1] ? `peak ${number(worst[1])} ${unit}, ${moment(worst[0], false)}` : s.counted ? "none" : "–");
     cpu.canvas.give({ since, until: s.until, span, top: 1, lines: [{ points: line("cpu"), colour: "running" }] });
     const last = (name) => line(name).at(-1)?.[1] ?? null;
     text(cpu.value, percent(last("cpu")));
