@@ -76,6 +76,36 @@ def test_failures_that_nobody_counted_are_not_none(enter: Enter, served: Served)
     assert value.inner_text() == "–"
 
 
+def test_what_has_not_come_yet_is_not_known(enter: Enter, served: Served) -> None:
+    """No word of the engine, none of the causes: nothing is green, none is not said, and no button does anything."""
+    tab = enter(served)
+    for kind in ("stream", "pulse", "overview"):
+        tab.page.route(f"**/api/v1/{kind}", lambda _: None)
+    tab.page.reload()
+    tab.see("Connecting")
+    stop = tab.page.get_by_role("button", name="Stop", exact=True)
+    assert stop.is_disabled()
+    assert tab.page.get_by_role("button", name="Pause", exact=True).is_disabled()
+    assert tab.page.get_by_text("Nothing has failed.").is_hidden()
+    drawn = "[...document.querySelectorAll('.dot, .sentence')].map(e => getComputedStyle(e))"
+    inks = tab.page.evaluate(f"{drawn}.flatMap(s => [s.backgroundColor, s.borderLeftColor])")
+    tab.page.evaluate("document.getElementById('age').style.color = 'var(--completed)'")
+    assert tab.page.evaluate("getComputedStyle(document.getElementById('age')).color") not in inks
+    tab.page.unroute("**/api/v1/stream")
+    tab.page.reload()
+    tab.see("3 of 12 failed")
+    assert tab.page.get_by_text("Nothing has failed.").is_hidden()
+
+
+def test_a_deed_that_nobody_answers_is_told_in_our_words(enter: Enter, home: Home) -> None:
+    with serving(home) as served:
+        tab = enter(served)
+        tab.see("3 of 12 failed")
+    tab.page.get_by_role("button", name="Pause", exact=True).click()
+    tab.page.get_by_role("dialog").get_by_role("button", name="Pause").click()
+    tab.see("the dashboard does not answer; whether it did what was asked is not known")
+
+
 def test_what_changes_in_the_store_changes_on_the_page(enter: Enter, own: Served) -> None:
     tab = enter(own)
     tab.see("7 of 12 tasks left")
