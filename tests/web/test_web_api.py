@@ -351,6 +351,28 @@ def test_what_happened_is_told_since_a_person_started_it(home: Home) -> None:
     assert found["incidents"][1]["words"] == "the engine crashed, the next one went on within 4.0 s"
 
 
+def test_what_does_not_exist_is_not_acted_on(own: Served) -> None:
+    """As on the command line; whether anything was done is in the answer."""
+    for which in ({"ids": [1, 9999]}, {"cause": "zzz"}):
+        answer = own.post("tasks/retry", which)
+        assert answer.status == 404
+        assert "nothing was changed" in answer.json["detail"]
+    assert own.get("pulse").json["counts"]["failed"] == 3
+    assert own.post("tasks/hold", {"queue": "gpu"}).json["changed"] == 1
+    assert [own.post("pause").json["changed"] for _ in range(2)] == [1, 0]
+
+
+def test_the_pictures_of_a_night_end_with_it(home: Home) -> None:
+    """Looked at later it would be a mark at the edge, and slower from look to look."""
+    drain(home)
+    with serving(home) as served:
+        served.get("since")  # the journal is read
+        night, figures = served.get("timeline").json, served.get("history").json
+    last = night["until"]
+    assert NOON <= last < NOON + 60
+    assert (night["since"], figures["since"], figures["until"]) == (last - 60, last - 60, last)
+
+
 def test_what_nobody_counted_is_not_said_to_be_none(home: Home) -> None:
     """A short run leaves no history: the journal knows how many ended, and without it nobody does."""
     with serving(home) as served:

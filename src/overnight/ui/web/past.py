@@ -59,8 +59,8 @@ class PastTimes:
 
     def series(self, names: Sequence[str], since: float, until: float, now: float) -> Series:
         """Figures and attempts over time; a day, or since something ran, where nothing is said."""
-        first = self._incidents.began
-        since, until = _period(since or (max(first - 60.0, now - _DAY) if first else 0.0), until, now)
+        first, end = self._incidents.began, until or self._end(now)
+        since, until = _period(since or (max(min(first, end - 60.0), end - _DAY) if first else 0.0), end, now)
         rhythm, found = Rhythm(60, []), dict[str, list[Point]]()
         with self._times() as times:
             is_counted = times is not None
@@ -178,7 +178,7 @@ class PastTimes:
     def _whole(self, since: float, until: float, now: float) -> tuple[float, float]:
         """All that is known, where nothing is said."""
         began = self._incidents.began
-        until = until or now
+        until = until or self._end(now)
         return (since or min(began if began is not None else now, until - 60.0)), until
 
     def _counted(self, since: float, now: float) -> tuple[int, int] | None:
@@ -188,6 +188,11 @@ class PastTimes:
                 return None
             beats = times.rhythm(since=since, until=now, now=now).beats
             return sum(one.completed for one in beats), sum(one.failed for one in beats)
+
+    def _end(self, now: float) -> float:
+        """Until when a picture goes: what is over ends with its last event."""
+        last = self._incidents.last_at
+        return now if last is None or read_owner(self._home.lock) is not None else min(now, last)
 
     def _refresh(self) -> bool:
         """Take in what is new; whether that was all."""
