@@ -106,6 +106,22 @@ def test_a_deed_that_nobody_answers_is_told_in_our_words(enter: Enter, home: Hom
     tab.see("the dashboard does not answer; whether it did what was asked is not known")
 
 
+def test_a_state_that_does_not_exist_is_said_once(enter: Enter, served: Served) -> None:
+    tab = enter(served, "/tasks?state=bogus")
+    tab.page.locator("#main .empty").get_by_text("state: Input should be").wait_for()
+    tab.page.get_by_role("link", name="All tasks").click()
+    tab.page.get_by_role("table", name="Tasks").locator("tbody tr").first.wait_for()
+    assert tab.page.locator(".toast").count() == 0
+    tab.complaints.clear()  # the browser tells of every 422
+
+
+def test_the_header_is_one_row_at_1280(enter: Enter, served: Served) -> None:
+    tab = enter(served, viewport={"width": 1280, "height": 800})
+    tab.page.locator('#live[data-age="live"]').wait_for()
+    brand, save = tab.page.locator(".brand"), tab.page.get_by_role("button", name="Checkpoint")
+    assert save.bounding_box()["y"] < brand.bounding_box()["y"] + brand.bounding_box()["height"]
+
+
 def test_what_changes_in_the_store_changes_on_the_page(enter: Enter, own: Served) -> None:
     tab = enter(own)
     tab.see("7 of 12 tasks left")
@@ -117,12 +133,11 @@ def test_what_changes_in_the_store_changes_on_the_page(enter: Enter, own: Served
 @pytest.mark.parametrize("page", ["", *PAGES, "tasks/1", "workflows/none", "nothing"])
 def test_every_page_opens(page: str, enter: Enter, served: Served) -> None:
     if page == "nothing":
-        assert served.ask("GET", "/nothing").status == 404
-        return
+        assert served.ask("GET", "/nothing").headers["content-type"] == "application/problem+json"
     tab = enter(served, f"/{page}")
     tab.page.locator("#main h1, #main .empty").first.wait_for(state="attached")
     tab.page.locator('#live[data-age="live"]').wait_for()
-    if page == "workflows/none":
+    if page in ("workflows/none", "nothing"):
         tab.complaints.clear()  # the browser tells of every 404
 
 

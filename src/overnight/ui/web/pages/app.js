@@ -40,7 +40,7 @@ async function show(moved = true) {
   forget();
   for (const a of nav.children) attribute(a, "aria-current", (a.pathname === "/" ? at === "/" : at.startsWith(a.pathname)) ? "page" : null);
   const found = ROUTES.map(([form, load]) => [at.match(form), load]).find(([match]) => match);
-  if (!found) return void fill(main, el("p", { class: "empty" }, "There is no such page."));
+  if (!found) return void fill(main, el("p", { class: "empty" }, "There is no such page. ", link("/", "The overview"), " says how it goes."));
   const [match, load] = found;
   const page = await load();
   if (mine !== visit) return;
