@@ -444,6 +444,8 @@ def test_a_checkpoint_is_looked_at_before_anybody_goes_back(own: Served) -> None
     with store_of(own.home) as store:
         store.add([new("since")], now=NOON)
     drain(own.home)
+    (saved,) = own.get("events?name=checkpoint_saved").json["events"]
+    assert saved["fields"]["by"].endswith(" dashboard")
     assert own.post(f"checkpoints/{name}/verify").json["words"] == f"{name}: whole"
     plan = own.get(f"checkpoints/{name}").json
     assert "1 task added since would be gone" in plan["lines"]
@@ -494,7 +496,7 @@ def test_how_many_match_is_said_where_it_is_known(asked: str, matching: int, ser
 
 @pytest.mark.parametrize(
     ("silent_for", "level", "commands"),
-    [(0.0, "attention", ["overnight retry --all"]), (3600.0, "trouble", ["overnight stop --now", "overnight start"])],
+    [(0.0, "attention", ["overnight report"]), (3600.0, "trouble", ["overnight stop --now", "overnight start"])],
 )
 def test_an_engine_that_says_nothing_is_trouble(
     silent_for: float, level: str, commands: list[str], own: Served
