@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -16,6 +17,7 @@ from dashboards import ACTION, NOON, Served, drain, fail, finish, home_in, new, 
 from overnight.core.states import Reason, TaskState
 from overnight.host.home import Home
 from overnight.host.lock import HomeLock, about_me
+from overnight.monitor.history.keeping import History
 from overnight.store.contract import Query
 from overnight.ui.web import desk, tasks
 
@@ -360,6 +362,15 @@ def test_what_does_not_exist_is_not_acted_on(own: Served) -> None:
     assert own.get("pulse").json["counts"]["failed"] == 3
     assert own.post("tasks/hold", {"queue": "gpu"}).json["changed"] == 1
     assert [own.post("pause").json["changed"] for _ in range(2)] == [1, 0]
+
+
+def test_a_history_that_is_behind_has_not_counted(home: Home) -> None:
+    """What the journal tells comes into the history some time later."""
+    drain(home)
+    with contextlib.closing(History(home.path / "history.db")), serving(home) as served:
+        served.get("since")  # the journal is read
+        assert served.get("history").json["counted"] is False
+        assert served.get(f"history?since={NOON + 60:.0f}").json["counted"] is True
 
 
 def test_the_pictures_of_a_night_end_with_it(home: Home) -> None:

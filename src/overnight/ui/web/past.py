@@ -59,13 +59,13 @@ class PastTimes:
 
     def series(self, names: Sequence[str], since: float, until: float, now: float) -> Series:
         """Figures and attempts over time; a day, or since something ran, where nothing is said."""
-        first, end = self._incidents.began, until or self._end(now)
+        first, end, is_open = self._incidents.began, until or self._end(now), not until
         since, until = _period(since or (max(min(first, end - 60.0), end - _DAY) if first else 0.0), end, now)
         rhythm, found = Rhythm(60, []), dict[str, list[Point]]()
         with self._times() as times:
-            is_counted = times is not None
             if times is not None:
                 rhythm = times.rhythm(since=since, until=until, now=now)
+            is_counted = times is not None and not (is_open and self._is_behind(rhythm, since))
         with self._past() as past:
             if past is not None:
                 found = {one: _thinned(past.series(one, since=since, until=until, now=now)) for one in names}
@@ -188,6 +188,12 @@ class PastTimes:
                 return None
             beats = times.rhythm(since=since, until=now, now=now).beats
             return sum(one.completed for one in beats), sum(one.failed for one in beats)
+
+    def _is_behind(self, rhythm: Rhythm, since: float) -> bool:
+        """Whether the journal tells of endings of a kind of which the history has none yet."""
+        completed, failed = self._incidents.ended(since) or (0, 0)
+        has = [any(one.completed for one in rhythm.beats), any(one.failed for one in rhythm.beats)]
+        return bool((completed and not has[0]) or (failed and not has[1]))
 
     def _end(self, now: float) -> float:
         """Until when a picture goes: what is over ends with its last event."""
