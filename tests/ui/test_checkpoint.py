@@ -69,6 +69,13 @@ def test_going_back_asks_says_what_it_means_and_does_it(worked: Call) -> None:
     assert worked("verify").status == 0
 
 
+def test_of_how_many_events_is_not_said_without_a_journal(worked: Call, place: Path) -> None:
+    (place / ".overnight" / "events.jsonl").unlink()
+    dry = worked("checkpoint", "restore", "latest", "--dry-run")
+    assert ", up to event " in dry.out.splitlines()[0]
+    assert " of 0" not in dry.out
+
+
 def test_resume_goes_on_and_with_a_checkpoint_from_there(overnight: Call, place: Path) -> None:
     overnight("add", "a", "b", "--", "true")
     overnight("checkpoint", "save")

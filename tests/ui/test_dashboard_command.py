@@ -68,9 +68,21 @@ def test_where_the_usual_port_is_taken_another_one_is(monkeypatch: pytest.Monkey
 
 def test_another_link_is_printed_at_any_time(overnight: Call, place: Path) -> None:
     overnight("add", "a", "--", "true")
-    said = overnight("dashboard", "--link", "--port", "7777")
-    assert said.out.startswith("http://127.0.0.1:7777/enter?code=")
+    with serving.listen(serving.Listening(port=0)) as somebody:
+        port = somebody.getsockname()[1]
+        said = overnight("dashboard", "--link", "--port", str(port))
+    assert said.out.startswith(f"http://127.0.0.1:{port}/enter?code=")
     assert token_of(Home(place / ".overnight").token) not in said.out
+
+
+@pytest.mark.parametrize("more", [(), ("--port", "1")])
+def test_a_link_leads_to_somebody(more: tuple[str, ...], overnight: Call) -> None:
+    """Not to the dashboard of another home at the usual port, and not to a port where nobody listens."""
+    overnight("add", "a", "--", "true")
+    said = overnight("dashboard", "--link", *more)
+    assert (said.status != 0, said.out) == (True, "")
+    assert "no dashboard of this home is served" in said.err
+    assert "try: 'overnight dashboard' serves one" in said.err
 
 
 def test_it_serves_until_it_is_told_to_stop(overnight: Call, place: Path) -> None:

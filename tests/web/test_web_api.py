@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -16,6 +17,7 @@ from dashboards import ACTION, NOON, Served, drain, fail, finish, home_in, new, 
 from overnight.core.states import Reason, TaskState
 from overnight.host.home import Home
 from overnight.host.lock import HomeLock, about_me
+from overnight.monitor.history.keeping import History
 from overnight.store.contract import Query
 from overnight.ui.web import desk, tasks
 
@@ -351,6 +353,47 @@ def test_what_happened_is_told_since_a_person_started_it(home: Home) -> None:
     assert found["incidents"][1]["words"] == "the engine crashed, the next one went on within 4.0 s"
 
 
+def test_what_does_not_exist_is_not_acted_on(own: Served) -> None:
+    """As on the command line; whether anything was done is in the answer."""
+    for which in ({"ids": [1, 9999]}, {"cause": "zzz"}):
+        answer = own.post("tasks/retry", which)
+        assert answer.status == 404
+        assert "nothing was changed" in answer.json["detail"]
+    assert own.get("pulse").json["counts"]["failed"] == 3
+    assert own.post("tasks/hold", {"queue": "gpu"}).json["changed"] == 1
+    assert [own.post("pause").json["changed"] for _ in range(2)] == [1, 0]
+
+
+def test_a_history_that_is_behind_has_not_counted(home: Home) -> None:
+    """What the journal tells comes into the history some time later."""
+    drain(home)
+    with contextlib.closing(History(home.path / "history.db")), serving(home) as served:
+        served.get("since")  # the journal is read
+        assert served.get("history").json["counted"] is False
+        assert served.get(f"history?since={NOON + 60:.0f}").json["counted"] is True
+
+
+def test_the_pictures_of_a_night_end_with_it(home: Home) -> None:
+    """Looked at later it would be a mark at the edge, and slower from look to look."""
+    drain(home)
+    with serving(home) as served:
+        served.get("since")  # the journal is read
+        night, figures = served.get("timeline").json, served.get("history").json
+    last = night["until"]
+    assert NOON <= last < NOON + 60
+    assert (night["since"], figures["since"], figures["until"]) == (last - 60, last - 60, last)
+
+
+def test_what_nobody_counted_is_not_said_to_be_none(home: Home) -> None:
+    """A short run leaves no history: the journal knows how many ended, and without it nobody does."""
+    with serving(home) as served:
+        assert served.get("since?at=1").json["words"] == "how many attempts ended is not known"
+        assert served.get("history").json["counted"] is False
+        drain(home)
+        assert served.get("since?at=1").json["words"] == "2 attempts completed and 3 failed"
+        assert served.get(f"since?at={NOON + 60:.0f}").json["words"] == "nothing out of the ordinary"
+
+
 def test_a_cause_has_the_advice_of_the_report(home: Home) -> None:
     """A time limit is told from that of the newest task."""
     with store_of(home) as store:
@@ -412,6 +455,8 @@ def test_a_checkpoint_is_looked_at_before_anybody_goes_back(own: Served) -> None
     with store_of(own.home) as store:
         store.add([new("since")], now=NOON)
     drain(own.home)
+    (saved,) = own.get("events?name=checkpoint_saved").json["events"]
+    assert saved["fields"]["by"].endswith(" dashboard")
     assert own.post(f"checkpoints/{name}/verify").json["words"] == f"{name}: whole"
     plan = own.get(f"checkpoints/{name}").json
     assert "1 task added since would be gone" in plan["lines"]
@@ -462,7 +507,7 @@ def test_how_many_match_is_said_where_it_is_known(asked: str, matching: int, ser
 
 @pytest.mark.parametrize(
     ("silent_for", "level", "commands"),
-    [(0.0, "attention", ["overnight retry --all"]), (3600.0, "trouble", ["overnight stop --now", "overnight start"])],
+    [(0.0, "attention", ["overnight report"]), (3600.0, "trouble", ["overnight stop --now", "overnight start"])],
 )
 def test_an_engine_that_says_nothing_is_trouble(
     silent_for: float, level: str, commands: list[str], own: Served

@@ -66,6 +66,62 @@ def test_the_first_page_tells_how_it_goes(enter: Enter, served: Served) -> None:
     assert "disk" in rows.first.inner_text()
 
 
+def test_failures_that_nobody_counted_are_not_none(enter: Enter, served: Served) -> None:
+    """There is no history: what is said of it is a dash."""
+    tab = enter(served)
+    with tab.page.expect_response("**/api/v1/history*"):
+        tab.page.reload()
+    tab.see("3 of 12 failed")
+    value = tab.page.locator(".chart", has=tab.page.get_by_label("Failed attempts over time")).locator(".value")
+    assert value.inner_text() == "–"
+
+
+def test_what_has_not_come_yet_is_not_known(enter: Enter, served: Served) -> None:
+    """No word of the engine, none of the causes: nothing is green, none is not said, and no button does anything."""
+    tab = enter(served)
+    for kind in ("stream", "pulse", "overview"):
+        tab.page.route(f"**/api/v1/{kind}", lambda _: None)
+    tab.page.reload()
+    tab.see("Connecting")
+    stop = tab.page.get_by_role("button", name="Stop", exact=True)
+    assert stop.is_disabled()
+    assert tab.page.get_by_role("button", name="Pause", exact=True).is_disabled()
+    assert tab.page.get_by_text("Nothing has failed.").is_hidden()
+    drawn = "[...document.querySelectorAll('.dot, .sentence')].map(e => getComputedStyle(e))"
+    inks = tab.page.evaluate(f"{drawn}.flatMap(s => [s.backgroundColor, s.borderLeftColor])")
+    tab.page.evaluate("document.getElementById('age').style.color = 'var(--completed)'")
+    assert tab.page.evaluate("getComputedStyle(document.getElementById('age')).color") not in inks
+    tab.page.unroute("**/api/v1/stream")
+    tab.page.reload()
+    tab.see("3 of 12 failed")
+    assert tab.page.get_by_text("Nothing has failed.").is_hidden()
+
+
+def test_a_deed_that_nobody_answers_is_told_in_our_words(enter: Enter, home: Home) -> None:
+    with serving(home) as served:
+        tab = enter(served)
+        tab.see("3 of 12 failed")
+    tab.page.get_by_role("button", name="Pause", exact=True).click()
+    tab.page.get_by_role("dialog").get_by_role("button", name="Pause").click()
+    tab.see("the dashboard does not answer; whether it did what was asked is not known")
+
+
+def test_a_state_that_does_not_exist_is_said_once(enter: Enter, served: Served) -> None:
+    tab = enter(served, "/tasks?state=bogus")
+    tab.page.locator("#main .empty").get_by_text("state: Input should be").wait_for()
+    tab.page.get_by_role("link", name="All tasks").click()
+    tab.page.get_by_role("table", name="Tasks").locator("tbody tr").first.wait_for()
+    assert tab.page.locator(".toast").count() == 0
+    tab.complaints.clear()  # the browser tells of every 422
+
+
+def test_the_header_is_one_row_at_1280(enter: Enter, served: Served) -> None:
+    tab = enter(served, viewport={"width": 1280, "height": 800})
+    tab.page.locator('#live[data-age="live"]').wait_for()
+    brand, save = tab.page.locator(".brand"), tab.page.get_by_role("button", name="Checkpoint")
+    assert save.bounding_box()["y"] < brand.bounding_box()["y"] + brand.bounding_box()["height"]
+
+
 def test_what_changes_in_the_store_changes_on_the_page(enter: Enter, own: Served) -> None:
     tab = enter(own)
     tab.see("7 of 12 tasks left")
@@ -77,12 +133,11 @@ def test_what_changes_in_the_store_changes_on_the_page(enter: Enter, own: Served
 @pytest.mark.parametrize("page", ["", *PAGES, "tasks/1", "workflows/none", "nothing"])
 def test_every_page_opens(page: str, enter: Enter, served: Served) -> None:
     if page == "nothing":
-        assert served.ask("GET", "/nothing").status == 404
-        return
+        assert served.ask("GET", "/nothing").headers["content-type"] == "application/problem+json"
     tab = enter(served, f"/{page}")
     tab.page.locator("#main h1, #main .empty").first.wait_for(state="attached")
     tab.page.locator('#live[data-age="live"]').wait_for()
-    if page == "workflows/none":
+    if page in ("workflows/none", "nothing"):
         tab.complaints.clear()  # the browser tells of every 404
 
 

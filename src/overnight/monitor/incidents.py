@@ -82,6 +82,15 @@ class _Spells:
         self.ended, self.began = array("d"), array("d")
         self.task, self.attempt = array("q"), array("i")
         self.outcome, self.slot = array("b"), array("h")
+        #: Nothing was let go.
+        self.is_whole = True
+
+    def counts(self, since: float) -> tuple[int, int] | None:
+        first = bisect_left(self.ended, since)
+        if not self.is_whole and not first:
+            return None
+        ended = self.outcome[first:]
+        return ended.count(OUTCOMES.index("completed")), ended.count(OUTCOMES.index("failed"))
 
     def add(self, spell: Spell) -> None:
         self.task.append(spell.task_id)
@@ -95,6 +104,7 @@ class _Spells:
         """Let the oldest go when there are a tenth too many."""
         over = len(self.ended) - most
         if over > most // 10:
+            self.is_whole = False
             for column in (self.ended, self.began, self.task, self.attempt, self.outcome, self.slot):
                 del column[:over]
 
@@ -157,6 +167,10 @@ class Incidents:
     def told(self) -> list[Told]:
         """What is worth telling, oldest first."""
         return list(self._told)
+
+    def ended(self, since: float) -> tuple[int, int] | None:
+        """How many attempts completed and failed since (POSIX seconds); None where they are remembered no more."""
+        return self._spells.counts(since)
 
     def spells(self, since: float, until: float) -> Iterable[Spell]:
         """Attempts that touch a period, in the order in which they ended; what runs for long ends late."""

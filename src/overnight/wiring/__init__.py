@@ -19,6 +19,8 @@ from overnight.host.home import create as create_home
 from overnight.store.contract import Store
 
 clock = SystemClock()
+#: The variable that says which of our programs started this one for a person.
+VIA = "OVERNIGHT_VIA"
 
 
 def find_home(option: str | None = None) -> Home:
@@ -110,12 +112,13 @@ def ring(home: Home, word: bytes = doorbell.RING) -> None:
 
 
 def who() -> str:
-    """Who does this, for the events: user and process."""
+    """Who does this, for the events: user and process, and by what of ours it was started."""
     try:
         user = getpass.getuser()
     except (OSError, KeyError):
         user = str(os.getuid())
-    return f"{user}/{os.getpid()}"
+    via = " dashboard" if os.environ.get(VIA) == "dashboard" else ""
+    return f"{user}/{os.getpid()}{via}"
 
 
 def owner() -> str:

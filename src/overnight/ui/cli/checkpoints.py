@@ -51,7 +51,9 @@ def shape(manifest: Manifest) -> dict[str, Any]:
 def say_plan(home: Home, source: Source) -> Plan:
     """Say what going back to it would mean."""
     planned = plan(home, source)
-    printing.say(f"checkpoint {printing.clean(source.name)}, up to event {source.position:,} of {planned.last:,}")
+    # Without a journal nobody knows how many there were.
+    of = f" of {planned.last:,}" if planned.last >= source.position else ""
+    printing.say(f"checkpoint {printing.clean(source.name)}, up to event {source.position:,}{of}")
     printing.say(f"{printing.count(planned.again, 'task')} would run again")
     for task in planned.again_first[:NAMED]:
         words = task.title or task.input.decode("utf-8", "surrogateescape")

@@ -15,14 +15,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from overnight import wiring
 from overnight.core.durations import spell_duration
 from overnight.core.edits import Change
-from overnight.core.errors import NotRunningError, UsageError
-from overnight.core.lanes import EVERY_QUEUE, switch_of
+from overnight.core.errors import NotFoundError, NotRunningError, UsageError
+from overnight.core.lanes import EVERY_QUEUE, is_paused, switch_of
 from overnight.core.states import TaskState
 from overnight.core.task import MOST_PRIORITY, MOST_RETRIES
 from overnight.host.home import Home
 from overnight.host.lock import read_owner
-from overnight.store.contract import Selector, Store, Verb
+from overnight.store.contract import Query, Selector, Store, Verb
+from overnight.ui.cli.selecting import need_known
 from overnight.ui.web.answers import Done
+from overnight.ui.web.showing import shown
 from overnight.wiring import ending, queues, storms
 
 #: Ids of one action, and characters of a name.
@@ -127,6 +129,7 @@ def who() -> str:
 def act(store: Store, verb: Verb, which: Which) -> Done:
     """Do something to tasks."""
     selector = which.selector(verb)
+    _need_known(store, selector)
     acted = store.act(verb, selector, now=wiring.clock.now(), by=who())
     words = f"{_tasks(acted.changed)} {_DONE[verb]}"
     if acted.asked:
@@ -138,6 +141,7 @@ def act(store: Store, verb: Verb, which: Which) -> Done:
 def edit(store: Store, changes: Changes) -> Done:
     """Change tasks that are still to run."""
     selector, change = changes.selector(), changes.change()
+    _need_known(store, selector)
     edited = store.edit(selector, change, now=wiring.clock.now(), by=who())
     words = f"{_tasks(edited.changed)} changed"
     if edited.left:
@@ -146,6 +150,15 @@ def edit(store: Store, changes: Changes) -> Done:
     said += [f"--timeout {spell_duration(changes.timeout)}"] if changes.timeout is not None else []
     said += [f"--retries {changes.retries}"] if changes.retries is not None else []
     return Done(words, " ".join([command_of("edit", selector), *said]), edited.changed)
+
+
+def _need_known(store: Store, selector: Selector) -> None:
+    """Raises NotFoundError: there is no such task, or nothing ever failed of the cause."""
+    need_known(store, selector.ids)
+    if selector.cause and not store.how_many(Query(cause=selector.cause, limit=1)):
+        raise NotFoundError(
+            f"no task failed of the cause {shown(selector.cause)!r}; nothing was changed", hint="'overnight report'"
+        )
 
 
 def command_of(verb: str, selector: Selector) -> str:
@@ -161,9 +174,11 @@ def command_of(verb: str, selector: Selector) -> str:
 
 def pause(store: Store, line: Line) -> Done:
     """Let nothing more start."""
-    for name in _names(store, line):
-        queues.pause(store, name, until=None, now=wiring.clock.now(), by=who())
-    return Done(f"{_what(line)} paused; what runs may finish", _command("pause", line))
+    now, names = wiring.clock.now(), _names(store, line)
+    changed = sum(not is_paused(queues.of_name(store, name), now) for name in names)
+    for name in names:
+        queues.pause(store, name, until=None, now=now, by=who())
+    return Done(f"{_what(line)} paused; what runs may finish", _command("pause", line), changed)
 
 
 def unpause(store: Store, line: Line) -> Done:

@@ -266,13 +266,14 @@ class Timeline(msgspec.Struct, frozen=True):
 
 
 class Series(msgspec.Struct, frozen=True):
-    """Figures over time, by the names of `gauges`; and what ended when."""
+    """Figures over time, by the names of `gauges`; and what ended when, if it was counted: else that is not known."""
 
     since: float
     until: float
     span: int
     beats: list[Beat]
     series: dict[str, list[Point]]
+    counted: bool = True
 
 
 class Gauges(msgspec.Struct, frozen=True):

@@ -29,6 +29,7 @@ from overnight.ui.web.task_routes import tasks_and_flows
 PAGES = ("tasks", "errors", "timeline", "workflows", "health", "checkpoints", "log", "api")
 #: Those of which there is one for each thing of a kind.
 _OF_EACH = ("tasks", "workflows")
+_NOT_FOUND = 404
 _REFERENCE = "#/components/schemas/{name}"
 
 
@@ -60,6 +61,20 @@ def _serve_pages(app: FastAPI) -> None:
         found = kept.get(request.path_params["name"])
         return found.answer(request) if found else problem(404, "there is no such file")
 
+    async def nowhere(request: Request, error: Exception) -> Response:
+        """A person who mistyped an address is told by a page; whoever asks for data, by data."""
+        assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
+        path = request.url.path
+        is_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
+        if error.status_code == _NOT_FOUND and is_page and not path.startswith(("/api/", "/static/")):
+            told = kept["index.html"].answer(request)
+            told.status_code = _NOT_FOUND
+            return told
+        return problem(
+            error.status_code, "there is nothing here; nothing was done", "/openapi.json lists what there is"
+        )
+
+    app.add_exception_handler(HTTPException, nowhere)
     app.add_route("/", page, include_in_schema=False)
     app.add_route("/static/{name}", asset, include_in_schema=False)
     for name in PAGES:
@@ -76,21 +91,14 @@ def _tell_errors(app: FastAPI) -> None:
     async def invalid(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101 - the same
         first = error.errors()[0]
-        where = " ".join(str(part) for part in first["loc"][1:]) or "the request"
+        where = " ".join(part for part in first["loc"][1:] if isinstance(part, str)) or "the request"
         return problem(422, f"{where[:100]}: {first['msg'][:200]}; nothing was done", "/openapi.json says what fits")
-
-    async def http(_: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)  # noqa: S101 - the same
-        return problem(
-            error.status_code, "there is nothing here; nothing was done", "/openapi.json lists what there is"
-        )
 
     async def unexpected(_: Request, error: Exception) -> Response:
         return problem(500, f"unexpected {type(error).__name__}; this is a bug, and no task was touched")
 
     app.add_exception_handler(OvernightError, ours)
     app.add_exception_handler(RequestValidationError, invalid)
-    app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(Exception, unexpected)
 
 

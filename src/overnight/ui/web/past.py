@@ -59,16 +59,19 @@ class PastTimes:
 
     def series(self, names: Sequence[str], since: float, until: float, now: float) -> Series:
         """Figures and attempts over time; a day, or since something ran, where nothing is said."""
-        first = self._incidents.began
-        since, until = _period(since or (max(first - 60.0, now - _DAY) if first else 0.0), until, now)
+        first, end, is_open = self._incidents.began, until or self._end(now), not until
+        since, until = _period(since or (max(min(first, end - 60.0), end - _DAY) if first else 0.0), end, now)
         rhythm, found = Rhythm(60, []), dict[str, list[Point]]()
         with self._times() as times:
             if times is not None:
                 rhythm = times.rhythm(since=since, until=until, now=now)
+            is_counted = times is not None and not (is_open and self._is_behind(rhythm, since))
         with self._past() as past:
             if past is not None:
                 found = {one: _thinned(past.series(one, since=since, until=until, now=now)) for one in names}
-        return Series(since, until, max(rhythm.span, span_for(until - since, now - since)), rhythm.beats, found)
+        return Series(
+            since, until, max(rhythm.span, span_for(until - since, now - since)), rhythm.beats, found, is_counted
+        )
 
     def trends(self, fingerprints: Sequence[str], since: float, until: float, now: float) -> list[Trend]:
         """How often attempts failed of these causes."""
@@ -106,16 +109,12 @@ class PastTimes:
 
     def since(self, at: float | None, start: float | None, now: float) -> Since:
         """What has happened since somebody looked last, or since the engine was started."""
-        self._refresh()
+        is_read = self._refresh()
         start = self._begun() or start
         meaning = "visit" if at is not None else "start" if start is not None else "day"
         since = at if at is not None else start if start is not None else now - _DAY
         happened = self._happened(since, now)
-        ended = None
-        with self._times() as times:
-            if times is not None:
-                beats = times.rhythm(since=since, until=now, now=now).beats
-                ended = (sum(one.completed for one in beats), sum(one.failed for one in beats))
+        ended = (self._incidents.ended(since) if is_read and self._incidents.seq else None) or self._counted(since, now)
         saved = sum(one.name == EventName.CHECKPOINT_SAVED and one.at >= since for one in self._incidents.told())
         return Since(since, meaning, summary(happened, saved, ended), self._marks(since, now))
 
@@ -179,13 +178,31 @@ class PastTimes:
     def _whole(self, since: float, until: float, now: float) -> tuple[float, float]:
         """All that is known, where nothing is said."""
         began = self._incidents.began
-        until = until or now
+        until = until or self._end(now)
         return (since or min(began if began is not None else now, until - 60.0)), until
 
-    def _refresh(self) -> None:
-        for _ in range(_PORTIONS):
-            if not self._incidents.news():
-                return
+    def _counted(self, since: float, now: float) -> tuple[int, int] | None:
+        """How many attempts completed and failed, by the history; None where there is none."""
+        with self._times() as times:
+            if times is None:
+                return None
+            beats = times.rhythm(since=since, until=now, now=now).beats
+            return sum(one.completed for one in beats), sum(one.failed for one in beats)
+
+    def _is_behind(self, rhythm: Rhythm, since: float) -> bool:
+        """Whether the journal tells of endings of a kind of which the history has none yet."""
+        completed, failed = self._incidents.ended(since) or (0, 0)
+        has = [any(one.completed for one in rhythm.beats), any(one.failed for one in rhythm.beats)]
+        return bool((completed and not has[0]) or (failed and not has[1]))
+
+    def _end(self, now: float) -> float:
+        """Until when a picture goes: what is over ends with its last event."""
+        last = self._incidents.last_at
+        return now if last is None or read_owner(self._home.lock) is not None else min(now, last)
+
+    def _refresh(self) -> bool:
+        """Take in what is new; whether that was all."""
+        return any(not self._incidents.news() for _ in range(_PORTIONS))
 
     @contextmanager
     def _past(self) -> Iterator[Past | None]:

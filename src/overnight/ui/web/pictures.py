@@ -52,7 +52,7 @@ _TYPED: dict[Level, tuple[str, ...]] = {
     Level.LOST: ("overnight verify",),
     Level.UNWATCHED: ("overnight restart",),
     Level.STALLED: ("overnight why --queue",),
-    Level.NEEDS_YOU: ("overnight retry --all",),
+    Level.NEEDS_YOU: ("overnight report",),
 }
 _STANDING: dict[EngineState, tuple[str, tuple[str, ...]]] = {
     EngineState.STOPPED: ("attention", ("overnight start",)),

@@ -113,6 +113,7 @@ class Programs:
         with tempfile.TemporaryFile() as said:  # and no pipe, of which nobody might be there to read
             process = await asyncio.create_subprocess_exec(
                 *self._command(words),
+                env={**os.environ, wiring.VIA: "dashboard"},
                 cwd=self._home.path.parent,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=said,
@@ -152,6 +153,7 @@ class Programs:
         """Run a command of ours beside the home, and end it when it takes too long."""
         process = await asyncio.create_subprocess_exec(
             *self._command(words),
+            env={**os.environ, wiring.VIA: "dashboard"},
             cwd=self._home.path.parent,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,

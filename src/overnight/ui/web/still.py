@@ -142,6 +142,8 @@ def _counts(counts: dict[str, int], total: int) -> str:
 
 
 def _charts(series: Series) -> str:
+    if not series.counted:
+        return '<section><p class="soft">How many attempts ended when was not counted here.</p></section>'
     done = _columns(series.beats, series, "completed")
     failed = _columns(series.beats, series, "failed")
     cpu = _line(series.series.get("cpu", []), series)

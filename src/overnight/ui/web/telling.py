@@ -76,6 +76,8 @@ def summary(happened: Sequence[Incident], checkpoints: int, ended: tuple[int, in
         parts.append(_times(checkpoints, "checkpoint", "checkpoints"))
     if ended is not None and any(ended):
         parts.append(f"{_times(ended[0], 'attempt', 'attempts')} completed and {ended[1]:,} failed")
+    if ended is None:
+        parts.append("how many attempts ended is not known")
     return "; ".join(parts) or "nothing out of the ordinary"
 
 

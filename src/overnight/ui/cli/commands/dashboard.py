@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from pathlib import Path
 
 import click
 
 from overnight import wiring
-from overnight.core.errors import OvernightError, UsageError
+from overnight.core.errors import NotRunningError, OvernightError, UsageError
 from overnight.host.home import Home
 from overnight.ui.cli import printing
 from overnight.ui.cli.group import Verb, home_option
@@ -16,6 +17,9 @@ from overnight.ui.cli.session import say_where
 from overnight.ui.cli.settings import in_use
 from overnight.ui.cli.values import Duration
 from overnight.wiring import pages
+
+#: Seconds in which a machine of the same network says whether it listens.
+_PATIENCE = 5.0
 
 
 class MissingExtraError(OvernightError):
@@ -88,6 +92,8 @@ def dashboard(
     link = served.link()
     printing.say(link)
     printing.flush()
+    if port is None and served.port != serving.PORT:
+        printing.note(f"overnight: port {serving.PORT} is taken, so it is served at port {served.port}")
     printing.note("overnight: good for one browser, within ten minutes; Ctrl-C ends the dashboard, and no task")
     if opens:
         import webbrowser
@@ -97,14 +103,31 @@ def dashboard(
 
 
 def link_to(home: Home, name: str, port: int | None) -> str:
-    """Another link to the dashboard that is served at a port; None: to the one that says it is served."""
-    from overnight.ui.web import access, guard, serving
+    """Another link to the dashboard that is served at a port; None: to the one that says it is served.
 
-    code = access.new_code(access.token_of(home.token), wiring.clock.now())
+    Raises:
+        NotRunningError: There is none.
+    """
+    from overnight.ui.web import access, guard
+
     known = pages.served(home) if port is None else None
-    if known is not None:
-        return guard.link(known.name, known.port, code)
-    return guard.link(name, serving.PORT if port is None else port, code)
+    if known is None and (port is None or not _answers(name, port)):
+        where = "" if port is None else f" at {name}, port {port}"
+        raise NotRunningError(
+            f"no dashboard of this home is served{where}; no link was made, and no task was touched",
+            hint="'overnight dashboard' serves one",
+        )
+    code = access.new_code(access.token_of(home.token), wiring.clock.now())
+    return guard.link(known.name, known.port, code) if known else guard.link(name, port or 0, code)
+
+
+def _answers(name: str, port: int) -> bool:
+    """Whether anybody listens there."""
+    try:
+        with socket.create_connection((name, port), timeout=_PATIENCE):
+            return True
+    except OSError:
+        return False
 
 
 def _write(home: Home, html: str, every: float | None, *, graphs: bool) -> None:

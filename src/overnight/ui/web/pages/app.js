@@ -40,7 +40,7 @@ async function show(moved = true) {
   forget();
   for (const a of nav.children) attribute(a, "aria-current", (a.pathname === "/" ? at === "/" : at.startsWith(a.pathname)) ? "page" : null);
   const found = ROUTES.map(([form, load]) => [at.match(form), load]).find(([match]) => match);
-  if (!found) return void fill(main, el("p", { class: "empty" }, "There is no such page."));
+  if (!found) return void fill(main, el("p", { class: "empty" }, "There is no such page. ", link("/", "The overview"), " says how it goes."));
   const [match, load] = found;
   const page = await load();
   if (mine !== visit) return;
@@ -52,7 +52,8 @@ async function show(moved = true) {
 function frame() {
   fill(nav, PAGES.map(([to, name]) => link(to, name === "Errors" ? [name, el("span", { class: "n" })] : name)));
   const failed = nav.querySelector(".n");
-  const pause = el("button", {}), stop = el("button", { title: "overnight stop" }, "Stop"), save = el("button", { title: "overnight checkpoint save" }, "Checkpoint");
+  // What they would do is not known before the first picture.
+  const pause = el("button", { disabled: true }, "Pause"), stop = el("button", { title: "overnight stop", disabled: true }, "Stop"), save = el("button", { title: "overnight checkpoint save" }, "Checkpoint");
   fill(document.getElementById("actions"), pause, stop, save);
   let isPaused = false;
   pause.onclick = async () => {
@@ -71,6 +72,7 @@ function frame() {
   };
   listen((p) => {
     isPaused = (p.engine.state === "paused" && p.engine.why.startsWith("a person")) || p.storms.length > 0;
+    pause.disabled = false;
     text(pause, isPaused ? "Unpause" : "Pause");
     attribute(pause, "title", isPaused ? "overnight unpause" : "overnight pause");
     stop.disabled = p.engine.state === "stopped";
@@ -87,6 +89,7 @@ function age() {
   const state = seconds === null ? "new" : seconds > 15 ? "dead" : seconds > 3 ? "old" : "live";
   attribute(box, "data-age", state);
   const engine = current()?.engine.state ?? "";
+  attribute(box, "data-engine", engine);
   text(words, seconds === null ? "connecting" : state === "live" ? short ? `${seconds.toFixed(1)} s ago` : `engine ${engine} · live, ${seconds.toFixed(1)} s ago` : state === "old" ? `no word for ${Math.round(seconds)} s` : `${short ? "silent" : "not connected"} for ${duration(seconds)}`);
 }
 

@@ -4,11 +4,12 @@ import { count, moment, number } from "./format.js";
 import { ask } from "./net.js";
 import { chart, filled } from "./chart.js";
 import { actOn, copyable, course, link, tasksAt, toast } from "./widgets.js";
-import { listen } from "./live.js";
+import { current, listen } from "./live.js";
 
 export function errors(page) {
   document.title = "Errors · overnight";
   let gone = false, asked = 0, timer = null;
+  const total_of = () => current()?.counts.failed ?? null;
   const list = el("div"), none = el("p", { class: "empty", hidden: true }, "Nothing has failed.");
   const total = el("p", { class: "muted" });
   fill(page, el("h1", {}, "Failures by cause"), total, none, list);
@@ -25,7 +26,7 @@ export function errors(page) {
     asked = performance.now();
     const found = await ask("causes", "causes");
     if (!found || gone) return;
-    none.hidden = found.causes.length > 0;
+    none.hidden = found.causes.length > 0 || total_of() !== 0;
     const sum = found.causes.reduce((a, c) => a + c.tasks, 0);
     text(total, found.causes.length ? `${count(sum, "task")} of ${count(found.causes.length, "cause")}, the most frequent first` : "");
     const trends = new Map(found.trends.map((t) => [t.fingerprint, t]));

@@ -10,6 +10,15 @@ export class Refused extends Error {
   }
 }
 
+// A status of 0: nobody answered.
+async function asked(where, how) {
+  try {
+    return await fetch(where, how);
+  } catch {
+    throw new Refused(0, { detail: "the dashboard does not answer; whether it did what was asked is not known, and no task is lost", hint: "'overnight dashboard' serves it again" });
+  }
+}
+
 async function answered(response) {
   const body = await response.json().catch(() => ({}));
   if (!response.ok) throw new Refused(response.status, body);
@@ -29,7 +38,7 @@ export function path(where, parameters = {}) {
 export async function ask(kind, where, parameters = {}) {
   const mine = (newest.get(kind) ?? 0) + 1;
   newest.set(kind, mine);
-  const answer = await answered(await fetch(path("/api/v1/" + where, parameters), { cache: "no-store" }));
+  const answer = await answered(await asked(path("/api/v1/" + where, parameters), { cache: "no-store" }));
   return newest.get(kind) === mine ? answer : null;
 }
 
@@ -40,7 +49,7 @@ export function forget() {
 
 export async function act(where, body = {}) {
   return answered(
-    await fetch("/api/v1/" + where, {
+    await asked("/api/v1/" + where, {
       method: "POST",
       headers: { "content-type": "application/json", "x-overnight": "1" },
       body: JSON.stringify(body),

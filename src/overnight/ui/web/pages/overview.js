@@ -21,10 +21,10 @@ function lastVisit() {
 
 export function overview(page, { go }) {
   document.title = "overnight";
-  let meaning = "visit", gone = false, timers = [], now = "", mean = "";
+  let meaning = "visit", gone = false, timers = [], now = "", mean = "", failed = null, told = false;
   const visit = lastVisit();
   if (!visit) meaning = "start";
-  const words = el("p", { class: "words" }), since = el("span"), left = el("span"), commands = el("span", { class: "try" });
+  const words = el("p", { class: "words" }, "Connecting …"), since = el("span"), left = el("span"), commands = el("span", { class: "try" });
   const toggle = el("button", { class: "small", onclick: () => { meaning = meaning === "visit" ? "start" : "visit"; guarded(fetchSince)(); } });
   const sentence = el("section", { class: "card sentence", "aria-label": "How it goes", "aria-live": "polite" }, words,
     el("div", { class: "row" }, since, toggle, left, commands));
@@ -41,19 +41,25 @@ export function overview(page, { go }) {
   const room = box("Memory · disk free", chart({ label: "Free memory and disk", show: (v) => size(v) }), false, "memory");
   const night = lanes({ label: "Which worker was busy when; the page Timeline has it in full", onpick: (id) => go("/tasks/" + id), onzoom: (a, b) => go(`/timeline?since=${a.toFixed(0)}&until=${b.toFixed(0)}`), tall: 14 });
   const causes = table([{ name: "tasks", class: "num" }, { name: "error", class: "grow" }, { name: "queue" }, { name: "how it goes on" }, { name: "class" }, { name: "what may help" }, { name: "" }], "Failures by cause");
-  const none = el("p", { class: "muted" }, "Nothing has failed.");
+  const none = el("p", { class: "muted" }, "–");
   const running = table([{ name: "task", class: "num" }, { name: "what", class: "grow" }, { name: "for", class: "num", word: "for" }, { name: "says", class: "grow" }], "What runs");
-  const health = el("ul", { class: "list" }), scores = el("dl", { class: "facts" }), facts = el("p", { class: "muted small" });
+  const health = el("ul", { class: "list" }, el("li", { class: "muted" }, "–")), scores = el("dl", { class: "facts" }), facts = el("p", { class: "muted small" }, "–");
+  running.node.hidden = true;
 
   fill(page, el("h1", { hidden: true }, "Overview"), sentence, bar.node, counts,
     el("section", { class: "charts", "aria-label": "Charts" }, work.node, bad.node, cpu.node, room.node),
     el("section", { class: "card" }, el("div", { class: "chart" }, el("div", { class: "label" }, "What happened when", link("/timeline", "Timeline"))), night),
     el("h2", {}, "Failures by cause"), none, causes.node,
-    el("h2", {}, "Running now"), running.node,
+    el("h2", { hidden: true }, "Running now"), running.node,
     el("h2", {}, "Health"), health,
     el("div", { class: "cols" }, el("div", {}, el("h3", {}, "How well it went without anybody"), scores), el("div", {}, el("h3", {}, "Here"), facts)));
 
+  // That nothing has failed is said when both say so, the counts and the causes.
+  const sayNone = () => text(none, told && failed === 0 ? "Nothing has failed." : "–");
+
   function pulse(p) {
+    failed = p.counts.failed;
+    sayNone();
     text(words, p.sentence.words);
     attribute(sentence, "data-level", p.sentence.level);
     if (commands.dataset.words !== p.sentence.commands.join("\n")) {
@@ -93,6 +99,8 @@ export function overview(page, { go }) {
   async function fetchMore() {
     const o = await ask("overview", "overview");
     if (!o || gone) return;
+    told = true;
+    sayNone();
     none.hidden = o.causes.length > 0;
     causes.node.hidden = !o.causes.length;
     keyed(causes.body, o.causes, (c) => c.fingerprint,
@@ -136,16 +144,20 @@ export function overview(page, { go }) {
     const span = s.span, since = Math.max(s.since, first), unit = span === 60 ? "a minute" : `in ${duration(span)}`;
     const line = (name) => (s.series[name] ?? []).map((p) => [p[0], p[1]]);
     const done = filled(s.beats, (b) => b.completed, since, s.until, span), failed = filled(s.beats, (b) => b.failed, since, s.until, span);
+    // Nobody counted: none is not known.
+    if (!s.counted) done.length = failed.length = 0;
     work.canvas.give({ since, until: s.until, span, top: 0, lines: [{ points: done, colour: "running", steps: true, name: "", unit }] });
     bad.canvas.give({ since, until: s.until, span, top: 0, lines: [{ points: failed, colour: "failed", bars: true, name: "", unit }] });
-    mean = `${rate(done.reduce((a, b) => a + b[1], 0) / Math.max(1, s.until - since))} on average`.replace(/^ .*/, "");
+    mean = !s.counted ? "" : `${rate(done.reduce((a, b) => a + b[1], 0) / Math.max(1, s.until - since))} on average`.replace(/^ .*/, "");
     const worst = failed.reduce((a, b) => (b[1] > a[1] ? b : a), [0, 0]);
-    text(bad.value, worst[1] ? `peak ${number(worst[1])} ${unit}, ${moment(worst[0], false)}` : "none");
+    text(bad.value, worst[1] ? `peak ${number(worst[1])} ${unit}, ${moment(worst[0], false)}` : s.counted ? "none" : "–");
     cpu.canvas.give({ since, until: s.until, span, top: 1, lines: [{ points: line("cpu"), colour: "running" }] });
     const last = (name) => line(name).at(-1)?.[1] ?? null;
-    text(cpu.value, percent(last("cpu")));
+    // What was measured last is not what is so now where nobody measures any more.
+    const then = Date.now() / 1000 - (line("cpu").at(-1)?.[0] ?? 0) > 180 ? " at the end" : "";
+    text(cpu.value, last("cpu") === null ? "–" : percent(last("cpu")) + then);
     room.canvas.give({ since, until: s.until, span, top: 0, lines: [{ points: line("memory_available"), colour: "running", name: "memory" }] });
-    text(room.value, last("memory_available") === null ? "–" : `${size(last("memory_available"))} · ${size(last("disk_free"))}`);
+    text(room.value, last("memory_available") === null ? "–" : `${size(last("memory_available"))} · ${size(last("disk_free"))}${then}`);
   }
 
   async function fetchNight() {
@@ -154,7 +166,7 @@ export function overview(page, { go }) {
   }
 
   const guarded = (job) => () => job().catch((error) => { if (error.status === 401) location.reload(); else if (error.status) toast(error.message, "", true); });
-  const all = [[fetchMore, 3000], [fetchSince, 30000], [fetchCharts, 10000], [fetchNight, 10000], [fetchHealth, 60000]];
+  const all = [[fetchMore, 3000], [fetchSince, 5000], [fetchCharts, 10000], [fetchNight, 10000], [fetchHealth, 60000]];
   for (const [job] of all) guarded(job)();
   let seq = -1, seen = -1;
   const stop = listen((p) => { seq = p.at; soon("overview", () => pulse(p)); });

@@ -11,7 +11,7 @@ export function tasks(page, { go, parameters }) {
   document.title = "Tasks · overnight";
   const filters = Object.fromEntries(["state", "queue", "workflow", "cause", "search", "before"].map((n) => [n, parameters.get(n) ?? ""]));
   const chosen = new Set();
-  let gone = false, rows = [], matching = null, timer = null, busy = false, wanted = false, rest = 0;
+  let gone = false, rows = [], matching = null, timer = null, busy = false, wanted = false, rest = 0, refused = false;
   const move = (changes) => go(tasksAt({ ...filters, before: "", ...changes }));
   const side = el("nav", { class: "side", "aria-label": "States" });
   const search = el("input", { type: "search", placeholder: "search title and input, or an id  ( / )", value: filters.search, "aria-label": "Search tasks", maxlength: 200 });
@@ -22,6 +22,8 @@ export function tasks(page, { go, parameters }) {
     if (jump && /^\d+$/.test(words)) return go("/tasks/" + words);
     filters.search = words;
     filters.before = "";
+    if (refused) text(none, "No task matches.");
+    refused = false;
     history.replaceState(null, "", tasksAt(filters));
     refresh();
   }
@@ -54,10 +56,11 @@ export function tasks(page, { go, parameters }) {
 
   // Never two questions at a time; what changes meanwhile is asked for afterwards.
   async function refresh() {
+    if (refused) return;
     if (busy) { wanted = true; return; }
     busy = true;
     const began = performance.now();
-    try { await fetchRows(); } catch (error) { if (error.status) toast(error.message, "", true); }
+    try { await fetchRows(); } catch (error) { if (error.status === 422 || error.status === 400) refuse(error); else if (error.status) toast(error.message, "", true); }
     // What takes long to find is not looked for at every change.
     const took = performance.now() - began;
     rest = performance.now() + (took > 300 ? 20 * took : 0);
@@ -65,6 +68,14 @@ export function tasks(page, { go, parameters }) {
     busy = false;
     if (wanted && !gone) { wanted = false; refresh(); }
 
+  }
+
+  // What makes no sense makes no more of it when it is asked again.
+  function refuse(error) {
+    refused = true;
+    none.hidden = false;
+    list.node.hidden = true;
+    fill(none, error.message, ". ", link("/tasks", "All tasks"));
   }
 
   // A search comes in parts, so that nobody else waits for it; what is found so far is shown meanwhile.
