@@ -151,6 +151,9 @@ def _a_trigger() -> str:
 def test_a_name_that_is_none_is_a_mistake_with_its_cure(forgotten: Call, place: Path) -> None:
     said = forgotten("dormant", "test", "jobs/resise.py")
     assert (said.status, "did you mean 'jobs/resize.py'" in said.err) == (4, True)
+    (place / "jobs" / "lib.py").write_text("def f(): ...\n")
+    said = forgotten("dormant", "test", "./jobs/lib.py")
+    assert (said.status, "jobs/lib.py is there" in said.err, "[dormant] scan" in said.err) == (4, True, True)
     (place / "overnight.toml").write_text('[queue.x]\nslots = 1\n[check.x]\nfile = "x"\n')
     said = forgotten("dormant", "test", "x")
     assert (said.status, "'check:x' or 'queue:x'" in said.err) == (4, True)

@@ -82,7 +82,7 @@ def test(name: str, *, value: str, seconds: float, as_json: bool) -> int:
     stopped at its work, or could not be tried, is no passed test: exit status 1.
     """
     ground = _ground()
-    part = _named(survey(ground).found, name).part
+    part = _named(ground, survey(ground).found, name).part
     said = tried(ground.project, part, seconds=seconds)
     has_passed, failed = all(one.works for one in said), has_failed(said)
     would = "" if failed else _would_run(ground, part, value)
@@ -142,7 +142,7 @@ def activate(
     """
     ground = _ground()
     wish = Wish(write, value, called or "", every or "", cron or "", None if untested else seconds)
-    return wake(ground, _named(survey(ground).found, name), wish)
+    return wake(ground, _named(ground, survey(ground).found, name), wish)
 
 
 @dormant.command("report", cls=Verb)
@@ -174,7 +174,7 @@ def _ground() -> Ground:
     )
 
 
-def _named(found: Sequence[Found], name: str) -> Found:
+def _named(ground: Ground, found: Sequence[Found], name: str) -> Found:
     """The part of this name, which may be said with its kind (``script:jobs/x.py``)."""
     plain = os.path.normpath(name) if "/" in name else name
     fitting = [one for one in found if name == one.part.key] or [one for one in found if one.part.name == plain]
@@ -183,6 +183,10 @@ def _named(found: Sequence[Found], name: str) -> Found:
     if fitting:
         hint = " or ".join(repr(one.part.key) for one in fitting)
         raise NotFoundError(f"there are {len(fitting)} parts {name!r}; nothing was done", hint=f"say which: {hint}")
+    if (ground.project / plain).is_file():
+        wrong = f"{plain} is there, but nothing in it begins any work when it is run; nothing was done"
+        hint = f"[dormant] scan = [{plain!r}] in overnight.toml has it looked at all the same"
+        raise NotFoundError(wrong, hint=hint)
     from difflib import get_close_matches
 
     close = get_close_matches(name, [one.part.name for one in found], n=1)
