@@ -46,6 +46,8 @@ def test_forgotten_scripts_are_woken_by_what_is_printed(forgotten: Call, place: 
     for words in (advice(said, "jobs/resize.py"), untested):
         woken = forgotten(*("a.png" if word == "INPUT" else word for word in words))
         assert woken.status == 0, woken
+    assert "'overnight run --again first -w tidy' runs it" in woken.err
+    assert forgotten("run", "--again", "first", "-w", "tidy").status == 0
     assert (place / "tidied").read_text() == "x"
     after = forgotten("dormant", "list")
     assert (after.out, "nothing dormant of 4 parts" in after.err) == ("", True)
@@ -72,6 +74,13 @@ def test_a_first_run_that_fails_leaves_the_file_as_it_was(forgotten: Call, place
     (record,) = forgotten("dormant", "report", "--json").json["records"]
     assert record["outcome"] == "exit status 1"
     assert states(forgotten)["jobs/bad.sh"] == "unreferenced"
+    assert "'overnight clean ID'" in said.err
+    [warned] = forgotten("doctor", "tasks", "--json").json["checks"]
+    assert (warned["status"], "overnight clean ID" in warned["fixes"][0]["text"]) == ("warn", True)
+    [failed] = [json.loads(line) for line in forgotten("list", "--state", "failed", "--json").lines]
+    assert forgotten("clean", str(failed["id"]), "--yes").status == 0
+    [mended] = forgotten("doctor", "tasks", "--json").json["checks"]
+    assert mended["status"] == "ok"
 
 
 def test_what_was_stopped_or_not_tried_has_passed_no_test_and_is_not_run(forgotten: Call, place: Path) -> None:

@@ -172,7 +172,7 @@ def activation(found: Found) -> tuple[tuple[str, ...], str]:
         if not part.package:
             return (), f"mend it: {part.missing}"
         # Words and no command: an import need not be called like its package, and a wrong one is a stranger's.
-        return (), f"pip install {part.package}, if that is the name of what it imports"
+        return (), f"install the package that has what it imports; it may be called otherwise than {part.package!r}"
     if found.dormancy is Dormancy.DISABLED:
         return part.switch, "" if part.switch else part.disabled
     if said := words.get((found.dormancy or Dormancy.NEVER, part.kind)):

@@ -106,7 +106,8 @@ def _lay_down(ground: Ground, part: Part, wish: Wish) -> int:
     was_taken = take_back(inserted)
     rest = "is as it was" if was_taken else "was changed by somebody meanwhile, and keeps it"
     printing.note(f"overnight: its first run ended with exit status {status}; overnight.toml {rest}")
-    printing.note("  try: 'overnight list --state failed' and 'overnight log ID' say why; then the same again")
+    printing.note("  try: 'overnight list --state failed' and 'overnight log ID' say why; then the same again,")
+    printing.note("       or 'overnight clean ID' forgets the failed task, of which doctor warns until then")
     return 1
 
 
@@ -172,6 +173,8 @@ def _words(made: Definition) -> list[str]:
 def _how(made: Definition) -> str:
     if made.is_schedule:
         return "'overnight start' runs it by the clock, and 'overnight schedule list' says when"
+    if not made.takes_input:
+        return f"'overnight run --again {_ANY_INPUT} -w {made.name}' runs it, and makes no use of {_ANY_INPUT!r}"
     return f"'overnight run INPUT -w {made.name}' runs it"
 
 
