@@ -50,6 +50,11 @@ def test_everything_dormant_says_what_wakes_it() -> None:
             assert argv or words, (kind, dormancy)
 
 
+def test_an_advice_that_is_no_command_does_not_begin_like_one() -> None:
+    argv, words = activation(Found(part(Kind.SCRIPT, missing="gone", package="near_x"), Dormancy.UNLOADABLE))
+    assert (argv, words.startswith("install the package"), "'near_x'" in words) == ((), True, True)
+
+
 def test_what_was_laid_down_is_a_warning_after_its_grace_and_what_only_lies_there_when_somebody_asked() -> None:
     def urgent(one: Part, dormancy: Dormancy | None, *, asked: bool = False) -> bool:
         return is_urgent(Found(one, dormancy), now=NOW, grace=7 * DAY, asked=asked)

@@ -19,6 +19,37 @@ def test_a_script_is_told_by_its_guard_its_first_line_or_what_it_calls() -> None
     assert not facts_of("import os\nX = os.getcwd()\ndef f(): f()\n", "a.py").is_script
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "for i in range(2):\n    shutil.rmtree(i)\n",
+        "with open('x') as f:\n    send(f)\n",
+        "if True:\n    work()\n",
+        "try:\n    work()\nexcept OSError:\n    pass\n",
+        "x = shutil.rmtree('y')\n",
+        "f = open('x', mode='w')\n",
+        "done = subprocess.run(['true'])\n",
+        "[os.remove(x) for x in y]\n",
+    ],
+)
+def test_work_at_import_is_seen_wherever_it_stands(text: str) -> None:
+    assert facts_of(text, "a.py").is_script
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "if TYPE_CHECKING:\n    work()\n",
+        "try:\n    import x\nexcept ImportError:\n    warn()\n",
+        "if a:\n    def f():\n        work()\n",
+        "log = logging.getLogger('x')\nf = open('w')\n".replace("'w'", "'words'"),
+        "later = lambda: os.remove('x')\n",
+    ],
+)
+def test_what_only_waits_to_be_called_is_no_work_at_import(text: str) -> None:
+    assert not facts_of(text, "a.py").is_script
+
+
 def test_functions_are_known_by_their_decorators_whatever_those_are_called() -> None:
     text = """
 import overnight as night

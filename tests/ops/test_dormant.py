@@ -173,6 +173,11 @@ def test_a_target_that_was_reached_once_is_awake(project: Project) -> None:
     assert project.states(home)["t"] is None
 
 
+def test_a_target_of_reports_is_named_by_them(project: Project) -> None:
+    project.write("overnight.toml", '[report]\ntargets = ["hook"]\n[targets.hook]\ncommand = ["true"]\n')
+    assert project.states() == {"hook": Dormancy.UNTESTED}
+
+
 def test_modules_and_paths_name_a_file_however_much_of_it_they_say() -> None:
     names = Names(
         {"x": Facts(paths=("../bin/go.sh", "/srv/app/jobs/a.py"), modules=("audio",), calls=("pkg.video:cut",))}

@@ -41,10 +41,14 @@ def advice(said: Any, name: str) -> list[str]:
 def test_forgotten_scripts_are_woken_by_what_is_printed(forgotten: Call, place: Path) -> None:
     said = forgotten("dormant", "list")
     assert "2 dormant of 2 parts" in said.err
-    for name in ("jobs/resize.py", "jobs/tidy.py"):
-        words = ["a.png" if word == "INPUT" else word for word in advice(said, name)]
-        woken = forgotten(*words)
+    tested = forgotten(*advice(said, "jobs/tidy.py"))
+    assert (tested.status, tested.err.count("'overnight dormant activate")) == (1, 1)
+    untested = shlex.split(tested.err.partition("'overnight ")[2].partition("'")[0])
+    for words in (advice(said, "jobs/resize.py"), untested):
+        woken = forgotten(*("a.png" if word == "INPUT" else word for word in words))
         assert woken.status == 0, woken
+    assert "'overnight run --again first -w tidy' runs it" in woken.err
+    assert forgotten("run", "--again", "first", "-w", "tidy").status == 0
     assert (place / "tidied").read_text() == "x"
     after = forgotten("dormant", "list")
     assert (after.out, "nothing dormant of 4 parts" in after.err) == ("", True)
@@ -65,12 +69,36 @@ def test_a_first_run_that_fails_leaves_the_file_as_it_was(forgotten: Call, place
     (place / "jobs" / "bad.sh").write_text(FAILS)
     config = place / "overnight.toml"
     config.write_text("# mine\n[defaults]\nretries = 0\n")
-    said = forgotten("dormant", "activate", "jobs/bad.sh", "--write")
+    said = forgotten("dormant", "activate", "jobs/bad.sh", "--write", "--untested")
     assert (said.status, "is as it was" in said.err) == (1, True)
     assert config.read_text() == "# mine\n[defaults]\nretries = 0\n"
     (record,) = forgotten("dormant", "report", "--json").json["records"]
     assert record["outcome"] == "exit status 1"
     assert states(forgotten)["jobs/bad.sh"] == "unreferenced"
+    assert "'overnight clean ID'" in said.err
+    [warned] = forgotten("doctor", "tasks", "--json").json["checks"]
+    assert (warned["status"], "overnight clean ID" in warned["fixes"][0]["text"]) == ("warn", True)
+    [failed] = [json.loads(line) for line in forgotten("list", "--state", "failed", "--json").lines]
+    assert forgotten("clean", str(failed["id"]), "--yes").status == 0
+    [mended] = forgotten("doctor", "tasks", "--json").json["checks"]
+    assert mended["status"] == "ok"
+
+
+def test_what_was_stopped_or_not_tried_has_passed_no_test_and_is_not_run(forgotten: Call, place: Path) -> None:
+    (place / "kept").mkdir()
+    (place / "jobs" / "old.py").write_text("import shutil\nshutil.rmtree('kept')\n")
+    (place / "jobs" / "old.sh").write_text("#!/bin/sh\nrm -rf kept\n")
+    wanted = {"jobs/old.py": f"line 2: it wants to change files {place / 'kept'}", "jobs/old.sh": "was not tried"}
+    listed = forgotten("dormant", "list")
+    for name, words in wanted.items():
+        assert advice(listed, name) == ["dormant", "test", name]
+        tested = forgotten("dormant", "test", name)
+        assert (tested.status, words in tested.out, "no passed test" in tested.err) == (1, True, True)
+        assert forgotten("dormant", "test", name, "--json").json["works"] is None
+        said = forgotten("dormant", "activate", name, "--write", "--every", "1d")
+        again = f"'overnight dormant activate {name} --write --every 1d --untested'"
+        assert (said.status, words in said.err, again in said.err) == (1, True, True)
+    assert ((place / "kept").is_dir(), (place / "overnight.toml").exists()) == (True, False)
 
 
 def test_a_first_run_that_somebody_breaks_off_leaves_the_file_as_it_was(
@@ -146,6 +174,9 @@ def _a_trigger() -> str:
 def test_a_name_that_is_none_is_a_mistake_with_its_cure(forgotten: Call, place: Path) -> None:
     said = forgotten("dormant", "test", "jobs/resise.py")
     assert (said.status, "did you mean 'jobs/resize.py'" in said.err) == (4, True)
+    (place / "jobs" / "lib.py").write_text("def f(): ...\n")
+    said = forgotten("dormant", "test", "./jobs/lib.py")
+    assert (said.status, "jobs/lib.py is there" in said.err, "[dormant] scan" in said.err) == (4, True, True)
     (place / "overnight.toml").write_text('[queue.x]\nslots = 1\n[check.x]\nfile = "x"\n')
     said = forgotten("dormant", "test", "x")
     assert (said.status, "'check:x' or 'queue:x'" in said.err) == (4, True)

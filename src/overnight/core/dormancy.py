@@ -92,6 +92,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     switch: tuple[str, ...] = ()
     #: It works on something that has to be named.
     takes_input: bool = False
+    #: It does its work as soon as it is loaded, or is no Python: only a trial tells how much can be seen of it.
+    is_blind: bool = False
     is_named: bool = True
     #: None: it is nothing that is reached by messages.
     is_tested: bool | None = None
@@ -170,11 +172,13 @@ def activation(found: Found) -> tuple[tuple[str, ...], str]:
         if not part.package:
             return (), f"mend it: {part.missing}"
         # Words and no command: an import need not be called like its package, and a wrong one is a stranger's.
-        return (), f"pip install {part.package}, if that is the name of what it imports"
+        return (), f"install the package that has what it imports; it may be called otherwise than {part.package!r}"
     if found.dormancy is Dormancy.DISABLED:
         return part.switch, "" if part.switch else part.disabled
     if said := words.get((found.dormancy or Dormancy.NEVER, part.kind)):
         return (), said
+    if part.is_blind and part.kind in LYING:
+        return ("overnight", "dormant", "test", name), ""
     given = ("--input", "INPUT") if part.takes_input else ()
     written = ("--write",) if part.kind in LYING else ()
     return (*_COMMANDS.get(part.kind, ("overnight", "dormant", "activate")), name, *written, *given), ""

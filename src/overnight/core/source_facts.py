@@ -13,6 +13,8 @@ from pathlib import PurePosixPath
 
 import msgspec
 
+from overnight.core.beginnings import BEGINS, begins, is_call
+
 #: What opts a file out, with all that is in it: ``# overnight: dormant = "permanent: once a year, by hand"``.
 _PERMANENT = re.compile(
     r'^[ \t]*#[ \t]*overnight:[ \t]*dormant[ \t]*=[ \t]*"permanent:[ \t]*([^"\n]*[^"\s])"', re.MULTILINE
@@ -27,8 +29,6 @@ _DASH_M = re.compile(r"""-m["', ]+([A-Za-z_][\w.]*)""")
 _IMPORT = re.compile(r"^[ \t]*import[ \t]+([^\n#;]+)", re.MULTILINE)
 _FROM = re.compile(r"^[ \t]*from[ \t]+(\.*[\w.]*)[ \t]+import[ \t]+(\([^)]*\)|[^\n#;]+)", re.MULTILINE)
 _COMMENT = re.compile(r"^[ \t]*#.*$", re.MULTILINE)
-#: A call at the top of a module, which begins some work when that is imported.
-_BEGINS = re.compile(r"^[A-Za-z_][\w.]*\(", re.MULTILINE)
 _ARGUMENTS = re.compile(r"\bargv\b|argparse|\bclick\b|\btyper\b|docopt|getopt|\$[1@*]|\$\{[1@*]")
 #: Functions of `subprocess` whose first argument is a command.
 _STARTS = frozenset({"run", "call", "Popen", "check_call", "check_output"})
@@ -49,7 +49,7 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
 
     #: Why it cannot be read as what it is; empty when it can.
     wrong: str = ""
-    #: It is there to be run: it begins with ``#!``, has a main guard, or calls something when it is imported.
+    #: It is there to be run: it begins with ``#!``, has a main guard, or works when it is imported.
     is_script: bool = False
     #: What it does stands behind ``if __name__ == "__main__"``.
     is_guarded: bool = False
@@ -89,7 +89,7 @@ def facts_of(text: str, path: str, *, parse: bool = False) -> Facts:
         calls=_once(_CALL.findall(bare)),
         permanent=reason[1] if reason else "",
     )
-    if is_python and (parse or interpreter or "__main__" in text or "overnight" in text or _BEGINS.search(bare)):
+    if is_python and (parse or interpreter or "__main__" in text or "overnight" in text or BEGINS.search(bare)):
         return _parsed(found, text)
     return found
 
@@ -166,12 +166,14 @@ def _parsed(found: Facts, text: str) -> Facts:
     except (ValueError, RecursionError, MemoryError) as error:
         return msgspec.structs.replace(found, wrong=str(error) or type(error).__name__)
     is_guarded = any(map(_is_guard, tree.body))
+    functions = tuple(_functions(tree, text))
+    is_begun = not functions and any(map(begins, tree.body))
     return msgspec.structs.replace(
         found,
-        is_script=found.is_script or is_guarded or any(map(_is_call, tree.body)),
+        is_script=found.is_script or is_guarded or any(map(is_call, tree.body)) or is_begun,
         is_guarded=is_guarded,
         takes_arguments=bool(_ARGUMENTS.search(text)),
-        functions=tuple(_functions(tree, text)),
+        functions=functions,
         # Of one that changes where modules are looked for, nobody can say what it will find there.
         packages=() if "sys.path" in text else _once(packages_of(tree)),
         programs=_once(_programs(tree)) if "subprocess" in text else (),
@@ -185,10 +187,6 @@ def packages_of(tree: ast.Module) -> Iterator[str]:
             yield from (one.name.partition(".")[0] for one in statement.names)
         elif isinstance(statement, ast.ImportFrom) and not statement.level and statement.module:
             yield statement.module.partition(".")[0]
-
-
-def _is_call(statement: ast.stmt) -> bool:
-    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)
 
 
 def _is_guard(statement: ast.stmt) -> bool:

@@ -10,7 +10,10 @@ from overnight.ops.checks.contract import Check, Scene, by_hand, ok, warn
 
 _ID = "tasks"
 _LOOK_AT_FAILED = by_hand(
-    "failed", "Look at what failed", "overnight list --state failed; mend the cause, then overnight retry-failed"
+    "failed",
+    "Look at what failed",
+    "overnight list --state failed; mend the cause, then overnight retry ID, or retry-failed for all of them; what"
+    " should not run again: overnight clean ID forgets it",
 )
 _LOOK_AT_HELD = by_hand(
     "held", "Decide about what is held", "overnight list --state held; then overnight release ID or overnight cancel ID"

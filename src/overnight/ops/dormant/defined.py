@@ -149,15 +149,16 @@ class Definitions:
             return False
         return next(instants(calendar_of(found, zone_of), after=found.next_at, until=self._now), None) is not None
 
-    def telling(self, reached: Collection[str], *, is_watched: bool) -> Iterator[Part]:
+    def telling(self, reached: Collection[str], *, is_watched: bool, reports: Collection[str]) -> Iterator[Part]:
         """Alerts and their targets.
 
         Args:
             reached: Targets that a message has reached, as far as that is on record elsewhere.
             is_watched: Whether somebody judges alerts at all.
+            reports: Targets to which reports are sent.
         """
         permanent = self._configured.permanent
-        wanted = {target for rule in self._configured.alerts.values() for target in rule.targets}
+        wanted = {target for rule in self._configured.alerts.values() for target in rule.targets} | set(reports)
         for name, rule in self._configured.alerts.items():
             off = "" if is_watched else "nobody watches; write [monitor] enabled = true"
             reason = permanent.get(f"alerts.{name}", "")

@@ -86,6 +86,7 @@ class Lying:
             missing=missing,
             package=package,
             takes_input=facts.takes_arguments,
+            is_blind=not facts.is_guarded,
             is_named=self._names.has_file(file.path),
             permanent=facts.permanent,
         )

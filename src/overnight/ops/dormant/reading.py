@@ -59,10 +59,14 @@ def read_all(
     return look._replace(left=left)
 
 
+#: By which files are read; what was read by others is read again.
+_RULES = "rules-2"
+
+
 def _stamp(file: File) -> str:
     """All by which a change is seen. How a file is asked about belongs to it, since more is read then."""
     stat = file.stat
-    return f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns} {stat.st_ino} {int(file.is_asked)}"
+    return f"{_RULES} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns} {stat.st_ino} {int(file.is_asked)}"
 
 
 def _read(project: Path, file: File, before: Known | None, stamp: str, now: float) -> Known:

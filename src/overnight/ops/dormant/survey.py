@@ -111,7 +111,8 @@ def _defined(ground: Ground, reached: Collection[str]) -> Iterator[Part]:
         machine = machine_at(ground.project, ground.environ, [*environments(ground.project), *sys.path])
         yield from definitions.workflows(machine)
         yield from definitions.schedules()
-        yield from definitions.telling(reached, is_watched=ground.settings.monitor)
+        settings = ground.settings
+        yield from definitions.telling(reached, is_watched=settings.monitor, reports=settings.report_targets)
         yield from definitions.checks(ground.environ.get("PATH", os.defpath))
         yield from definitions.queues()
     finally:

@@ -14,9 +14,12 @@ from overnight.ops.dormant.trial import SHELLS, import_trial, syntax_trial
 
 
 class Said(NamedTuple):
-    """Whether a part works as far as that can be seen, and why."""
+    """Whether a part works as far as that can be seen, and why.
 
-    works: bool
+    `works`: None where nobody could see it: it was stopped at its work, or only running it would tell.
+    """
+
+    works: bool | None
     words: str
 
 
@@ -51,11 +54,14 @@ def _script(project: Path, part: Part, seconds: float) -> Said:
         verdict = import_trial(path, [os.fspath(path.parent), *_roots(project)], cwd=project, seconds=seconds)
         # What is not behind a main guard begins when it is imported: that it gets there is all that can be seen.
         if not facts.is_guarded and verdict.outcome in ("refused", "exited"):
-            return _good(f"{part.name} begins its work when it is imported, and was stopped there: {_told(verdict)}")
+            return _unseen(f"{part.name} does its work when it is loaded, and was stopped there: {_told(verdict)}")
         return _judged(part.name, verdict)
-    if facts.interpreter in SHELLS:
-        return _judged(part.name, syntax_trial(path, facts.interpreter, seconds=seconds))
-    return _good(f"{part.name} could only be tried by running it, which was not done")
+    if facts.interpreter not in SHELLS:
+        return _unseen(f"{part.name} was not tried: only running it would tell what it does")
+    verdict = syntax_trial(path, facts.interpreter, seconds=seconds)
+    if verdict.outcome != "imported":
+        return _judged(part.name, verdict)
+    return _unseen(f"{part.name} was not tried: {facts.interpreter} can read it, and only running it would tell more")
 
 
 def _file_of(project: Path, call: str) -> Path:
@@ -86,6 +92,10 @@ def _told(verdict: Verdict) -> str:
 
 def _roots(project: Path) -> list[str]:
     return [os.fspath(project), os.fspath(project / "src"), *environments(project)]
+
+
+def _unseen(words: str) -> Said:
+    return Said(works=None, words=words)
 
 
 def _good(words: str) -> Said:

@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -109,7 +110,8 @@ def _lay_down(ground: Ground, part: Part, wish: Wish) -> int:
     was_taken = take_back(inserted)
     rest = "is as it was" if was_taken else "was changed by somebody meanwhile, and keeps it"
     printing.note(f"overnight: its first run ended with exit status {status}; overnight.toml {rest}")
-    printing.note("  try: 'overnight list --state failed' and 'overnight log ID' say why; then the same again")
+    printing.note("  try: 'overnight list --state failed' and 'overnight log ID' say why; then the same again,")
+    printing.note("       or 'overnight clean ID' forgets the failed task, of which doctor warns until then")
     return 1
 
 
@@ -139,10 +141,24 @@ def _tested(ground: Ground, part: Part, wish: Wish) -> bool:
     """Whether it works as far as that can be seen, or nobody wants to know."""
     said = [] if wish.seconds is None else tried(ground.project, part, seconds=wish.seconds)
     tell(said)
-    if all(one.works for one in said):
+    if all(one.works for one in said) or not (wish.write or has_failed(said) or part.kind not in LYING):
         return True
-    printing.note("  try: mend it, or '--untested' to wake it all the same; nothing was changed")
+    first = "mend it first" if has_failed(said) else "whether it works is not known; read it"
+    printing.note("overnight: that is no passed test: it is not woken, and nothing was changed")
+    printing.note(f"  try: {first}; '{shlex.join(all_the_same(part, wish))}' runs it all the same, harm included")
     return False
+
+
+def has_failed(said: Sequence[Said]) -> bool:
+    """Whether a trial has shown that something does not work; what could not be seen is not that."""
+    return any(one.works is False for one in said)
+
+
+def all_the_same(part: Part, wish: Wish) -> list[str]:
+    """The command that wakes a part which has passed no test, with all that somebody wanted of it."""
+    argv = ["overnight", "dormant", "activate", part.name, *(["--write"] if part.kind in LYING else [])]
+    wanted = (("--input", wish.value), ("--as", wish.called), ("--every", wish.every), ("--cron", wish.cron))
+    return [*argv, *(word for name, value in wanted if value for word in (name, value)), "--untested"]
 
 
 def tell(said: list[Said]) -> None:
@@ -161,6 +177,8 @@ def _words(made: Definition) -> list[str]:
 def _how(made: Definition) -> str:
     if made.is_schedule:
         return "'overnight start' runs it by the clock, and 'overnight schedule list' says when"
+    if not made.takes_input:
+        return f"'overnight run --again {_ANY_INPUT} -w {made.name}' runs it, and makes no use of {_ANY_INPUT!r}"
     return f"'overnight run INPUT -w {made.name}' runs it"
 
 

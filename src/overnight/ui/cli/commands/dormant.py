@@ -22,7 +22,7 @@ from overnight.ui.cli import printing
 from overnight.ui.cli.group import SETTINGS, Verb, global_options
 from overnight.ui.cli.settings import home_in_use, in_use
 from overnight.ui.cli.values import Duration
-from overnight.ui.cli.waking import Wish, definition, ours, wake
+from overnight.ui.cli.waking import Wish, all_the_same, definition, has_failed, ours, wake
 
 SCHEMA = "overnight.dormant/1"
 
@@ -78,22 +78,29 @@ def list_(*, everything: bool, state: tuple[str, ...], kind: tuple[str, ...], as
 def test(name: str, *, value: str, seconds: float, as_json: bool) -> int:
     """Try a part without letting it do anything: import it where it can change nothing, and say what would run.
 
-    That process is ended with all that it has started. What a script does behind its main guard is not run.
+    That process is ended with all that it has started. What a script does behind its main guard is not run. What was
+    stopped at its work, or could not be tried, is no passed test: exit status 1.
     """
     ground = _ground()
-    part = _named(survey(ground).found, name).part
+    part = _named(ground, survey(ground).found, name).part
     said = tried(ground.project, part, seconds=seconds)
-    works = all(one.works for one in said)
-    would = _would_run(ground, part, value) if works else ""
+    has_passed, failed = all(one.works for one in said), has_failed(said)
+    would = "" if failed else _would_run(ground, part, value)
     if as_json:
+        works = None if not (has_passed or failed) else has_passed
         told = {"part": part.key, "works": works, "says": [one.words for one in said], "would_run": would or None}
         printing.say(msgspec.json.encode(told).decode())
-        return int(not works)
+        return int(not has_passed)
     for one in said:
         printing.say(printing.clean(one.words))
     if would:
         printing.say(f"would run: {printing.clean(would)}")
-    return int(not works)
+    if not has_passed and not failed:
+        given = value if value != "INPUT" or part.takes_input else None
+        printing.note("overnight: that is no passed test: whether it works is not known; nothing was changed")
+        again = shlex.join(all_the_same(part, Wish(value=given)))
+        printing.note(f"  try: read it; '{again}' runs it all the same, harm included")
+    return int(not has_passed)
 
 
 def _would_run(ground: Ground, part: Part, value: str) -> str:
@@ -135,7 +142,7 @@ def activate(
     """
     ground = _ground()
     wish = Wish(write, value, called or "", every or "", cron or "", None if untested else seconds)
-    return wake(ground, _named(survey(ground).found, name), wish)
+    return wake(ground, _named(ground, survey(ground).found, name), wish)
 
 
 @dormant.command("report", cls=Verb)
@@ -167,7 +174,7 @@ def _ground() -> Ground:
     )
 
 
-def _named(found: Sequence[Found], name: str) -> Found:
+def _named(ground: Ground, found: Sequence[Found], name: str) -> Found:
     """The part of this name, which may be said with its kind (``script:jobs/x.py``)."""
     plain = os.path.normpath(name) if "/" in name else name
     fitting = [one for one in found if name == one.part.key] or [one for one in found if one.part.name == plain]
@@ -176,6 +183,10 @@ def _named(found: Sequence[Found], name: str) -> Found:
     if fitting:
         hint = " or ".join(repr(one.part.key) for one in fitting)
         raise NotFoundError(f"there are {len(fitting)} parts {name!r}; nothing was done", hint=f"say which: {hint}")
+    if (ground.project / plain).is_file():
+        wrong = f"{plain} is there, but nothing in it begins any work when it is run; nothing was done"
+        hint = f"[dormant] scan = [{plain!r}] in overnight.toml has it looked at all the same"
+        raise NotFoundError(wrong, hint=hint)
     from difflib import get_close_matches
 
     close = get_close_matches(name, [one.part.name for one in found], n=1)
