@@ -229,6 +229,9 @@ def test_other_programs_are_named_and_not_driven(shop: Call, place: Path) -> Non
     [
         ('database = "mysql://me:hush-hush@h/d"', "no address of a database"),
         ('database = "postgres://me:hush-hush@h/d', "never"),
+        ('database = "host=db user=me password=hush-hush"', "no address of a database"),
+        ('database = "postgres:/me:hush-hush@h/d"', "no address of a database"),
+        ('database = "postgres://me:x@hush-hush@127.0.0.1:1/d"', "cannot be read whole"),
         ('database = "postgres://me:hush-hush@h/d"\nfoldr = "x"', "did you mean 'folder'?"),
         ('database = "postgres://me:${PW@h/d"', "a variable stands in it that is none"),
         ('database = "postgres://me:${NOT_SET}@h/d"', "names the variable NOT_SET, which is not set"),
