@@ -21,10 +21,10 @@ WINDOW = 100
 #: named, all but its scheme; an address with a login; a word that says so itself.
 _SECRETS = (
     re.compile(
-        r"""(\bdatabase["']?\s*=\s*["']*(?!["'\s]|sqlite3?:)(?:[a-z][a-z0-9+.-]*:/+|postgres(?:ql)?:)?)([^\n]*)"""
+        r"""(\bdatabase["']?\s*=\s*["']*(?!["'\s]|sqlite3?:)(?:[a-z][a-z0-9+.-]{0,19}:/+|postgres(?:ql)?:)?)([^\n]*)"""
     ),
-    re.compile(r"((?:[a-z][a-z0-9+.-]*:/|postgres(?:ql)?:)/*)([^\n]*)(?=@)", re.IGNORECASE),
-    re.compile(r"""(pass\w*["']?\s*=\s*)('[^'\n]*'?|(?:\\.|[^\s"'&])+)""", re.IGNORECASE),
+    re.compile(r"((?:[a-z][a-z0-9+.-]{0,19}:/|postgres(?:ql)?:)/*)([^\n]*)(?=@)", re.IGNORECASE),
+    re.compile(r"""(pass\w{0,19}["']?\s*=\s*)('[^'\n]*'?|(?:\\.|[^\s"'&])+)""", re.IGNORECASE),
 )
 
 
