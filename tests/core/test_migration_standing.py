@@ -194,6 +194,21 @@ def test_addresses(words: str, address: Address) -> None:
     assert parse(words) == address
 
 
+UNREADABLE = [
+    "host=db user=app password=sec@ret",
+    "host=db password = 'my sec ret'",
+    "postgres:/app:sec@ret@h/x",
+    "postgres:app:secret",
+    "postgres://app:sec@ret@127.0.0.1:55999/app",
+    "postgres://app:sec/ret@h/d",
+    "postgres://app:sec#ret@h/d",
+    "postgres://app:secret",
+    "postgres://app:secret/d",
+    "postgres://h/secret@x",
+    "sqlite://app:secret@h/d",
+]
+
+
 @pytest.mark.parametrize(
     "words", ["", "app.db", "mysql://u:secret@h/d", "sqlite:", "sqlite:///app.db", "sqlite:a?mode=ro"]
 )
@@ -212,16 +227,32 @@ def test_what_is_no_address_is_refused_and_shows_no_secret(words: str) -> None:
         "postgres://u:a:secret@h/d?sslmode=off",
         "postgres://h/d?user=u&password=secret",
         "u:secret@h",
+        *UNREADABLE,
     ],
 )
 def test_a_password_is_never_shown(words: str) -> None:
     assert not any(part in shown(words) for part in ("secret", "cret", "sec@"))
 
 
-@pytest.mark.parametrize("words", ["postgres://u:sec@ret@h/d", "postgres://h/d?password=sec@ret&user=u"])
+@pytest.mark.parametrize("words", UNREADABLE)
+def test_what_cannot_be_read_whole_is_refused_and_shown_as_its_scheme(words: str) -> None:
+    with pytest.raises(ValueError, match="write") as refused:
+        parse(words)
+    assert "ret" not in str(refused.value).partition(";")[0]
+    assert shown(words) in ("***", "postgres://***", "postgres:***", "sqlite://***")
+
+
+def test_a_file_with_an_at_sign_is_one() -> None:
+    assert (shown("sqlite:a@b.db"), parse("sqlite:a@b.db").place) == ("sqlite:a@b.db", "a@b.db")
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["postgres://u:sec@ret@h/d", "postgres://h/d?password=sec@ret&user=u", *(one + "   " for one in UNREADABLE)],
+)
 def test_nor_is_it_in_a_line_of_a_file_that_has_a_mistake(words: str) -> None:
     line = told(f'database = "{words}', "overnight.toml", [Problem(len(words), "it never ends")], "nothing was started")
-    assert "sec@ret" not in line
+    assert "ret" not in line
     assert "*******" in line
 
 

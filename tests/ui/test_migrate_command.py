@@ -94,6 +94,18 @@ def test_a_plan_leaves_the_file_as_it_is(shop: Call, place: Path) -> None:
     assert ((place / "app.db").read_bytes(), sorted(place.iterdir())) == before
 
 
+def test_a_rehearsal_that_fails_outside_of_a_transaction_says_that_nothing_was_changed(
+    overnight: Call, place: Path
+) -> None:
+    (place / "overnight.toml").write_text('[migrations]\ndatabase = "sqlite:app.db"\n')
+    file = put(place, "001_h", "CREATE TABLE h1 (x);\nCREATE TABEL h2 (x);")
+    file.write_text(file.read_text().replace("migrate:up", "migrate:up transaction:false"))
+    refused = overnight("migrate", "plan")
+    assert (refused.status, "nothing was changed" in refused.err, "mend the file" in refused.err) == (1, True, True)
+    assert not any(words in refused.err for words in ("stays", "by hand", "--accept", "--again"))
+    assert "--again 001" in overnight("migrate", "apply").err
+
+
 def test_what_a_rehearsal_that_was_killed_has_left_goes_with_the_next(shop: Call, place: Path) -> None:
     left = place / ".overnight-rehearsal-abc"
     left.mkdir()
@@ -229,6 +241,9 @@ def test_other_programs_are_named_and_not_driven(shop: Call, place: Path) -> Non
     [
         ('database = "mysql://me:hush-hush@h/d"', "no address of a database"),
         ('database = "postgres://me:hush-hush@h/d', "never"),
+        ('database = "host=db user=me password=hush-hush"', "no address of a database"),
+        ('database = "postgres:/me:hush-hush@h/d"', "no address of a database"),
+        ('database = "postgres://me:x@hush-hush@127.0.0.1:1/d"', "cannot be read whole"),
         ('database = "postgres://me:hush-hush@h/d"\nfoldr = "x"', "did you mean 'folder'?"),
         ('database = "postgres://me:${PW@h/d"', "a variable stands in it that is none"),
         ('database = "postgres://me:${NOT_SET}@h/d"', "names the variable NOT_SET, which is not set"),

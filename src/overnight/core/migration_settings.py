@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from overnight.core import kinds
-from overnight.core.durations import quoted
 from overnight.core.kinds import Kind
 from overnight.core.secrets import half_written, names_in
 from overnight.core.setting import Setting
@@ -14,7 +13,7 @@ def _address(written: object) -> str:
     from overnight.core.migrations.addresses import ACCEPTED, parse
 
     if not isinstance(written, str):
-        raise ValueError(f"{quoted(written)} is no address; write {ACCEPTED}")  # noqa: TRY004 - as all kinds say it
+        raise ValueError(f"this is no address; write {ACCEPTED}")  # noqa: TRY004 - as all kinds say it
     if half_written(written) is not None:
         raise ValueError(f"a variable stands in it that is none; write {ACCEPTED}")
     if not names_in(written):

@@ -17,8 +17,15 @@ from overnight.core.workflow.faults import Fault
 MOST_TOLD = 50
 #: Characters of a line shown around a mistake.
 WINDOW = 100
-#: A password in an address. It is no part of any message, and a line that is shown is one.
-_PASSWORD = re.compile(r"(://[^\s/:@\"']*:)([^\s\"']+)(?=@)|(password=)([^\s\"'&]+)")
+#: What may be a password in a line that is shown, each behind what may be shown before it: the database that is
+#: named, all but its scheme; an address with a login; a word that says so itself.
+_SECRETS = (
+    re.compile(
+        r"""(\bdatabase["']?\s*=\s*["']*(?!["'\s]|sqlite3?:)(?:[a-z][a-z0-9+.-]{0,19}:/+|postgres(?:ql)?:)?)([^\n]*)"""
+    ),
+    re.compile(r"((?:[a-z][a-z0-9+.-]{0,19}:/|postgres(?:ql)?:)/*)([^\n]*)(?=@)", re.IGNORECASE),
+    re.compile(r"""(pass\w{0,19}["']?\s*=\s*)('[^'\n]*'?|(?:\\.|[^\s"'&])+)""", re.IGNORECASE),
+)
 
 
 class Problem(NamedTuple):
@@ -79,7 +86,7 @@ def _told(text: str, filename: str, problem: Problem) -> list[str]:
     """A problem as compilers tell it: place, line, caret, advice."""
     number, column = position(text, problem.offset)
     line = text[problem.offset - column + 1 :].split("\n", 1)[0]
-    line = _PASSWORD.sub(lambda found: (found[1] or found[3]) + "*" * len(found[2] or found[4]), line)
+    line = _masked(line)
     start = max(0, column - 1 - WINDOW // 2)
     shown = "".join(sign if sign.isprintable() else " " for sign in line[start : start + WINDOW])
     lines = [
@@ -89,6 +96,13 @@ def _told(text: str, filename: str, problem: Problem) -> list[str]:
     ]
     lines += [f"    {problem.advice}"] if problem.advice else []
     return lines + [f"    {filename}:{_line_and_column(text, offset)}: {what}" for offset, what in problem.trail]
+
+
+def _masked(line: str) -> str:
+    """A line as long as before, without what may be a password in it."""
+    for secret in _SECRETS:
+        line = secret.sub(lambda found: found[1] + "*" * len(found[2]), line)
+    return line
 
 
 def _line_and_column(text: str, offset: int) -> str:

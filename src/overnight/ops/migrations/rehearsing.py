@@ -51,7 +51,7 @@ def rehearse(
         NotNowError, DatabaseUnavailableError: It could not begin.
     """
     with database.rehearsal() as stage:
-        runner = Runner(stage, clock, "")
+        runner = Runner(stage, clock, "", rehearses=True)
         run: Callable[[Migration], float | None] = runner.down if down else lambda one: runner.up(one, again=again)
         return _run(stage, wanted, run, down=down)
 

@@ -29,14 +29,18 @@ class _Remains(NamedTuple):
 _UNCHANGED = _Remains(
     "nothing of it was done", "mend the file; 'overnight migrate plan' rehearses it and changes nothing"
 )
+_REHEARSED = _Remains(
+    "this was a rehearsal, and nothing was changed", "mend the file; 'overnight migrate plan' rehearses it anew"
+)
 
 
 class Runner(msgspec.Struct, frozen=True):
-    """Runs migrations of one database. `by`: who does it, for the records."""
+    """Runs migrations of one database. `by`: who does it, for the records; `rehearses`: nothing of it remains."""
 
     database: Database
     clock: Clock
     by: str
+    rehearses: bool = False
 
     def up(self, migration: Migration, *, again: Record | None = None) -> float | None:
         """Apply one. Returns seconds; None: somebody else has applied it meanwhile.
@@ -83,7 +87,7 @@ class Runner(msgspec.Struct, frozen=True):
             if not self._is_due(migration, deed, again=again):
                 return None
             self.database.record(self._record(migration, Deed.BEGUN, 0.0))
-        began, remains = self.clock.monotonic(), _half_done(migration)
+        began, remains = self.clock.monotonic(), _REHEARSED if self.rehearses else _half_done(migration)
         try:
             self._statements(migration, part, remains)
             self.database.settle()
