@@ -19,6 +19,7 @@ import commands
 import containment
 import damage
 import depth
+import doctoring
 import dormant
 import functions
 import importing
@@ -53,6 +54,7 @@ PARTS = {
     "monitoring": monitoring.measure,
     "memory": memory.measure,
     "backing": backing.measure,
+    "doctoring": doctoring.measure,
     "reading_logs": reading_logs.measure,
     "dormant": dormant.measure,
     "reporting": reporting.measure,
