@@ -114,7 +114,9 @@ class Terminal:
     def owner(self) -> dict[str, Any]:
         """Who holds the home, as the lock says it; nothing when nobody does."""
         path = self.cwd / ".overnight" / "lock"
-        return {} if read_owner(path) is None else json.loads(path.read_text())
+        with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):  # let go of since it was looked at
+            return {} if read_owner(path) is None else json.loads(path.read_text())
+        return {}
 
     def close(self) -> None:
         """End what still runs, in the background too."""

@@ -127,7 +127,6 @@ class PostgresDatabase:
 
     def _connect(self) -> psycopg.Connection[Any]:
         try:
-            _want_one_meaning(self._address.place)
             return psycopg.connect(
                 self._address.place,
                 autocommit=True,
@@ -299,16 +298,3 @@ class PostgresDatabase:
         lines = [line.strip() for line in words.splitlines() if line.strip()]
         line = lines[-1] if lines else type(error).__name__
         return line.replace(str(secret), "***") if secret else line
-
-
-def _want_one_meaning(words: str) -> None:
-    """Refuse an address of which the driver would take a part of the password for a host, and tell it.
-
-    Raises:
-        ValueError, psycopg.Error: It has signs of an address in its password, or is none.
-    """
-    said = psycopg.conninfo.conninfo_to_dict(words)
-    login = words.partition("://")[2].partition("?")[0].rpartition("@")[0]
-    host, port = str(said.get("host") or "").lstrip("@"), str(said.get("port") or 0)
-    if "/" in login or "@" in login + host or not port.replace(",", "").isdecimal():
-        raise ValueError

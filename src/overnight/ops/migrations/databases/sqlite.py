@@ -7,11 +7,7 @@ what one that was killed has left.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -26,6 +22,7 @@ from overnight.core.migrations.schemas import Schema, Thing
 from overnight.core.migrations.standing import Deed, Record, Records
 from overnight.core.migrations.statements import Dialect
 from overnight.host.filesystem import free_bytes
+from overnight.host.rough import making
 from overnight.ops.migrations.databases.contract import (
     LEFT_OPEN,
     LOG,
@@ -195,7 +192,7 @@ class SqliteDatabase:
         with ExitStack() as stack:
             try:
                 self._need_room()
-                folder = stack.enter_context(self._folder())
+                folder = stack.enter_context(making(self._path.parent, _PREFIX))
             except OSError as error:
                 raise ConfigurationError(
                     f"no copy for a rehearsal can be made beside {self.shown} ({error.strerror}); nothing was changed",
@@ -222,19 +219,6 @@ class SqliteDatabase:
                 f" {format_size(needed)}; nothing was changed",
                 hint=f"make room on the disk of {self._path.parent}",
             )
-
-    @contextmanager
-    def _folder(self) -> Iterator[Path]:
-        for left in self._path.parent.glob(f"{_PREFIX}*"):
-            with _locked(left) as alone:
-                if alone:
-                    shutil.rmtree(left, ignore_errors=True)
-        while True:
-            folder = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=self._path.parent, ignore_cleanup_errors=True)
-            with folder as name, _locked(Path(name)) as alone:
-                if alone:  # else another one took it for left behind before we held it
-                    yield Path(name)
-                    return
 
     def close(self) -> None:
         if self._opened is not None:
@@ -275,22 +259,3 @@ def _column(name: str, kind: str, needed: int, default: str | None, key: int) ->
         "PRIMARY KEY" if key else "",
     )
     return " ".join(word for word in words if word)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[bool]:
-    """Hold a folder; whether nobody else does. Whoever dies lets go of it."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        yield False
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        alone = folder.is_dir()
-    except OSError:
-        alone = False
-    try:
-        yield alone
-    finally:
-        os.close(descriptor)

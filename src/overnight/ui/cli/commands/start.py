@@ -56,7 +56,7 @@ def start(*, jobs: int | str | None, shows: bool, foreground: bool, install: boo
         sys.stdout.flush()
         background.become(order(home, jobs, dashboard=shows))
     say_where(home)
-    say_started(background.launch(home, order(home, jobs, dashboard=shows)).wait(tell))
+    say_started(begin(home, jobs, dashboard=shows).wait(tell))
     with closing(wiring.open_store(home, readonly=True)) as store:
         say_paused(store)
     if shows:
@@ -81,9 +81,9 @@ def order(
     return background.order(home, Options(jobs, until_empty), settings, instead_of=instead_of, dashboard=shown)
 
 
-def begin(home: Home, jobs: int | str | None, *, until_empty: bool = False) -> Pending:
+def begin(home: Home, jobs: int | str | None, *, until_empty: bool = False, dashboard: bool = False) -> Pending:
     """Start a supervisor in the background; `until_empty`: it ends when nothing is left."""
-    return background.launch(home, order(home, jobs, until_empty=until_empty))
+    return background.launch(home, order(home, jobs, until_empty=until_empty, dashboard=dashboard))
 
 
 def _need_dashboard(home: Home) -> None:
