@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from overnight.core import kinds
+from overnight.core.environment import TOLD_TO_TASKS
 from overnight.core.errors import UsageError
 from overnight.core.kinds import parse_backoff
 from overnight.core.setting import Origin, Placed, Setting, Source
-from overnight.core.settings import SETTINGS, TASK_VARIABLES, Settings, resolve, rows
+from overnight.core.settings import SETTINGS, Settings, resolve, rows
 from overnight.core.settings_page import page
 from overnight.core.task import Backoff
 
@@ -37,7 +38,8 @@ def test_every_name_is_used_once() -> None:
 
 def test_a_task_that_calls_us_is_not_configured_by_what_it_sees() -> None:
     """OVERNIGHT_HOME alone is meant for that: a task adds to the home that it runs in."""
-    assert not TASK_VARIABLES & {setting.environment for setting in SETTINGS}
+    told = {f"OVERNIGHT_{name}" for name in {*TOLD_TO_TASKS, "GPU"} - {"HOME"}}
+    assert not told & {setting.environment for setting in SETTINGS}
     assert all(re.fullmatch("OVERNIGHT_[A-Z_]+", setting.environment) for setting in SETTINGS)
 
 

@@ -15,6 +15,7 @@ from executor_bench import Bench, bench_without
 from overnight.core.endings import Ending
 from overnight.core.resources import told
 from overnight.core.states import ErrorClass
+from overnight.monitor.progress import Progress, reports
 
 EVERY_BYTE = bytes(range(1, 256))
 #: What the controls take out of a keeper: half of what the kernel says of an end, and bytes that are no text.
@@ -170,6 +171,21 @@ def test_a_task_may_say_when_to_try_again(bench: Bench, instant: str) -> None:
 
     assert (first.exit_code, first.retry_at) == (75, 1900000000.0)
     assert second.retry_at is None
+
+
+def test_what_a_command_says_of_itself_is_found_while_it_runs_and_goes_with_it(bench: Bench, tmp_path: Path) -> None:
+    """It need not name itself: its file does."""
+    spool, go = bench.root / "spool", tmp_path / "go"
+    report = """echo '{"progress": 0.4, "message": "page 4"}' >> "$OVERNIGHT_CONTROL";"""
+    script = f"{report} until test -e {go}; do sleep 0.02; done"
+    [key] = bench.start(bench.spec(bench.shell(script), attempt=3))
+    bench.until(lambda: reports(spool))
+
+    assert reports(spool) == {(key.task_id, 3): Progress(0.4, "page 4", key.task_id, 3)}
+
+    go.touch()
+    bench.ended(key)
+    assert reports(spool) == {}
 
 
 def test_it_tells_what_a_command_has_used(bench: Bench) -> None:

@@ -43,6 +43,19 @@ def tried(value, context): return [context.attempt, os.environ["OVERNIGHT_ATTEMP
     assert msgspec.json.decode(bench.ended(key).result) == [2, "2", "3"]
 
 
+def test_progress_is_told_of_the_attempt_that_is_on_record(bench: Bench) -> None:
+    """By it the report is found, however many attempts before were taken back."""
+    source = """
+import os, overnight
+def half(value):
+    overnight.progress(0.5)
+    with open(os.environ["OVERNIGHT_CONTROL"]) as file: return file.read()
+"""
+    action = bench.call("steps_half:half", source)
+    [key] = bench.start(msgspec.structs.replace(bench.spec(action, attempt=3), begun=1))
+    assert msgspec.json.decode(msgspec.json.decode(bench.ended(key).result))["attempt"] == "3"
+
+
 def test_outputs_of_other_steps_stand_in_the_words(bench: Bench) -> None:
     action = bench.command("printf", "%s|", "{probe.path}", "{}", "n={probe.n}", in_workflow=True)
     ended = run_step(bench, action, given=GIVEN)

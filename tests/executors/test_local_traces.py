@@ -195,6 +195,7 @@ def test_what_a_lost_command_asked_for_is_not_taken_for_the_next_ones_wish(bench
     bench.lost(key)
 
     assert bench.run(bench.command("true")).retry_at is None
+    assert not list((bench.root / "spool").glob("control-*")), "it is gone, too"
 
 
 # -- places that go away ---------------------------------------------------------------------

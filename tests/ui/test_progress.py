@@ -15,4 +15,6 @@ def test_the_last_report_of_each_attempt_counts_and_noise_is_passed_over(tmp_pat
     )
     (tmp_path / "control-1").write_bytes(b'x" * 9}\n' * 5000 + b'{"message": "there", "task": 8, "attempt": 2}\n')
     assert reports(tmp_path) == {(7, 1): Progress(0.2, "two", 7, 1), (8, 2): Progress(None, "there", 8, 2)}
+    (tmp_path / "control-1-9-3").write_bytes(b'{"progress": 0.5, "task": "7", "attempt": "1"}\n{"progress": 0.6}\n')
+    assert reports(tmp_path)[9, 3] == Progress(0.6, "", 9, 3)
     assert reports(tmp_path / "nowhere") == {}

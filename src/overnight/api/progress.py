@@ -28,7 +28,7 @@ def progress(fraction: float | None = None, message: str = "") -> None:
     if path is None:
         return
     report: dict[str, object] = {"progress": fraction, "message": message}
-    report |= {"task": os.environ.get("OVERNIGHT_TASK_ID", ""), "attempt": os.environ.get("OVERNIGHT_ATTEMPT", "")}
+    report |= {"task": os.environ.get("OVERNIGHT_TASK_ID", ""), "attempt": os.environ.get("OVERNIGHT_ATTEMPT_ID", "")}
     _append(path, json.dumps(report).encode() + b"\n")
 
 

@@ -21,6 +21,14 @@ MOST_SHOWN = 64
 #: Taken along when they are set. ``LC_*`` too.
 ALLOWED = frozenset({b"PATH", b"HOME", b"LANG", b"TZ", b"USER", b"SHELL", b"TMPDIR", b"VIRTUAL_ENV"})
 
+#: Names of environment variables that a task sees, without ``OVERNIGHT_``.
+TOLD_TO_TASKS = frozenset(
+    {
+        *("TASK_ID", "ATTEMPT", "ATTEMPT_ID", "MAX_ATTEMPTS", "INPUT", "QUEUE", "WORKFLOW", "STEP", "SLOT", "DEADLINE"),
+        *("WORK_DIR", "HOME", "CONTROL", "COOKIE"),
+    }
+)
+
 #: Anywhere in a name, in upper case.
 _SECRET_WORDS = (b"TOKEN", b"PASSW", b"PASSPHRASE", b"SECRET", b"CREDENTIAL", b"APIKEY", b"COOKIE")
 #: As one of the parts between underscores; the last part may also end in KEY.

@@ -11,15 +11,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
+from overnight.core.environment import TOLD_TO_TASKS
+
 #: Variables of programs that are told which ones to use.
 _ALSO = {"gpu": ("CUDA_VISIBLE_DEVICES",)}
 #: What tasks are told anyway, and what the program itself heeds; a resource of that name would write over it.
-TAKEN = frozenset(
-    {
-        *("TASK_ID", "ATTEMPT", "ATTEMPT_ID", "MAX_ATTEMPTS", "INPUT", "QUEUE", "WORKFLOW", "STEP", "SLOT", "DEADLINE"),
-        *("WORK_DIR", "HOME", "CONTROL", "COOKIE", "ROLE"),
-    }
-)
+TAKEN = TOLD_TO_TASKS | {"ROLE"}
 #: Variables of the environment, with their values.
 Granted = tuple[tuple[bytes, bytes], ...]
 

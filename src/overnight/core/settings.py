@@ -35,16 +35,6 @@ from overnight.core.task import (
     Backoff,
 )
 
-#: Names of environment variables that a task sees, by which it must not be configured by accident.
-TASK_VARIABLES = frozenset(
-    f"OVERNIGHT_{name}"
-    for name in (
-        *("TASK_ID", "ATTEMPT", "ATTEMPT_ID", "MAX_ATTEMPTS", "INPUT", "QUEUE", "WORKFLOW", "STEP", "SLOT", "DEADLINE"),
-        *("WORK_DIR", "CONTROL", "COOKIE", "GPU"),
-    )
-)
-
-
 SETTINGS = (
     Setting(
         name="home",

@@ -1,12 +1,13 @@
 """How far running tasks say they are: the last report of each, by `overnight.progress`.
 
-Reports lie in a file for each slot, among what is on its way, and go with the next attempt there. They say
-themselves which attempt they are of; a command that writes its own lines may leave that out, and is not shown.
+Reports lie among what is on its way: those of a command in a file of its attempt, which says in its name whose it
+is; those of functions in one for each slot, where each line says it.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import msgspec
 _TAIL = 8192
 #: Characters of a message.
 _MESSAGE = 200
+_OF_ATTEMPT = re.compile(r"control-[0-9]+-([0-9]+)-([0-9]+)")
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -40,13 +42,16 @@ def reports(spool: Path) -> dict[tuple[int, int], Progress]:
 
 
 def _lines(path: Path) -> Iterator[Progress]:
+    named = _OF_ATTEMPT.fullmatch(path.name)
+    whose = {"task": int(named[1]), "attempt": int(named[2])} if named else {}
     for line in _tail(path).splitlines():
         try:
             report = _decoder.decode(line)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             continue  # a task may write what it likes, and the first line may have lost its beginning
+        report = msgspec.structs.replace(report, message=report.message[:_MESSAGE], **whose)
         if report.task and (report.progress is None or 0 <= report.progress <= 1):
-            yield msgspec.structs.replace(report, message=report.message[:_MESSAGE])
+            yield report
 
 
 def _tail(path: Path) -> bytes:

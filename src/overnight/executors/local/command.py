@@ -25,6 +25,7 @@ from overnight.core.placeholders import columns, expand
 from overnight.core.states import ErrorClass
 from overnight.core.task import Action, text
 from overnight.executors.contract import Spec
+from overnight.executors.local import control_file
 from overnight.executors.local.main_process import MainProcess, OwnChild
 from overnight.executors.local.pipes import Pipes
 from overnight.executors.local.place import Place
@@ -208,6 +209,7 @@ class Template:
         environ[b"OVERNIGHT_WORKFLOW"] = spec.workflow.encode()
         environ[b"OVERNIGHT_STEP"] = spec.step.encode()
         environ[b"OVERNIGHT_WORK_DIR"] = self._place.work + b"/" + number
+        environ[b"OVERNIGHT_CONTROL"] = control_file.of_attempt(self._place, spec)
         # Columns as in a word of the command. A longer one fits nowhere but into argv.
         value = spec.input.replace(b"\0", b" ")
         if len(value) < LONGEST_WORD - len(b"OVERNIGHT_INPUT="):
@@ -227,7 +229,7 @@ def environment(action: Action, place: Place) -> dict[bytes, bytes]:
     environ[b"OVERNIGHT_MAX_ATTEMPTS"] = b"%d" % (action.retries + 1)
     environ[b"OVERNIGHT_SLOT"] = b"%d" % (place.slot + 1)
     environ[b"OVERNIGHT_HOME"] = place.home
-    environ[b"OVERNIGHT_CONTROL"] = place.in_spool(f"control-{place.slot}")
+    environ[b"OVERNIGHT_CONTROL"] = control_file.of_functions(place)
     environ[b"OVERNIGHT_COOKIE"] = place.cookie.encode()
     if place.notify:
         environ.setdefault(b"NOTIFY_SOCKET", place.notify)

@@ -1,6 +1,9 @@
-"""What a task wrote into the file behind OVERNIGHT_CONTROL: JSON objects, one a line."""
+"""What a task wrote into the file behind OVERNIGHT_CONTROL: JSON objects, one a line.
 
-# ruff: noqa: PTH108, PTH116, PTH123 - paths of users are bytes, which pathlib does not take
+Each attempt of a command has a file of its own, which says in its name whose it is, and which goes with the attempt.
+"""
+
+# ruff: noqa: PTH108, PTH116, PTH123, PTH208 - paths of users are bytes, which pathlib does not take
 
 from __future__ import annotations
 
@@ -10,6 +13,9 @@ from datetime import datetime
 
 import msgspec
 
+from overnight.executors.contract import Spec
+from overnight.executors.local.place import Place
+
 #: More than this is not looked at.
 MOST_BYTES = 1024 * 1024
 
@@ -18,11 +24,21 @@ class _Line(msgspec.Struct):
     retry_at: str | float | None = None
 
 
-def forget(path: bytes) -> None:
-    """Before an attempt begins: what is there was written by one that was lost, or by a function."""
-    if os.access(path, os.F_OK):  # hardly ever there, and to fail costs more than to ask
-        with contextlib.suppress(OSError):
-            os.unlink(path)
+def of_functions(place: Place) -> bytes:
+    """The path of the file that the functions in this slot share; each of its lines says whose it is."""
+    return b"%s/control-%d" % (place.spool, place.slot)
+
+
+def of_attempt(place: Place, spec: Spec) -> bytes:
+    """The path of the file."""
+    return b"%s/control-%d-%d-%d" % (place.spool, place.slot, spec.task_id, spec.attempt)
+
+
+def clear_away(place: Place) -> None:
+    """Remove what attempts in this slot have left that were lost."""
+    for name in os.listdir(place.spool):
+        if name.startswith(b"control-%d-" % place.slot):
+            _remove(place.spool + b"/" + name)
 
 
 def stamp(path: bytes) -> tuple[int, int] | None:
@@ -34,19 +50,21 @@ def stamp(path: bytes) -> tuple[int, int] | None:
     return status.st_size, status.st_mtime_ns
 
 
-def read_retry_at(path: bytes) -> float | None:
-    """The last ``retry_at`` in the file, as POSIX seconds.
+def take_retry_at(path: bytes) -> float | None:
+    """The last ``retry_at`` in the file, as POSIX seconds, and the file is gone.
 
     An instant is a number or ISO 8601; without an offset it is local time. Lines that are no such
     objects are passed over: they come from the task, and its exit status speaks for itself.
     """
-    if not os.access(path, os.F_OK):
+    if not os.access(path, os.F_OK):  # hardly ever there, and to fail costs more than to ask
         return None
     try:
         with open(path, "rb") as file:
             words = file.read(MOST_BYTES)
     except OSError:
         return None
+    finally:
+        _remove(path)
     instants = [instant for line in words.splitlines() if (instant := _instant(line)) is not None]
     return instants[-1] if instants else None
 
@@ -57,3 +75,8 @@ def _instant(line: bytes) -> float | None:
         return datetime.fromisoformat(value).timestamp() if isinstance(value, str) else value
     except (msgspec.MsgspecError, ValueError, OverflowError, OSError):
         return None
+
+
+def _remove(path: bytes) -> None:
+    with contextlib.suppress(OSError):
+        os.unlink(path)

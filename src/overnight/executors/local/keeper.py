@@ -26,8 +26,8 @@ from overnight.core.limits import Usage
 from overnight.core.task import Action
 from overnight.core.verdict import EXIT_DONE_AND_STOP
 from overnight.executors.contract import Spec
+from overnight.executors.local import control_file
 from overnight.executors.local.command import RefusedError, Template
-from overnight.executors.local.control_file import forget, read_retry_at, stamp
 from overnight.executors.local.families import Families
 from overnight.executors.local.marks import Mark, Ring, SlotMarks, State
 from overnight.executors.local.notify import Notifications
@@ -89,7 +89,10 @@ class Keeper:
         self.marks = SlotMarks(place.marks, place.slot)
         self.segments = Segments(os.fsdecode(place.output), place.slot)
         self.spool = Spool(place.in_spool(f"s{place.slot}-{place.serial}-k"))
-        self._control_file = place.in_spool(f"control-{place.slot}")
+        #: What the functions of this slot write into, and what the command does that runs; of none there is none.
+        self._of_functions = control_file.of_functions(place)
+        self._control_file = b""
+        control_file.clear_away(place)
         self._templates: dict[int, Template] = {}
         self._outgoing: deque[bytes] = deque()
         #: Outcomes of commands that are spooled and not yet told, the place after the last, and when to tell.
@@ -204,7 +207,8 @@ class Keeper:
 
     def signs(self) -> object:
         """Another one whenever the task has reported something."""
-        return stamp(self._control_file), self._notifications.count
+        stamps = [control_file.stamp(path) for path in (self._of_functions, self._control_file)]
+        return stamps, self._notifications.count
 
     def pids(self) -> tuple[int, ...]:
         """The command that runs, whose end nobody else may take."""
@@ -311,7 +315,7 @@ class Keeper:
         )
         self.marks.begin(Ring.KEEPER, position, mark)
         self.runners.commands_begin()
-        forget(self._control_file)
+        self._control_file = control_file.of_attempt(self.place, spec)
         self.walls.set(template.limits)
         pipes = self._families.pipes() if template.action.keep_children else self._pipes
         try:
@@ -355,7 +359,7 @@ class Keeper:
             return
         if running.failed and self.walls.met():
             running.met_a_wall()
-        ended = running.outcome(read_retry_at(self._control_file), _clock.now())
+        ended = running.outcome(control_file.take_retry_at(self._control_file), _clock.now())
         self._running = None
         self._report(ended, running.position)
         self._families.part(running)

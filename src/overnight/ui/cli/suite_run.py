@@ -60,7 +60,7 @@ def suite_of(home: Home, command: tuple[bytes, ...]) -> str:
 
 def attempt_of(home: Home) -> tuple[int, int] | None:
     """The task of this home that this process is, and its attempt; None when it is none."""
-    task_id, attempt = os.environ.get("OVERNIGHT_TASK_ID", ""), os.environ.get("OVERNIGHT_ATTEMPT", "")
+    task_id, attempt = os.environ.get("OVERNIGHT_TASK_ID", ""), os.environ.get("OVERNIGHT_ATTEMPT_ID", "")
     where = os.environ.get("OVERNIGHT_HOME", "")
     is_here = where and os.path.realpath(where) == os.path.realpath(home.path)
     if not (is_here and task_id.isdecimal() and attempt.isdecimal()):
