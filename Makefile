@@ -7,6 +7,8 @@ PIP := $(PY) -m pip --disable-pip-version-check --quiet
 # More words for pytest: make test ARGS='-k store'
 ARGS :=
 export PYTHON
+# The tests start thousands of processes, each of which would compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test prove bench bench-peers bench-web browser lint format audit pictures docs clean
