@@ -118,6 +118,11 @@ class Layout(msgspec.Struct, frozen=True):
         return self.path / "backups"
 
     @property
+    def last_backup(self) -> Path:
+        """The name of the backup that was made last; outlives the backups, so that their loss is seen."""
+        return self.path / "last-backup"
+
+    @property
     def history(self) -> Path:
         """Figures of the past; see `overnight.monitor.history`."""
         return self.path / "history.db"
