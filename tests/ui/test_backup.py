@@ -150,6 +150,14 @@ def test_what_lies_outside_of_the_project_is_refused(overnight: Call, place: Pat
     assert "leads out of the project" in refused.err
 
 
+def test_a_list_of_nothing_says_so(overnight: Call) -> None:
+    overnight("add", "--", "true")
+    assert "'overnight backup create' makes one" in overnight("backup", "list").err
+    assert "nothing was told yet" in overnight("alerts", "list", "--messages").err
+    for words in (("backup", "list", "--json"), ("alerts", "list", "--messages", "--json")):
+        assert (overnight(*words).out, overnight(*words).err) == ("", "")
+
+
 def test_doctor_names_a_backup_that_is_missing_old_unproven_or_damaged(worked: Call, place: Path) -> None:
     def told() -> dict[str, Any]:
         (found,) = worked("doctor", "backups", "--json").json["checks"]

@@ -77,7 +77,7 @@ def test_failed_and_held_tasks_are_warnings_that_say_how_to_look(overnight: Call
 
 def test_work_that_is_left_without_an_engine_is_a_warning(overnight: Call) -> None:
     overnight("add", "--", "true")
-    assert summary(overnight, "engine") == ("warn", "no engine runs, and 1 tasks are left in the queue")
+    assert summary(overnight, "engine") == ("warn", "no engine runs, and 1 task is left in the queue")
 
 
 def test_a_damaged_store_is_a_failure_and_is_not_touched(overnight: Call, place: Path) -> None:

@@ -231,6 +231,7 @@ def test_a_way_back_with_a_mistake_is_told_and_not_taken_for_none(overnight: Cal
     (place / "overnight.toml").write_text('[migrations]\ndatabase = "sqlite:app.db"\n')
     put(place, "001_q", "CREATE TABLE tq (x);", "DROP TABLE 'tq;")
     overnight("migrate", "apply")
+    assert "the only one is applied" in overnight("doctor", "migrations").out
     refused = overnight("migrate", "rollback")
     assert (refused.status, "001_q.sql:4:" in refused.err, "'overnight migrate apply --accept 001'" in refused.err) == (
         1,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 
-from overnight.core.durations import format_duration
+from overnight.core.durations import format_count, format_duration
 from overnight.core.findings import Finding, Fix
 from overnight.core.version import VERSION
 from overnight.host.home import Home
@@ -48,7 +48,9 @@ def _crash(engine: EngineView, home: Home, now: float) -> Iterator[Finding]:
     see, watch = by_hand("crash", "See why", f"tail -n 50 {home.log}; overnight report"), engine.supervisor
     if watch is not None and watch.last_crash_at is not None and now - watch.last_crash_at < _LATELY:
         ago = format_duration(max(0.0, now - watch.last_crash_at))
-        words = f"an engine has crashed {ago} ago ({watch.last_crash}), {watch.restarts} restarts in all"
+        words = (
+            f"an engine has crashed {ago} ago ({watch.last_crash}), {format_count(watch.restarts, 'restart')} in all"
+        )
         yield warn(_ID, words, see)
         return
     runs = engine.state is not EngineState.STOPPED
@@ -71,7 +73,7 @@ def _judge(picture: Snapshot, now: float) -> Finding:
     if engine.state is EngineState.STOPPED and engine.why:
         return fail(_ID, f"the engine has given up: {engine.why}", _START)
     if engine.state is EngineState.STOPPED and left:
-        return warn(_ID, f"no engine runs, and {left:,} tasks are left in the queue", _START)
+        return warn(_ID, f"no engine runs, and {format_count(left, 'task is', 'tasks are')} left in the queue", _START)
     if engine.state is EngineState.STOPPED:
         return ok(_ID, "no engine runs, and nothing is left to do")
     return ok(_ID, f"process {engine.pid} is {engine.state}")

@@ -99,6 +99,8 @@ def list_(*, as_json: bool) -> None:
         return
     for line in printing.table([_row(entry) for entry in entries], right=(2, 3)):
         printing.say(line)
+    if not entries:
+        printing.note("overnight: there are none\n  try: 'overnight backup create' makes one")
 
 
 def _row(entry: Entry) -> tuple[str, ...]:
