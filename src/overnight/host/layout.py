@@ -153,6 +153,11 @@ class Layout(msgspec.Struct, frozen=True):
         return self.path / "health.db"
 
     @property
+    def reports(self) -> Path:
+        """Directory of reports as they were sent."""
+        return self.path / "reports"
+
+    @property
     def aside(self) -> Path:
         """Directory of stores that were damaged or set back; nothing in it is ever removed by the program."""
         return self.path / "aside"
