@@ -16,7 +16,7 @@ def found(*statuses: Status) -> list[Finding]:
 @pytest.mark.parametrize(
     ("statuses", "word", "code"),
     [
-        ((), Overall.HEALTHY, 0),
+        ((), Overall.UNKNOWN, 3),
         ((OK, OK), Overall.HEALTHY, 0),
         ((OK, WARN), Overall.WARNING, 1),
         ((WARN, WARN), Overall.WARNING, 1),

@@ -131,7 +131,7 @@ def test_the_newest_are_undone_first() -> None:
 
 
 def test_without_a_way_down_nothing_is_undone() -> None:
-    plain = file("002", "SELECT 1")
+    plain = file("002", "-- migrate:up\nSELECT 1")
     found = standings([ONE, plain, THREE], records(did(ONE), did(plain), did(THREE)))
     with pytest.raises(MigrationError, match=r"002_it.sql has no part '-- migrate:down'; nothing was undone"):
         to_undo(found, 2)

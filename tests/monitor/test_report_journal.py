@@ -9,7 +9,7 @@ import pytest
 from overnight.core.durations import iso
 from overnight.core.event_names import EventName
 from overnight.monitor.report import journal as reading
-from overnight.monitor.report.journal import engine_at, first_failures, notes_since
+from overnight.monitor.report.journal import engine_at, first_failures, last_crash, notes_since
 
 NOON = 1_800_000_000.0
 
@@ -114,3 +114,27 @@ def test_the_first_failure_of_a_cause_is_found_across_segments_and_not_in_the_wo
     assert first_failures(journal, ["aaaa", "bbbb", "dddd", "eeee", ""], NOON + 6) == found
     assert first_failures(journal, [], NOON + 6) == {}
     assert first_failures(tmp_path / "none" / "events.jsonl", ["aaaa"], NOON) == {}
+
+
+@pytest.mark.parametrize(
+    ("said", "runs", "expected"),
+    [
+        ("+", True, None),
+        ("+-", False, None),
+        ("+-+", True, None),
+        ("++", True, NOON + 2),
+        ("++-", False, NOON + 2),
+        ("++-+", True, NOON + 2),
+        ("+", False, NOON + 1),
+        ("", False, None),
+    ],
+)
+def test_an_engine_that_has_not_said_that_it_let_go_has_crashed(
+    tmp_path: Path, said: str, *, runs: bool, expected: float | None
+) -> None:
+    words = {"+": "processor_started", "-": "processor_stopped"}
+    lines = [line(seq, words[sign], NOON + seq, ',"fence":1,"by":"me"') for seq, sign in enumerate(said, 1)]
+    (tmp_path / "events-000000000001.jsonl").write_text("".join(lines[:1]))
+    (tmp_path / "events.jsonl").write_text("".join(lines[1:]) + line(9, "file_added", NOON + 9))
+    assert last_crash(tmp_path / "events.jsonl", NOON, runs=runs) == expected
+    assert last_crash(tmp_path / "events.jsonl", NOON + 100, runs=runs) is None, "that is old"

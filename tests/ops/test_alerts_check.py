@@ -49,4 +49,4 @@ def test_alerts_that_fire_are_named_unless_they_are_silenced(tmp_path: Path) -> 
         history.alerting.silence(Silence(name, NOON + 60, "", "me"))
     history.close()
     [found] = findings(home)
-    assert (found.status, found.summary) == (Status.OK, "none of 3 fires")
+    assert (found.status, found.summary) == (Status.OK, "of 3 alerts none fires")

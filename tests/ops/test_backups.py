@@ -26,7 +26,7 @@ from overnight.host.home import Home, past
 from overnight.ops import rollback, verification
 from overnight.ops.backups import pieces as pieces_room
 from overnight.ops.backups.making import Wanted, create
-from overnight.ops.backups.place import MANIFEST, BackupPlace
+from overnight.ops.backups.place import MANIFEST, BackupPlace, Trial
 from overnight.ops.backups.proving import damage, prove
 from overnight.ops.backups.pruning import plan, prune
 from overnight.ops.backups.restoring import changes, check, restore_elsewhere, restore_here
@@ -258,7 +258,7 @@ from overnight.core.backups import Manifest
 from overnight.host.clock import SystemClock
 from overnight.host.home import Home
 from overnight.ops.backups.making import Wanted, create
-from overnight.ops.backups.place import BackupPlace
+from overnight.ops.backups.place import BackupPlace, Trial
 home = Home(Path(sys.argv[1]))
 places = [BackupPlace(home.backups, home.id), BackupPlace(Path(sys.argv[2]), home.id)]
 def step(name):
@@ -589,6 +589,18 @@ def test_the_last_one_that_was_proven_stays(site: Site) -> None:
         site.back_up()
     prune(site.place, Keeping(0, 0, 0, 0), now=site.now + DAY)
     assert site.place.whole()[-1].name == oldest.name
+
+
+def test_those_that_are_not_whole_take_no_place_of_one_that_may_be(site: Site) -> None:
+    """Neither verified nor not: they are all that is left when the newest three are known to be bad."""
+    for _ in range(8):
+        site.back_up()
+    entries = site.place.whole()
+    for entry in entries[:4]:
+        site.place.note(entry, Trial(site.now, whole=False, troubles=["a piece is missing"]))
+    prune(site.place, Keeping(0, 0, 0, 0), now=site.now + DAY)
+    left = [entry.name for entry in site.place.whole()]
+    assert left == [entry.name for entry in (*entries[:3], *entries[4:7])]
 
 
 def test_a_folder_of_somebody_else_stays_and_what_is_left_of_a_removed_backup_goes(site: Site) -> None:

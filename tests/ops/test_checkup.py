@@ -79,6 +79,10 @@ def test_a_check_that_has_nothing_to_say_any_more_or_is_gone_is_forgotten(scene:
     checkup(silent).round(scene, book)
     assert book.standings() == {}
     assert len(book.latest("other", 10)) == 2  # what was stays
+    assert set(book.known()) == {"silent", "other"}
+    advance(scene, KEPT + 60.0)
+    checkup().round(scene, book)
+    assert book.known() == {}
 
 
 def test_what_is_old_goes(scene: Scene, book: HealthBook) -> None:

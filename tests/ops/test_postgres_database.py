@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 
 import pytest
 
-from overnight.core.errors import OvernightError
+from overnight.core.errors import ConfigurationError, OvernightError
 from overnight.core.migrations.addresses import parse as address_of
 from overnight.core.migrations.choosing import MigrationError
 from overnight.core.migrations.files import Migration, parse
@@ -149,11 +150,37 @@ def test_what_the_server_or_the_driver_refuses_is_told_without_the_password(
     postgres: str, change: object, words: str
 ) -> None:
     assert callable(change)
-    with pytest.raises(OvernightError) as told:
+    with pytest.raises(ConfigurationError) as told:
         open_database(address_of(change(postgres)), wait=5)
     assert words in told.value.message
     assert "hush-hush" not in told.value.message
     assert told.value.__suppress_context__, "nor in what is behind it"
+
+
+def _refuses_the_password(listener: socket.socket) -> None:
+    """As much of a server as somebody needs who has the wrong password."""
+    listener.settimeout(20)
+    with suppress(TimeoutError), listener.accept()[0] as line:
+        line.settimeout(20)
+        for answer in (b"N", b"R\0\0\0\x08\0\0\0\x03"):  # no encryption; a password, please
+            assert line.recv(1000)
+            line.sendall(answer)
+        line.recv(1000)
+        words = b"SFATAL\0C28P01\0MPasswort-Authentifizierung fehlgeschlagen\0\0"
+        line.sendall(b"E" + (len(words) + 4).to_bytes(4, "big") + words)
+
+
+def test_a_wrong_password_is_no_server_that_is_away() -> None:
+    """To look whether it runs, or to try it later, would help nobody. What it says may be said in any language."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = threading.Thread(target=_refuses_the_password, args=(listener,))
+        serving.start()
+        place = f"127.0.0.1:{listener.getsockname()[1]}/d?gssencmode=disable"
+        with pytest.raises(ConfigurationError, match="refuses to let us in") as told:
+            open_database(address_of(f"postgres://me:hush-hush@{place}"), wait=20)
+        serving.join()
+    assert "the password" in str(told.value.hint)
+    assert "hush-hush" not in told.value.message
 
 
 @pytest.mark.parametrize("password", ["hush@hush-more", "hush/hush@more", "hush?hush@more"])

@@ -150,6 +150,14 @@ def test_what_lies_outside_of_the_project_is_refused(overnight: Call, place: Pat
     assert "leads out of the project" in refused.err
 
 
+def test_a_list_of_nothing_says_so(overnight: Call) -> None:
+    overnight("add", "--", "true")
+    assert "'overnight backup create' makes one" in overnight("backup", "list").err
+    assert "nothing was told yet" in overnight("alerts", "list", "--messages").err
+    for words in (("backup", "list", "--json"), ("alerts", "list", "--messages", "--json")):
+        assert (overnight(*words).out, overnight(*words).err) == ("", "")
+
+
 def test_doctor_names_a_backup_that_is_missing_old_unproven_or_damaged(worked: Call, place: Path) -> None:
     def told() -> dict[str, Any]:
         (found,) = worked("doctor", "backups", "--json").json["checks"]
@@ -169,9 +177,13 @@ def test_doctor_names_a_backup_that_is_missing_old_unproven_or_damaged(worked: C
     worked("backup", "verify")
     assert (told()["status"], "not whole" in told()["summary"]) == ("fail", True)
     shutil.rmtree(place / ".overnight" / "backups")
-    assert told()["summary"] == "there is none"
-    (place / "overnight.toml").unlink()
-    assert worked("doctor", "backups", "--json").json["checks"] == []
+    for _ in range(2):  # also where nothing says any more that there should be some
+        assert (told()["status"], "there is none any more; the last one was 2" in told()["summary"]) == ("fail", True)
+        assert told()["fixes"][0]["id"] == "backup-create"
+        (place / "overnight.toml").unlink(missing_ok=True)
+    (place / ".overnight" / "last-backup").unlink()
+    nothing = worked("doctor", "backups")
+    assert (nothing.status, "UNKNOWN: 0 checks" in nothing.out, "nothing here" in nothing.err) == (3, True, True)
 
 
 #: Some 75 s of it in all: long enough that the engine works until somebody ends it.

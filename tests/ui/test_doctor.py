@@ -77,7 +77,7 @@ def test_failed_and_held_tasks_are_warnings_that_say_how_to_look(overnight: Call
 
 def test_work_that_is_left_without_an_engine_is_a_warning(overnight: Call) -> None:
     overnight("add", "--", "true")
-    assert summary(overnight, "engine") == ("warn", "no engine runs, and 1 tasks are left in the queue")
+    assert summary(overnight, "engine") == ("warn", "no engine runs, and 1 task is left in the queue")
 
 
 def test_a_damaged_store_is_a_failure_and_is_not_touched(overnight: Call, place: Path) -> None:
@@ -318,6 +318,23 @@ def test_a_crash_of_the_last_day_is_named_and_an_older_one_is_not(
 
     assert len(crashed(now - 3600.0)) == 1
     assert crashed(now - 2 * 86400.0) == []
+
+
+def test_a_crash_is_named_although_the_supervisor_died_with_the_engine(
+    overnight: Call, place: Path, working: Callable[..., HomeLock]
+) -> None:
+    """Killed together, as by a power cut; the next ones know nothing of it."""
+    journal, now = Home(place / ".overnight").journal, SystemClock().now()
+    began = [
+        f'{{"seq":{n},"event":"processor_started","at":"{iso(now - 99 / n)}","fence":{n},"by":"me"}}\n' for n in (1, 9)
+    ]
+    with journal.open("a") as file:
+        file.write(began[0])
+    assert any("ended without a word" in words and "had begun" in words for _, words in findings(overnight, "engine"))
+    with journal.open("a") as file:
+        file.write(began[1])
+    working()
+    assert any("the next one began 11 s ago" in words for _, words in findings(overnight, "engine"))
 
 
 def test_checkpoints_that_an_engine_owes_are_asked_for(

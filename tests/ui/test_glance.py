@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 import subprocess
 import sys
@@ -13,10 +14,12 @@ from typing import Any
 import pytest
 
 from overnight.core.configuration import parse
+from overnight.core.sentence import Level
 from overnight.host.home import Home, create
 from overnight.ops.checks import CHECKS
 from overnight.ui.cli import glance
 from overnight.ui.cli.glance import words_of
+from overnight.ui.report.markup import page
 from overnight.ui.web.programs import Programs
 
 Call = Callable[..., Any]
@@ -42,6 +45,13 @@ def test_a_check_shows_itself_in_every_form(overnight: Call, place: Path) -> Non
         assert f"<td>{one['id']}</td>" in page
     assert "health: FAIL" in text
     assert "findings" not in overnight("status", "--json").json
+
+
+def test_a_state_that_is_called_like_a_level_paints_no_banner() -> None:
+    """`running` is both; the words of the banner were on the blue of the bar."""
+    style = page("", "")
+    for level in Level:
+        assert not re.search(rf"(?m)(?:^|[}},])\.{level}\b[^{{}}]*{{background", style), level
 
 
 def test_the_page_of_health_asks_the_same(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from overnight import wiring
@@ -168,6 +169,35 @@ def test_how_each_stands_the_worst_first_and_since_when(overnight: Call, place: 
     assert (said["checks"][0]["id"], said["checks"][0]["current"]) == ("beat", True)
     assert said["every_seconds"] is None
     assert overnight("health", "status").lines[0].split()[:2] == ["FAIL", "beat"]
+
+
+@pytest.mark.usefixtures("only_ours")
+def test_what_nobody_asks_any_more_is_not_known_and_its_past_is_kept(overnight: Call, place: Path) -> None:
+    (place / "overnight.toml").write_text(CHECKED)
+    overnight("add", "--", "true")
+    watch(place).go_on(lambda _: True)
+    overnight("health", "stop")
+    said = overnight("health", "status")
+    assert "UNKNOWN: 0 checks" in said.out
+    assert ("'overnight doctor' examines now" in said.err, "HEALTHY" in said.out) == (True, False)
+    assert overnight("health", "status", "--json").json["overall"] == "UNKNOWN"
+    assert [one["id"] for one in overnight("health", "report", "--json").json["checks"]] == ["beat"]
+    assert overnight("health", "report", "beat", "--since", "7d").lines[1].split()[:2] == ["beat", "0.00%"]
+    watch(place).go_on(lambda _: True)
+    assert overnight("health", "status", "--json").json["overall"] == "FAIL"
+
+
+@pytest.mark.usefixtures("only_ours")
+def test_answers_that_are_long_past_say_nothing_of_now_and_no_reason_is_cut_off(overnight: Call, place: Path) -> None:
+    name = "a-name-that-is-much-longer-than-what-fits-beside-the-rest-of-a-line-of-eighty-columns"
+    (place / "overnight.toml").write_text(CHECKED.replace('"beat"', f'"{name}"'))
+    overnight("add", "--", "true")
+    watch(place).go_on(lambda _: True)
+    assert name in overnight("health", "status").out
+    with closing(HealthBook(place / ".overnight" / "health.db")) as book:
+        (one,) = book.standings().values()
+        book.note([msgspec.structs.replace(one, at=one.at - DAY)], now=one.at)
+    assert overnight("health", "status", "--json").json["overall"] == "UNKNOWN"
 
 
 def test_what_is_not_there_or_damaged_is_said(overnight: Call, place: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -77,8 +78,9 @@ def test_ten_migrations_of_which_one_is_broken(shop: Call, place: Path) -> None:
     assert (again.status, "10 migrations: 10 applied" in again.out) == (0, True)
     assert shop("migrate", "apply").out == "nothing waits\n"
     report = shop("migrate", "report")
-    assert len(report.lines) == 10
-    assert all("applied" in line and "@" in line for line in report.lines)
+    assert sum("  applied  " in line for line in report.lines) == 10
+    assert sum("  failed   004_t4.sql" in line for line in report.lines) == 1
+    assert all("@" in line for line in report.lines)
 
 
 def test_a_plan_leaves_the_file_as_it_is(shop: Call, place: Path) -> None:
@@ -139,6 +141,134 @@ def test_what_has_no_way_down_is_not_undone(shop: Call, place: Path) -> None:
     assert refused.status == 1
     assert "001_t1.sql has no part '-- migrate:down'; nothing was undone" in refused.err
     assert "try:" in refused.err
+
+
+def outside(place: Path, up: str, down: str = "SELECT 1;", way: str = "up") -> Path:
+    """The one migration of a project, which runs one way outside of a transaction."""
+    (place / "overnight.toml").write_text('[migrations]\ndatabase = "sqlite:app.db"\n')
+    file = put(place, "001_h", up, down)
+    file.write_text(file.read_text().replace(f"migrate:{way}", f"migrate:{way} transaction:false"))
+    return file
+
+
+def typed(overnight: Call, words: str) -> Any:
+    """What is printed between quotes, typed."""
+    return overnight(*shlex.split(words)[1:])
+
+
+def test_a_way_back_that_is_left_in_the_middle_is_gone_on_with_by_what_is_printed(overnight: Call, place: Path) -> None:
+    file = outside(place, "CREATE TABLE th (x);", "DROP TABLE th;\nDROP TABEL tg;", way="down")
+    rehearsed = (overnight("migrate", "apply"), overnight("migrate", "rollback"))[1]
+    assert "'overnight migrate rollback' rehearses it" in rehearsed.err
+    assert "'overnight migrate apply --accept 001'" in rehearsed.err
+    left = overnight("migrate", "rollback", "--yes")
+    for told in (left, overnight("migrate", "apply"), overnight("migrate", "apply", "--again", "001")):
+        assert (told.status, "'overnight migrate rollback --again 001 --yes'" in told.err) == (1, True)
+        assert "apply --again" not in told.err
+    assert conditions(overnight) == ["half undone"]
+    assert overnight("doctor", "migrations").status == 2
+    file.write_text(file.read_text().replace("DROP TABLE th;\nDROP TABEL tg;", "DROP TABLE IF EXISTS th;"))
+    assert overnight("migrate", "rollback", "--again", "001").status == 0, "a rehearsal"
+    assert conditions(overnight) == ["half undone"]
+    assert typed(overnight, "overnight migrate rollback --again 001 --yes").status == 0
+    assert (conditions(overnight), tables(place)) == (["pending"], [])
+
+
+@pytest.mark.parametrize(
+    ("words", "then"),
+    [("overnight migrate rollback --accept 001", "pending"), ("overnight migrate apply --accept 001", "applied")],
+)
+def test_a_way_back_that_is_left_in_the_middle_can_be_ended_by_hand(
+    overnight: Call, place: Path, words: str, then: str
+) -> None:
+    outside(place, "CREATE TABLE th (x);", "DROP TABEL th;", way="down")
+    overnight("migrate", "apply")
+    assert f"'{words}'" in overnight("migrate", "rollback", "--yes").err
+    assert (typed(overnight, words).status, conditions(overnight), tables(place)) == (0, [then], ["th"])
+    assert overnight("migrate", "rollback", "--again", "001").status == 1, "it was not left half undone"
+
+
+def test_a_way_up_that_is_left_in_the_middle_is_not_taken_for_a_way_back(overnight: Call, place: Path) -> None:
+    outside(place, "CREATE TABLE th (x);\nCREATE TABEL tg (x);")
+    overnight("migrate", "apply")
+    told = overnight("migrate", "rollback", "--again", "001", "--yes")
+    assert (told.status, "'overnight migrate apply --again 001'" in told.err) == (1, True)
+    assert overnight("migrate", "rollback", "--accept", "001").status == 0
+    assert conditions(overnight) == ["pending"]
+    assert overnight("migrate", "rollback", "--accept", "001").status == 1, "it does not count as applied"
+
+
+@pytest.mark.parametrize(
+    ("before", "lacks", "after"),
+    [
+        (
+            "CREATE TABLE tp(x);\n",
+            "is plain SQL",
+            "-- migrate:up\nCREATE TABLE tp(x);\n-- migrate:down\nDROP TABLE tp;",
+        ),
+        ("-- migrate:up\nCREATE TABLE tp(x);\n-- migrate:down\n", "has no statement in its part", "{}DROP TABLE tp;"),
+    ],
+)
+def test_the_advice_for_one_without_a_way_back_leads_to_one(
+    overnight: Call, place: Path, before: str, lacks: str, after: str
+) -> None:
+    (place / "overnight.toml").write_text('[migrations]\ndatabase = "sqlite:app.db"\n')
+    file = put(place, "002_p", "")
+    file.write_text(before)
+    overnight("migrate", "apply")
+    refused = overnight("migrate", "rollback")
+    assert (lacks in refused.err, "'overnight migrate apply --accept 002'" in refused.err) == (True, True)
+    file.write_text(f"{before}-- migrate:down\nDROP TABLE tp;")
+    half = overnight("migrate", "apply", "--accept", "002")
+    assert (half.status, "does not belong here" in half.err) == (1, True)
+    file.write_text(after.format(before))
+    assert overnight("migrate", "apply", "--accept", "002").status == 0
+    assert overnight("migrate", "rollback", "--yes").status == 0
+    assert tables(place) == []
+
+
+def test_a_way_back_with_a_mistake_is_told_and_not_taken_for_none(overnight: Call, place: Path) -> None:
+    (place / "overnight.toml").write_text('[migrations]\ndatabase = "sqlite:app.db"\n')
+    put(place, "001_q", "CREATE TABLE tq (x);", "DROP TABLE 'tq;")
+    overnight("migrate", "apply")
+    assert "the only one is applied" in overnight("doctor", "migrations").out
+    refused = overnight("migrate", "rollback")
+    assert (refused.status, "001_q.sql:4:" in refused.err, "'overnight migrate apply --accept 001'" in refused.err) == (
+        1,
+        True,
+        True,
+    )
+
+
+def test_what_failed_is_not_advised_to_be_applied_as_it_is(shop: Call, place: Path) -> None:
+    """Until its file is another one."""
+    shop("migrate", "apply")
+    told = shop("migrate", "status")
+    assert "cannot be applied: 004_t4.sql: it failed when it was applied last" in told.out
+    assert ("'overnight migrate plan' says what is wrong" in told.err, "rehearses" in told.err) == (True, False)
+    (found,) = shop("doctor", "migrations", "--json").json["checks"]
+    assert (found["status"], found["summary"].split(":")[0]) == ("fail", "004_t4.sql cannot be applied")
+    mend(place)
+    assert "rehearses what waits" in shop("migrate", "status").err
+    assert shop("doctor", "migrations", "--json").json["checks"][0]["status"] == "warn"
+    assert shop("migrate", "apply").status == 0
+    assert [json.loads(line)["deed"] for line in shop("migrate", "report", "--json").lines].count("failed") == 1
+
+
+def test_what_cannot_be_read_is_not_advised_to_be_applied(shop: Call, place: Path) -> None:
+    put(place, "001_t1", "CREATE TABLE 'unfinished (x);")
+    assert "cannot be applied: 001_t1.sql: it has a mistake: line 2: " in shop("migrate", "status").out
+    assert shop("doctor", "migrations", "--json").json["checks"][0]["status"] == "fail"
+
+
+def test_a_database_that_is_not_there_is_told_before_a_new_one_is_made(shop: Call, place: Path) -> None:
+    mend(place)
+    for words in (("status",), ("plan",), ("apply",)):
+        assert "sqlite:app.db is not there" in shop("migrate", *words).err
+    assert "is not there" not in shop("migrate", "status").err
+    (place / "app.db").rename(place / "moved.db")
+    (found,) = shop("doctor", "migrations", "--json").json["checks"]
+    assert (found["status"], "sqlite:app.db is not there" in found["summary"]) == ("warn", True)
 
 
 def test_an_edited_one_stops_all_until_somebody_decides(shop: Call, place: Path) -> None:
@@ -309,7 +439,8 @@ def test_doctor_says_what_waits_and_what_is_wrong(shop: Call, place: Path) -> No
         (found,) = shop("doctor", "migrations", "--json").json["checks"]
         return found["status"], found["summary"]
 
-    assert told() == ("warn", "10 of 10 wait, the first is 001_t1.sql")
+    words = "10 of 10 wait, the first is 001_t1.sql"
+    assert told() == ("warn", f"sqlite:app.db is not there, and apply would make it; {words}")
     mend(place)
     shop("migrate", "apply")
     assert told() == ("ok", "all 10 are applied")

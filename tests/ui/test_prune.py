@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from overnight.host.layout import Layout
 from overnight.ops.logs.keeping import Cluster, LogStore
 
 Call = Callable[..., Any]
@@ -88,6 +89,31 @@ def test_what_the_others_let_go_is_named_with_its_size(old: Call) -> None:
     assert "for ever" in rows["journal"]
     assert "kept" in rows["history"]
     assert "by the engine" in rows["output"]
+
+
+#: What does not grow: of a fixed size, kept short, or gone when its use is over.
+_BOUNDED = {
+    *("lock", "STOP", "COMING", "engine.json", "home.json", "adding", "doorbell", "marks", "reserve", "spool", "token"),
+    *("monitor.json", "heartbeat.log", "engine.log", "work", "last-backup", "tests", "overnight.toml"),
+}
+
+
+def test_everything_that_grows_in_a_home_is_in_the_table(old: Call, place: Path) -> None:
+    layout = Layout(place / ".overnight")
+    paths = {getattr(layout, name) for name, kind in vars(Layout).items() if isinstance(kind, property)}
+    found = [json.loads(line)["path"] for line in old("prune", "--json").lines]
+    assert {path.name for path in paths if str(path) not in found} - _BOUNDED == set()
+    assert {Path(path).name for path in found} & _BOUNDED == set()
+
+
+def test_a_second_place_that_is_not_there_is_not_made(old: Call, place: Path, tmp_path: Path) -> None:
+    """Its disk is not mounted, and what is written there would lie below the next time that it is."""
+    elsewhere = tmp_path / "disk"
+    more = f'second = "{elsewhere}"'
+    (place / "overnight.toml").write_text(f"{CONFIG}[backup]\n{more}\n".replace("[logs]", f"{more}\n[logs]"))
+    assert "perhaps not mounted" in old("prune", "--yes").out
+    assert "is its disk mounted?" in old("backup", "prune", "--yes").err
+    assert not elsewhere.exists()
 
 
 @pytest.mark.parametrize("name", [".overnight/output/one", "logs/old.log"])

@@ -132,6 +132,11 @@ def format_size(size_bytes: float) -> str:
     return f"{size_bytes:.1f} TB"
 
 
+def format_count(number: int, one: str, many: str = "") -> str:
+    """A number of things for people: ``1 task``, ``2,000 tasks``. `many`: where it is not `one` with an s."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 def parse_rate(words: str) -> float:
     """Starts a second of a rate; a bare number is a second's.
 

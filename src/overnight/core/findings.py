@@ -58,6 +58,8 @@ class Overall(StrEnum):
     WARNING = "WARNING"
     DEGRADED = "DEGRADED"
     FAIL = "FAIL"
+    #: Nothing was examined.
+    UNKNOWN = "UNKNOWN"
 
 
 #: So many warnings together are more than warnings.
@@ -66,8 +68,10 @@ _URGENCY = {Status.FAIL: 0, Status.UNKNOWN: 1, Status.WARN: 2, Status.OK: 3}
 
 
 def overall(findings: Iterable[Finding]) -> Overall:
-    """One word: what could not be found out counts as a warning."""
+    """One word: what could not be found out counts as a warning, and of nothing nothing is known."""
     statuses = [finding.status for finding in findings]
+    if not statuses:
+        return Overall.UNKNOWN
     if Status.FAIL in statuses:
         return Overall.FAIL
     warnings = len(statuses) - statuses.count(Status.OK)
@@ -83,7 +87,7 @@ def exit_code(findings: Iterable[Finding], *, fail_on: Status = Status.WARN) -> 
         return int(Status.FAIL)
     if fail_on is Status.FAIL:
         return int(Status.OK)
-    return int(Status.UNKNOWN if Status.UNKNOWN in statuses else max(statuses, default=Status.OK))
+    return int(Status.UNKNOWN if Status.UNKNOWN in statuses else max(statuses, default=Status.UNKNOWN))
 
 
 def by_urgency(findings: Iterable[Finding]) -> list[Finding]:

@@ -37,6 +37,8 @@ class Standing(msgspec.Struct, frozen=True):
     value: float | None = None
     unit: str = ""
     more_is_better: bool = False
+    #: It is not asked any more; how it stood is kept for as long as its answers are.
+    is_over: bool = False
 
     def is_known(self, now: float) -> bool:
         """Whether that is not too long ago."""

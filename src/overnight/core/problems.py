@@ -75,6 +75,11 @@ def told(text: str, filename: str, problems: Iterable[Problem], meaning: str) ->
     return "\n".join([f"{filename} has {count}; {meaning}", *listed(text, filename, problems)])
 
 
+def told_shortly(text: str, problem: Problem) -> str:
+    """One problem on one line: where it stands and what it is."""
+    return f"line {position(text, problem.offset)[0]}: {problem.what}"
+
+
 def listed(text: str, filename: str, problems: Iterable[Problem]) -> list[str]:
     """Lines for people, the problems in the order of the text."""
     ordered = sorted(problems)

@@ -118,6 +118,11 @@ class Layout(msgspec.Struct, frozen=True):
         return self.path / "backups"
 
     @property
+    def last_backup(self) -> Path:
+        """The name of the backup that was made last; outlives the backups, so that their loss is seen."""
+        return self.path / "last-backup"
+
+    @property
     def history(self) -> Path:
         """Figures of the past; see `overnight.monitor.history`."""
         return self.path / "history.db"
@@ -146,6 +151,11 @@ class Layout(msgspec.Struct, frozen=True):
     def health(self) -> Path:
         """What the checks have answered; see `overnight.monitor.health`."""
         return self.path / "health.db"
+
+    @property
+    def reports(self) -> Path:
+        """Directory of reports as they were sent."""
+        return self.path / "reports"
 
     @property
     def aside(self) -> Path:

@@ -36,6 +36,10 @@ CREATE TABLE IF NOT EXISTS standings (name TEXT PRIMARY KEY, record TEXT NOT NUL
 """
 
 
+_OVER = "UPDATE standings SET record = json_set(record, '$.is_over', json('true')) WHERE name = ?"
+_FORGET = "DELETE FROM standings WHERE record ->> '$.is_over' AND name NOT IN (SELECT name FROM replies)"
+
+
 class HealthBook:
     """One connection to ``health.db``; begun anew when it is damaged.
 
@@ -47,7 +51,11 @@ class HealthBook:
         self._database = Database(path, readonly=readonly, prepare=_prepare)
 
     def standings(self) -> dict[str, Standing]:
-        """How each check stands, by its name. One that cannot be read counts as never asked."""
+        """How each check stands that is still asked, by its name."""
+        return {name: one for name, one in self.known().items() if not one.is_over}
+
+    def known(self) -> dict[str, Standing]:
+        """The same, with how those stood that are not asked any more. What cannot be read counts as never asked."""
         found = {}
         for name, record in typed(self._database.read("SELECT name, record FROM standings ORDER BY name")):
             try:
@@ -90,8 +98,9 @@ class HealthBook:
                 connection.execute(
                     "INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?)", (one.check, one.at, one.status, one.value)
                 )
-            connection.executemany("DELETE FROM standings WHERE name = ?", [(name,) for name in gone])
+            connection.executemany(_OVER, [(name,) for name in gone])
             connection.execute("DELETE FROM replies WHERE at < ?", (now - KEPT,))
+            connection.execute(_FORGET)
 
     def close(self) -> None:
         """Let go of it."""

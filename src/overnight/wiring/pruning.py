@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from overnight.core.durations import format_duration, format_size
 from overnight.core.events import printable
+from overnight.core.health import KEPT
 from overnight.core.settings import Settings
 from overnight.host.home import Home
 from overnight.ops.backups import pruning as of_backups
@@ -21,8 +22,11 @@ from overnight.ops.backups.place import BackupPlace
 from overnight.ops.logs.cleaning import OLD, clean, old
 from overnight.ops.logs.following import matching
 from overnight.store.copies.making import prune, surplus_of
-from overnight.wiring import backups, clock
+from overnight.wiring import backups, clock, reporting
 from overnight.wiring.checkpoints import plan_of, shelves
+
+#: Of a second place that cannot be looked at.
+_NOT_THERE = "not there: its disk is perhaps not mounted"
 
 
 class Share(NamedTuple):
@@ -49,8 +53,10 @@ def shares(home: Home, settings: Settings) -> Iterator[Share]:
         OSError: Something cannot be looked at.
     """
     yield from _checkpoints(home, settings)
-    for place in backups.places(home, settings):
-        yield _backups(place, settings)
+    first, *others = backups.places(home, settings)
+    yield _backups(first, settings)
+    for place in others:
+        yield _backups(place, settings) if place.is_there else Share("backups", place.directory, _NOT_THERE)
     yield _logs(home, settings)
     yield from _of_others(home, settings)
 
@@ -90,6 +96,11 @@ def _of_others(home: Home, settings: Settings) -> Iterator[Share]:
     yield Share("tasks", home.store, tasks)
     yield Share("output", home.output, "as long as its task, by the engine")
     yield Share("journal", home.journal, "for ever: the books are proven by it")
-    yield Share("history", home.history, "ever coarser, by who watches")
-    if home.aside.exists():
-        yield Share("aside", home.aside, "until a person removes it")
+    yield Share("results", home.results, "as long as its task, by the engine")
+    yield Share("history", home.history, "ever coarser for a year, by who watches")
+    yield Share("health", home.health, f"for {format_duration(KEPT)}, by who examines")
+    yield Share("errors", home.logs, f"kinds of errors, for {format_duration(OLD)}, by 'overnight logs clean' and this")
+    yield Share("tests", home.tests, f"the last {settings.tests_keep} runs of each suite, by who runs them")
+    yield Share("dormant", home.dormant, "what was read in files that are there, by 'overnight dormant'")
+    yield Share("reports", home.reports, f"the last {reporting.KEPT}, by who sends them")
+    yield Share("aside", home.aside, "until a person removes it")

@@ -48,7 +48,7 @@ def send(home: Home, letter: Letter, names: Sequence[str], targets: Mapping[str,
     Raises:
         OvernightError: The store cannot be had; nothing was sent.
     """
-    page = _kept(home.path / "reports", letter)
+    page = _kept(home.reports, letter)
     now = wiring.clock.now()
     messages = [
         Message(f"{home.id[:8]}-{letter.name}-{name}", name, now, letter.subject, letter.body, page=page)

@@ -103,7 +103,7 @@ def test_a_failure_in_the_middle_leaves_all_as_it_was_and_names_the_statement(da
     assert "INSERT INTO users VALUES (1, 'b');" in told.value.message
     assert "nothing of it was done" in told.value.message
     assert database.schema() == was
-    assert [one.version for one in database.records().log] == ["001"]
+    assert [(one.version, one.deed) for one in database.records().log] == [("001", Deed.APPLIED), ("002", Deed.FAILED)]
     assert ask(address, "SELECT version FROM schema_migrations") == [("001",)]
 
 
@@ -258,6 +258,35 @@ def test_what_was_half_done_runs_anew_when_a_person_says_so(database: Database) 
     )
     assert runner(database).up(good, again=database.records().last("001")) is not None
     assert [one.condition for one in standings([good], database.records())] == [Condition.APPLIED]
+
+
+def test_a_way_back_that_fails_outside_of_a_transaction_knows_its_direction(database: Database) -> None:
+    """To run the way up anew would be the wrong half of the file."""
+    back = "-- migrate:down transaction:false\nDROP TABLE users;\nDROP TABLE none;"
+    bad = migration(database, f"-- migrate:up\n{MAKE}\n{back}")
+    runner(database).up(bad)
+    with pytest.raises(MigrationError, match="what was done before that stays") as told:
+        runner(database).down(bad)
+    assert "'overnight migrate rollback --again 001 --yes'" in told.value.hint
+    assert "apply --again" not in told.value.hint
+    assert [one.condition for one in standings([bad], database.records())] == [Condition.HALF_UNDONE]
+    with pytest.raises(MigrationError, match="somebody has begun"):
+        runner(database).down(bad)
+    runner(database).accept(bad, Deed.ACCEPTED_UNDONE)
+    assert [one.condition for one in standings([bad], database.records())] == [Condition.PENDING]
+
+
+def test_what_failed_is_on_record_until_its_file_is_another_one(database: Database) -> None:
+    bad = migration(database, "CREATE TABLE a (x integer); SELECT nothing;")
+    assert rehearse(database, [bad], clock=CLOCK).error is not None
+    assert database.records().failure(bad) is None, "a rehearsal leaves nothing"
+    with pytest.raises(MigrationError):
+        runner(database).up(bad)
+    (found,) = standings([bad], database.records())
+    assert (found.condition, found.trouble) == (Condition.PENDING, "it failed when it was applied last")
+    good = migration(database, "CREATE TABLE a (x integer);")
+    assert standings([good], database.records())[0].trouble == ""
+    assert runner(database).up(good) is not None
 
 
 def test_of_two_who_run_the_same_one_anew_only_the_first_does(opened: Open) -> None:

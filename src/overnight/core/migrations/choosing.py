@@ -5,11 +5,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from overnight.core.errors import NotFoundError, OvernightError
-from overnight.core.migrations.files import Migration, Part
+from overnight.core.migrations.files import Migration, Part, lacking
 from overnight.core.migrations.standing import WAITING, Condition, Standing
 from overnight.core.problems import told
 
 _NOTHING = "nothing was applied"
+
+
+def after_half_done(version: str) -> str:
+    """What can be typed when a way up was left in the middle."""
+    apply = "'overnight migrate apply --{} {}'".format
+    return f"{apply('again', version)} runs all of it anew, {apply('accept', version)} takes it as applied"
+
+
+def after_half_undone(version: str) -> str:
+    """What can be typed when a way back was left in the middle."""
+    back, up = "'overnight migrate rollback --{} {}'".format, "'overnight migrate apply --{} {}'".format
+    return (
+        f"{back('again', f'{version} --yes')} runs all of its way back anew, {back('accept', version)} takes it as"
+        f" undone, {up('accept', version)} takes it as applied"
+    )
+
+
+#: What was left in the middle, for people, and what to type.
+_HALF = {
+    Condition.HALF_DONE: ("", after_half_done),
+    Condition.HALF_UNDONE: (" to be undone", after_half_undone),
+}
 
 
 class MigrationError(OvernightError):
@@ -32,9 +54,7 @@ def to_apply(
         MigrationError: Something must be looked at first.
     """
     last = number_of(named(standings, upto)) if upto else None
-    anew = named(standings, again) if again else None
-    if anew is not None and anew.condition is not Condition.HALF_DONE:
-        raise MigrationError(f"{anew.filename} was not left half done; {_NOTHING}", hint="'overnight migrate status'")
+    anew = begun(standings, again, Condition.HALF_DONE) if again else None
     for one in standings:
         if one is not anew:
             _refuse(one)
@@ -54,9 +74,29 @@ def to_accept(standings: Sequence[Standing], words: str) -> Migration:
 
     Raises:
         NotFoundError: There is no such migration.
-        MigrationError: Its file is gone.
+        MigrationError: Its file is gone, or cannot be read as a migration.
+    """
+    migration = _with_file(named(standings, words))
+    again = "mend the file, then the same again"
+    for part in filter(None, (migration.up, migration.down)):
+        sound(migration, part, hint=again)
+    return migration
+
+
+def to_forget(standings: Sequence[Standing], words: str) -> Migration:
+    """The one that is taken as undone, without running its way back.
+
+    Raises:
+        NotFoundError: There is no such migration.
+        MigrationError: Its file is gone, or it does not count as applied.
     """
     found = named(standings, words)
+    if found.condition in WAITING:
+        raise MigrationError(f"{found.filename} is not applied; nothing was changed", hint="'overnight migrate list'")
+    return _with_file(found)
+
+
+def _with_file(found: Standing) -> Migration:
     if found.migration is None:
         raise MigrationError(
             f"the file of {found.filename} is gone; nothing was changed", hint="'overnight migrate list'"
@@ -64,12 +104,37 @@ def to_accept(standings: Sequence[Standing], words: str) -> Migration:
     return found.migration
 
 
-def to_undo(standings: Sequence[Standing], count: int) -> list[Migration]:
-    """What is run downwards: the newest that are applied, newest first.
+def begun(standings: Sequence[Standing], words: str, condition: Condition) -> Standing:
+    """The migration that somebody names, which was left on the way up or on the way back.
 
     Raises:
+        NotFoundError: There is no such migration.
+        MigrationError: It was not left so.
+    """
+    found = named(standings, words)
+    if found.condition in _HALF and found.condition is not condition:
+        _refuse(found)
+    if found.condition is not condition:
+        raise MigrationError(
+            f"{found.filename} was not left {condition}; nothing was run", hint="'overnight migrate status'"
+        )
+    return found
+
+
+def to_undo(standings: Sequence[Standing], count: int, *, again: str = "") -> list[Migration]:
+    """What is run downwards: the newest that are applied, newest first.
+
+    Args:
+        standings: All of them.
+        count: So many.
+        again: One whose way back was begun and not ended: that alone, from the beginning of its way back.
+
+    Raises:
+        NotFoundError: There is no such migration.
         MigrationError: One of them has no way down, or is not what was applied.
     """
+    if again:
+        return [_undoable(_with_file(begun(standings, again, Condition.HALF_UNDONE)))]
     applied = [one for one in reversed(standings) if one.condition not in WAITING]
     found = []
     for one in applied[:count]:
@@ -79,15 +144,20 @@ def to_undo(standings: Sequence[Standing], count: int) -> list[Migration]:
                 hint="bring it back, as with 'git log --diff-filter=D -- FOLDER'",
             )
         _refuse(one)
-        if one.migration.down is None:
-            raise MigrationError(
-                f"{one.filename} has no part '-- migrate:down'; nothing was undone",
-                hint="write one below its part '-- migrate:up', then 'overnight migrate apply --accept"
-                f" {one.version}'; or a new migration that takes it back: 'overnight migrate new NAME'",
-            )
-        sound(one.migration, one.migration.down)
-        found.append(one.migration)
+        found.append(_undoable(one.migration))
     return found
+
+
+def _undoable(migration: Migration) -> Migration:
+    """The migration, if it has a way back with which nothing is wrong."""
+    accept = f"'overnight migrate apply --accept {migration.version}'"
+    if migration.down is None:
+        lacks, advice = lacking(migration)
+        raise MigrationError(
+            f"{migration.filename} {lacks}; nothing was undone",
+            hint=f"{advice}, then {accept}; or a new migration that takes it back: 'overnight migrate new NAME'",
+        )
+    return sound(migration, migration.down, hint=f"mend the file, then {accept}, then the same again")
 
 
 def named(standings: Sequence[Standing], words: str) -> Standing:
@@ -107,7 +177,7 @@ def number_of(standing: Standing) -> int:
     return int(standing.version) if standing.version.isdecimal() else -1
 
 
-def sound(migration: Migration, part: Part) -> Migration:
+def sound(migration: Migration, part: Part, *, hint: str = "mend the file, then 'overnight migrate plan'") -> Migration:
     """The migration, if nothing is wrong with this part of its file.
 
     Raises:
@@ -116,7 +186,7 @@ def sound(migration: Migration, part: Part) -> Migration:
     if part.problems:
         raise MigrationError(
             told(migration.text, migration.place, part.problems, "nothing was run"),
-            hint="mend the file, then 'overnight migrate plan'",
+            hint=hint,
         )
     return migration
 
@@ -128,10 +198,9 @@ def _refuse(one: Standing) -> None:
             hint="bring the old file back (git checkout) and put the change into a new one; if the database has it"
             f" already, or it does not matter: 'overnight migrate apply --accept {one.version}'",
         )
-    if one.condition is Condition.HALF_DONE:
+    if one.condition in _HALF:
+        what, ways = _HALF[one.condition]
         raise MigrationError(
-            f"{one.filename} was begun outside of a transaction and has not ended; nothing more was run",
-            hint="if nobody is at it now, look what of it is in the database; then"
-            f" 'overnight migrate apply --again {one.version}' runs all of it anew,"
-            f" 'overnight migrate apply --accept {one.version}' takes it as applied",
+            f"{one.filename} was begun{what} outside of a transaction and has not ended; nothing more was run",
+            hint=f"if nobody is at it now, look what of it is in the database; then {ways(one.version)}",
         )

@@ -40,6 +40,11 @@ class Part(msgspec.Struct, frozen=True):
     in_transaction: bool = True
     problems: tuple[Problem, ...] = ()
 
+    @property
+    def last(self) -> int:
+        """Where its last statement begins in the file."""
+        return self.statements[-1].offset if self.statements else self.begin
+
 
 class Migration(msgspec.Struct, frozen=True):
     """One file."""
@@ -94,8 +99,22 @@ def parse(filename: str, text: str, dialect: Dialect, place: str = "") -> Migrat
     ]
     wrong = _misplaced(text, marks, dialect)
     up = msgspec.structs.replace(parts[0], problems=(*wrong, *parts[0].problems)) if wrong else parts[0]
-    down = parts[1] if [mark.way for mark in marks] == ["up", "down"] and parts[1].statements else None
+    both = [mark.way for mark in marks] == ["up", "down"]
+    down = parts[1] if both and (parts[1].statements or parts[1].problems) else None
     return Migration(found["version"], filename, text, up, down, words, place or filename)
+
+
+def lacking(migration: Migration) -> tuple[str, str]:
+    """What a file without a way back lacks, and what to write: behind its name, and as advice."""
+    ways = [mark["way"] for mark in _MARK.finditer(migration.text)]
+    if "down" in ways:
+        return "has no statement in its part '-- migrate:down'", "write what takes it back there"
+    if "up" in ways:
+        return "has no part '-- migrate:down'", "write that line below its SQL and what takes it back below that"
+    return (
+        "is plain SQL without a way back",
+        "write '-- migrate:up' on a line above its SQL, '-- migrate:down' on one below, and what takes it back behind",
+    )
 
 
 def _misplaced(text: str, marks: list[_Mark], dialect: Dialect) -> list[Problem]:

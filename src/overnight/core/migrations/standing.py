@@ -14,6 +14,7 @@ from itertools import pairwise
 import msgspec
 
 from overnight.core.migrations.files import Migration
+from overnight.core.problems import told_shortly
 
 
 class Deed(StrEnum):
@@ -25,6 +26,16 @@ class Deed(StrEnum):
     ACCEPTED = "accepted"
     #: Begun outside of a transaction; what follows in the log says how it ended.
     BEGUN = "begun"
+    #: The same, on the way back.
+    BEGUN_UNDOING = "begun undoing"
+    #: Taken as undone, without running its way back: a person has said so.
+    ACCEPTED_UNDONE = "accepted as undone"
+    #: It was tried, and nothing of it remained.
+    FAILED = "failed"
+
+
+#: After which a migration counts as applied, and after which it does not.
+COUNTS, COUNTS_NOT = frozenset({Deed.APPLIED, Deed.ACCEPTED}), frozenset({Deed.UNDONE, Deed.ACCEPTED_UNDONE})
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -48,8 +59,14 @@ class Records(msgspec.Struct, frozen=True):
     log: tuple[Record, ...] = ()
 
     def last(self, version: str) -> Record | None:
-        """What was done to a migration last; None: nothing, or not by us."""
-        return next((one for one in reversed(self.log) if one.version == version), None)
+        """What was done to a migration last; None: nothing, or not by us. What failed has done nothing."""
+        return next((one for one in reversed(self.log) if one.version == version and one.deed is not Deed.FAILED), None)
+
+    def failure(self, migration: Migration) -> Record | None:
+        """That it was tried last of all that was done to it, failed, and its file is the same since; else None."""
+        newest = next((one for one in reversed(self.log) if one.version == migration.version), None)
+        failed = newest is not None and newest.deed is Deed.FAILED and newest.checksum == migration.checksum
+        return newest if failed else None
 
 
 class Condition(StrEnum):
@@ -63,6 +80,8 @@ class Condition(StrEnum):
     OUT_OF_ORDER = "out of order"
     #: Begun outside of a transaction and not ended: nobody knows how far it came.
     HALF_DONE = "half done"
+    #: The same of its way back.
+    HALF_UNDONE = "half undone"
     #: Applied, and its file is not there.
     GONE = "file gone"
 
@@ -70,7 +89,8 @@ class Condition(StrEnum):
 #: What still has to be run.
 WAITING = frozenset({Condition.PENDING, Condition.OUT_OF_ORDER})
 #: What a person has to look at before anything more is run.
-STOPPING = frozenset({Condition.EDITED, Condition.HALF_DONE})
+STOPPING = frozenset({Condition.EDITED, Condition.HALF_DONE, Condition.HALF_UNDONE})
+_HALF = {Deed.BEGUN: Condition.HALF_DONE, Deed.BEGUN_UNDOING: Condition.HALF_UNDONE}
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -82,6 +102,17 @@ class Standing(msgspec.Struct, frozen=True):
     migration: Migration | None
     #: What was done to it last, by us.
     record: Record | None = None
+    #: When it was tried last and failed, as its file is now.
+    failure: Record | None = None
+
+    @property
+    def trouble(self) -> str:
+        """Why it cannot be applied as it is, where it waits and that is known; else nothing."""
+        if self.migration is None or self.condition not in WAITING:
+            return ""
+        if self.migration.up.problems:
+            return f"it has a mistake: {told_shortly(self.migration.text, self.migration.up.problems[0])}"
+        return "it failed when it was applied last" if self.failure is not None else ""
 
     @property
     def filename(self) -> str:
@@ -112,16 +143,17 @@ def standings(migrations: Sequence[Migration], records: Records) -> list[Standin
 
 def _standing(migration: Migration, records: Records, newest: int) -> Standing:
     record = records.last(migration.version)
-    return Standing(migration.version, _condition(migration, record, records, newest), migration, record)
+    condition = _condition(migration, record, records, newest)
+    return Standing(migration.version, condition, migration, record, records.failure(migration))
 
 
 def _condition(migration: Migration, record: Record | None, records: Records, newest: int) -> Condition:
-    if record is not None and record.deed is Deed.BEGUN:
-        return Condition.HALF_DONE
+    if record is not None and record.deed in _HALF:
+        return _HALF[record.deed]
     if migration.version not in records.applied:
         return Condition.OUT_OF_ORDER if migration.number < newest else Condition.PENDING
     # Undone by us and applied by another program since: of that one nothing is known.
-    if record is None or record.deed is Deed.UNDONE or record.checksum == migration.checksum:
+    if record is None or record.deed in COUNTS_NOT or record.checksum == migration.checksum:
         return Condition.APPLIED
     return Condition.EDITED
 

@@ -73,6 +73,39 @@ def engine_at(journal: Path, instant: float) -> float | None:
     return None
 
 
+def last_crash(journal: Path, since: float, *, runs: bool) -> float | None:
+    """When the first engine began after the last one that ended without a word; None: none did so lately.
+
+    Where nobody has begun since, it is when that one itself began: nobody knows more.
+
+    Args:
+        journal: ``events.jsonl`` of a home; full segments lie beside it.
+        since: POSIX seconds; what was found before is old.
+        runs: Whether an engine is at work now.
+    """
+    after: Noted | None = None
+    for path in [journal, *sorted(journal.parent.glob("events-*.jsonl"), reverse=True)]:
+        for note in _of_engines(path):
+            if note.event is EventName.PROCESSOR_STARTED:
+                if after is not None and after.event is EventName.PROCESSOR_STARTED:
+                    return after.at if after.at >= since else None
+                if after is None and not runs:
+                    return note.at if _last_of(journal) >= since else None
+            after = note
+            if after.at < since:
+                return None
+    return None
+
+
+def _last_of(journal: Path) -> float:
+    """When the last event of all happened; 0 where that is not known."""
+    try:
+        with journal.open("rb") as file:
+            return instant_of(last_line(file.fileno())[0]) or 0.0
+    except FileNotFoundError:
+        return 0.0
+
+
 def first_failures(journal: Path, causes: Collection[str], until: float) -> dict[str, float]:
     """When an attempt failed first of each of these causes, whatever became of its task; what never did is left out.
 

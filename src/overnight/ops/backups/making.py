@@ -8,6 +8,7 @@ and said; a backup without the store is none.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
@@ -92,6 +93,8 @@ def create(
         manifest = _Taking(home, first.pieces, rough, step).take(wanted, first.is_free, now=now)
         manifest = msgspec.structs.replace(manifest, took_seconds=round(clock.monotonic() - began, 3))
         entry = _finish(first, manifest, step)
+    with contextlib.suppress(OSError):  # the backup is there; this is for the day on which it is not
+        write_atomically(home.last_backup, f"{entry.name}\n".encode())
     trouble = printable(_second(first, entry, others, step))
     return Made(
         name=entry.name,

@@ -73,6 +73,11 @@ class BackupPlace:
         self.pieces = Pieces(directory / DIRECTORY)
         self._home = home
 
+    @property
+    def is_there(self) -> bool:
+        """Whether somebody has made it; that of a disk that is not mounted is not there."""
+        return self.directory.is_dir()
+
     def entries(self) -> list[Entry]:
         """All folders, newest first, those without a manifest last."""
         names = reversed(names_in(self.directory))

@@ -23,13 +23,22 @@ class Pruned(msgspec.Struct, frozen=True):
 def surplus_of(entries: list[Entry], keeping: Keeping, *, now: float) -> list[str]:
     """The names of those that may go.
 
-    A backup is as large as what it has and newer ones have not.
+    Those that were found not whole count for nobody else: three of them must not be all that is left.
 
     Args:
         entries: Those with a manifest, newest first.
         keeping: What to keep.
         now: POSIX seconds.
     """
+    bad = {entry.name for entry in entries if entry.trial is not None and not entry.trial.whole}
+    gone = set(surplus(_copies([entry for entry in entries if entry.name not in bad]), keeping, now=now))
+    gone |= bad.intersection(surplus(_copies(entries), keeping, now=now))
+    proven = next((entry.name for entry in entries if entry.trial is not None and entry.trial.whole), None)
+    return [entry.name for entry in entries if entry.name in gone and entry.name != proven]
+
+
+def _copies(entries: list[Entry]) -> list[Kept]:
+    """Each with its size: that of what it has and newer ones have not."""
     counted: set[str] = set()
     copies = []
     for entry in entries:
@@ -37,9 +46,7 @@ def surplus_of(entries: list[Entry], keeping: Keeping, *, now: float) -> list[st
         own = {piece: size for piece, size in _pieces(entry.manifest) if piece not in counted}
         counted |= own.keys()
         copies.append(Kept(entry.name, entry.manifest.made_at, sum(own.values())))
-    gone = surplus(copies, keeping, now=now)
-    proven = next((entry.name for entry in entries if entry.trial is not None and entry.trial.whole), None)
-    return [name for name in gone if name != proven]
+    return copies
 
 
 def _pieces(manifest: Manifest) -> Iterator[tuple[str, int]]:
@@ -57,9 +64,13 @@ def plan(place: BackupPlace, keeping: Keeping, *, now: float) -> Pruned:
 def prune(place: BackupPlace, keeping: Keeping, *, now: float) -> Pruned:
     """Let go of backups that are not to be kept any longer, and of all that nobody refers to.
 
+    Where there is no such place nothing is made: its disk is perhaps not there.
+
     Raises:
         NotNowError: Another process is at work on the backups.
     """
+    if not place.is_there:
+        return Pruned([], 0)
     with place.alone():
         names = surplus_of(place.whole(), keeping, now=now)
         place.drop([*names, *place.leavings()])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from overnight.core.durations import format_count
 from overnight.core.findings import Finding, Fix
 from overnight.monitor.history.standing import standing
 from overnight.ops.checks.contract import Check, Scene, ok, warn
@@ -22,7 +23,7 @@ def _run(scene: Scene) -> Iterator[Finding]:
         return
     firing = [name for name, one in alerts.items() if one.is_active and not _is_silenced(name, found.silences)]
     if not firing:
-        yield ok(_ID, f"none of {len(alerts)} fires", value=0, unit="count")
+        yield ok(_ID, f"of {format_count(len(alerts), 'alert')} none fires", value=0, unit="count")
         return
     words = "; ".join(f"{name}: {alerts[name].words}" for name in firing[:_NAMED])
     more = f" and {len(firing) - _NAMED} more" if len(firing) > _NAMED else ""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from overnight.core.durations import format_duration
 from overnight.core.findings import Finding, Fix
+from overnight.host.home import Home
 from overnight.ops.backups.place import BackupPlace, Entry
 from overnight.ops.checks.contract import Check, Scene, by_hand, fail, ok, warn
 
@@ -22,7 +24,8 @@ def _run(scene: Scene) -> Iterator[Finding]:
     if home is None or not home.store.exists():
         return
     entries = BackupPlace(home.backups, home.id).entries()
-    if not entries and not (settings.backup_include or settings.backup_second):
+    lost = "" if entries else _lost(home)
+    if not entries and not lost and not (settings.backup_include or settings.backup_second):
         return
     whole = [entry for entry in entries if entry.manifest is not None]
     torn = [entry for entry in entries if entry.manifest is None and not entry.is_empty]
@@ -31,8 +34,19 @@ def _run(scene: Scene) -> Iterator[Finding]:
         yield warn(_ID, words, _LOOK, value=len(torn), unit="count")
     if whole:
         yield _judge(whole, scene)
+    elif lost:
+        unwanted = by_hand("backup-none", "If none is wanted any more", f"rm {shlex.quote(str(home.last_backup))}")
+        yield fail(_ID, f"there is none any more; the last one was {lost}", _CREATE, unwanted)
     else:
         yield fail(_ID, "there is none", _CREATE)
+
+
+def _lost(home: Home) -> str:
+    """The backup that was made last, if one ever was."""
+    try:
+        return home.last_backup.read_text("utf-8", "replace").strip()
+    except OSError:
+        return ""
 
 
 def _judge(whole: list[Entry], scene: Scene) -> Finding:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
+from overnight.core.durations import format_count
 from overnight.core.findings import Finding
 from overnight.ops.checks.contract import Check, Scene, by_hand, ok, warn
 
@@ -29,7 +30,7 @@ def _run(scene: Scene) -> Iterator[Finding]:
         mend = by_hand("links", "Mend the links", "each names a file that is not there")
         yield warn(_ID, f"links to nowhere: {', '.join(dead[:_NAMED])}{more}", mend, value=len(dead), unit="count")
     else:
-        yield ok(_ID, f"all links of {len(pages)} pages lead somewhere", value=0, unit="count")
+        yield ok(_ID, f"all links of {format_count(len(pages), 'page')} lead somewhere", value=0, unit="count")
 
 
 def _dead(page: Path) -> Iterator[str]:

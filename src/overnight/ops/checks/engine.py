@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 
-from overnight.core.durations import format_duration
+from overnight.core.durations import format_count, format_duration
 from overnight.core.findings import Finding, Fix
 from overnight.core.version import VERSION
+from overnight.host.home import Home
+from overnight.monitor.report.journal import last_crash
 from overnight.monitor.snapshot import EngineState, EngineView, Snapshot, take
 from overnight.ops.checks.contract import Check, Scene, by_hand, fail, ok, warn
 
@@ -29,20 +30,36 @@ def _run(scene: Scene) -> Iterator[Finding]:
         picture = take(store, scene.home.path, now=now)
     yield _judge(picture, now)
     if picture.engine.state is not EngineState.STOPPED:
-        yield from _around(picture.engine, scene.home.log, now)
+        yield from _around(picture.engine)
+    yield from _crash(picture.engine, scene.home, now)
 
 
-def _around(engine: EngineView, log: Path, now: float) -> Iterator[Finding]:
-    """Who watches over it, how it went so far, and of which version it is."""
+def _around(engine: EngineView) -> Iterator[Finding]:
+    """Who watches over it, and of which version it is."""
     watch = engine.supervisor
     if watch is not None and not watch.alive:
         yield warn(_ID, f"its supervisor (process {watch.pid}) is gone: nobody would start it again", _RESTART)
-    if watch is not None and watch.last_crash_at is not None and now - watch.last_crash_at < _LATELY:
-        ago = format_duration(max(0.0, now - watch.last_crash_at))
-        words = f"an engine has crashed {ago} ago ({watch.last_crash}), {watch.restarts} restarts in all"
-        yield warn(_ID, words, by_hand("crash", "See why", f"tail -n 50 {log}"))
     if engine.version and engine.version != VERSION:
         yield warn(_ID, f"engine and workers are of version {engine.version}, and this is {VERSION}", _RESTART)
+
+
+def _crash(engine: EngineView, home: Home, now: float) -> Iterator[Finding]:
+    """That an engine has crashed lately, as its supervisor says; else by the journal, which outlives both."""
+    see, watch = by_hand("crash", "See why", f"tail -n 50 {home.log}; overnight report"), engine.supervisor
+    if watch is not None and watch.last_crash_at is not None and now - watch.last_crash_at < _LATELY:
+        ago = format_duration(max(0.0, now - watch.last_crash_at))
+        words = (
+            f"an engine has crashed {ago} ago ({watch.last_crash}), {format_count(watch.restarts, 'restart')} in all"
+        )
+        yield warn(_ID, words, see)
+        return
+    runs = engine.state is not EngineState.STOPPED
+    at = last_crash(home.journal, now - _LATELY, runs=runs)
+    if at is None or (watch is not None and watch.gave_up):
+        return
+    ago = format_duration(max(0.0, now - at))
+    then = f"the next one began {ago} ago" if runs else f"it had begun {ago} ago"
+    yield warn(_ID, f"an engine has ended without a word (a crash, a kill, a power cut); {then}", see)
 
 
 def _judge(picture: Snapshot, now: float) -> Finding:
@@ -56,7 +73,7 @@ def _judge(picture: Snapshot, now: float) -> Finding:
     if engine.state is EngineState.STOPPED and engine.why:
         return fail(_ID, f"the engine has given up: {engine.why}", _START)
     if engine.state is EngineState.STOPPED and left:
-        return warn(_ID, f"no engine runs, and {left:,} tasks are left in the queue", _START)
+        return warn(_ID, f"no engine runs, and {format_count(left, 'task is', 'tasks are')} left in the queue", _START)
     if engine.state is EngineState.STOPPED:
         return ok(_ID, "no engine runs, and nothing is left to do")
     return ok(_ID, f"process {engine.pid} is {engine.state}")

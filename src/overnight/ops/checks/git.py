@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from overnight.core.durations import format_count
 from overnight.core.findings import Finding
 from overnight.host.home import Home
 from overnight.ops.asking import answer_of
@@ -32,14 +33,18 @@ def _run(scene: Scene) -> Iterator[Finding]:
     changed = sum(not line.startswith("#") for line in lines)
     ahead, behind = _distance(lines)
     if changed:
-        words = _said(changed, "file has changed and is not committed", "files have changed and are not committed")
+        words = format_count(
+            changed, "file has changed and is not committed", "files have changed and are not committed"
+        )
         yield warn(_ID, words, _COMMIT, value=changed, unit="count")
     if ahead:
         yield warn(
-            _ID, _said(ahead, "commit is not pushed", "commits are not pushed"), _PUSH, value=ahead, unit="count"
+            _ID, format_count(ahead, "commit is not pushed", "commits are not pushed"), _PUSH, value=ahead, unit="count"
         )
     if behind:
-        words = _said(behind, "commit of the other side is missing here", "commits of the other side are missing here")
+        words = format_count(
+            behind, "commit of the other side is missing here", "commits of the other side are missing here"
+        )
         yield warn(_ID, words, _PULL, value=behind, unit="count")
     if not (changed or ahead or behind):
         yield ok(_ID, "everything is committed", value=0, unit="count")
@@ -50,10 +55,6 @@ def _without_home(top: Path, home: Home | None) -> list[str]:
     if home is None or not home.path.is_relative_to(top):
         return []
     return ["--", ":/", f":(top,exclude,literal){home.path.relative_to(top)}"]
-
-
-def _said(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"
 
 
 def _distance(lines: list[str]) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 
+from overnight.core.durations import format_count
 from overnight.core.findings import Finding
 from overnight.ops.checks.contract import Check, Scene, by_hand, ok, warn
 
@@ -26,11 +27,13 @@ def _run(scene: Scene) -> Iterator[Finding]:
     with closing(scene.open_store()) as store:
         counts = store.counts()
     if counts.failed:
-        yield warn(_ID, f"{counts.failed:,} tasks have failed", _LOOK_AT_FAILED, value=counts.failed, unit="count")
+        failed = format_count(counts.failed, "task has", "tasks have")
+        yield warn(_ID, f"{failed} failed", _LOOK_AT_FAILED, value=counts.failed, unit="count")
     if counts.held:
-        yield warn(_ID, f"{counts.held:,} tasks are held for a person", _LOOK_AT_HELD, value=counts.held, unit="count")
+        held = format_count(counts.held, "task is", "tasks are")
+        yield warn(_ID, f"{held} held for a person", _LOOK_AT_HELD, value=counts.held, unit="count")
     if not counts.failed and not counts.held:
-        yield ok(_ID, f"none of {counts.total:,} tasks has failed or is held", value=0, unit="count")
+        yield ok(_ID, f"of {format_count(counts.total, 'task')} none has failed or is held", value=0, unit="count")
 
 
 CHECK = Check(_ID, "tasks that need a person", _run)

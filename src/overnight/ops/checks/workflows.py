@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 
+from overnight.core.durations import format_count
 from overnight.core.findings import Finding
 from overnight.ops.checks.contract import Check, Cost, Scene, by_hand, ok, warn
 from overnight.ops.functions import Functions
@@ -27,7 +28,8 @@ def _run(scene: Scene) -> Iterator[Finding]:
         yield warn(_ID, "; ".join(missing[:_NAMED]) + more, see, value=len(missing), unit="count")
     else:
         parts = len(configured.workflows) + len(configured.schedules)
-        yield ok(_ID, f"all that {parts} workflows and schedules name is there", value=0, unit="count")
+        named = format_count(parts, "workflow or schedule names", "workflows and schedules name")
+        yield ok(_ID, f"all that {named} is there", value=0, unit="count")
 
 
 def _missing(scene: Scene) -> Iterator[str]:

@@ -37,7 +37,7 @@ def tried(project: Path, part: Part, *, seconds: float) -> list[Said]:
         seconds: How long each import may take.
     """
     if part.missing:
-        hint = f"; pip install {part.package}" if part.package else ""
+        hint = f"; install what has it, which may be called otherwise than {part.package!r}" if part.package else ""
         return [_bad(f"{part.name} cannot be loaded: {part.missing}{hint}")]
     if part.kind is Kind.SCRIPT:
         return [_script(project, part, seconds)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import msgspec
 
@@ -45,15 +46,14 @@ def rehearse(
         wanted: In the order of their run; nothing is wrong with their files.
         clock: For how long each takes.
         down: Undo them.
-        again: What is on record of one that was left half done and is run from its beginning.
+        again: What is on record of one that was left in the middle and is run from its beginning.
 
     Raises:
         NotNowError, DatabaseUnavailableError: It could not begin.
     """
     with database.rehearsal() as stage:
         runner = Runner(stage, clock, "", rehearses=True)
-        run: Callable[[Migration], float | None] = runner.down if down else lambda one: runner.up(one, again=again)
-        return _run(stage, wanted, run, down=down)
+        return _run(stage, wanted, partial(runner.down if down else runner.up, again=again), down=down)
 
 
 def _run(

@@ -46,7 +46,16 @@ def opened() -> Iterator[Looked]:
     with looked(project_of(settings, root(), os.environ)) as found:
         for name in found.folder.unnumbered:
             printing.note(f"overnight: {printing.clean(name)} has no number before its name, and is never run")
+        if not found.database.is_there:
+            _say_missing(found)
         yield found
+
+
+def _say_missing(found: Looked) -> None:
+    """That there is no database, before anybody takes a new one for what was there."""
+    shown = printing.clean(found.database.shown)
+    printing.note(f"overnight: {shown} is not there; 'overnight migrate apply' makes it, with nothing in it before")
+    printing.note("  try: if it should be there, bring it back, or mend [migrations] database in overnight.toml")
 
 
 def runner(found: Looked) -> Runner:
@@ -81,6 +90,8 @@ def say_counts(found: Looked) -> None:
     for one in found.standings:
         if one.condition not in (Condition.APPLIED, Condition.PENDING):
             printing.say(f"  {one.condition}: {printing.clean(one.filename)}")
+        if one.trouble:
+            printing.say(f"  cannot be applied: {printing.clean(one.filename)}: {printing.clean(one.trouble)}")
 
 
 def row(one: Standing) -> tuple[str, ...]:
@@ -149,6 +160,7 @@ def standing_shape(one: Standing) -> dict[str, Any]:
         "file": shapes.safe(one.filename),
         "description": shapes.safe(migration.description) if migration else None,
         "condition": one.condition,
+        "trouble": shapes.safe(one.trouble) or None,
         "has_down": migration is not None and migration.down is not None,
         "applied_at": printing.iso(one.record.at) if one.record and one.condition not in WAITING else None,
     }

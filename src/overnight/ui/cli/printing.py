@@ -230,7 +230,9 @@ def size(size_bytes: float) -> str:
 
 def count(number: int, one: str, many: str = "") -> str:
     """``1 task``, ``2,000 tasks``."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+    from overnight.core.durations import format_count
+
+    return format_count(number, one, many)
 
 
 def place(path: str) -> str:

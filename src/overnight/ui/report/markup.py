@@ -26,8 +26,8 @@ h1{font-size:22px;line-height:1.3;margin:0 0 4px}h2{font-size:16px;margin:28px 0
 .done{border-color:var(--good)}
 .share{display:flex;height:20px;margin:16px 0 6px;border-radius:3px;overflow:hidden;background:var(--idle)}
 .share i{display:block;min-width:3px;border-right:1px solid var(--paper)}
-.completed{background:var(--good)}.failed{background:var(--bad)}.held,.cancelled{background:var(--warn)}
-.running{background:var(--run)}.waiting,.pending{background:var(--idle)}
+.share .completed{background:var(--good)}.share .failed{background:var(--bad)}.share .held{background:var(--warn)}
+.share .cancelled{background:var(--warn)}.share .running{background:var(--run)}
 .counts{display:flex;flex-wrap:wrap;gap:4px 22px;margin:0;padding:0;list-style:none}
 .counts b{font-size:18px}
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(230px,1fr));gap:12px;margin:18px 0}

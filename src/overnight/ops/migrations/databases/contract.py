@@ -48,6 +48,8 @@ class Database(Protocol):
     shown: str
     #: Whether `rehearsal` can run what runs outside of a transaction.
     rehearses_all: bool
+    #: Whether there is one; else the first write makes it.
+    is_there: bool
 
     def records(self) -> Records:
         """What is applied, and our log; both empty when there are no such tables yet. Writes nothing.

@@ -20,7 +20,7 @@ from overnight.core.durations import format_duration
 from overnight.core.errors import ConfigurationError, OvernightError
 from overnight.core.migrations.addresses import Address
 from overnight.core.migrations.schemas import Schema, Thing
-from overnight.core.migrations.standing import Deed, Record, Records
+from overnight.core.migrations.standing import COUNTS, COUNTS_NOT, Deed, Record, Records
 from overnight.core.migrations.statements import Dialect
 from overnight.ops.migrations.databases.contract import (
     LEFT_OPEN,
@@ -43,6 +43,8 @@ except ImportError as missing:
         hint="pip install 'overnight[postgres]'",
     ) from None
 
+#: Of a server that asks for no password.
+_REFUSALS = ("does not exist", "no pg_hba.conf entry", "authentication failed")
 #: Whoever makes the tables of the records; any number that nobody else takes.
 _KEY = 0x4F766E74
 #: The tables of the records, and to be alone with them; dbmate, which does not ask, waits at its INSERT.
@@ -109,6 +111,7 @@ class PostgresDatabase:
 
     dialect = Dialect.POSTGRES
     rehearses_all = False
+    is_there = True
 
     def __init__(self, address: Address, *, wait: float) -> None:
         self.shown = address.shown
@@ -235,10 +238,10 @@ class PostgresDatabase:
 
     def record(self, record: Record) -> None:
         self._connection.execute(self._named(_INSERT, LOG), msgspec.structs.astuple(record))
-        if record.deed in (Deed.APPLIED, Deed.ACCEPTED):
+        if record.deed in COUNTS:
             query = "INSERT INTO {} (version) VALUES (%s) ON CONFLICT DO NOTHING"
             self._connection.execute(self._named(query, VERSIONS), (record.version,))
-        elif record.deed is Deed.UNDONE:
+        elif record.deed in COUNTS_NOT:
             self._connection.execute(self._named("DELETE FROM {} WHERE version = %s", VERSIONS), (record.version,))
 
     # -- rehearsing --------------------------------------------------------------------------
@@ -286,6 +289,12 @@ class PostgresDatabase:
         )
 
     def _no_answer(self, error: psycopg.OperationalError) -> OvernightError:
+        if _is_refusal(error):
+            return ConfigurationError(
+                f"the server of {self.shown} refuses to let us in ({self._words(error)}); nothing was done",
+                hint="it runs: look at the user, the password and the name of the database in [migrations] database,"
+                " and at the variables that stand there",
+            )
         return DatabaseUnavailableError(
             f"cannot connect to {self.shown} ({self._words(error)}); nothing was done",
             hint="look whether the server runs (pg_isready), and whether [migrations] database names it",
@@ -298,3 +307,11 @@ class PostgresDatabase:
         lines = [line.strip() for line in words.splitlines() if line.strip()]
         line = lines[-1] if lines else type(error).__name__
         return line.replace(str(secret), "***") if secret else line
+
+
+def _is_refusal(error: psycopg.OperationalError) -> bool:
+    """Whether a server has answered that it does not want us. It gives no code before it has let somebody in."""
+    connection = error.pgconn
+    if connection is not None and (connection.needs_password or connection.used_password):
+        return True
+    return any(words in str(error) for words in _REFUSALS)

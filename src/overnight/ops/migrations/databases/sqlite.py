@@ -19,7 +19,7 @@ from overnight.core.durations import format_duration, format_size
 from overnight.core.errors import ConfigurationError, NotNowError, OvernightError
 from overnight.core.migrations.addresses import Address
 from overnight.core.migrations.schemas import Schema, Thing
-from overnight.core.migrations.standing import Deed, Record, Records
+from overnight.core.migrations.standing import COUNTS, COUNTS_NOT, Deed, Record, Records
 from overnight.core.migrations.statements import Dialect
 from overnight.host.filesystem import free_bytes
 from overnight.host.rough import making
@@ -70,7 +70,8 @@ class SqliteDatabase:
         self._wait = wait
         self._inside = False
         self._is_copy = connection is not None
-        self._opened = connection or (self._open() if self._path.exists() else None)
+        self.is_there = self._is_copy or self._path.exists()
+        self._opened = connection or (self._open() if self.is_there else None)
 
     def _open(self) -> apsw.Connection:
         """A connection; the file is made when it is missing."""
@@ -180,9 +181,9 @@ class SqliteDatabase:
 
     def record(self, record: Record) -> None:
         self._run(_INSERT, msgspec.structs.astuple(record))
-        if record.deed in (Deed.APPLIED, Deed.ACCEPTED):
+        if record.deed in COUNTS:
             self._run(f"INSERT OR IGNORE INTO {VERSIONS} (version) VALUES (?)", (record.version,))  # noqa: S608 - a name of ours
-        elif record.deed is Deed.UNDONE:
+        elif record.deed in COUNTS_NOT:
             self._run(f"DELETE FROM {VERSIONS} WHERE version = ?", (record.version,))  # noqa: S608 - a name of ours
 
     # -- rehearsing --------------------------------------------------------------------------

@@ -52,6 +52,10 @@ def list_(*, messages: bool, limit: int, as_json: bool) -> None:
     found = standing(home.path / "history.db", now=wiring.clock.now(), messages=limit)
     if messages:
         _show([_message_words(one, task) for one, task in _with_tasks(home, found.messages)], _message_row, as_json)
+        if not found.messages and not as_json:
+            printing.note(
+                "overnight: nothing was told yet\n  try: 'overnight alerts test' sends a message to each target"
+            )
         return
     _show(list(_alert_words(configured.alerts, found)), _alert_row, as_json)
     if not configured.alerts and not as_json:

@@ -99,6 +99,8 @@ def list_(*, as_json: bool) -> None:
         return
     for line in printing.table([_row(entry) for entry in entries], right=(2, 3)):
         printing.say(line)
+    if not entries:
+        printing.note("overnight: there are none\n  try: 'overnight backup create' makes one")
 
 
 def _row(entry: Entry) -> tuple[str, ...]:
@@ -208,6 +210,8 @@ def prune_(*, yes: bool, as_json: bool) -> None:
             printing.say(msgspec.json.encode(words).decode())
         else:
             _say_pruned(place, pruned.names, pruned.freed_bytes, yes=yes)
+        if not place.is_there and place.directory != home.backups:
+            printing.note(f"overnight: {printing.clean(str(place.directory))} is not there: is its disk mounted?")
         if pruned.trouble:
             printing.note(f"overnight: {pruned.trouble}\n  try: 'overnight backup list' names it; remove its folder")
     if not yes:

@@ -76,7 +76,7 @@ def doctor(checks: tuple[str, ...], *, quick: bool, mending: bool, yes: bool, fa
     """Examine everything, and say what mends what is not well.
 
     Changes nothing, unless --fix is given and agreed to. Exits with 0 when all is well, 1 after
-    warnings, 2 after failures, 3 when something could not be found out.
+    warnings, 2 after failures, 3 when something could not be found out, or there was nothing to examine.
     """
     if yes and not mending:
         raise UsageError("--yes without --fix agrees to nothing; nothing was examined", hint="overnight doctor --fix")
@@ -94,6 +94,9 @@ def doctor(checks: tuple[str, ...], *, quick: bool, mending: bool, yes: bool, fa
         _tell_json(answers, scene, scene.clock.monotonic() - began, quick=quick)
     else:
         _tell(answers, scene.clock.monotonic() - began)
+    for answer in answers if checks else ():
+        if not answer.findings:
+            printing.note(f"overnight: {answer.check.id}: there is nothing here that it could examine")
     sys.exit(exit_code(_found(answers), fail_on=_FAIL_ON[fail_on]))
 
 

@@ -117,20 +117,32 @@ def stop() -> None:
 def status(*, as_json: bool) -> None:
     """Say how each check stands, the worst first, and since when."""
     with opened(readonly=True) as session, _book(session.home) as book:
-        standings, scheduled = _urgent(book.standings()), wired.found(session.store)
+        standings, scheduled, past = _urgent(book.standings()), wired.found(session.store), book.known()
         runs = read_owner(session.home.lock) is not None
     every, now = scheduled.schedule.when.every if scheduled else None, wiring.clock.now()
-    word = str(overall(Finding(one.check, one.status, one.summary) for one in standings))
+    known = any(one.is_known(now) for one in standings)
+    word = overall(Finding(one.check, one.status, one.summary) for one in standings if known)
     if as_json:
         checks = [_standing_shape(one, now) for one in standings]
-        words = {"overall": word, "every_seconds": every, "engine": runs, "checks": checks}
+        words = {"overall": str(word), "every_seconds": every, "engine": runs, "checks": checks}
         printing.say(msgspec.json.encode(words).decode())
         return
-    for line in printing.table([_standing_row(one, now) for one in standings], last=printing.width()):
+    for line in printing.table([_standing_row(one, now) for one in standings]):
         printing.say(line)
     by = "nobody examines by a schedule" if every is None else f"the engine examines each {printing.spent(every)}"
     idle = "" if every is None or runs else ", and no engine works"
     printing.say(f"{word}: {printing.count(len(standings), 'check')}; {by}{idle}")
+    if not known:
+        _say_unknown(past, now)
+
+
+def _say_unknown(past: Mapping[str, Standing], now: float) -> None:
+    """That nothing is known now, and where to look."""
+    last = max((one.at for one in past.values()), default=None)
+    ago = "" if last is None else f"; the last answer is {printing.spent(max(0.0, now - last))} old"
+    printing.note(f"overnight: nothing is known of how it is now{ago}")
+    printing.note("  try: 'overnight doctor' examines now, 'overnight health start' from now on; what was found")
+    printing.note("       before: 'overnight health report'")
 
 
 def _urgent(standings: Mapping[str, Standing]) -> list[Standing]:
@@ -167,7 +179,7 @@ def report(*, checks: tuple[str, ...], since: float | None, as_json: bool) -> No
     It is worsening or improving only where that is more than the noise of its figures.
     """
     with opened(readonly=True) as session, _book(session.home) as book:
-        wanted = _wanted(book.standings(), checks)
+        wanted = _wanted(book.known(), checks)
         start = None if since is None else wiring.clock.now() - since
         found = [
             (one, book.latest(one.check, LATEST) if start is None else book.since(one.check, start)) for one in wanted
@@ -184,6 +196,8 @@ def report(*, checks: tuple[str, ...], since: float | None, as_json: bool) -> No
         printing.say(line)
     if began is not None and up is not None:
         printing.say(f"{up:.2%} of all answers since {printing.clock(began)} were no failures")
+    if not rows:
+        printing.note("overnight: nothing is on record of that time\n  try: 'overnight health start'")
 
 
 def _wanted(standings: Mapping[str, Standing], names: Sequence[str]) -> list[Standing]:

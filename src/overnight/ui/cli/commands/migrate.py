@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import click
 
 from overnight import wiring
-from overnight.core.migrations.choosing import named, to_accept, to_apply, to_undo
+from overnight.core.migrations.choosing import named, to_accept, to_apply, to_forget, to_undo
 from overnight.core.migrations.files import Migration
 from overnight.core.migrations.standing import STOPPING, WAITING, Deed, Record
 from overnight.ops.migrations import folder as folders
@@ -29,6 +29,9 @@ _out_of_order = click.option("--out-of-order", is_flag=True, help="Also those th
 _again = click.option(
     "--again", default="", metavar="VERSION", help="Also one that was left half done, all of it anew."
 )
+
+
+_TAKEN = {Deed.ACCEPTED: "counts as applied", Deed.ACCEPTED_UNDONE: "counts as not applied"}
 
 
 @click.group(context_settings=SETTINGS, params=global_options(hidden=True))
@@ -83,6 +86,10 @@ def _say_next(found: Looked) -> None:
     """What to type about it."""
     if any(one.condition in STOPPING for one in found.standings):
         printing.note("  try: 'overnight migrate apply' says what to do about each, and applies nothing before that")
+    elif any(one.trouble for one in found.standings):
+        printing.note(
+            "  try: 'overnight migrate plan' says what is wrong with it; mend that, then the same with 'apply'"
+        )
     elif any(one.condition in WAITING for one in found.standings):
         printing.note("  try: 'overnight migrate plan' rehearses what waits, 'overnight migrate apply' applies it")
 
@@ -115,11 +122,15 @@ def plan(*, version: str, out_of_order: bool, again: str, as_json: bool) -> None
     Exits 1 when one fails.
     """
     with migrations.opened() as found:
-        anew = named(found.standings, again) if again else None
         wanted = to_apply(found.standings, upto=version, out_of_order=out_of_order, again=again)
-        _rehearse(found, wanted, down=False, again=anew.record if anew else None, as_json=as_json)
+        _rehearse(found, wanted, down=False, again=_left(found, again), as_json=as_json)
         if wanted and not as_json:
             printing.note("  try: the same with 'apply' in the place of 'plan'")
+
+
+def _left(found: Looked, again: str) -> Record | None:
+    """What is on record of the one that was left in the middle; None: none is named."""
+    return named(found.standings, again).record if again else None
 
 
 def _rehearse(
@@ -156,10 +167,10 @@ def apply(*, version: str, out_of_order: bool, again: str, accept: str, as_json:
             runner.accept(one)
             _say_done(one, 0.0, Deed.ACCEPTED, as_json=as_json)
             return
-        anew = named(found.standings, again) if again else None
         wanted = to_apply(found.standings, upto=version, out_of_order=out_of_order, again=again)
+        anew = _left(found, again)
         for one in wanted:
-            _say_done(one, runner.up(one, again=anew.record if anew else None), Deed.APPLIED, as_json=as_json)
+            _say_done(one, runner.up(one, again=anew), Deed.APPLIED, as_json=as_json)
         if not wanted and not as_json:
             printing.say("nothing waits")
 
@@ -168,8 +179,8 @@ def _say_done(one: Migration, seconds: float | None, deed: Deed, *, as_json: boo
     if as_json:
         words = {"version": one.version, "file": shapes.safe(one.filename), "deed": deed, "seconds": seconds}
         printing.say(shapes.line(words))
-    elif deed is Deed.ACCEPTED:
-        printing.say(f"{printing.clean(one.filename)}: counts as applied; nothing was run")
+    elif deed in _TAKEN:
+        printing.say(f"{printing.clean(one.filename)}: {_TAKEN[deed]}; nothing was run")
     elif seconds is None:
         printing.say(f"{printing.clean(one.filename)}: somebody else was faster")
     else:
@@ -180,22 +191,31 @@ def _say_done(one: Migration, seconds: float | None, deed: Deed, *, as_json: boo
 @migrate.command(cls=Verb)
 @click.option("-n", "--count", type=click.IntRange(min=1), default=1, show_default=True, help="How many.")
 @click.option("--yes", is_flag=True, help="Do it, and do not only rehearse it.")
+@click.option(
+    "--again", default="", metavar="VERSION", help="That one, whose way back was left half done, all of it anew."
+)
+@click.option("--accept", default="", metavar="VERSION", help="Take one as undone; run nothing.")
 @_each_as_json
-def rollback(*, count: int, yes: bool, as_json: bool) -> None:
+def rollback(*, count: int, yes: bool, again: str, accept: str, as_json: bool) -> None:
     """Undo the last one, or several.
 
     That is the one with the highest number that is applied. Without --yes it is only rehearsed.
     """
     with migrations.opened() as found:
-        wanted = to_undo(found.standings, count)
+        if accept:
+            one = to_forget(found.standings, accept)
+            migrations.runner(found).accept(one, Deed.ACCEPTED_UNDONE)
+            _say_done(one, 0.0, Deed.ACCEPTED_UNDONE, as_json=as_json)
+            return
+        wanted, anew = to_undo(found.standings, count, again=again), _left(found, again)
         if not yes:
-            _rehearse(found, wanted, down=True, as_json=as_json)
+            _rehearse(found, wanted, down=True, again=anew, as_json=as_json)
             if wanted and not as_json:
                 printing.note("  try: the same with --yes")
             return
         runner = migrations.runner(found)
         for one in wanted:
-            _say_done(one, runner.down(one), Deed.UNDONE, as_json=as_json)
+            _say_done(one, runner.down(one, again=anew), Deed.UNDONE, as_json=as_json)
         if not wanted and not as_json:
             printing.say("nothing is applied")
 
