@@ -75,6 +75,7 @@ def fill(home: Path, now: float) -> None:
                 some = claimed[number : number + 50]
                 when = begun + (first + number) * each
                 store.turn(fence=fence, now=when, settlements=[settled(one, when) for one in some])
+                store.tidy()  # as the engine does after each turn
             journal.pump()
         store.stand_down(fence=fence, now=now, why="done")
         journal.pump()

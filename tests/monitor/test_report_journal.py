@@ -43,17 +43,30 @@ def test_a_window_at_the_end_reads_only_the_end(tmp_path: Path, monkeypatch: pyt
     write(tmp_path / "events-000000010000.jsonl", 1, 10_000)
     write(tmp_path / "events.jsonl", 10_001, 10_000)
     seen = 0
-    plain = reading._lines
+    plain = reading._blocks
 
     def counted(*words: object) -> object:
         nonlocal seen
         for one in plain(*words):  # type: ignore[arg-type]
-            seen += 1
+            seen += one.count(b"\n")
             yield one
 
-    monkeypatch.setattr(reading, "_lines", counted)
+    monkeypatch.setattr(reading, "_blocks", counted)
     notes_since(tmp_path / "events.jsonl", NOON + 19_900)
     assert 100 <= seen < 1000
+
+
+@pytest.mark.parametrize("size", [1, 30, 97, 400, 5000])
+def test_where_a_block_ends_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    write(tmp_path / "events-000000000200.jsonl", 1, 200, every=2)
+    write(tmp_path / "events.jsonl", 201, 51, every=3)
+    with (tmp_path / "events.jsonl").open("a") as file:
+        file.write('{"seq":252,"event":"clock_jumped","at"')
+    monkeypatch.setattr(reading, "_BLOCK", size)
+    found = notes_since(tmp_path / "events.jsonl", NOON)
+    assert [note.seconds for note in found.notes] == [*range(2, 201, 2), *range(201, 252, 3)]
+    assert [note.before for note in found.notes] == [NOON + note.seconds - 1 for note in found.notes]
+    assert found.last_at == NOON + 251
 
 
 def test_what_came_before_is_known_of_each_and_a_torn_end_is_left_out(tmp_path: Path) -> None:

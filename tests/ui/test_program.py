@@ -38,6 +38,15 @@ def test_what_must_start_in_an_instant_imports_nothing_slow(program: Program, wo
     assert not imported & SLOW
 
 
+@pytest.mark.parametrize("words", [["status"], ["status", "--json"], ["list"]])
+def test_a_look_loads_nothing_that_hashes_rings_or_calls_the_kernel(program: Program, words: list[str]) -> None:
+    """Each takes 2 to 5 ms to load; whoever adds a task needs two of them."""
+    assert program("add", "x", "--", "true").returncode == 0
+    imported = program(*words, python=("-X", "importtime")).stderr.replace(b"|", b"").split()
+    assert b"apsw" in imported
+    assert not {b"hashlib", b"socket", b"ctypes"} & set(imported)
+
+
 def test_inputs_come_through_a_pipe(program: Program) -> None:
     assert program("add", "--", "gzip", stdin=b"a b\nc\n").stdout == b"1\n2\n"
     assert program("add", "-0", "--", "gzip", stdin=b"a\nb\0").stdout == b"3\n"

@@ -62,7 +62,7 @@ class Alike(msgspec.Struct, frozen=True):
 
 
 class Night(msgspec.Struct, frozen=True):
-    """A window of time, divided into equal spans. Counts are of tasks that somebody added, not of steps."""
+    """A window of time, divided into equal spans. Counted are tasks that somebody added, and attempts at them."""
 
     since: float
     until: float

@@ -8,8 +8,7 @@ cut, and told apart by a digest after ``\h``.
 
 from __future__ import annotations
 
-import hashlib
-
+from overnight.core.digests import digest
 from overnight.core.placeholders import columns
 
 #: Bytes of a name that every file system takes (NAME_MAX), and of a path that leaves room for what stands before it.
@@ -38,4 +37,4 @@ def _name(column: bytes) -> bytes:
 
 
 def _cut(name: bytes, whole: bytes) -> bytes:
-    return name[:_CUT] + b"\\h" + hashlib.blake2b(whole, digest_size=16).hexdigest().encode()
+    return name[:_CUT] + b"\\h" + digest(whole, 16).hex().encode()

@@ -7,9 +7,10 @@ names the file, its size and its digest. No JSON begins with an at sign, so the 
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import NamedTuple
+
+from overnight.core import digests
 
 #: Among the outputs that a step is given: those that lie in files, by the names of their steps. No step has this name.
 IN_FILES = "@"
@@ -41,7 +42,7 @@ def task_of(name: str) -> int | None:
 
 def digest(result: bytes) -> str:
     """32 hexadecimal digits by which damage is found."""
-    return hashlib.blake2b(result, digest_size=16).hexdigest()
+    return digests.digest(result, 16).hex()
 
 
 def reference(spilled: Spilled) -> bytes:

@@ -7,11 +7,12 @@ time or was broken off is incomplete, whatever was seen of it until then: half a
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 import msgspec
+
+from overnight.core.digests import digest
 
 #: Characters of a test's name, of a suite's, and of why a test failed.
 MOST_NAME, MOST_MESSAGE = 1000, 300
@@ -129,5 +130,5 @@ def named(words: str) -> str:
     """A name as it is kept: one that is too long keeps its beginning, and stays another than all others."""
     if len(words) <= MOST_NAME:
         return words
-    digest = hashlib.blake2b(words.encode("utf-8", "surrogatepass"), digest_size=_DIGITS // 2).hexdigest()
-    return f"{words[: MOST_NAME - _DIGITS - 1]}…{digest}"
+    digits = digest(words.encode("utf-8", "surrogatepass"), _DIGITS // 2).hex()
+    return f"{words[: MOST_NAME - _DIGITS - 1]}…{digits}"

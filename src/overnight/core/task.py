@@ -9,13 +9,13 @@ Inputs are bytes, because file names are. `text` and `raw` are the only way from
 
 from __future__ import annotations
 
-import hashlib
 import re
 from enum import StrEnum
 from functools import cache
 
 import msgspec
 
+from overnight.core.digests import digest
 from overnight.core.states import ErrorClass, Outcome, Reason, TaskState
 
 #: The kernel refuses a longer single argument (MAX_ARG_STRLEN, 32 pages of 4 KiB, with its NUL).
@@ -138,7 +138,7 @@ class Action(msgspec.Struct, frozen=True, omit_defaults=True):
         if self.instead_of:
             what = (ActionKind.CALL, (), False, self.instead_of, self.cwd)
         parts = msgspec.msgpack.encode((*what, self.entry) if self.entry else what)
-        return hashlib.blake2b(parts, digest_size=16).digest()
+        return digest(parts, 16)
 
     def digest(self) -> bytes:
         """16 bytes over everything: equal for equal actions, and for no others."""
@@ -146,7 +146,7 @@ class Action(msgspec.Struct, frozen=True, omit_defaults=True):
         plain = {name: default for name, default in _defaults() if getattr(self, name) == default}
         # It sorts only names that are text, and those of an environment are bytes.
         ordered = msgspec.structs.replace(self, **(plain | {"env": dict(sorted(self.env.items()))}))
-        return hashlib.blake2b(msgspec.msgpack.encode(ordered), digest_size=16).digest()
+        return digest(msgspec.msgpack.encode(ordered), 16)
 
 
 @cache
@@ -158,8 +158,7 @@ def _defaults() -> list[tuple[str, object]]:
 
 def task_identity(action_identity: bytes, input_bytes: bytes) -> int:
     """A signed 64-bit number by which a task is found again. Equal numbers are compared in full."""
-    digest = hashlib.blake2b(input_bytes, key=action_identity, digest_size=8).digest()
-    return int.from_bytes(digest, "big", signed=True)
+    return int.from_bytes(digest(input_bytes, 8, key=action_identity), "big", signed=True)
 
 
 class NewTask(msgspec.Struct, frozen=True):

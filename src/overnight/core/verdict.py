@@ -11,7 +11,6 @@ cannot be run or found, and no retry will mend that. Source: sysexits.h, POSIX s
 
 from __future__ import annotations
 
-import hashlib
 import re
 import signal as signals
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from enum import StrEnum
 
 import msgspec
 
+from overnight.core.digests import digest
 from overnight.core.durations import format_size
 from overnight.core.endings import Ended, Ending, Evidence, Lost
 from overnight.core.error_rules import Rule, ruled
@@ -275,7 +275,7 @@ def fingerprint(reason: Reason, ended: Ended, action: Action) -> str:
     """
     where = innermost_frame(ended.detail) if ended.error_type else _program(action)
     words = "\0".join((reason, ended.error_type, str(ended.exit_code), str(ended.signal), where, mask_all(ended.error)))
-    return hashlib.blake2b(words.encode("utf-8", "surrogateescape"), digest_size=6).hexdigest()
+    return digest(words.encode("utf-8", "surrogateescape"), 6).hex()
 
 
 _FRAME = re.compile(r'^ *File "(?P<file>[^"]+)", line \d+, in (?P<function>.+)$', re.MULTILINE)

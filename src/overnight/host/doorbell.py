@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +39,8 @@ class Doorbell:
     """
 
     def __init__(self, path: Path) -> None:
+        import socket  # here and below: it takes 2 ms to load, and whoever only looks at a home rings nobody
+
         self._path = path
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.settimeout(0)
@@ -88,6 +89,8 @@ def ring(path: Path, word: bytes = RING) -> bool:
         Whether somebody is there to hear it. A bell that is being rung by so many that this ring
         did not fit any more has been heard, but `word` is lost then: nobody may rely on a word.
     """
+    import socket
+
     try:
         with _reachable(path) as name, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as caller:
             if name is None:

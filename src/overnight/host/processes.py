@@ -12,7 +12,6 @@ On Linux everything comes from /proc and two system calls. Elsewhere psutil and 
 
 from __future__ import annotations
 
-import ctypes
 import os
 import resource
 import select
@@ -214,6 +213,8 @@ def set_subreaper() -> bool:
     """
     if not LINUX:
         return False
+    import ctypes  # the engine and its workers alone get here
+
     return int(ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)) == 0
 
 

@@ -6,12 +6,15 @@ loaded there is nothing to put in order, so the signal may simply end the proces
 
 from __future__ import annotations
 
+import gc
 import signal
 from typing import NoReturn
 
 
 def main() -> NoReturn:
     """Load the command line and run it."""
+    # Most commands are over before a collection could find anything; `Verb` turns it on for the others.
+    gc.disable()
     python_answers = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if python_answers:  # whoever starts us in the background may have it ignored, and that stays so
         signal.signal(signal.SIGINT, signal.SIG_DFL)

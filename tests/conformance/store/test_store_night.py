@@ -5,6 +5,7 @@ from __future__ import annotations
 from flow_parts import Player, step
 from store_parts import NOON, SmallEngine, settlement, task, tasks
 
+from overnight.core.lanes import OPS_QUEUE
 from overnight.core.night import Alike, Lasting, Night, Stretch
 from overnight.core.states import ErrorClass, Outcome, Reason, TaskState
 from overnight.core.verdict import Settlement
@@ -134,6 +135,17 @@ def test_a_few_are_told_even_if_none_took_long(store: Store, engine: SmallEngine
     engine.turn(*(settlement(one, seconds=0.3) for one in engine.claim()), now=NOON + 2)
     assert [one.task_id for one in night(store).longest][:1] == [b.id]
     assert len(night(store).longest) == 20
+
+
+def test_attempts_at_the_runners_own_tasks_are_nobodys_night(store: Store, engine: SmallEngine) -> None:
+    store.add([task("an alert", queue=OPS_QUEUE) for _ in range(30)], now=NOON)
+    engine.turn(*(settlement(one, seconds=40.0, slot=0) for one in engine.claim()), now=NOON + 45)
+    mine = engine.one("mine")
+    engine.turn(settlement(mine, seconds=1.0, slot=0), now=NOON + 46)
+    found = night(store)
+    assert [one.task_id for one in found.longest] == [mine.id]
+    assert found.stretches == [Stretch(0, 4, Outcome.COMPLETED, 1, 1.0)]
+    assert found.finished == {S.COMPLETED: 1}
 
 
 def test_what_lies_outside_the_window_is_not_in_it(store: Store, engine: SmallEngine) -> None:

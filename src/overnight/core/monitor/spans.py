@@ -6,13 +6,13 @@ and whoever tells the end of a task need not remember its beginning.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
 
+from overnight.core.digests import digest
 from overnight.core.states import FINAL, TaskState
 
 #: Outcomes that are no failure of the work.
@@ -136,5 +136,4 @@ def _root(where: Belonging, task: int) -> int:
 
 def _number(size_bytes: int, *parts: object) -> int:
     """Never 0, which means none."""
-    digest = hashlib.blake2b(":".join(map(str, parts)).encode(), digest_size=size_bytes).digest()
-    return int.from_bytes(digest, "big") or 1
+    return int.from_bytes(digest(":".join(map(str, parts)).encode(), size_bytes), "big") or 1

@@ -7,12 +7,12 @@ written, so that a task can say by which one it was begun.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from enum import StrEnum
 
 import msgspec
 
+from overnight.core.digests import digest
 from overnight.core.task import Backoff
 
 #: A step's name stands in placeholders: ``{probe.duration}``.
@@ -96,7 +96,7 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def digest(self) -> bytes:
         """16 bytes over everything: equal for equal definitions only."""
-        return hashlib.blake2b(packed(self), digest_size=16).digest()
+        return digest(packed(self), 16)
 
 
 _encoder = msgspec.json.Encoder(order="sorted")

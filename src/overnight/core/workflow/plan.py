@@ -6,7 +6,6 @@ waits for has ended is decided here (`Plan.decide`), from the outputs of the ste
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from types import MappingProxyType
@@ -14,6 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from overnight.core.digests import digest
 from overnight.core.errors import ConfigurationError
 from overnight.core.results import IN_FILES
 from overnight.core.task import Action, ActionKind, raw
@@ -126,7 +126,7 @@ class Plan:
             step = self._facts[node].step
             before = sorted(found[need] for need in self.graph.needs[node])
             words = msgspec.json.encode(_what(step), order="sorted") if step else b""
-            found[node] = hashlib.blake2b(b"".join([words, *before]), digest_size=16).digest()
+            found[node] = digest(b"".join([words, *before]), 16)
         return [found[node] for node in range(len(self))]
 
     def is_plain(self, node: int) -> bool:

@@ -1,8 +1,8 @@
 """The few events of a stretch of time that tell of no task, out of a journal of many.
 
 A journal grows by some hundred bytes for each thing that happens to a task. Its lines are in the order of
-time, so the beginning of the window is found by halving; and most lines are passed over by their first
-bytes.
+time, so the beginning of the window is found by halving; and most lines are passed over without being cut
+out: a search goes from end to end of them, and stops at the few whose first bytes are others.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ from overnight.host.files import last_line
 _AT = re.compile(rb'"at":"([^"]+)"')
 #: Within a text the quotes would be written otherwise.
 _OF_ENGINES = b'"event":"processor_'
-_OF_TASKS = re.compile(rb'\{"seq":\d+,"event":"(?:file_|step_|late_)')
-#: Bytes below which halving is not worth it.
-_NEAR = 65536
+#: The end of a line, and the beginning of one that tells of no task.
+_TELLING = re.compile(rb'\n\{"seq":\d+,"event":"(?!file_|step_|late_)')
+#: Bytes below which halving is not worth it, and that are read at one go.
+_NEAR, _BLOCK = 65536, 1 << 18
 
 
 class Notes(NamedTuple):
@@ -44,19 +45,23 @@ def notes_since(journal: Path, since: float) -> Notes:
         journal: ``events.jsonl`` of a home; full segments lie beside it.
         since: POSIX seconds.
     """
-    wanted = iso(since).encode()
     found: list[Noted] = []
-    before: bytes = b""
-    is_of_task = _OF_TASKS.match
-    for line in _lines(journal, wanted):
-        if line[-1:] != b"\n":
-            break  # on its way
-        if not is_of_task(line):
-            note = _noted(line, before)
-            if note is not None and note.at >= since:
-                found.append(note)
-        before = line
-    return Notes(found, instant_of(before))
+    last = b"\n"
+    for block in _blocks(journal, iso(since).encode()):
+        lines = last + block
+        lines = lines[: lines.rfind(b"\n") + 1]  # what follows is on its way
+        found += (note for note in _told(lines) if note.at >= since)
+        last = lines[lines.rfind(b"\n", 0, -1) + 1 :]
+    return Notes(found, instant_of(last))
+
+
+def _told(lines: bytes) -> Iterator[Noted]:
+    """The events of whole lines that tell of no task; the first line only comes before the second one."""
+    for match in _TELLING.finditer(lines):
+        begin, end = match.start() + 1, lines.find(b"\n", match.end())
+        note = _noted(lines[begin:end], lines[lines.rfind(b"\n", 0, begin - 1) + 1 : begin])
+        if note is not None:
+            yield note
 
 
 def engine_at(journal: Path, instant: float) -> float | None:
@@ -156,14 +161,16 @@ def _of_engines(path: Path) -> Iterator[Noted]:
         return  # between two files; an empty one cannot be mapped
 
 
-def _lines(journal: Path, wanted: bytes) -> Iterator[bytes]:
+def _blocks(journal: Path, wanted: bytes) -> Iterator[bytes]:
+    """The lines since an instant, and a few before it, many at a time."""
     for path in [*sorted(journal.parent.glob("events-*.jsonl")), journal]:
         try:
             with path.open("rb") as file:
                 end = _AT.search(last_line(file.fileno())[0])
                 if path == journal or end is None or end[1] >= wanted:
                     _go_to(file, wanted)
-                    yield from file
+                    while data := file.read(_BLOCK):
+                        yield data + file.readline()
         except FileNotFoundError:
             continue  # between two files, or there has never been one
 

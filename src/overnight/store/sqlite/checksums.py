@@ -10,7 +10,6 @@ Source: https://www.sqlite.org/cksumvfs.html
 
 from __future__ import annotations
 
-import ctypes
 from pathlib import Path
 
 import apsw
@@ -47,5 +46,7 @@ def register() -> None:
 
 def reserve(connection: apsw.Connection) -> None:
     """Reserve the room in a file that has no page yet."""
+    import ctypes  # files are made once
+
     count = ctypes.c_int(_BYTES)
     connection.file_control("main", apsw.SQLITE_FCNTL_RESERVE_BYTES, ctypes.addressof(count))

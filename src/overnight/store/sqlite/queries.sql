@@ -719,8 +719,11 @@ SELECT 'task of attempt ' || a.task_id || '/' || a.number, 'a task', 'no such ta
   FROM attempts AS a LEFT JOIN tasks AS t ON t.id = a.task_id WHERE t.id IS NULL;
 
 -- name: recount_outcomes
+-- Tasks with more than one at all are few, and are found in the order in which attempts lie; the rest is asked of them.
 SELECT 'final outcomes of task ' || task_id || ' in generation ' || generation, 'at most 1', CAST(count(*) AS TEXT)
-  FROM attempts WHERE final = 1 GROUP BY task_id, generation HAVING count(*) > 1;
+  FROM attempts WHERE final = 1 AND task_id IN
+           (SELECT task_id FROM attempts WHERE final = 1 GROUP BY task_id HAVING count(*) > 1)
+ GROUP BY task_id, generation HAVING count(*) > 1;
 
 -- name: recount_finals
 -- A task that completed did so by exactly one attempt (a skipped step had none and says so); one
@@ -741,8 +744,8 @@ SELECT 'generation of attempt ' || a.task_id || '/' || a.number, 'at most ' || t
  WHERE a.generation > t.generation;
 
 -- name: recount_ids
-SELECT 'last task id given', 'at least ' || max(t.id), CAST(m.last_task_id AS TEXT)
-  FROM meta AS m, tasks AS t HAVING max(t.id) > m.last_task_id;
+SELECT 'last task id given', 'at least ' || w.id, CAST(m.last_task_id AS TEXT)
+  FROM meta AS m, (SELECT max(id) AS id FROM tasks) AS w WHERE w.id > m.last_task_id;
 
 -- name: recount_given
 -- Numbers are given once: there cannot be more tasks, with those that were removed, than numbers.

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import apsw
+import msgspec
 
 from overnight.core.night import Alike, Lasting, Night, Stretch
 from overnight.core.states import ErrorClass, Outcome, Reason, TaskState
@@ -25,10 +26,11 @@ def night(database: Database, lanes: Lanes, *, since: float, until: float, spans
     with database.read() as connection:
         finished, recovered = _finished(connection, since, until)
         alike = sorted(_alike(connection, lanes, since, seconds, spans), key=lambda one: (-one.tasks, one.newest_id))
-        longest = _longest(connection, since, until, seconds)
+        own = msgspec.json.encode([row[0] for row in read_each(connection, "night_own")]).decode()
+        longest = _longest(connection, since, until, seconds, own)
         stretches = [
             Stretch(row[0], row[1], Outcome(row[2]), row[3], row[4])
-            for row in read_each(connection, "night_stretches", (since, seconds, until))
+            for row in read_each(connection, "night_stretches", (since, seconds, until, own))
         ]
     return Night(since, until, spans, finished, recovered, alike[:MOST_ALIKE], len(alike), stretches, longest)
 
@@ -46,9 +48,9 @@ def _finished(connection: apsw.Connection, since: float, until: float) -> tuple[
     return {TaskState(row[0]): row[1] for row in rows}, recovered
 
 
-def _longest(connection: apsw.Connection, since: float, until: float, seconds: float) -> list[Lasting]:
+def _longest(connection: apsw.Connection, since: float, until: float, seconds: float, own: str) -> list[Lasting]:
     """Those that took as long as this, and a few in any case."""
-    rows = read_all(connection, "night_longest", (since, until, MOST_LASTING))
+    rows = read_all(connection, "night_longest", (since, until, MOST_LASTING, own))
     return [_lasting(row) for number, row in enumerate(rows) if number < FEW_LASTING or row[7] >= seconds]
 
 

@@ -8,7 +8,6 @@ it takes OVERNIGHT_DEBUG=1 to see one.
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import re
 import sys
@@ -29,8 +28,6 @@ BROKEN_PIPE = 141
 
 def main() -> NoReturn:
     """The program: run the command line of this process and exit with its status."""
-    # Most commands are over before a collection could find anything; `Verb` turns it on for the others.
-    gc.disable()
     _complete_streams()
     try:
         status = run(sys.argv[1:])
