@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import combinations, pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from overnight.core.workflow.layers import ACROSS, DOWN, Layout, lay_out
+from overnight.core.workflow.layers import ACROSS, Layout, lay_out
+from overnight.core.workflow.stacking import DOWN
 
 Needs = Sequence[Sequence[int]]
 
@@ -103,6 +105,27 @@ def test_a_long_edge_goes_around_what_lies_between() -> None:
 def test_a_step_without_needs_stands_right_before_the_first_that_wants_it() -> None:
     found = layout([[], [0], [1], [], [2, 3]])
     assert found.places[3][0] == found.places[4][0] - ACROSS
+
+
+def test_what_more_edges_leave_than_reach_stands_right_before_the_first_that_wants_it() -> None:
+    """1 could stand in the second layer; then three edges would be long, and not one."""
+    found = layout([[], [0], [0], [2], [3], [4, 1], [4, 1], [4, 1]])
+    assert found.places[1][0] == found.places[5][0] - ACROSS
+
+
+@pytest.mark.parametrize("branches", [2, 3, 7])
+def test_a_tree_is_drawn_without_a_crossing(branches: int) -> None:
+    """Leaves, which nothing draws anywhere, stay where they are between those that move."""
+    needs: Needs = [[] if node == 0 else [(node - 1) // branches] for node in range(100)]
+    assert _crossings(layout(needs)) == 0
+
+
+def _crossings(found: Layout) -> int:
+    """How many pairs of edges cross between two layers; counted one by one."""
+    lines = [[found.places[way.before], *way.bends, found.places[way.after]] for way in found.routes]
+    parts = [part for line in lines for part in pairwise(line)]
+    pairs = combinations(parts, 2)
+    return sum(one[0][0] == two[0][0] and (one[0][1] - two[0][1]) * (one[1][1] - two[1][1]) < 0 for one, two in pairs)
 
 
 def test_a_graph_of_thousands_is_laid_out() -> None:
