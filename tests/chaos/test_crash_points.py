@@ -36,9 +36,9 @@ from overnight.wiring import adding
 #: In memory where there is such a place: nothing here is about the disk, and a night syncs it 200 times.
 FAST = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a new directory inside
 #: Every so many moments are tried by `make test`; a prime, so that it meets each kind of moment.
-SAMPLE = 7
+SAMPLE = 13
 #: The same for the whole night of 200 tasks.
-FULL_SAMPLE = 97
+FULL_SAMPLE = 151
 #: The long proofs are dealt out in so many parts, which may run side by side.
 PARTS = 8
 

@@ -108,6 +108,8 @@ def test_a_check_that_is_stuck_is_not_asked_again_before_it_has_come_back(scene:
     for _ in range(3):
         [answer] = examiner.examine([check], scene)
         assert [finding.status for finding in answer.findings] == [Status.UNKNOWN]
+    assert examiner.examine([], scene) == []  # a round in which it is not its turn
+    examiner.examine([check], scene)
     assert len(asked) == 1
     over.set()
     patient = Check("stuck", "A mount", stuck, timeout=60.0)

@@ -41,7 +41,8 @@ class Examiner:
         asked = [self._ask(check, scene) for check in checks]
         began = scene.clock.monotonic()
         answers = [one.answer(began) for one in asked]
-        self._stuck = {one.check.id: one for one in asked if one.is_stuck}
+        known = {**self._stuck, **{one.check.id: one for one in asked}}  # not each is asked in each round
+        self._stuck = {name: one for name, one in known.items() if one.is_stuck}
         return answers
 
     def _ask(self, check: Check, scene: Scene) -> _Asked:

@@ -7,7 +7,6 @@ file is set aside together with its log: a log that stayed behind would be playe
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 from contextlib import AbstractContextManager
@@ -89,14 +88,6 @@ def next_aside(home: Home) -> Path | None:
     """Where the present store will lie when the next epoch begins; None when there is nothing of it."""
     parts = [part for part in PARTS if os.path.lexists(f"{home.store}{part}")]
     return _free_place(home, past(home).epoch + 1, parts) if parts else None
-
-
-def places_aside(home: Home, epoch: int) -> list[Path]:
-    """Where stores lie that were set aside when this epoch began, or was about to."""
-    with contextlib.suppress(FileNotFoundError):
-        names = sorted(os.listdir(home.aside))  # noqa: PTH208 - names are what is wanted
-        return [home.aside / name for name in names if name.split(".")[0] == _name(epoch)]
-    return []
 
 
 def _free_place(home: Home, epoch: int, parts: list[str]) -> Path:

@@ -392,7 +392,7 @@ class NightOnSqlite(Night):
 
 TestNightOnSqlite = NightOnSqlite.TestCase
 TestNightOnSqlite.settings = settings(
-    max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
 )
 
 

@@ -68,4 +68,4 @@ def _judge(whole: list[Entry], scene: Scene) -> Finding:
     return ok(_ID, f"{words}; last verified {format_duration(max(0.0, since))} ago", value=age, unit="seconds")
 
 
-CHECK = Check(_ID, "backups", _run)
+CHECK = Check(_ID, "backups", _run, every=900.0)  # it reads the manifest of each

@@ -39,11 +39,6 @@ class ListFile(msgspec.Struct, frozen=True):
         """All of it; what is not UTF-8 as surrogate escapes."""
         return text(self.content)
 
-    @property
-    def has_boxes(self) -> bool:
-        """Whether it has boxes that can be ticked."""
-        return self.name.lower().endswith(_MARKDOWN)
-
 
 class ListWork(msgspec.Struct, frozen=True):
     """What a list asks for: its open tasks, each behind those that it waits for, and each once."""
