@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from executor_bench import Bench
+from executor_bench import Bench, bench_without
 from small_disk import fill, small_disk
 
 from overnight.core.endings import Evidence
@@ -66,6 +67,64 @@ def test_a_keeper_that_answers_may_be_busy_for_as_long_as_it_likes(bench: Bench)
 
     assert bench.run(bench.command("sleep", "2")).exit_code == 0
     assert bench.keeper() == first
+
+
+HANGS_UP = """
+import time
+from overnight.executors.local import keeper
+serve = keeper.Keeper.serve
+def hang_up(self):
+    if self.place.serial == 1:
+        self._control.close()
+        time.sleep(50)
+    serve(self)
+keeper.Keeper.serve = hang_up
+"""
+
+
+def test_a_keeper_that_hung_up_wakes_nobody_and_is_found_by_its_silence(tmp_path: Path) -> None:
+    """Its line is ready for ever; that of a killed one is until the kernel tells of its end, and the engine spun."""
+    with bench_without(tmp_path, HANGS_UP) as bench:
+        it = bench.executor._slots[0]
+        bench.until(lambda: select.select([it._control.line], [], [], 0)[0], listen=False)
+        [key] = bench.start(bench.spec(bench.command("true")))
+
+        bench.executor.events()
+
+        assert select.select([bench.executor], [], [], 0)[0] == []
+        it._ask_after = it._answer_within = 0.0
+        bench.until(lambda: it._serial == 2)
+        it._ask_after, it._answer_within = slot.ASK_AFTER, slot.ANSWER_WITHIN
+        assert bench.ended(key).exit_code == 0
+
+
+HANG_UP_CALLS = """
+import os, socket, stat, time
+def f(value):
+    for number in map(int, os.listdir("/proc/self/fd")):
+        try:
+            if stat.S_ISSOCK(os.fstat(number).st_mode):
+                socket.socket(fileno=os.dup(number)).shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+    open("hung-up", "w").write("yes")
+    while not os.path.exists("go"): time.sleep(0.01)
+"""
+
+
+def test_a_function_that_hangs_up_for_its_worker_wakes_nobody_and_the_slot_goes_on(bench: Bench) -> None:
+    """The line belongs to all runners of a slot; nothing can be taken back from it then either."""
+    [key] = bench.start(bench.spec(bench.call("rude:f", HANG_UP_CALLS)))
+    bench.until_there("hung-up")
+
+    bench.executor.events()
+
+    assert select.select([bench.executor], [], [], 0)[0] == []
+    assert bench.executor.recall(0) == []
+    (bench.root / "go").touch()
+    assert bench.ended(key).error == ""
+    assert bench.run(bench.call("rude:f")).error == ""
+    assert bench.run(bench.command("true")).exit_code == 0
 
 
 def test_a_child_that_was_there_before_outlives_the_death_of_a_keeper(tmp_path: Path) -> None:
