@@ -245,21 +245,25 @@ class RunnerCare:
     def freeze(self, freeze: Freeze) -> bool:
         """Let the attempt stand still with the runner, or go on. False when it is not the one that runs."""
         if not freeze.frozen:
-            self._thaw()
+            if self._runs(freeze):
+                self._thaw()
             return True
-        if not self._pid or self._status is not None or self._watch.ending is not None:
+        if not self._pid or self._status is not None or self._watch.ending is not None or not self._runs(freeze):
             return False
         if self._still is None:
             self._still = Stillness(os.getpid(), self._desk.pids())
             self._frozen_at = _clock.monotonic()
-        # Now it cannot end any more: was it still the one when it stopped?
-        mark = self._marks.read(Ring.RUNNER, freeze.position)
-        if mark.key == (freeze.task_id, freeze.attempt) and mark.state == State.STARTED:
+        if self._runs(freeze):  # now it cannot end any more: it was still the one when it stopped
             self._look_at_marks(self._frozen_at)  # its time counts until here
             if self._watch.ending is None:
                 return True
         self._thaw()
         return False
+
+    def _runs(self, freeze: Freeze) -> bool:
+        """Whether this attempt is the one that runs. Others of its frame wait for it, and it is not to feel that."""
+        mark = self._marks.read(Ring.RUNNER, freeze.position)
+        return mark.key == (freeze.task_id, freeze.attempt) and mark.state == State.STARTED
 
     def _thaw(self) -> None:
         if self._still is not None:
