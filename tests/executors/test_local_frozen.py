@@ -152,9 +152,9 @@ def test_a_function_frozen_and_over_its_limit_later_is_ended(bench: Bench) -> No
 def test_what_is_frozen_can_be_ended_and_cleans_up(bench: Bench, what: str) -> None:
     """All of it has to run for that, also who left its session."""
     script = (
-        "setsid sh -c 'until test -e asked; do sleep 0.01; done; touch answered' & "
         "trap 'touch asked; until test -e answered; do sleep 0.01; done; touch cleaned; exit 1' TERM; "
-        "echo 1 > begun; while :; do sleep 0.01; done"
+        "setsid sh -c 'echo 1 > begun; until test -e asked; do sleep 0.01; done; touch answered' & "
+        "while :; do sleep 0.01; done"
     )
     action = bench.shell(script) if what == "command" else bench.call("slow:work", SLOW)
     [key] = bench.start(bench.spec(action))
