@@ -10,6 +10,8 @@ import os
 from collections.abc import Callable
 from typing import Protocol
 
+from overnight.core.states import ErrorClass
+from overnight.executors.local.command import RefusedError
 from overnight.executors.local.pipes import Pipes
 from overnight.executors.local.running_command import RunningCommand
 from overnight.host.processes import Exit
@@ -50,8 +52,16 @@ class Families:
         return tuple(self._wardens)
 
     def pipes(self) -> Pipes:
-        """A pair for one command alone: what it leaves must not print into the output of the next one."""
-        pipes = Pipes()
+        """A pair for one command alone: what it leaves must not print into the output of the next one.
+
+        Raises:
+            RefusedError: There is no room for it now.
+        """
+        try:
+            pipes = Pipes()
+        except OSError as error:
+            words = f"there is no room for the pipes into which it would print ({error.strerror})"
+            raise RefusedError(words, ErrorClass.RESOURCE) from None
         self._own_pipes.add(pipes)
         self._desk.watch_output(pipes)
         return pipes
