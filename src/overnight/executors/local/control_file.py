@@ -16,7 +16,7 @@ import msgspec
 from overnight.executors.contract import Spec
 from overnight.executors.local.place import Place
 
-#: More than this is not looked at.
+#: Of a file that is larger only its end is looked at: the last word counts.
 MOST_BYTES = 1024 * 1024
 
 
@@ -54,12 +54,14 @@ def take_retry_at(path: bytes) -> float | None:
     """The last ``retry_at`` in the file, as POSIX seconds, and the file is gone.
 
     An instant is a number or ISO 8601; without an offset it is local time. Lines that are no such
-    objects are passed over: they come from the task, and its exit status speaks for itself.
+    objects are passed over: they come from the task, and its exit status speaks for itself. So is one whose
+    beginning was not read.
     """
     if not os.access(path, os.F_OK):  # hardly ever there, and to fail costs more than to ask
         return None
     try:
         with open(path, "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - MOST_BYTES))
             words = file.read(MOST_BYTES)
     except OSError:
         return None
