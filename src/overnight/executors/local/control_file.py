@@ -38,7 +38,7 @@ def clear_away(place: Place) -> None:
     """Remove what attempts in this slot have left that were lost."""
     for name in os.listdir(place.spool):
         if name.startswith(b"control-%d-" % place.slot):
-            _remove(place.spool + b"/" + name)
+            remove(place.spool + b"/" + name)
 
 
 def stamp(path: bytes) -> tuple[int, int] | None:
@@ -66,7 +66,7 @@ def take_retry_at(path: bytes) -> float | None:
     except OSError:
         return None
     finally:
-        _remove(path)
+        remove(path)
     instants = [instant for line in words.splitlines() if (instant := _instant(line)) is not None]
     return instants[-1] if instants else None
 
@@ -79,6 +79,7 @@ def _instant(line: bytes) -> float | None:
         return None
 
 
-def _remove(path: bytes) -> None:
+def remove(path: bytes) -> None:
+    """Remove the file, if it is there."""
     with contextlib.suppress(OSError):
         os.unlink(path)

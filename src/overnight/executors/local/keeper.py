@@ -364,7 +364,7 @@ class Keeper:
         ended = running.outcome(control_file.take_retry_at(self._control_file), _clock.now())
         self._running = None
         self._report(ended, running.position)
-        self._families.part(running)
+        self._families.part(running, self._control_file)
         self._pausing = ended.exit_code == EXIT_DONE_AND_STOP
         if self._closing or self._pausing:
             self._tell_gathered()
