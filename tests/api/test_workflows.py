@@ -166,6 +166,17 @@ def test_progress_goes_where_the_task_was_told_to_write(here: Path, monkeypatch:
     overnight.progress(0.5)
 
 
+def test_old_reports_make_room_and_a_wish_does_not(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A script of the task may have said when to try again long before the last report."""
+    control = here / "control"
+    old = '{"progress": 0.1}\n' * 10_000
+    control.write_text(f'{{"retry_at": 1}}\n{old}{{"retry_at": 2}}\n{old}')
+    monkeypatch.setenv("OVERNIGHT_CONTROL", str(control))
+    overnight.progress(0.9)
+    wish, report = map(json.loads, control.read_text().splitlines())
+    assert (wish, report["progress"]) == ({"retry_at": 2}, 0.9)
+
+
 def test_a_hold_a_cancel_and_a_retry_reach_the_steps(here: Path) -> None:
     """By the same calls as everywhere; the command line is asked to do it."""
     (here / "overnight.toml").write_text(

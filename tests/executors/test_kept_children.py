@@ -52,6 +52,18 @@ def is_gone(pid: int) -> None:
         assert CLOCK.monotonic() < deadline
 
 
+def test_what_is_reported_after_the_end_goes_with_what_was_left(bench: Bench) -> None:
+    """It makes the file of its attempt anew, which nobody else would remove while the keeper lives."""
+    report = 'until [ -e go ]; do sleep 0.01; done; echo 1 >> "$OVERNIGHT_CONTROL"; ls -l "$OVERNIGHT_CONTROL" > said'
+    leave(bench, f"(setsid sh -c 'echo $$ > pid; {report}' &); until [ -s pid ]; do sleep 0.01; done")
+    (bench.root / "go").touch()
+
+    bench.until(lambda: not children(bench.keeper()))
+
+    assert b"control-0-1-1" in bench.until_there("said")
+    assert list((bench.root / "spool").glob("control-*")) == []
+
+
 def test_what_is_left_on_purpose_outlives_the_attempt_the_next_ones_and_the_executor(bench: Bench) -> None:
     pid, ended = leave(bench)
     assert (ended.ending, ended.exit_code) == (Ending.EXITED, 0)

@@ -173,6 +173,15 @@ def test_a_task_may_say_when_to_try_again(bench: Bench, instant: str) -> None:
     assert second.retry_at is None
 
 
+def test_one_that_reports_all_night_may_still_say_when_to_try_again(bench: Bench) -> None:
+    script = (
+        """yes '{"progress": 0.1, "message": "one of very many"}' | head -n 40000 > "$OVERNIGHT_CONTROL";"""
+        """echo '{"retry_at": 1900000000}' >> "$OVERNIGHT_CONTROL"; exit 75"""
+    )
+
+    assert bench.run(bench.shell(script)).retry_at == 1900000000.0
+
+
 def test_what_a_command_says_of_itself_is_found_while_it_runs_and_goes_with_it(bench: Bench, tmp_path: Path) -> None:
     """It need not name itself: its file does."""
     spool, go = bench.root / "spool", tmp_path / "go"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from pathlib import Path
 
 import psutil
 import pytest
-from executor_bench import CLOCK, Bench
+from executor_bench import CLOCK, Bench, bench_without
 
 from overnight.core.endings import Ending
 from overnight.executors.contract import Froze
@@ -151,9 +152,9 @@ def test_a_function_frozen_and_over_its_limit_later_is_ended(bench: Bench) -> No
 def test_what_is_frozen_can_be_ended_and_cleans_up(bench: Bench, what: str) -> None:
     """All of it has to run for that, also who left its session."""
     script = (
-        "setsid sh -c 'until test -e asked; do sleep 0.01; done; touch answered' & "
         "trap 'touch asked; until test -e answered; do sleep 0.01; done; touch cleaned; exit 1' TERM; "
-        "echo 1 > begun; while :; do sleep 0.01; done"
+        "setsid sh -c 'echo 1 > begun; until test -e asked; do sleep 0.01; done; touch answered' & "
+        "while :; do sleep 0.01; done"
     )
     action = bench.shell(script) if what == "command" else bench.call("slow:work", SLOW)
     [key] = bench.start(bench.spec(action))
@@ -206,6 +207,36 @@ def test_nobody_is_told_of_what_has_ended_or_waits(bench: Bench) -> None:
     (bench.root / "enough").touch()
     bench.ended(first)
     bench.ended(second)
+
+
+COUNTED = """
+from overnight.executors.local import runner_care
+class Counted(runner_care.Stillness):
+    def __init__(self, *words):
+        with open({path!r}, "a") as file:
+            file.write("stopped;")
+        super().__init__(*words)
+runner_care.Stillness = Counted
+"""
+
+
+def test_asking_for_a_function_that_waits_neither_stops_nor_thaws_the_one_that_runs(tmp_path: Path) -> None:
+    """The engine asks again many times a second for as long as it waits."""
+    with bench_without(tmp_path, COUNTED.format(path=str(tmp_path / "stops"))) as bench:
+        action = bench.call("slow:work", SLOW)
+        first, second = bench.start(bench.spec(action), bench.spec(action))
+        bench.until_there("begun")
+        for _ in range(2):
+            bench.executor.freeze(second, frozen=True)
+            bench.freeze(first)
+        bench.freeze(second, frozen=False)
+
+        assert stands_still(bench)
+        assert (tmp_path / "stops").read_text() == "stopped;"
+        bench.freeze(first, frozen=False)
+        (bench.root / "enough").touch()
+        bench.ended(first)
+        bench.ended(second)
 
 
 def test_nobody_beside_the_tree_is_stopped(bench: Bench) -> None:

@@ -52,6 +52,22 @@ def test_messages_arrive_whole_and_in_order(ends: tuple[Line, Line], tmp_path: P
     assert theirs.receive() is None
 
 
+def test_what_was_said_before_an_end_is_heard_also_when_it_had_not_read_everything(tmp_path: Path) -> None:
+    """The kernel tells first that something was never read, and then has what was said before."""
+    ours, theirs = (Line(end, str(tmp_path)) for end in pair())
+    assert ours.send(encode(run(0, 1)))
+    assert theirs.send(encode(run(7, 1)))
+    theirs.close()
+
+    message = ours.receive()
+
+    assert isinstance(message, Run)
+    assert message.first == 7
+    with pytest.raises(EOFError):
+        ours.receive()
+    ours.close()
+
+
 def test_a_line_that_is_full_says_so(tmp_path: Path) -> None:
     ours, theirs = (Line(end, str(tmp_path)) for end in pair())
     sent = 0

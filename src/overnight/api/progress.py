@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 
-#: Bytes of a file of reports, above which it begins anew: nobody reads old ones.
+#: Bytes of a file of reports, above which it begins anew: nobody reads old ones, but when to try again.
 _MOST_BYTES = 256 * 1024
 
 
@@ -33,16 +33,23 @@ def progress(fraction: float | None = None, message: str = "") -> None:
 
 
 def _append(path: bytes, line: bytes) -> None:
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
     try:
         file = os.open(path, flags, 0o600)
     except OSError:
         return
     try:
         if os.fstat(file).st_size > _MOST_BYTES:
+            line = _last_wish(file) + line
             os.ftruncate(file, 0)
         os.write(file, line)
     except OSError:
         pass
     finally:
         os.close(file)
+
+
+def _last_wish(file: int) -> bytes:
+    """The last line with ``retry_at``, as `executors.local.control_file` understands it; empty when there is none."""
+    words = os.pread(file, os.fstat(file).st_size, 0)
+    return next((line + b"\n" for line in reversed(words.splitlines()) if b'"retry_at"' in line), b"")

@@ -12,6 +12,7 @@ On Linux everything comes from /proc and two system calls. Elsewhere psutil and 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import select
@@ -242,6 +243,23 @@ class Exit:
     def close(self) -> None:
         """Let go of the descriptor."""
         os.close(self._fileno)
+
+
+def watched_exit(pid: int) -> Exit:
+    """The `Exit` of a child that has just been started and leads a group; it never lives on without one.
+
+    Raises:
+        OSError: There is no room for a descriptor. The child was killed and reaped, its group killed.
+    """
+    try:
+        return Exit(pid)
+    except OSError:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)  # it may have left its group
+        os.waitpid(pid, 0)
+        raise
 
 
 if sys.platform == "linux":

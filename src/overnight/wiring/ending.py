@@ -20,7 +20,7 @@ from overnight.host import doorbell
 from overnight.host.home import Home
 from overnight.host.lock import HomeLock, Owner, read_owner
 from overnight.host.processes import Identity, alive, send
-from overnight.host.stop_file import StopFile
+from overnight.host.stop_file import StopFile, Touched
 from overnight.host.sweep import sweep
 from overnight.monitor.snapshot import read_engine_file
 
@@ -40,7 +40,7 @@ WORKERS_PATIENCE, SWEEP_PATIENCE = 3.0, 10.0
 Told = Callable[[str], None]
 
 
-def ask(home: Home, *, now: bool = False, grace: float | None = None) -> None:
+def ask(home: Home, *, now: bool = False, grace: float | None = None) -> Touched | None:
     """Ask for a stop.
 
     Args:
@@ -48,10 +48,15 @@ def ask(home: Home, *, now: bool = False, grace: float | None = None) -> None:
         now: End what runs.
         grace: Let what runs finish, but at most so many seconds.
 
+    Returns:
+        The STOP file that asks now, for `see_ended`; None when it has been obeyed already.
+
     Raises:
         OvernightError: The store did not take in the grace; the rest is told by the STOP file.
     """
-    StopFile(home.stop).ask(now=now)
+    stop_file = StopFile(home.stop)
+    stop_file.ask(now=now)
+    asked = stop_file.touched()
     try:
         with contextlib.closing(wiring.open_store(home, patience=STORE_PATIENCE)) as store:
             verb = Ask.STOP_NOW if now else Ask.STOP
@@ -60,14 +65,18 @@ def ask(home: Home, *, now: bool = False, grace: float | None = None) -> None:
         if grace is not None:
             raise
     wiring.ring(home)
+    return asked
 
 
-def see_ended(home: Home, holder: Owner, *, now: bool, told: Told) -> None:
+def see_ended(home: Home, holder: Owner, *, asked: Touched | None, now: bool, told: Told) -> None:
     """Return when `holder` does not hold the home any more.
+
+    A STOP file that was not obeyed goes with it; one that came later is meant for whoever holds the home next.
 
     Args:
         home: The home.
         holder: Who held it when it was asked to stop.
+        asked: What `ask` returned.
         now: Go past one that does not answer.
         told: What is done to it, for people.
 
@@ -75,13 +84,17 @@ def see_ended(home: Home, holder: Owner, *, now: bool, told: Told) -> None:
         OvernightError: It does not answer, and which process it is cannot be told.
     """
     force = _Force(home, told) if now else None
+    stop_file = StopFile(home.stop)
+    there = stop_file.touched()
     while (owner := read_owner(home.lock)) is not None and _is_same(owner, holder):
+        asked = there  # it lay there before the holder was seen to hold the home still
         if force:
             force.apply(owner)
         time.sleep(LOOK_EVERY)
+        there = stop_file.touched()
     if force:
         force.clear()
-    StopFile(home.stop).remove()
+    stop_file.remove_if(asked)
 
 
 def _is_same(owner: Owner, holder: Owner) -> bool:

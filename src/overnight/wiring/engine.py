@@ -233,7 +233,7 @@ def _run_engine(
     observers += [Company(beside)] if beside is not None else []
     bell = Doorbell(home.doorbell)
     waiter = KernelWaiter()
-    alarms = Alarms(home.path, told, settings.on_storm)
+    alarms = Alarms(home.path, told, settings.on_storm, clock)
     care = checkpointing(home, store, plan_of(settings))
     try:
         with SignalWatch() as signals, care:

@@ -35,8 +35,8 @@ def taking_over(home: Home, told: Callable[[str], None]) -> Iterator[bool]:
         holder = read_owner(home.lock)
         if holder is not None:
             told("the engine is ended first; what runs goes back to the queue")
-            ending.ask(home, now=True)
-            ending.see_ended(home, holder, now=True, told=told)
+            asked = ending.ask(home, now=True)
+            ending.see_ended(home, holder, asked=asked, now=True, told=told)
             stopped = True
         try:
             lock.acquire(about_me(home.path, now=clock.now()))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import ClassVar, Protocol
 
 import pytest
-from executor_bench import Bench
+from executor_bench import CLOCK, PATIENCE, Bench
 
 from overnight.core.endings import AttemptKey, Ended, Ending, Evidence, Lost
 from overnight.core.task import Action, ActionKind
@@ -123,11 +123,10 @@ def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
 
 
 def until(stage: Stage, holds: Callable[[], object]) -> None:
-    for _ in range(3000):
-        if holds():
-            return
+    deadline = CLOCK.monotonic() + PATIENCE
+    while not holds():
+        assert CLOCK.monotonic() < deadline, f"waited too long; seen: {stage.seen}"
         stage.listen()
-    pytest.fail(f"waited too long; seen: {stage.seen}")
 
 
 def events_of(stage: Stage, keys: Sequence[AttemptKey]) -> list[Event]:

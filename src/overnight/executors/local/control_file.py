@@ -16,7 +16,7 @@ import msgspec
 from overnight.executors.contract import Spec
 from overnight.executors.local.place import Place
 
-#: More than this is not looked at.
+#: Of a file that is larger only its end is looked at: the last word counts.
 MOST_BYTES = 1024 * 1024
 
 
@@ -38,7 +38,7 @@ def clear_away(place: Place) -> None:
     """Remove what attempts in this slot have left that were lost."""
     for name in os.listdir(place.spool):
         if name.startswith(b"control-%d-" % place.slot):
-            _remove(place.spool + b"/" + name)
+            remove(place.spool + b"/" + name)
 
 
 def stamp(path: bytes) -> tuple[int, int] | None:
@@ -54,17 +54,19 @@ def take_retry_at(path: bytes) -> float | None:
     """The last ``retry_at`` in the file, as POSIX seconds, and the file is gone.
 
     An instant is a number or ISO 8601; without an offset it is local time. Lines that are no such
-    objects are passed over: they come from the task, and its exit status speaks for itself.
+    objects are passed over: they come from the task, and its exit status speaks for itself. So is one whose
+    beginning was not read.
     """
     if not os.access(path, os.F_OK):  # hardly ever there, and to fail costs more than to ask
         return None
     try:
         with open(path, "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - MOST_BYTES))
             words = file.read(MOST_BYTES)
     except OSError:
         return None
     finally:
-        _remove(path)
+        remove(path)
     instants = [instant for line in words.splitlines() if (instant := _instant(line)) is not None]
     return instants[-1] if instants else None
 
@@ -77,6 +79,7 @@ def _instant(line: bytes) -> float | None:
         return None
 
 
-def _remove(path: bytes) -> None:
+def remove(path: bytes) -> None:
+    """Remove the file, if it is there."""
     with contextlib.suppress(OSError):
         os.unlink(path)

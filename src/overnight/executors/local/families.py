@@ -10,6 +10,9 @@ import os
 from collections.abc import Callable
 from typing import Protocol
 
+from overnight.core.states import ErrorClass
+from overnight.executors.local import control_file
+from overnight.executors.local.command import RefusedError
 from overnight.executors.local.pipes import Pipes
 from overnight.executors.local.running_command import RunningCommand
 from overnight.host.processes import Exit
@@ -42,7 +45,8 @@ class Families:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._own_pipes: set[Pipes] = set()
-        self._wardens: dict[int, Exit] = {}
+        #: The end of each warden, and where the attempt reported that has left it.
+        self._wardens: dict[int, tuple[Exit, bytes]] = {}
 
     @property
     def wardens(self) -> tuple[int, ...]:
@@ -50,8 +54,16 @@ class Families:
         return tuple(self._wardens)
 
     def pipes(self) -> Pipes:
-        """A pair for one command alone: what it leaves must not print into the output of the next one."""
-        pipes = Pipes()
+        """A pair for one command alone: what it leaves must not print into the output of the next one.
+
+        Raises:
+            RefusedError: There is no room for it now.
+        """
+        try:
+            pipes = Pipes()
+        except OSError as error:
+            words = f"there is no room for the pipes into which it would print ({error.strerror})"
+            raise RefusedError(words, ErrorClass.RESOURCE) from None
         self._own_pipes.add(pipes)
         self._desk.watch_output(pipes)
         return pipes
@@ -65,24 +77,31 @@ class Families:
         self._desk.unwatch(pipes.stderr)
         pipes.close()
 
-    def part(self, command: RunningCommand) -> None:
-        """A command is over, and its outcome is kept. If it may leave something, let that go on."""
+    def part(self, command: RunningCommand, reports: bytes) -> None:
+        """A command is over, and its outcome is kept. If it may leave something, let that go on.
+
+        Args:
+            command: Which one.
+            reports: The path of the file in which it may have reported.
+        """
         if command.leaves:
             if command.main.let_go():
-                self._take(command.pid)
+                self._take(command.pid, reports)
             else:  # it cannot go on, and must not stand below the next command
                 purge(self._desk.others())
         command.main.close()
         self.close(command.pipes)
 
-    def _take(self, warden: int) -> None:
+    def _take(self, warden: int, reports: bytes) -> None:
         spare(warden)
-        self._wardens[warden] = end = Exit(warden)
+        end = Exit(warden)
+        self._wardens[warden] = end, reports
         self._desk.watch(end.fileno(), lambda: self._on_end(warden))
 
     def _on_end(self, warden: int) -> None:
-        end = self._wardens.pop(warden)
+        end, reports = self._wardens.pop(warden)
         self._desk.unwatch(end.fileno())
         end.close()
+        control_file.remove(reports)  # they may have made it anew
         os.waitpid(warden, 0)
         forget(warden)

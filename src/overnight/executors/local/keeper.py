@@ -317,12 +317,14 @@ class Keeper:
         self.runners.commands_begin()
         self._control_file = control_file.of_attempt(self.place, spec)
         self.walls.set(template.limits)
-        pipes = self._families.pipes() if template.action.keep_children else self._pipes
+        pipes = self._pipes
         try:
+            if template.action.keep_children:
+                pipes = self._families.pipes()
             main = template.spawn(spec, self._null, pipes, wall)
         except RefusedError as error:
-            # Its warden may have started it, and died before it could say so.
-            if template.action.keep_children and purge(self.others(), seconds=self.place.stuck_after):
+            # Its warden may have started it and died before it could say so, or it could not be watched.
+            if purge(self.others(), seconds=self.place.stuck_after):
                 self._give_up()
             self._families.close(pipes)
             self._report(refusal(spec.task_id, spec.attempt, wall, error), position)
@@ -362,7 +364,7 @@ class Keeper:
         ended = running.outcome(control_file.take_retry_at(self._control_file), _clock.now())
         self._running = None
         self._report(ended, running.position)
-        self._families.part(running)
+        self._families.part(running, self._control_file)
         self._pausing = ended.exit_code == EXIT_DONE_AND_STOP
         if self._closing or self._pausing:
             self._tell_gathered()

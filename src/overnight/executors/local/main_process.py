@@ -12,7 +12,7 @@ import signal
 import sys
 from typing import NamedTuple, Protocol
 
-from overnight.host.processes import Exit
+from overnight.host.processes import watched_exit
 
 #: ru_maxrss is in KiB on Linux, in bytes on macOS. Source: getrusage(2) of both.
 MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
@@ -58,11 +58,14 @@ class OwnChild:
 
     Args:
         pid: Its number, and that of its group.
+
+    Raises:
+        OSError: It cannot be watched, and was killed.
     """
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
-        self._exit = Exit(pid)
+        self._exit = watched_exit(pid)
 
     def fileno(self) -> int:
         return self._exit.fileno()

@@ -18,11 +18,19 @@ class Pipes:
     """A pair of pipes for stdout and stderr; reading ends do not block, no end goes to a child by itself.
 
     The writing ends stay open here, too: a pipe that everybody else has let go of would be ready for ever.
+
+    Raises:
+        OSError: There is no room for both; then there is none.
     """
 
     def __init__(self) -> None:
         self.stdout, self.stdout_writer = os.pipe()
-        self.stderr, self.stderr_writer = os.pipe()
+        try:
+            self.stderr, self.stderr_writer = os.pipe()
+        except OSError:
+            os.close(self.stdout)
+            os.close(self.stdout_writer)
+            raise
         os.set_blocking(self.stdout, False)
         os.set_blocking(self.stderr, False)
         self._poll = select.poll()

@@ -35,7 +35,7 @@ from overnight.executors.local.wire import Cancel, Freeze, Line, Message, Run, R
 from overnight.host.clock import SystemClock
 from overnight.host.files import make_directory
 from overnight.host.freezing import Stillness
-from overnight.host.processes import Exit
+from overnight.host.processes import Exit, watched_exit
 from overnight.host.purge import purge, strays
 
 _clock = SystemClock()
@@ -141,6 +141,8 @@ class RunnerCare:
             if self._output is not None:
                 self._output.pipes.close()
                 self._output = None
+            if not self._desk.busy:
+                purge()  # one that could not be watched may have begun something
             self._refuse(*_why_not(action, error))
             self._gone("could not be started", ours=True)
 
@@ -162,8 +164,8 @@ class RunnerCare:
         )
         argv = runner_argv(action.python, runner)
         _enter(action.cwd)
-        self._pid = self._spawn_runner(argv, environ, pipes, action.open_files)
-        self._exit = Exit(self._pid)
+        self._exit = watched_exit(self._spawn_runner(argv, environ, pipes, action.open_files))
+        self._pid = self._exit.pid
         self._desk.watch(self._exit.fileno(), self._on_exit)
         self._desk.watch(pipes.stdout, self._output.pump)
         self._desk.watch(pipes.stderr, self._output.pump)
@@ -184,6 +186,8 @@ class RunnerCare:
         assert isinstance(run, Run)  # noqa: S101 - nothing else goes over this line
         now, moment = _clock.now(), _clock.monotonic()
         for step, spec in enumerate(run.specs):
+            if self._marks.read(Ring.RUNNER, run.first + step).state != State.EMPTY:
+                continue  # by a runner that could not be watched: the engine learns of its loss
             mark = Mark(spec.task_id, spec.attempt, 0, now, moment, -1.0, 0.0, 0.0, State.STARTED)
             self._marks.begin(Ring.RUNNER, run.first + step, mark)
             ended = Ended(spec.task_id, spec.attempt, Ending.REFUSED, now, 0.0, error=words, error_class=error_class)
@@ -245,21 +249,25 @@ class RunnerCare:
     def freeze(self, freeze: Freeze) -> bool:
         """Let the attempt stand still with the runner, or go on. False when it is not the one that runs."""
         if not freeze.frozen:
-            self._thaw()
+            if self._runs(freeze):
+                self._thaw()
             return True
-        if not self._pid or self._status is not None or self._watch.ending is not None:
+        if not self._pid or self._status is not None or self._watch.ending is not None or not self._runs(freeze):
             return False
         if self._still is None:
             self._still = Stillness(os.getpid(), self._desk.pids())
             self._frozen_at = _clock.monotonic()
-        # Now it cannot end any more: was it still the one when it stopped?
-        mark = self._marks.read(Ring.RUNNER, freeze.position)
-        if mark.key == (freeze.task_id, freeze.attempt) and mark.state == State.STARTED:
+        if self._runs(freeze):  # now it cannot end any more: it was still the one when it stopped
             self._look_at_marks(self._frozen_at)  # its time counts until here
             if self._watch.ending is None:
                 return True
         self._thaw()
         return False
+
+    def _runs(self, freeze: Freeze) -> bool:
+        """Whether this attempt is the one that runs. Others of its frame wait for it, and it is not to feel that."""
+        mark = self._marks.read(Ring.RUNNER, freeze.position)
+        return mark.key == (freeze.task_id, freeze.attempt) and mark.state == State.STARTED
 
     def _thaw(self) -> None:
         if self._still is not None:
@@ -328,6 +336,7 @@ class RunnerCare:
         self._pid, self._status, self._watch.ending = 0, None, None
         if status == EXIT_HANDOVER and handover is not None and ending is None and not self._closing:
             self._output.end()
+            self._output = None
             self._start(handover)
             return
         unusable = status == EXIT_UNUSABLE and handover is not None

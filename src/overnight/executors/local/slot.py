@@ -273,7 +273,7 @@ class Slot:
                     self._futile_runners = 0
                     self._tell(self._calls.told(message))
         except EOFError:
-            pass
+            self._calls.rest()
 
     def _on_control(self) -> None:
         try:
@@ -293,7 +293,7 @@ class Slot:
                     self._on_calls()
                     self._tell(self._calls.harvest())
         except EOFError:
-            pass
+            self._control.rest()  # its pidfd tells of its death, its silence that it lives on
 
     def _runner_gone(self, message: RunnerGone) -> None:
         self._on_calls()  # what it said before it died

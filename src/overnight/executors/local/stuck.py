@@ -30,7 +30,7 @@ def identify(pids: Iterable[int]) -> list[Stuck]:
     for pid in pids:
         lines = dict(line.partition(b"=")[::2] for line in environment_in_time(pid).split(b"\0"))
         if b"OVERNIGHT_ROLE" not in lines:
-            task, attempt = _number(lines, b"TASK_ID"), _number(lines, b"ATTEMPT")
+            task, attempt = _number(lines, b"TASK_ID"), _number(lines, b"ATTEMPT_ID")
             slot = _number(lines, b"SLOT")
             key = None if task is None or attempt is None else (task, attempt)
             found.append(Stuck(pid, None if slot is None else slot - 1, key))

@@ -167,18 +167,23 @@ class Track:
     def take_back(self) -> list[Spec]:
         """What the worker has not read, in order; forgotten here."""
         assert self._sender is not None  # noqa: S101 - see `send`
-        assert self._theirs is not None  # noqa: S101 - see `send`
         unread: list[bytes] = []
         # Over a stream half a frame could be read away from under the worker.
-        if SEQPACKET is not None:
-            while (packed := self._theirs.receive_packed()) is not None:
-                unread.append(packed)
+        while SEQPACKET is not None and (packed := self._packed_back()) is not None:
+            unread.append(packed)
         unread += self._sender.outgoing
         self._sender.outgoing.clear()
         specs = [spec for packed in unread for spec in _specs(unpack(packed))]
         for spec in specs:
             self.outstanding.pop((spec.task_id, spec.attempt), None)
         return specs
+
+    def _packed_back(self) -> bytes | None:
+        assert self._theirs is not None  # noqa: S101 - see `send`
+        try:
+            return self._theirs.receive_packed()
+        except EOFError:  # a function has ended the line that is not its own
+            return None
 
     # -- what happened -----------------------------------------------------------------------
 

@@ -196,8 +196,8 @@ class Line:
             size, aside, flags, _ = self.socket.recvmsg_into(self._buffers, _ONE_DESCRIPTOR, self._flags)
         except BlockingIOError:
             return None
-        except ConnectionResetError:
-            size, aside, flags = 0, [], 0
+        except ConnectionResetError:  # told once, and before what had been said until then
+            return self.receive_packed()
         if not size:
             raise EOFError
         if flags & _CUT_SHORT:

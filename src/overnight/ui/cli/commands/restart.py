@@ -10,6 +10,7 @@ from overnight import wiring
 from overnight.core.errors import UsageError
 from overnight.host.home import Home
 from overnight.host.lock import read_owner
+from overnight.host.stop_file import Touched
 from overnight.monitor.snapshot import read_engine_file
 from overnight.ui.cli.commands.start import order, say_started
 from overnight.ui.cli.commands.stop import is_within, say_what_runs, tell
@@ -39,16 +40,17 @@ def restart(*, jobs: int | str | None, at_once: bool, grace: float | None) -> No
         jobs = _as_before(home) if jobs is None else jobs
     shown = pages.served(home)
     prepared = order(home, jobs, instead_of=holder, dashboard=shown is not None and shown.beside)
+    asked: Touched | None = None
     if holder is not None:
         need_start(home, in_use(slots=jobs)[0])
         with contextlib.suppress(OSError):
             home.coming.touch()  # those who follow wait for the next engine
-        ending.ask(home, now=at_once, grace=None if at_once else grace)
+        asked = ending.ask(home, now=at_once, grace=None if at_once else grace)
         if not at_once:
             say_what_runs(home)
     pending = background.launch(home, prepared)
     if holder is not None:
-        ending.see_ended(home, holder, now=at_once, told=tell)
+        ending.see_ended(home, holder, asked=asked, now=at_once, told=tell)
     say_started(pending.wait(tell))
 
 

@@ -51,10 +51,10 @@ def is_within(home: Home) -> bool:
 
 def drain(home: Home, holder: Owner, *, at_once: bool, grace: float | None) -> None:
     """Ask for a stop, say what is waited for, and return when the home is free."""
-    ending.ask(home, now=at_once, grace=None if at_once else grace)
+    asked = ending.ask(home, now=at_once, grace=None if at_once else grace)
     if not at_once:
         say_what_runs(home)
-    ending.see_ended(home, holder, now=at_once, told=tell)
+    ending.see_ended(home, holder, asked=asked, now=at_once, told=tell)
 
 
 def tell(words: str) -> None:
