@@ -9,7 +9,7 @@ from collections import Counter
 import msgspec
 
 from overnight import wiring
-from overnight.core.errors import AlreadyRunningError
+from overnight.core.errors import AlreadyRunningError, OvernightError
 from overnight.core.stopping import StoppedBy
 from overnight.core.watching import LOOK_AT_LEAST_EVERY
 from overnight.host.folder import Nudges
@@ -66,12 +66,20 @@ def _add_for_ever(home: Home, store: Store, watch: Watch, *, changed: bool, as_j
     nudges = Nudges(watch.directory)
     with SignalWatch() as signals:
         while True:
-            if added := watch.look(store, changed=changed):
+            before = watch.late
+            if added := watch.look_or_later(home, store, changed=changed):
                 wiring.ring(home)
                 _report(added, as_json=as_json)
+            if watch.late is not None and before is None:
+                _say_late(watch.late)
             _wait(watch, nudges, signals)
             if taken := signals.take():
                 return 128 + taken[0]
+
+
+def _say_late(error: OvernightError) -> None:
+    advice = f"\n  try: {printing.clean(error.hint)}" if error.hint else ""
+    printing.note(f"overnight: {printing.clean(str(error))}; it is tried again each minute{advice}")
 
 
 def _wait(watch: Watch, nudges: Nudges, signals: SignalWatch) -> None:
