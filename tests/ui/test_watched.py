@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +16,7 @@ from overnight import wiring
 from overnight.host.home import Home
 from overnight.host.lock import HomeLock
 from overnight.store.contract import Counts
+from overnight.ui.cli import watch_loop
 from overnight.ui.cli.source_options import Sources
 from overnight.ui.cli.task_options import BUILT_IN, Request
 from overnight.ui.cli.watched import Watch, Watching, collect_watch
@@ -90,3 +93,16 @@ def test_while_the_engine_mends_its_store_files_wait(home: Home, tick: Callable[
     aside.rename(home.store)
     tick()
     assert total(home) == 1
+
+
+def test_who_only_adds_says_so_and_waits_as_well(
+    home: Home, watch: Watch, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits = iter((lambda: None, lambda: os.kill(os.getpid(), signal.SIGTERM)))
+    monkeypatch.setattr(watch_loop, "_wait", lambda *_: next(waits)())
+    touch("a")
+    with closing(wiring.open_store(home, patience=0.0)) as store, closing(apsw.Connection(str(home.store))) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert watch_loop._add_for_ever(home, store, watch, changed=False, as_json=False) == 128 + signal.SIGTERM
+    assert capsys.readouterr().err.count("it is tried again each minute") == 1
+    assert total(home) == 0

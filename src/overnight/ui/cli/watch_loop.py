@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
 import sys
 from collections import Counter
@@ -81,8 +82,9 @@ class _Beside:
         """Whether it has gone; then `engine` knows why."""
         self.is_gone = self.engine.look()
         for line in self._tail.lines():
-            if b'"processor_stopped"' in line:
-                self.engine.heard(meant_by(msgspec.json.decode(line)))
+            if b'"processor_stopped"' in line:  # one of very many
+                with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):  # damaged
+                    self.engine.heard(meant_by(msgspec.json.decode(line)))
         self.engine.heard(None)
         return self.is_gone
 
