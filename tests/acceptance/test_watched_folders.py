@@ -132,3 +132,31 @@ def test_run_adds_for_the_engine_that_is_there(terminal: Terminal, inbox: Path, 
     assert code == 130
     assert "an engine is at work in this home" in said
     assert stop(first)[0] == 0
+
+
+def test_run_goes_on_with_the_files_when_the_engine_that_was_there_has_ended(
+    terminal: Terminal, inbox: Path, until: Until
+) -> None:
+    def at_work_beside(process: subprocess.Popen[bytes]) -> None:
+        assert process.stderr is not None
+        while b"an engine is at work in this home" not in (line := process.stderr.readline()):
+            assert line
+
+    waits = "touch began; for i in $(seq 300); do [ -e go ] && exit; sleep 0.1; done"
+    first = terminal.start("run", "--", "sh", "-c", waits)
+    until((terminal.cwd / "began").exists)
+    second = terminal.start("run", "--watch", "inbox", *SETTLE, "--", "./work")
+    at_work_beside(second)
+    (terminal.cwd / "go").touch()
+    assert first.wait(timeout=60) == 0
+    (inbox / "a").write_text("a ")
+    until(lambda: ledger(terminal) == Counter("a"))
+    third = terminal.start("run", "--watch", "inbox", *SETTLE, "--", "./work")
+    at_work_beside(third)
+    terminal.run("stop")
+
+    _, said = second.communicate(timeout=60)
+    assert (second.returncode, b"this one goes on with the files" in said) == (0, True)
+    _, said = third.communicate(timeout=60)  # somebody wanted nothing more to be done here
+    assert (third.returncode, b"goes on" in said) == (0, False)
+    assert ledger(terminal) == Counter("a")

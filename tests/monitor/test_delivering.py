@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from overnight.core.lanes import OPS_QUEUE
 from overnight.core.states import TaskState
 from overnight.host.home import Home, create
 from overnight.monitor.notifiers.contract import DeliveryError
+from overnight.testing import FakeClock
 from overnight.wiring import delivering
 from overnight.wiring.configuration import read
 
@@ -77,21 +79,61 @@ def test_a_target_that_is_gone_is_not_tried_again(home: Home) -> None:
         delivering.deliver(msgspec.json.encode(MESSAGE).decode())
 
 
-def test_a_courier_sends_what_waits_and_puts_back_what_is_not_taken(
-    home: Home, hook: Hook, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def courier(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    """Be the courier of the home, without the alarm that would end the tests."""
     monkeypatch.setattr("sys.argv", ["courier", os.fspath(home.path)])
-    monkeypatch.setattr("signal.alarm", lambda _: 0)  # it would end the tests
+    monkeypatch.setattr("signal.alarm", lambda _: 0)
+    before = signal.signal(signal.SIGALRM, lambda *_: None)
+    yield delivering.main
+    signal.signal(signal.SIGALRM, before)
+
+
+def test_a_courier_sends_what_waits_and_puts_back_what_is_not_taken(
+    home: Home, hook: Hook, courier: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     task = handed(home)
     hook.status = 503
-    delivering.main()
+    courier()
     with closing(wiring.open_store(home)) as store:
         assert store.get(task).state is TaskState.WAITING
         assert SECRET not in store.get(task).error
         assert store.popped() == []
     hook.status = 200
     monkeypatch.setattr(wiring.clock, "now", lambda now=wiring.clock.now: now() + 3600)
-    delivering.main()
+    courier()
     with closing(wiring.open_store(home)) as store:
         assert store.get(task).state is TaskState.COMPLETED
     assert hook.told() == [("disk", "firing")]
+
+
+def test_a_courier_begins_nothing_more_after_a_minute(
+    home: Home, courier: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each try of a dead target takes long, and there may be many of them."""
+    clock = FakeClock()
+    others = [msgspec.structs.replace(MESSAGE, key=f"k-ops-{number}") for number in (2, 3)]
+    delivering.hand_on(home, [MESSAGE, *others], read(home).targets)
+
+    def slow(_home: Home, _content: bytes) -> None:
+        clock.advance(40.0)
+
+    monkeypatch.setattr(delivering, "_deliver", slow)
+    monkeypatch.setattr(wiring.clock, "monotonic", clock.monotonic)
+    courier()
+    with closing(wiring.open_store(home)) as store:
+        assert store.counts(queue=OPS_QUEUE).completed == 2
+        assert store.popped() == []
+
+
+def test_a_delivery_that_does_not_end_is_put_back(
+    home: Home, courier: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = handed(home)
+    monkeypatch.setattr(delivering, "_deliver", lambda *_: os.kill(os.getpid(), signal.SIGALRM))
+    courier()
+    with closing(wiring.open_store(home)) as store:
+        found = store.get(task)
+        assert (found.state, found.failures, found.deaths) == (TaskState.WAITING, 1, 0)
+        assert "has not answered within 120 s" in found.error
+        assert store.popped() == []

@@ -636,6 +636,13 @@ def test_wait_returns_when_all_is_done_and_says_how_it_went(overnight: Call) -> 
     assert [overnight("wait", *words).status for words in (["1"], ["2"], ["3"], ["1", "2"], [])] == [0, 1, 1, 1, 1]
 
 
+@pytest.mark.parametrize("words", [["1"], ["-q", "default"], ["--all"], []])
+def test_wait_counts_what_was_cancelled_however_it_is_named(overnight: Call, words: list[str]) -> None:
+    overnight("add", "a", "--", "true")
+    overnight("cancel", "1")
+    assert overnight("wait", *words).status == 1
+
+
 def test_wait_gives_up_when_its_time_is_over(overnight: Call) -> None:
     overnight("add", "a", "--", "true")
     with held():

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shlex
+import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -111,6 +114,24 @@ def test_a_first_run_that_somebody_breaks_off_leaves_the_file_as_it_was(
     monkeypatch.setattr("overnight.ui.cli.waking.ours", interrupted)
     with contextlib.suppress(KeyboardInterrupt):
         forgotten("dormant", "activate", "jobs/tidy.py", "--write", "--untested")
+    assert not (place / "overnight.toml").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_so_does_one_that_ends_with_its_terminal(
+    forgotten: Call, place: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    def told_to_end(*words: str, **_how: object) -> subprocess.CompletedProcess[str]:
+        assert "tidy.py" in (place / "overnight.toml").read_text()
+        os.kill(os.getpid(), number)
+        return subprocess.CompletedProcess(words, 0)
+
+    monkeypatch.setattr("overnight.ui.cli.waking.ours", told_to_end)
+    before = signal.signal(number, lambda *_: None)  # that of the tests would end them
+    try:
+        assert forgotten("dormant", "activate", "jobs/tidy.py", "--write", "--untested").status == 128 + number
+    finally:
+        signal.signal(number, before)
     assert not (place / "overnight.toml").exists()
 
 

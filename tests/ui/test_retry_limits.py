@@ -45,6 +45,16 @@ def test_without_a_selection_nothing_is_changed(overnight: Call) -> None:
     assert timeouts(overnight) == [30.0, 30.0, 30.0]
 
 
+@pytest.mark.usefixtures("failed")
+@pytest.mark.parametrize(("words", "status"), [(("1", "999"), 4), (("1", "--from", "nosuch"), 2)])
+def test_nothing_is_changed_when_not_all_that_is_named_exists(
+    overnight: Call, words: tuple[str, ...], status: int
+) -> None:
+    said = overnight("retry", *words, "--timeout", "5m")
+    assert (said.status, "nothing was changed" in said.err) == (status, True)
+    assert timeouts(overnight) == [30.0, 30.0, 30.0]
+
+
 def test_a_workflow_keeps_the_limits_of_its_definition(overnight: Call, place: Path) -> None:
     (place / "overnight.toml").write_text('[[workflow.w.step]]\nid = "a"\nretries = 0\nrun = ["false"]\n')
     assert overnight("run", "--quiet", "-w", "w", "x").status == 1

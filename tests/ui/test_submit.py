@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from overnight.core.errors import DiskFullError
 from overnight.core.states import Outcome, Reason, TaskState
 from overnight.core.task import Action, ActionKind, NewTask
 from overnight.store.contract import Added, Claim, Selector, Store, Verb
@@ -208,3 +209,27 @@ def test_running_everything_anew_leaves_the_stamp_of_what_had_failed(store: Stor
     settle(store, {"a": TaskState.FAILED})
     assert go_on(store, Inputs("a", stamp="2:2"), again=True).added == [2]
     assert [store.get(number).stamp for number in (1, 2)] == ["1:1", "2:2"]
+
+
+def test_a_watched_file_that_was_mended_is_tried_again_though_the_disk_was_full_the_first_time(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the size and time on record it is known what to revive: the new ones are noted with that, or not at all."""
+
+    def look() -> Resumed:
+        return resume(store, Inputs("a", stamp="2:2"), ME, revive_all=False)
+
+    put(store, Inputs("a", stamp="1:1"))
+    settle(store, {"a": TaskState.FAILED})
+    with monkeypatch.context() as full:
+        full.setattr(store, "act", _no_room)
+        with pytest.raises(DiskFullError):
+            look()
+    assert look().revived == [1]
+    assert (store.get(1).state, store.get(1).stamp) == (TaskState.PENDING, "2:2")
+    settle(store, {"a": TaskState.FAILED})
+    assert look().revived == []
+
+
+def _no_room(*_words: object, **_how: object) -> None:
+    raise DiskFullError("no room", hint="make some")

@@ -122,11 +122,21 @@ class Store(Protocol):
 
     # -- people ------------------------------------------------------------------------------
 
-    def act(self, verb: Verb, selector: Selector, *, now: float, by: str, restart: Sequence[str] = ()) -> Acted:
+    def act(
+        self,
+        verb: Verb,
+        selector: Selector,
+        *,
+        now: float,
+        by: str,
+        restart: Sequence[str] = (),
+        stamps: Mapping[int, str] | None = None,
+    ) -> Acted:
         """Do `verb` to every selected task for which it is a legal step; running ones get a control.
 
         What is done to a workflow task reaches its steps, by the table in `core.workflow.cascades`; what is done to a
         step reaches those that wait for it. `restart`: names of steps from which a retry begins anew.
+        `stamps`: noted first, as by `restamp`, all or nothing with what is done.
         """
 
     def edit(self, selector: Selector, change: Change, *, now: float, by: str, dry_run: bool = False) -> Edited:

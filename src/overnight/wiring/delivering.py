@@ -40,8 +40,9 @@ from overnight.wiring.configuration import read
 CALL = "overnight.wiring.delivering:deliver"
 #: Seconds for one try, and how often and at which intervals there is another: for some nine hours.
 TIMEOUT, RETRIES, BACKOFF = 60.0, 45, Backoff(2.0, 2.0, 900.0)
-#: Seconds after which a courier ends, whatever it is at.
-_LONGEST = 120
+#: Seconds after which a courier begins nothing more; after which what it is at counts as not taken; and after which it
+#: ends, whatever it is at.
+_ENOUGH, _TOO_LONG, _LONGEST = 60.0, 120, 180
 
 
 def task_of(message: Message, home: Home, targets: Mapping[str, Target]) -> NewTask:
@@ -114,11 +115,20 @@ def start_courier(home: Home) -> None:
 
 def main() -> None:
     """Deliver what waits in the home that the last argument names, as long as no engine does."""
-    signal.alarm(_LONGEST)
+    signal.signal(signal.SIGALRM, _too_long)
+    signal.alarm(_TOO_LONG)
+    enough = wiring.clock.monotonic() + _ENOUGH
     home = Home(Path(sys.argv[-1]))
     with closing(wiring.open_store(home)) as store:
-        while read_owner(home.lock) is None and (one := _next(store)) is not None:
+        while read_owner(home.lock) is None and wiring.clock.monotonic() < enough and (one := _next(store)) is not None:
             _deliver_popped(home, store, one)
+
+
+def _too_long(_number: int, _frame: object) -> None:
+    """Leave a delivery that does not end, so that its message is put back and counts as tried, not as a death."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(_LONGEST - _TOO_LONG)
+    raise OvernightError(f"its target has not answered within {_TOO_LONG} s; there is another try")
 
 
 def _next(store: Store) -> Popped | None:

@@ -228,3 +228,10 @@ def test_a_stamp_that_is_the_same_is_no_change(store: Store) -> None:
     before = len(list(told(store)))
     assert store.restamp({task_id: "5:7"}, now=NOON + 1, by="me") == 0
     assert len(list(told(store))) == before
+
+
+def test_what_is_revived_gets_its_stamp_with_that(store: Store, engine: SmallEngine) -> None:
+    task_id = engine.bring(TaskState.FAILED)
+    store.act(Verb.RETRY, Selector(ids=(task_id,)), now=NOON + 1, by="me", stamps={task_id: "5:7"})
+    assert (store.get(task_id).state, store.get(task_id).stamp) == (TaskState.PENDING, "5:7")
+    assert [event["event"] for event in told(store)][-2:] == ["file_edited", "file_revived"]

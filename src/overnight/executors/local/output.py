@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -41,7 +42,8 @@ def follow(output_dir: Path, task_id: int, attempt: int) -> Iterator[tuple[int, 
     because the attempt has ended without a word. Ends when the attempt's last words have been read.
     Of a very long output the middle and the end come when the attempt has ended.
     """
-    while (place := _find(output_dir, (task_id, attempt))) is None:
+    searched: dict[Path, int] = {}
+    while (place := _find(output_dir, (task_id, attempt), searched)) is None:
         yield 0, b""
     path, offset = place
     with path.open("rb") as file:
@@ -74,15 +76,24 @@ def _frames(file: BinaryIO, key: tuple[int, int]) -> Iterator[tuple[Stream, byte
         yield Stream(stream), data
 
 
-def _find(output_dir: Path, key: tuple[int, int]) -> tuple[Path, int] | None:
-    """The first frame of an attempt that runs: in one of the newest segments of the slots."""
+def _find(output_dir: Path, key: tuple[int, int], searched: dict[Path, int]) -> tuple[Path, int] | None:
+    """The first frame of an attempt that runs: in one of the newest segments of the slots.
+
+    `searched`: how far each of them was gone through in vain, and is now.
+    """
     for path in newest_segments(output_dir):
         with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            at = searched.get(path, 0)
+            at = file.seek(at if at <= size else 0)  # it may be another file by now
             while len(words := file.read(HEADER.size)) == HEADER.size:
                 task_id, attempt, _, _, length = HEADER.unpack(words)
                 if (task_id, attempt) == key:
-                    return path, file.tell() - HEADER.size
-                file.seek(length, 1)
+                    return path, at
+                if at + HEADER.size + length > size:
+                    break  # on its way, or torn and about to be taken back
+                at = file.seek(at + HEADER.size + length)
+            searched[path] = at
     return None
 
 

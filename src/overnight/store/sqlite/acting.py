@@ -8,7 +8,7 @@ for a piece only. Every way is checked against the table in ``core.states`` when
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import apsw
@@ -17,6 +17,7 @@ from overnight.core import events
 from overnight.core.states import Cause, TaskState, check
 from overnight.store.contract import Acted, Queue, Selector, Verb
 from overnight.store.sqlite import selecting
+from overnight.store.sqlite.adding import restamp_within
 from overnight.store.sqlite.advancing import Advance, End
 from overnight.store.sqlite.connection import Database, Transaction
 from overnight.store.sqlite.kin import Ask, Kin
@@ -83,10 +84,20 @@ REMOVABLE = (_S.COMPLETED, _S.FAILED, _S.CANCELLED, _S.HELD)
 
 
 def act(
-    database: Database, plans: Plans, verb: Verb, selector: Selector, *, now: float, by: str, restart: Sequence[str]
+    database: Database,
+    plans: Plans,
+    verb: Verb,
+    selector: Selector,
+    *,
+    now: float,
+    by: str,
+    restart: Sequence[str],
+    stamps: Mapping[int, str] | None,
 ) -> Acted:
     """See `Store.act`."""
     with database.write("act") as transaction:
+        if stamps:
+            restamp_within(database, transaction, stamps, now=now, by=by)
         acted = act_within(database, transaction, plans, verb, selector, now=now, by=by, restart=restart)
     database.ease()
     return acted

@@ -237,14 +237,20 @@ def _is_as_asked(plan: Plan, found: Row) -> bool:
 
 def restamp(database: Database, stamps: Mapping[int, str], *, now: float, by: str) -> int:
     """See `Store.restamp`."""
-    connection = database.connection
-    at, by = events.stamp(now), events.printable(by)
     with database.write("restamp") as transaction:
-        for task_id, stamp in stamps.items():
-            words = events.printable(stamp)
-            if read_one(connection, "restamp", (task_id, words)) is not None:
-                transaction.events.append(events.FileEdited(at=at, id=task_id, by=by, stamp=words))
+        restamp_within(database, transaction, stamps, now=now, by=by)
         return len(transaction.events)
+
+
+def restamp_within(
+    database: Database, transaction: Transaction, stamps: Mapping[int, str], *, now: float, by: str
+) -> None:
+    """See `Store.restamp`. Inside a write."""
+    at, by = events.stamp(now), events.printable(by)
+    for task_id, stamp in stamps.items():
+        words = events.printable(stamp)
+        if read_one(database.connection, "restamp", (task_id, words)) is not None:
+            transaction.events.append(events.FileEdited(at=at, id=task_id, by=by, stamp=words))
 
 
 def open_batch(database: Database, *, now: float, owner: str) -> int:

@@ -153,8 +153,17 @@ class SqliteStore:
 
     # -- people ------------------------------------------------------------------------------
 
-    def act(self, verb: Verb, selector: Selector, *, now: float, by: str, restart: Sequence[str] = ()) -> Acted:
-        return acting.act(self._database, self._plans, verb, selector, now=now, by=by, restart=restart)
+    def act(
+        self,
+        verb: Verb,
+        selector: Selector,
+        *,
+        now: float,
+        by: str,
+        restart: Sequence[str] = (),
+        stamps: Mapping[int, str] | None = None,
+    ) -> Acted:
+        return acting.act(self._database, self._plans, verb, selector, now=now, by=by, restart=restart, stamps=stamps)
 
     def edit(self, selector: Selector, change: Change, *, now: float, by: str, dry_run: bool = False) -> Edited:
         return editing.edit(self._database, self._lanes, selector, change, now=now, by=by, dry_run=dry_run)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from overnight import wiring
 from overnight.core.errors import UsageError
@@ -26,8 +26,16 @@ _THERE = {
 _FEW = 10
 
 
-def act(verb: Verb, selector: Selector, *, restart: Sequence[str] = ()) -> int:
+def act(
+    verb: Verb, selector: Selector, *, restart: Sequence[str] = (), first: Callable[[Store], object] | None = None
+) -> int:
     """Do it, say how many tasks it reached, and name those that it could not reach.
+
+    Args:
+        verb: What.
+        selector: To which tasks.
+        restart: Of workflows, names of steps from which a retry begins anew.
+        first: What else is done to them before, once it is known that everything which was named exists.
 
     Returns:
         The exit status: 1 when a task that was named by its id could not be reached.
@@ -37,6 +45,8 @@ def act(verb: Verb, selector: Selector, *, restart: Sequence[str] = ()) -> int:
         states = need_there(session, selector)
         if restart:
             _want_steps(session.store, selector, restart)
+        if first is not None:
+            first(session.store)
         acted = session.store.act(verb, selector, now=wiring.clock.now(), by=wiring.who(), restart=restart)
         session.ring()
         missed = _missed(session.store, verb, selector, acted, states)

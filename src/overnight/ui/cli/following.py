@@ -21,24 +21,19 @@ from overnight.engine.popped import give_back
 from overnight.engine.ports import Observer
 from overnight.engine.recovery import as_revival
 from overnight.host.home import Home
-from overnight.host.lock import read_owner
-from overnight.host.stop_file import StopFile
 from overnight.monitor.tail import JournalTail
 from overnight.store.contract import Selector, Store, Verb
 from overnight.ui.cli import printing
+from overnight.ui.cli.elsewhere import Elsewhere, meant_by
 
 #: Seconds between two looks at the journal.
 LOOK_EVERY = 0.1
 #: Seconds between two looks at the tasks themselves while the journal speaks of others.
 LOOK_AGAIN_EVERY = 5.0
-#: Seconds for which the word of somebody who is about to take over is believed; he repeats it many times a second.
-EXPECTED_FOR = 10.0
 #: Tasks held in one action.
 _HELD_AT_ONCE = 10_000
 #: The events that end a task.
 ENDS = frozenset({"file_completed", "file_failed", "file_timeout", "file_held", "file_cancelled"})
-#: Why an engine has stopped when somebody meant that nothing more is to be started.
-MEANT = frozenset({StoppedBy.STOP_SIGNAL, StoppedBy.HALT})
 _DONE = Stopping(Mode.DRAIN, StoppedBy.QUEUE_EMPTY)
 
 
@@ -67,19 +62,13 @@ def follow(
     """
     tail = JournalTail(home.journal, after=after)
     looked_at = 0.0
-    meant: StoppedBy | None = None
-    stop_file = StopFile(home.stop)
-    halted = asked = expected = False
+    engine = Elsewhere(home)
+    halted = False
     while True:
-        before, expected = expected, _is_expected(home)  # before the lock, which is taken before the word is removed
-        gone = read_owner(home.lock) is None and not expected
-        if not gone:  # an engine that had to be killed to stop it leaves no other word
-            asked = asked or stop_file.touched() is not None  # it goes a moment before the engine does
+        gone = engine.look()
         wiring.keep_up(store)
-        told, meant_now = _tell_news(tail, store, goal, observer)
-        meant = meant or meant_now
-        if before and not expected and not gone:
-            meant, asked = None, False  # the stop was for the engine before this one
+        told, meant = _tell_news(tail, store, goal, observer)
+        engine.heard(meant)
         if (ask := goal.given_up()) is not None:
             _hold(home, store, goal, Ask.HALT if halted else ask)
             halted = True
@@ -93,20 +82,12 @@ def follow(
         if goal.met() or (looked_at == moment and not gone and _left_to_others(store, goal)):
             return Stopping(Mode.DRAIN, StoppedBy.HALT) if halted else _DONE
         if gone:
-            by = StoppedBy.HALT if halted else meant or (StoppedBy.STOP_SIGNAL if asked else None)
+            by = StoppedBy.HALT if halted else engine.stopped_by
             return Stopping(Mode.DRAIN, by) if by else None
         if (number := next(iter(signals.take()), None)) is not None:
             return _leave(goal, number)
         observer.ticked(counts, [])
         time.sleep(LOOK_EVERY)
-
-
-def _is_expected(home: Home) -> bool:
-    """Whether somebody is about to take over from an engine that was asked to stop."""
-    try:
-        return wiring.clock.now() - home.coming.stat().st_mtime < EXPECTED_FOR
-    except OSError:
-        return False
 
 
 def _leave(goal: TheseAtRest, number: Signals) -> Stopping:
@@ -145,8 +126,7 @@ def _tell_news(tail: JournalTail, store: Store, goal: TheseAtRest, observer: Obs
             observer.settled(None, as_revival(task_id))
         if event["event"] == "storm_began":
             printing.note(_STORM.format(event["failures"], printing.clean(event.get("error", ""))))
-        if event["event"] == "processor_stopped" and event["why"] in MEANT:
-            meant = StoppedBy(event["why"])
+        meant = meant_by(event) or meant
     return told, meant
 
 

@@ -246,11 +246,18 @@ class Narrator:
         if self._tag is not None:
             task_input, slot = self._input(running, settlement), (settlement.slot or 0) + 1
             tagged = Tagged(self._tag, task_input, seq=settlement.task_id, slot=slot)
-        for stream, content in read(self._output, output, settlement.task_id, settlement.attempt):
-            try:
-                self._pour(tagged.lines(stream, content) if tagged else content, stream)
-            except printing.UnwrittenError as error:
-                self._lose(stream, error)
+        try:
+            for stream, content in read(self._output, output, settlement.task_id, settlement.attempt):
+                self._pour_or_lose(tagged.lines(stream, content) if tagged else content, stream)
+        except OSError as error:  # somebody has removed it, which is no reason to end the night
+            why = printing.clean(error.strerror or str(error))
+            self.note(f"overnight: what task {settlement.task_id} printed cannot be read ({why}); the tasks go on")
+
+    def _pour_or_lose(self, content: bytes, stream: int) -> None:
+        try:
+            self._pour(content, stream)
+        except printing.UnwrittenError as error:
+            self._lose(stream, error)
 
     def _pour(self, content: bytes, stream: int) -> None:
         printing.pour(content, stream=stream)

@@ -83,7 +83,11 @@ class Results:
             _put(place + _SEQ, f"{task_id}\n")
             _put(place + _EXIT, f"{end}\n")
         except OSError as error:
-            self._lose(error)
+            if output is None or (self._output / output.segment).exists():
+                self._lose(error)
+            else:
+                what = f"somebody has removed what task {task_id} printed; there is no result of it"
+                printing.note(f"overnight: {what}, and the tasks go on")
 
     def _pour(self, place: bytes, task_id: int, attempt: int, output: OutputRef | None) -> None:
         with open(place + _STDOUT, "wb") as out, open(place + _STDERR, "wb") as err:  # noqa: PTH123 - bytes

@@ -23,6 +23,7 @@ _ACTED_AT_ONCE = 10_000
 _TO_RUN = (TaskState.WAITING, TaskState.PENDING, TaskState.FAILED)
 #: In place of the id of a task that is about to be added.
 _NOT_YET = 0
+_NONE: Mapping[int, str] = {}
 
 
 class Source(Protocol):
@@ -105,10 +106,11 @@ def resume(
             yield piece
 
     resumed.added = add_all(store, fresh(), len(work.inputs), producer).ids
+    failed = {one: stamps.pop(one) for one in to_revive if one in stamps}
     if stamps:
         store.restamp(stamps, now=producer.now, by=producer.by)
     resumed.redefined = _redefine(store, otherwise, producer)
-    resumed.revived = _revive(store, [one for one in to_revive if revive_all or one in stamps], producer)
+    resumed.revived = _revive(store, to_revive if revive_all else list(failed), producer, failed)
     added = iter(resumed.added)
     resumed.ids = [next(added) if one == _NOT_YET else one for one in resumed.ids]
     return resumed
@@ -184,8 +186,10 @@ def _redefine(store: Store, tasks: Mapping[int, NewTask], producer: Producer) ->
     return changed
 
 
-def _revive(store: Store, ids: Sequence[int], producer: Producer) -> list[int]:
+def _revive(store: Store, ids: Sequence[int], producer: Producer, stamps: Mapping[int, str] = _NONE) -> list[int]:
+    """Back into the queue, at once with the new size and time of its file, by which it is known what to revive."""
     for start in range(0, len(ids), _ACTED_AT_ONCE):
-        selector = Selector(ids=tuple(ids[start : start + _ACTED_AT_ONCE]))
-        store.act(Verb.RETRY, selector, now=producer.now, by=producer.by)
+        some = tuple(ids[start : start + _ACTED_AT_ONCE])
+        anew = {one: stamps[one] for one in some if one in stamps}
+        store.act(Verb.RETRY, Selector(ids=some), now=producer.now, by=producer.by, stamps=anew)
     return list(ids)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +18,7 @@ from overnight.core.configuration import MistakesError, parse
 from overnight.core.dormancy import LYING, Dormancy, Found, Kind, Part, activation
 from overnight.core.dormant_tables import Definition, definition_of, name_for
 from overnight.core.errors import UsageError
-from overnight.ops.dormant.inserting import insert, take_back
+from overnight.ops.dormant.inserting import Inserted, insert, take_back
 from overnight.ops.dormant.keeping import Record, note
 from overnight.ops.dormant.survey import Ground
 from overnight.ops.dormant.trying import Said, facts_at, tried
@@ -95,13 +97,8 @@ def _lay_down(ground: Ground, part: Part, wish: Wish) -> int:
         printing.say(made.as_toml().rstrip("\n"))
         printing.note("overnight: nothing was changed; put this into overnight.toml, or have that done by --write")
         return 0
-    inserted = insert(ground.project / "overnight.toml", made.as_toml())
-    printing.note(f"overnight: {made.name} stands in overnight.toml now, and is run once")
-    try:
-        status = _run(ground, part, wish, _words(made))
-    except BaseException:  # Ctrl-C, as a rule
-        take_back(inserted)
-        raise
+    with _breaking_off():
+        inserted, status = _try_out(ground, part, wish, made)
     if status == 0:
         if made.is_schedule:
             ours(ground, "schedule", "list", quiet=True)  # from now on its time counts
@@ -113,6 +110,35 @@ def _lay_down(ground: Ground, part: Part, wish: Wish) -> int:
     printing.note("  try: 'overnight list --state failed' and 'overnight log ID' say why; then the same again,")
     printing.note("       or 'overnight clean ID' forgets the failed task, of which doctor warns until then")
     return 1
+
+
+def _try_out(ground: Ground, part: Part, wish: Wish, made: Definition) -> tuple[Inserted, int]:
+    """Lay it down and run it once; the exit status of that. What is broken off is taken back."""
+    inserted: Inserted | None = None
+    try:
+        inserted = insert(ground.project / "overnight.toml", made.as_toml())
+        printing.note(f"overnight: {made.name} stands in overnight.toml now, and is run once")
+        return inserted, _run(ground, part, wish, _words(made))
+    except BaseException:  # Ctrl-C, as a rule
+        if inserted is not None:
+            take_back(inserted)
+        raise
+
+
+@contextmanager
+def _breaking_off() -> Iterator[None]:
+    """Have a signal that asks us to stop leave by an exception, as Ctrl-C does; one that is ignored stays so."""
+
+    def leave(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    heeded = [one for one in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(one) is not signal.SIG_IGN]
+    before = {one: signal.signal(one, leave) for one in heeded}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def _run_laid_down(ground: Ground, part: Part, wish: Wish) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
 import sys
 from collections import Counter
@@ -9,15 +10,17 @@ from collections import Counter
 import msgspec
 
 from overnight import wiring
-from overnight.core.errors import AlreadyRunningError
+from overnight.core.errors import AlreadyRunningError, OvernightError
 from overnight.core.stopping import StoppedBy
-from overnight.core.watching import LOOK_AT_LEAST_EVERY
+from overnight.core.watching import LOOK_AT_LEAST_EVERY, LOOK_EVERY
 from overnight.host.folder import Nudges
 from overnight.host.home import Home
 from overnight.host.signals import SignalWatch
+from overnight.monitor.tail import JournalTail, last_seq
 from overnight.store.contract import Store
 from overnight.ui.cli import printing
 from overnight.ui.cli.defaults import task_defaults
+from overnight.ui.cli.elsewhere import Elsewhere, meant_by
 from overnight.ui.cli.ending import Ending
 from overnight.ui.cli.foreground import Manner, run_queue
 from overnight.ui.cli.session import made, say_where
@@ -51,39 +54,79 @@ def run_watch(home: Home, watch: Watch, manner: Manner, *, changed: bool) -> End
     try:
         watch.begin(store)
         observers = (*manner.observers, Watching(home, store, watch, changed=changed))
-        try:
-            return run_queue(home, manner._replace(observers=observers), endless=True)
-        except AlreadyRunningError:
-            printing.note("overnight: an engine is at work in this home; it does these, and this adds them")
-        number = _add_for_ever(home, store, watch, changed=changed, as_json=False)
-        return Ending(StoppedBy.SIGNAL, number, Counter(), 0)
+        while True:
+            beside = _Beside(home)
+            try:
+                return run_queue(home, manner._replace(observers=observers), endless=True)
+            except AlreadyRunningError:
+                printing.note("overnight: an engine is at work in this home; it does these, and this adds them")
+            number = _add_for_ever(home, store, watch, changed=changed, as_json=False, beside=beside)
+            if number is not None:
+                return Ending(StoppedBy.SIGNAL, number, Counter(), 0)
+            if (by := beside.engine.stopped_by) is not None:
+                return Ending(by, None, Counter(), store.counts().unfinished)
+            printing.note("overnight: that engine has ended; this one goes on with the files")
     finally:
         store.close()
 
 
-def _add_for_ever(home: Home, store: Store, watch: Watch, *, changed: bool, as_json: bool) -> int:
-    """Look, add, wait. Returns 128 plus the number of the signal that ended it."""
-    nudges = Nudges(watch.directory)
+class _Beside:
+    """The engine that does what is added here; made before it is known whether there is one."""
+
+    def __init__(self, home: Home) -> None:
+        self.engine = Elsewhere(home)
+        self._tail = JournalTail(home.journal, after=last_seq(home.journal))
+        self.is_gone = False
+
+    def look(self) -> bool:
+        """Whether it has gone; then `engine` knows why."""
+        self.is_gone = self.engine.look()
+        for line in self._tail.lines():
+            if b'"processor_stopped"' in line:  # one of very many
+                with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):  # damaged
+                    self.engine.heard(meant_by(msgspec.json.decode(line)))
+        self.engine.heard(None)
+        return self.is_gone
+
+
+def _add_for_ever(
+    home: Home, store: Store, watch: Watch, *, changed: bool, as_json: bool, beside: _Beside | None = None
+) -> int | None:
+    """Look, add, wait. Returns 128 plus the number of the signal that ended it; None: `beside` has gone."""
+    nudges = None if beside else Nudges(watch.directory)  # its threads could not come along into an engine
     with SignalWatch() as signals:
         while True:
-            if added := watch.look(store, changed=changed):
+            if beside and beside.is_gone:
+                return None
+            before = watch.late
+            if added := watch.look_or_later(home, store, changed=changed):
                 wiring.ring(home)
                 _report(added, as_json=as_json)
-            _wait(watch, nudges, signals)
+            if watch.late is not None and before is None:
+                _say_late(watch.late)
+            _wait(watch, nudges, signals, beside)
             if taken := signals.take():
                 return 128 + taken[0]
 
 
-def _wait(watch: Watch, nudges: Nudges, signals: SignalWatch) -> None:
-    """Until it is time to look again, or a signal comes. Where changes are told, nobody looks without need."""
-    told = nudges.begin()
+def _say_late(error: OvernightError) -> None:
+    advice = f"\n  try: {printing.clean(error.hint)}" if error.hint else ""
+    printing.note(f"overnight: {printing.clean(str(error))}; it is tried again each minute{advice}")
+
+
+def _wait(watch: Watch, nudges: Nudges | None, signals: SignalWatch, beside: _Beside | None) -> None:
+    """Until it is time to look again, or a signal comes. Where changes are told, nobody looks without need.
+
+    Ends as well when the engine that we add for has gone.
+    """
+    told = nudges is not None and nudges.begin()
     moment = wiring.clock.monotonic()
     until = watch.next_look if watch.unsettled or not told else moment + LOOK_AT_LEAST_EVERY
-    while (left := until - wiring.clock.monotonic()) > 0:
-        ready, _, _ = select.select([signals], [], [], 0 if told else left)
+    while not (beside and beside.look()) and (left := until - wiring.clock.monotonic()) > 0:
+        ready, _, _ = select.select([signals], [], [], 0 if told else min(left, LOOK_EVERY))
         if ready:
             return
-        if told and nudges.changed():
+        if told and nudges and nudges.changed():
             until = watch.next_look
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from overnight import wiring
 from overnight.core import inputs, watching
-from overnight.core.errors import DiskFullError, UsageError
+from overnight.core.errors import DiskFullError, OvernightError, StoreBusyError, StoreDamagedError, UsageError
 from overnight.core.gates import Hold
 from overnight.core.inputs import check, shown
 from overnight.core.stopping import Stopping
@@ -25,6 +25,7 @@ from overnight.core.workflow.model import Workflow
 from overnight.engine.attempts import Running
 from overnight.host.folder import files_of
 from overnight.host.home import Home
+from overnight.host.lock import read_owner
 from overnight.store.contract import Counts, Store
 from overnight.ui.cli import printing
 from overnight.ui.cli.source_options import SETTLE, Sources
@@ -103,6 +104,8 @@ class Watch:
         self._named: set[bytes] = set()
         self.unsettled = True
         self.next_look = 0.0
+        #: Why what is ready could not be added when it was looked last.
+        self.late: OvernightError | None = None
 
     @property
     def request(self) -> Request:
@@ -131,9 +134,22 @@ class Watch:
         self.next_look = moment + watching.wait_after(moment - began)
         return added
 
-    def put_off(self) -> None:
-        """Look again later: what is ready could not be added."""
-        self.next_look = wiring.clock.monotonic() + watching.LOOK_AT_LEAST_EVERY
+    def look_or_later(self, home: Home, store: Store, *, changed: bool) -> list[int]:
+        """As `look`; what is ready and cannot be added now is so later, and `late` says why.
+
+        A store that another program holds, or that the engine of the home is about to mend, is no reason to end.
+        """
+        wiring.keep_up(store)
+        try:
+            added = self.look(store, changed=changed)
+        except (DiskFullError, StoreBusyError, StoreDamagedError) as error:
+            if isinstance(error, StoreDamagedError) and read_owner(home.lock) is None:
+                raise
+            self.late = error
+            self.next_look = wiring.clock.monotonic() + watching.LOOK_AT_LEAST_EVERY
+            return []
+        self.late = None
+        return added
 
     def previews(self) -> list[str]:
         """What would be run now, one line for each file."""
@@ -200,8 +216,5 @@ class Watching:
     def ticked(self, counts: Counts, running: list[Running]) -> None:  # noqa: ARG002 - contract
         if self._over or wiring.clock.monotonic() < self._watch.next_look:
             return
-        try:
-            if self._watch.look(self._store, changed=self._changed):
-                wiring.ring(self._home)
-        except DiskFullError:
-            self._watch.put_off()  # the engine says so itself
+        if self._watch.look_or_later(self._home, self._store, changed=self._changed):
+            wiring.ring(self._home)  # why nothing could be added is said by the engine itself

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 
 import click
 
+from overnight import wiring
 from overnight.core.errors import NotFoundError
 from overnight.core.states import TaskState
 from overnight.core.task import Attempt, Task
@@ -48,17 +49,31 @@ def log(*, task_id: int, number: int | None, follow: bool) -> None:
 
 def _steps(session: Session, task_id: int, *, follow: bool) -> None:
     """Print what the steps printed, each when its attempt has ended; `follow`: until the task has."""
+    store = session.store
     seen: set[tuple[int, int]] = set()
+    #: Of each step, how it stood when its attempts were asked for last; none ends without a change of that.
+    stood: dict[int, tuple[TaskState, int]] = {}
+    token: int | None = None
     while True:
-        task = session.store.get(task_id)
-        for step in reversed(session.store.tasks(Query(parent=task_id, limit=_MOST_STEPS))):
-            for attempt in session.store.attempts(step.id):
-                if (step.id, attempt.number) not in seen:
-                    seen.add((step.id, attempt.number))
-                    _print_step(session, step, attempt)
-        if not follow or task.state not in _UNDER_WAY:
-            return
+        if wiring.keep_up(store):
+            token = None
+        before, token = token, store.change_token()
+        if token != before:
+            task = store.get(task_id)
+            for step in reversed(store.tasks(Query(parent=task_id, limit=_MOST_STEPS))):
+                if stood.get(step.id) != (step.state, step.attempt):
+                    stood[step.id] = step.state, step.attempt
+                    _print_new(session, step, seen)
+            if not follow or task.state not in _UNDER_WAY:
+                return
         time.sleep(_LOOK_EVERY)
+
+
+def _print_new(session: Session, step: Task, seen: set[tuple[int, int]]) -> None:
+    for attempt in session.store.attempts(step.id):
+        if (step.id, attempt.number) not in seen:
+            seen.add((step.id, attempt.number))
+            _print_step(session, step, attempt)
 
 
 def _print_step(session: Session, step: Task, attempt: Attempt) -> None:
@@ -104,6 +119,7 @@ def _follow(session: Session, task_id: int) -> None:
     """Print every attempt, the running one as it prints, until the task has ended."""
     seen = 0
     while True:
+        wiring.keep_up(session.store)
         task = session.store.get(task_id)
         for attempt in session.store.attempts(task_id):
             if attempt.number > seen:
@@ -129,6 +145,7 @@ def _live(session: Session, task_id: int, number: int) -> Iterator[tuple[int, by
         elif ended:
             return
         else:
+            wiring.keep_up(session.store)
             ended = any(attempt.number == number for attempt in session.store.attempts(task_id))
             if not ended:
                 time.sleep(_LOOK_EVERY)

@@ -74,10 +74,14 @@ def _kept(home: Home) -> Iterator[LogStore]:
         with _place(home) as path, closing(LogStore(path)) as store:
             yield store
     except apsw.Error as error:
-        raise StoreUnavailableError(
-            f"what was found in logs cannot be kept in {home.logs} ({error}); no task is concerned",
-            hint=f"look at its disk and its owner: ls -l {home.logs}; it may be removed, and is made anew",
-        ) from error
+        raise _unkept(home, error) from error
+
+
+def _unkept(home: Home, error: apsw.Error) -> StoreUnavailableError:
+    return StoreUnavailableError(
+        f"what was found in logs cannot be kept in {home.logs} ({error}); no task is concerned",
+        hint=f"look at its disk and its owner: ls -l {home.logs}; it may be removed, and is made anew",
+    )
 
 
 @contextmanager
@@ -305,7 +309,10 @@ def clean_(*, older: float, yes: bool, as_json: bool) -> None:
     before = wiring.clock.now() - older
     found = old(matching(settings.log_files, home.config.parent), before)
     if yes:
-        clean(home, [path for path, _ in found], before=before)
+        try:
+            clean(home, [path for path, _ in found], before=before)
+        except apsw.Error as error:
+            raise _unkept(home, error) from error
     for path, size in found:
         if as_json:
             words = {"path": printable(os.fspath(path)), "size_bytes": size, "removed": yes}

@@ -142,7 +142,7 @@ def _rehearse(
     done = rehearse(found.database, wanted, clock=wiring.clock, down=down, again=again)
     if as_json:
         printing.say(shapes.line(migrations.rehearsal_shape(found, done)))
-        sys.exit(1 if done.error else 0)
+        sys.exit(done.error.exit_code if done.error else 0)
     migrations.say_rehearsal(found, done)
     if done.error is not None:
         raise done.error

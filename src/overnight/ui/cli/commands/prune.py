@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from overnight import wiring
-from overnight.core.errors import OvernightError
+from overnight.core.errors import OvernightError, StoreUnavailableError
 from overnight.core.events import printable
 from overnight.host.files import names_in
 from overnight.ui.cli import printing
@@ -53,10 +53,14 @@ def _let_go(share: Share, errors: list[Exception]) -> Share:
     try:
         if share.let_go is not None:
             share.let_go()
-    except (OvernightError, OSError, apsw.Error) as error:
+    except (OvernightError, OSError) as error:
         errors.append(error)
-        return share._replace(names=(), freed_bytes=0, let_go=None)
-    return share
+    except apsw.Error as error:
+        what = f"what is old of {share.kind} could not all be let go ({error}); no task is concerned"
+        errors.append(StoreUnavailableError(what, hint="once more in a moment: 'overnight prune --yes'"))
+    else:
+        return share
+    return share._replace(names=(), freed_bytes=0, let_go=None)
 
 
 def _tell(found: list[Share], *, yes: bool) -> None:

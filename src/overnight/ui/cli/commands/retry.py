@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import click
@@ -9,14 +10,13 @@ import msgspec
 
 from overnight import wiring
 from overnight.core.states import TaskState
-from overnight.store.contract import Selector, Verb
+from overnight.store.contract import Selector, Store, Verb
 from overnight.ui.cli import printing
 from overnight.ui.cli.acting import act
 from overnight.ui.cli.group import Verb as Command
 from overnight.ui.cli.limit_options import limit_options
 from overnight.ui.cli.relimiting import give_limits, limits_of
 from overnight.ui.cli.selecting import is_empty, selectors
-from overnight.ui.cli.session import opened
 from overnight.ui.cli.values import Duration
 
 _FAILED = (TaskState.FAILED,)
@@ -38,14 +38,13 @@ def retry(*, selector: Selector, restart: tuple[str, ...], **said: Any) -> int: 
     """
     if not selector.ids and not selector.states and not is_empty(selector):
         selector = msgspec.structs.replace(selector, states=_FAILED)
-    if (limits := limits_of(said)) and not is_empty(selector):
-        _give(selector, limits)
-    return act(Verb.RETRY, selector, restart=restart)
+    limits = limits_of(said)
+    first = partial(_give, selector=selector, limits=limits) if limits else None
+    return act(Verb.RETRY, selector, restart=restart, first=first)
 
 
-def _give(selector: Selector, limits: dict[str, Any]) -> None:
-    with opened() as session:
-        _, left = give_limits(session.store, selector, limits, now=wiring.clock.now(), by=wiring.who())
+def _give(store: Store, selector: Selector, limits: dict[str, Any]) -> None:
+    _, left = give_limits(store, selector, limits, now=wiring.clock.now(), by=wiring.who())
     if left:
         printing.note(f"overnight: {printing.count(left, 'workflow task keeps', 'workflow tasks keep')} its definition")
 

@@ -88,4 +88,4 @@ def _look(session: Session, selector: Selector) -> tuple[int, int]:
         fine = sum(state is TaskState.COMPLETED for state in states)
         return len(states) - stopped, stopped - fine
     counts = session.store.counts(queue=selector.queue, workflow=selector.workflow)
-    return counts.unfinished, counts.failed + counts.held
+    return counts.unfinished, counts.failed + counts.cancelled + counts.held
