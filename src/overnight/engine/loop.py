@@ -194,10 +194,8 @@ class Engine:
         if self._wishes.stopping.mode is not Mode.RUN:
             return True
         counts = self._store.counts()
-        if self._agenda.may_claim:
-            return False
         if not (self._goal.reached(counts) or self._only_people_can_help(counts)):
-            if self._only_storms_are_left():
+            if not self._agenda.may_claim and self._only_storms_are_left():
                 self._wishes.stop_for([Ask.HALT])
             return self._wishes.stopping.mode is not Mode.RUN
         with self._room_needed:
@@ -206,8 +204,10 @@ class Engine:
 
     def _only_people_can_help(self, counts: Counts) -> bool:
         """Whether all that is left waits for tasks that are held."""
+        if self._agenda.due_at is not None or (self._agenda.may_claim and counts.waiting):
+            return False  # time lets something go on, or nobody has looked yet whether it does
         moving = counts.pending + counts.running - counts.popped
-        return bool(counts.held) and not moving and self._agenda.due_at is None and self._goal.leaves_to_people()
+        return bool(counts.held) and not moving and self._goal.leaves_to_people()
 
     def _only_storms_are_left(self) -> bool:
         """Whether all that is left fails for everybody, and no further try would mend it."""
