@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 
 import click
 
+from overnight import wiring
 from overnight.core.errors import NotFoundError
 from overnight.core.states import TaskState
 from overnight.core.task import Attempt, Task
@@ -58,7 +59,7 @@ def _steps(session: Session, task_id: int, *, follow: bool) -> None:
                     _print_step(session, step, attempt)
         if not follow or task.state not in _UNDER_WAY:
             return
-        time.sleep(_LOOK_EVERY)
+        _doze(session)
 
 
 def _print_step(session: Session, step: Task, attempt: Attempt) -> None:
@@ -115,7 +116,7 @@ def _follow(session: Session, task_id: int) -> None:
         elif task.state not in _UNDER_WAY:
             return
         else:
-            time.sleep(_LOOK_EVERY)
+            _doze(session)
 
 
 def _live(session: Session, task_id: int, number: int) -> Iterator[tuple[int, bytes]]:
@@ -131,7 +132,13 @@ def _live(session: Session, task_id: int, number: int) -> Iterator[tuple[int, by
         else:
             ended = any(attempt.number == number for attempt in session.store.attempts(task_id))
             if not ended:
-                time.sleep(_LOOK_EVERY)
+                _doze(session)
+
+
+def _doze(session: Session) -> None:
+    """Until it is worth a look, at the store that is at its place then."""
+    time.sleep(_LOOK_EVERY)
+    wiring.keep_up(session.store)
 
 
 def _read(session: Session, attempt: Attempt) -> Iterable[tuple[int, bytes]]:
