@@ -8,15 +8,18 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from replaced_store import replace_store
 from work_for_workers import big, fail, outer, plain, record, refuse, shout, wait_for_go
 
 import overnight
 from overnight import Overnight, OvernightError, TaskFailedError
 from overnight.api import overnight as face
 from overnight.core.errors import HomeUnusableError, NotFoundError, NotRunningError
+from overnight.store.contract import Selector, Verb
 
 Ledger = Callable[[], Counter[str]]
 Until = Callable[[Callable[[], object]], None]
@@ -151,6 +154,23 @@ def test_waiting_without_an_engine_gives_up(night: Overnight, monkeypatch: pytes
     number = night.add(record, "a")
     with pytest.raises(NotRunningError, match="no engine runs; 1 of these tasks will not be finished"):
         night.wait(number)
+
+
+def test_waiting_goes_on_with_the_store_that_has_taken_the_place_of_the_old_one(
+    night: Overnight, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that was rescued, or gone back to; the old one would be read without a word for ever."""
+    number = night.add(record, "a")
+    naps: list[float] = []
+
+    def nap(seconds: float) -> None:
+        assert not naps
+        naps.append(seconds)
+        cancelled = Selector(ids=(number,))
+        replace_store(here / ".overnight", lambda store: store.act(Verb.CANCEL, cancelled, now=1, by="me"))
+
+    monkeypatch.setattr(face, "time", SimpleNamespace(sleep=nap))
+    assert [task.state for task in night.wait(number)] == ["cancelled"]
 
 
 def test_waiting_for_what_is_done_or_for_nothing_is_no_waiting(night: Overnight) -> None:

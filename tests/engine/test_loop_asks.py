@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 import pytest
 from night import Night, task
 
@@ -88,6 +90,36 @@ def test_a_rung_cancel_of_a_waiting_task_counts_for_the_goal(night: Night) -> No
     other.close()
     assert goal.tally == {TaskState.CANCELLED: 1}
     assert night.clock.monotonic() - began < 10
+
+
+def test_however_many_a_person_cancels_they_count_for_the_goal_though_as_many_others_wait(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So many that they are not looked up whenever somebody has changed the store."""
+    monkeypatch.setattr("overnight.engine.goal.FEW", 10)
+    later = night.clock.now() + 10_000
+    mine = night.add(*(task(f"mine {number}", not_before=later) for number in range(30)))
+    night.add(*(task(f"theirs {number}", not_before=later) for number in range(30)))
+    other = SqliteStore.open(night.directory / "queue.db")
+
+    def cancel() -> None:
+        other.act(Verb.CANCEL, Selector(ids=tuple(mine)), now=night.clock.now(), by="person")
+
+    looks: list[float] = []
+    real = night.store.states
+
+    def states(ids: Iterable[int]) -> Mapping[int, TaskState]:
+        looks.append(night.clock.monotonic())
+        return real(ids)
+
+    monkeypatch.setattr(night.store, "states", states)
+    began = night.clock.monotonic()
+    goal = TheseAtRest(mine, night.store)
+    night.run(goal=goal, script=[(500.0, cancel), (5000.0, night.give_up)])
+    other.close()
+    assert goal.tally == {TaskState.CANCELLED: 30}
+    assert night.clock.monotonic() - began < 510
+    assert len(looks) <= 2  # at the beginning and then, and not each second
 
 
 @pytest.mark.parametrize(("verb", "state"), [(Verb.CANCEL, TaskState.CANCELLED), (Verb.HOLD, TaskState.HELD)])

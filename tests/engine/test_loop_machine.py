@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import closing as closed
 
 import pytest
 from night import Night, task
@@ -14,6 +15,7 @@ from overnight.core.task import Action
 from overnight.engine.conditions import Limits
 from overnight.engine.goal import Never
 from overnight.executors.contract import Spec
+from overnight.store.contract import Selector, Verb
 from overnight.store.sqlite import SqliteStore
 from overnight.testing import FakeExecutor, FakeMachine, Play
 
@@ -78,6 +80,47 @@ def test_a_stop_is_obeyed_while_a_gate_holds(night: Night) -> None:
     night.machine.change(disk_free=0)
     night.run(script=[(5.0, lambda: night.stops.signals.append(Ask.SIGINT))])
     assert night.store.counts().pending == 1
+
+
+def test_no_run_waits_for_a_gate_when_nothing_is_left(night: Night) -> None:
+    night.add(task("a"))
+    began = night.clock.monotonic()
+    night.run(
+        lambda _spec, _action: Play(seconds=20.0),
+        script=[(0.5, lambda: night.machine.change(disk_free=0)), (3600.0, night.give_up)],
+    )
+    assert night.store.counts().completed == 1
+    assert night.clock.monotonic() - began < 25
+
+
+def test_no_run_waits_for_a_gate_when_all_that_is_left_waits_for_a_person(night: Night) -> None:
+    held, _ = night.add(task("held"), task("a", priority=1))
+    night.store.act(Verb.HOLD, Selector(ids=(held,)), now=night.clock.now(), by="me")
+    began = night.clock.monotonic()
+    closing = (0.5, lambda: night.machine.change(disk_free=0))
+    night.run(lambda _spec, _action: Play(seconds=20.0), script=[closing, (3600.0, night.give_up)])
+    assert night.store.counts().completed == 1
+    assert night.clock.monotonic() - began < 25
+
+
+def test_what_is_added_for_later_as_the_last_task_ends_is_waited_for(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a gate shut and a task held; nobody has looked yet when it is due."""
+    held, _ = night.add(task("held"), task("a", priority=1))
+    night.store.act(Verb.HOLD, Selector(ids=(held,)), now=night.clock.now(), by="me")
+    later = [task("later", not_before=night.clock.now() + 100)]
+
+    def settled(*_: object) -> None:
+        if later:
+            with closed(SqliteStore.open(night.directory / "queue.db")) as other:
+                other.add([later.pop()], now=night.clock.now())
+
+    monkeypatch.setattr(night.recorder, "settled", settled)
+    closing = (0.5, lambda: night.machine.change(disk_free=0))
+    opening = (40.0, lambda: night.machine.change(disk_free=100 * GB))
+    night.run(lambda _spec, _action: Play(seconds=20.0), script=[closing, opening])
+    assert night.store.counts().completed == 2
 
 
 def test_a_gate_that_is_turned_off_never_holds(night: Night) -> None:

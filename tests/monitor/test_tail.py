@@ -36,6 +36,19 @@ def test_every_line_comes_once_however_the_journal_is_set_aside(tmp_path: Path) 
     assert numbers(list(tail.lines())) == [9]
 
 
+@pytest.mark.parametrize(("read", "more"), [(50, 1), (50, 49), (50, 50), (50, 200), (5, 200)])
+def test_a_journal_that_somebody_has_emptied_is_read_from_its_beginning(tmp_path: Path, read: int, more: int) -> None:
+    """The writer goes on in it. One that was deleted may have a successor of the same inode."""
+    journal = written(tmp_path / "events.jsonl", 1, read)
+    tail = JournalTail(journal)
+    assert numbers(list(tail.lines())) == list(range(1, read + 1))
+    journal.write_bytes(b"")
+    written(journal, read + 11, read + 10 + more)
+    assert numbers(list(tail.lines())) == list(range(read + 11, read + 11 + more))
+    written(journal, read + 11 + more, read + 11 + more)
+    assert numbers(list(tail.lines())) == [read + 11 + more]
+
+
 def test_a_segment_that_is_read_in_portions_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written(tmp_path / "events-000000000090.jsonl", 1, 90)
     written(tmp_path / "events.jsonl", 91, 99)

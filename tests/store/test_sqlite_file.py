@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import apsw
@@ -286,6 +287,20 @@ def test_who_has_to_wait_rings_once_and_then_gets_through(path: Path, monkeypatc
     holder._database.connection.execute("BEGIN IMMEDIATE")
     assert waiting.add(tasks(1), now=NOON).ids == [1]
     assert happened == ["ring", "nap", "nap", "nap"]
+    waiting.close()
+    holder.close()
+
+
+def test_who_has_other_things_to_do_waits_only_briefly(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    holder, waiting = made(path), SqliteStore.open(path, patience=0.01)
+    naps: list[float] = []
+    monkeypatch.setattr("overnight.store.sqlite.connection.time.sleep", naps.append)
+    holder._database.connection.execute("BEGIN IMMEDIATE")
+    for hurried in (True, False):
+        naps.clear()
+        with waiting.waiting(0.002) if hurried else nullcontext(), pytest.raises(StoreBusyError):
+            waiting.add(tasks(1), now=NOON)
+        assert len(naps) == (4 if hurried else 20)
     waiting.close()
     holder.close()
 

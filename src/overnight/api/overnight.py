@@ -332,6 +332,7 @@ class Overnight:
                     hint="run() in another process, or 'overnight run'",
                 )
             time.sleep(LOOK_EVERY)
+            wiring.keep_up(store)
         self._listen()
         return [self.get(task_id) for task_id in task_ids]
 

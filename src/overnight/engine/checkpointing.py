@@ -13,13 +13,14 @@ from typing import Any, Protocol, Self
 from overnight.core import checkpoints, events
 from overnight.core.checkpoints import Cadence, Due
 from overnight.core.durations import format_duration, iso
-from overnight.core.errors import DiskFullError, StoreDamagedError
+from overnight.core.errors import StoreDamagedError
 from overnight.core.gates import Hold
 from overnight.core.states import FINAL, TaskState
 from overnight.core.stopping import Mode, Stopping
 from overnight.core.task import text
 from overnight.core.verdict import Settlement
 from overnight.engine.attempts import Running
+from overnight.engine.room_needed import PUT_OFF
 from overnight.host.clock import Clock
 from overnight.store.contract import Counts, Store
 from overnight.store.copies.copier import Answer, Done
@@ -192,7 +193,7 @@ class Checkpointing:
     def _tell(self, event: events.Event) -> None:
         try:
             self._store.note([event])
-        except DiskFullError:
+        except PUT_OFF:
             return  # the gates tell of the disk; the checkpoint is there or not, as its shelf says
 
     def __enter__(self) -> Self:

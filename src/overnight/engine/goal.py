@@ -18,7 +18,7 @@ from overnight.store.contract import Counts, Store
 
 #: States in which a task does not go on by itself.
 AT_REST = FINAL | {TaskState.HELD}
-#: So many open tasks are looked up in the store whenever somebody has changed it.
+#: So many open tasks are looked up in the store whenever somebody has changed it; more, when nothing runs then.
 FEW = 20_000
 _CODES = {state: number for number, state in enumerate(TaskState, start=1)}
 _STATES = {number: state for state, number in _CODES.items()}
@@ -140,6 +140,8 @@ class TheseAtRest:
         self._codes = bytearray(len(self._ids))
         self._store = store
         self._halt = halt
+        #: Whether somebody has changed the store since it was asked about all of them.
+        self._stirred = False
         self.tally: Counter[TaskState] = Counter()
 
     def settled(self, task_id: int, state: TaskState) -> None:
@@ -177,6 +179,7 @@ class TheseAtRest:
         return position is not None and not self._codes[position]
 
     def stirred(self) -> None:
+        self._stirred = True
         if self.total - self.at_rest <= FEW:
             self.look_again()
 
@@ -193,7 +196,8 @@ class TheseAtRest:
         return after_failures(self._halt, self.tally[TaskState.FAILED] + more, self.total)
 
     def reached(self, counts: Counts) -> bool:
-        if self.at_rest < self.total and counts.unfinished < self.total - self.at_rest:
+        left = self.total - self.at_rest
+        if left and (self._stirred or counts.unfinished < left):
             self.look_again()
         return self.met() or (counts.popped > 0 and self.left_to_others())
 
@@ -217,6 +221,7 @@ class TheseAtRest:
 
         Returns those that have come to rest.
         """
+        self._stirred = False
         open_ids = self.open_ids()
         rested = []
         for start in range(0, len(open_ids), 10_000):

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from overnight.core.errors import DiskFullError
+from overnight.engine.room_needed import PUT_OFF
 from overnight.host.files import last_line, sync_directory
 from overnight.store.contract import OutboxRow, Store
 
@@ -43,6 +44,7 @@ class Journal:
     Raises:
         DiskFullError: There is no room, here and in `pump` and `sync`. No line is torn or lost: the
             outbox keeps what was not synced, and the next call goes on where this one stopped.
+        StoreBusyError: Another program holds the store, in `sync`; the same.
     """
 
     def __init__(self, path: Path, store: Store, *, rotate_bytes: int = ROTATE_BYTES) -> None:
@@ -147,11 +149,11 @@ class Journal:
         self._open()
 
     def close(self) -> None:
-        """Write and sync what is left. What there is no room for is left to the next engine."""
+        """Write and sync what is left. What cannot be done now, for want of room, is left to the next engine."""
         try:
             self.pump()
             self.sync()
-        except DiskFullError:
+        except PUT_OFF:
             pass
         finally:
             self._let_go()

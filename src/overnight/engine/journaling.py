@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from overnight.core.errors import DiskFullError
 from overnight.engine.journal import SYNC_EVERY, Journal
+from overnight.engine.room_needed import PUT_OFF
 from overnight.host.clock import Clock
 
 #: Seconds between two drains of the outbox while events flow.
@@ -44,10 +44,11 @@ class Journaling:
 
         Raises:
             DiskFullError: There is no room; it is tried again after a while.
+            StoreBusyError: Another program holds the store; the same.
         """
         try:
             self._keep(self._clock.monotonic())
-        except DiskFullError:
+        except PUT_OFF:
             self._at = self._clock.monotonic() + SYNC_EVERY
             raise
 
@@ -63,10 +64,11 @@ class Journaling:
 
         Raises:
             DiskFullError: There is no room.
+            StoreBusyError: Another program holds the store.
         """
         self._journal.pump()
         self._journal.sync()
 
     def close(self) -> None:
-        """Write and sync what is left, as far as there is room."""
+        """Write and sync what is left, as far as that can be done now."""
         self._journal.close()

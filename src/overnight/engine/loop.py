@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from overnight.core.claims import Bind
 from overnight.core.error_rules import Rule
-from overnight.core.errors import DiskFullError, OvernightError, StoreBusyError, StoreDamagedError
+from overnight.core.errors import OvernightError, StoreDamagedError
 from overnight.core.states import TaskState
 from overnight.core.stopping import Ask, Mode, StoppedBy, Stopping
 from overnight.core.verdict import Settlement
@@ -36,7 +36,7 @@ from overnight.engine.quotas import Quotas
 from overnight.engine.recovery import as_revival, as_settlement, recover
 from overnight.engine.result import Result
 from overnight.engine.retention import Retention
-from overnight.engine.room_needed import RoomNeeded
+from overnight.engine.room_needed import BRIEFLY, PUT_OFF, RoomNeeded
 from overnight.engine.scheduling import Scheduling, Surroundings
 from overnight.engine.wishes import Wishes
 from overnight.executors.contract import Executor
@@ -129,15 +129,15 @@ class Engine:
         self._own = OwnWork(self._orders, self._attempts, executor, self._agenda, store, clock)
         self._brake = Brake(store, self._orders, self._attempts, clock, limits.brake, alarm)
         self._freezing = Freezing(self._agenda, self._attempts, executor, clock)
+        self._room_needed = RoomNeeded(self._run_out_of_room, self._stand_by)
         self._wishes = Wishes(
-            self._agenda, self._attempts, self._orders, store, clock, observer, self._run_out_of_room, self._freezing
+            self._agenda, self._attempts, self._orders, store, clock, observer, self._room_needed, self._freezing
         )
         self._conditions = Conditions(limits, machine, room, executor, self._agenda, clock, observer)
         self._scheduling = Scheduling(store, self._orders, self._agenda, clock, surroundings)
         self._retention = Retention(store, executor, clock, keep=limits.keep_finished)
         self._jumps = Jumps(clock, store, self._agenda, self._retention, self._journaling)
         self._news = News(store, self._orders, self._agenda, self._journaling, clock, is_alive)
-        self._room_needed = RoomNeeded(self._run_out_of_room)
         self._producer_waits = False
         self._next_tick = 0.0
         self.fence = 0
@@ -154,12 +154,13 @@ class Engine:
         """
         try:
             self._begin()
-            while not self._over():
-                self._gather(self._patience())
-                self._wishes.obey()
-                if self._anything_to_write():
-                    self._turn()
-                self._tick()
+            with self._store.waiting(BRIEFLY):
+                while not self._over():
+                    self._gather(self._patience())
+                    self._wishes.obey()
+                    if self._anything_to_write():
+                        self._turn()
+                    self._tick()
         finally:
             self._executor.close()
         return self._end()
@@ -193,10 +194,8 @@ class Engine:
         if self._wishes.stopping.mode is not Mode.RUN:
             return True
         counts = self._store.counts()
-        if self._agenda.may_claim:
-            return False
         if not (self._goal.reached(counts) or self._only_people_can_help(counts)):
-            if self._only_storms_are_left():
+            if not self._agenda.may_claim and self._only_storms_are_left():
                 self._wishes.stop_for([Ask.HALT])
             return self._wishes.stopping.mode is not Mode.RUN
         with self._room_needed:
@@ -205,8 +204,10 @@ class Engine:
 
     def _only_people_can_help(self, counts: Counts) -> bool:
         """Whether all that is left waits for tasks that are held."""
+        if self._agenda.due_at is not None or (self._agenda.may_claim and counts.waiting):
+            return False  # time lets something go on, or nobody has looked yet whether it does
         moving = counts.pending + counts.running - counts.popped
-        return bool(counts.held) and not moving and self._agenda.due_at is None and self._goal.leaves_to_people()
+        return bool(counts.held) and not moving and self._goal.leaves_to_people()
 
     def _only_storms_are_left(self) -> bool:
         """Whether all that is left fails for everybody, and no further try would mend it."""
@@ -214,10 +215,11 @@ class Engine:
 
     def _end(self) -> Result:
         why = self._wishes.stopping.by or StoppedBy.QUEUE_EMPTY
-        with contextlib.suppress(DiskFullError):  # then the last word is missing, and nothing else
+        with contextlib.suppress(*PUT_OFF):  # then the last word is missing, and nothing else
             self._keep_file()
             self._store.stand_down(fence=self.fence, now=self._clock.now(), why=why)
-        self._journaling.close()
+        with self._store.waiting(BRIEFLY):
+            self._journaling.close()
         if self._wishes.stopping.mode is not Mode.RUN:
             self._stops.obeyed()
         counts = self._store.counts()
@@ -364,8 +366,9 @@ class Engine:
         )
 
     def _commit(self, claim: Claim | None) -> Turn | None:
-        """Write; None when the disk is full, and then everything stays as it is until there is room."""
-        try:
+        """Write; None when that cannot be done now, and then everything stays as it is until it can."""
+        turn = None
+        with self._room_needed:
             self._heed_jumps()
             turn = self._store.turn(
                 fence=self.fence,
@@ -375,13 +378,7 @@ class Engine:
                 obeyed=self._agenda.obeyed,
                 notes=self._agenda.notes,
             )
-        except DiskFullError:
-            self._run_out_of_room()
-            return None
-        except StoreBusyError:  # somebody else writes, for very long: all stays as it is until he is done
-            self._waiter.wait((self._stops,), ASK_AGAIN)
-            return None
-        self._executor.ack()
+            self._executor.ack()
         return turn
 
     def _heed_jumps(self) -> None:
@@ -390,6 +387,10 @@ class Engine:
 
     def _run_out_of_room(self) -> None:
         self._conditions.ran_out()
+        self._stand_by()
+
+    def _stand_by(self) -> None:
+        """Until there is room, or whoever holds the store is done."""
         self._waiter.wait((self._stops,), ASK_AGAIN)
 
     def _tell(self, settled: Settled, turn: Turn) -> None:

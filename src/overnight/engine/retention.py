@@ -11,8 +11,8 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
 
-from overnight.core.errors import DiskFullError
 from overnight.core.lanes import OPS_QUEUE
+from overnight.engine.room_needed import PUT_OFF
 from overnight.executors.contract import Executor
 from overnight.host.clock import Clock
 from overnight.store.contract import Store
@@ -20,7 +20,7 @@ from overnight.store.contract import Store
 #: Seconds after the beginning of the engine, and between two rounds.
 FIRST = 5.0
 EVERY = 3600.0
-#: Seconds after a round that was given up for want of room.
+#: Seconds after a round that was given up because it could not be written.
 SOON = 60.0
 #: Tasks in a page: some 3 ms.
 PAGE = 2000
@@ -59,7 +59,7 @@ class Retention:
         """Look at one page, when a round is on or due.
 
         Raises:
-            DiskFullError: There is no room to write; the round is given up, and the next one comes `SOON`.
+            DiskFullError, StoreBusyError: It cannot be written; the round is given up, and the next one comes `SOON`.
         """
         moment = self._clock.monotonic()
         if moment >= self._next:
@@ -67,7 +67,7 @@ class Retention:
             self._round = self._go(fence)
         try:
             next(self._round, None)
-        except DiskFullError:
+        except PUT_OFF:
             self._next = moment + SOON
             raise
 

@@ -6,9 +6,8 @@ in `core.stopping`. A control about a task is forgotten in the transaction that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 
-from overnight.core.errors import DiskFullError
 from overnight.core.stopping import Ask, Mode, Stopping, after, overdue
 from overnight.engine.agenda import Agenda
 from overnight.engine.attempts import Attempts
@@ -16,6 +15,7 @@ from overnight.engine.freezing import ASK_AGAIN, FREEZES, Freezing
 from overnight.engine.orders import OrderBook
 from overnight.engine.ports import Observer
 from overnight.engine.recovery import INTENTS
+from overnight.engine.room_needed import RoomNeeded
 from overnight.host.clock import Clock
 from overnight.store.contract import Control, Selector, Store, Verb
 
@@ -33,7 +33,7 @@ class Wishes:
         store: Where tasks that run no more are changed.
         clock: Wall clock for the store, monotonic for deadlines.
         observer: Told of stops.
-        ran_out: Called when the store finds no room.
+        room_needed: What the store may not be able to write now.
         freezing: Who lets running tasks stand still.
     """
 
@@ -45,7 +45,7 @@ class Wishes:
         store: Store,
         clock: Clock,
         observer: Observer,
-        ran_out: Callable[[], None],
+        room_needed: RoomNeeded,
         freezing: Freezing,
     ) -> None:
         self._agenda = agenda
@@ -54,7 +54,7 @@ class Wishes:
         self._store = store
         self._clock = clock
         self._observer = observer
-        self._ran_out = ran_out
+        self._room_needed = room_needed
         self._freezing = freezing
         self.stopping = Stopping()
         #: Whether anything stands still or goes on of which observers have not been told.
@@ -95,6 +95,8 @@ class Wishes:
         for control in self._orders.controls:
             if control.id not in self._agenda.obeyed:
                 self._obey_one(control)
+        with self._room_needed:  # the first that cannot be written is the last one of this round
+            self._obey_late()
         if self.ask_again_at is not None and moment >= self.ask_again_at:
             grace = STOP_GRACE if self.stopping.mode is Mode.NOW else None
             self.ask_again_at = moment + ASK_AGAIN if self._attempts.ask_again(grace=grace) else None
@@ -107,8 +109,8 @@ class Wishes:
             return
         running = self._attempts.get(control.task_id)
         if running is None:
-            self._obey_late(control, control.task_id)
-        elif control.verb in FREEZES and not self._freezing.overtaken(control, self._orders.controls):
+            return  # it is late
+        if control.verb in FREEZES and not self._freezing.overtaken(control, self._orders.controls):
             self._freezing.obey(control, running, stopping=self.stopping.mode is not Mode.RUN)
         elif running.intent is None and control.verb in INTENTS:
             self._agenda.take_in(self._attempts.end(control.task_id, INTENTS[control.verb]))
@@ -116,21 +118,20 @@ class Wishes:
 
     def is_late(self) -> bool:
         """Whether somebody asked about a task whose attempt has ended before the engine heard of it."""
-        return any(
-            control.task_id is not None and self._attempts.get(control.task_id) is None
-            for control in self._orders.controls
-        )
+        return any(True for _ in self._late())
 
-    def _obey_late(self, control: Control, task_id: int) -> None:
+    def _late(self) -> Iterator[tuple[Control, int]]:
+        for control in self._orders.controls:
+            if control.task_id is not None and self._attempts.get(control.task_id) is None:
+                yield control, control.task_id
+
+    def _obey_late(self) -> None:
         """The attempt has ended: once that is written, do to its task what is done to one that does not run."""
-        if self._agenda.is_settling(task_id):
-            return
-        if control.verb in INTENTS:
-            selector = Selector(ids=(task_id,))
-            try:
+        for control, task_id in self._late():
+            if control.id in self._agenda.obeyed or self._agenda.is_settling(task_id):
+                continue
+            if control.verb in INTENTS:
+                selector = Selector(ids=(task_id,))
                 self._store.act(Verb(control.verb), selector, now=self._clock.now(), by=control.by)
-            except DiskFullError:
-                self._ran_out()
-                return
-            self._agenda.stirred = True
-        self._freezing.done(control)
+                self._agenda.stirred = True
+            self._freezing.done(control)

@@ -73,7 +73,18 @@ class JournalTail:
         if inode != self._inode:
             self._inode, self._offset = inode, 0
 
+    def _goes_on(self, file: BinaryIO) -> bool:
+        """Whether the file has what was read of it: it may be emptied, and the next may have the inode of the last."""
+        file.seek(self._offset)
+        line = file.readline()
+        if not line.endswith(b"\n"):
+            return os.fstat(file.fileno()).st_size >= self._offset
+        found = SEQ.match(line)
+        return found is not None and int(found[1]) <= self._seq + 1
+
     def _rest_of(self, file: BinaryIO) -> Iterator[bytes]:
+        if self._offset and not self._goes_on(file):
+            self._offset = 0  # what is there that is known tells its numbers
         file.seek(self._offset)
         for line in file:
             if not line.endswith(b"\n"):

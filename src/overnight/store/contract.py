@@ -15,6 +15,7 @@ what runs is asked for by a control, which the engine obeys. Written for SQLite 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
@@ -379,6 +380,9 @@ class Store(Protocol):
 
     def recount(self) -> list[Discrepancy]:
         """Compare counters, states, attempts and open attempts with each other; [] when they balance."""
+
+    def waiting(self, seconds: float) -> AbstractContextManager[None]:
+        """A block in which a write waits only so long for another program before it raises StoreBusyError."""
 
     def check_file(self) -> None:
         """Raise StoreDamagedError when the file behind the connection is no longer the one at its path."""

@@ -164,7 +164,8 @@ class Database:
     ) -> None:
         self.path = path
         self._understood = _Understood(path)
-        self._patience = patience
+        #: Seconds that a write waits for another process.
+        self.patience = patience
         self._hooks = hooks
         self._on_wait = on_wait
         self._readonly = readonly
@@ -237,7 +238,7 @@ class Database:
     def _wait(self, tries: int) -> bool:
         if tries == 0 and self._on_wait is not None:
             self._on_wait()
-        if tries * _NAP >= self._patience:
+        if tries * _NAP >= self.patience:
             return False
         time.sleep(_NAP)
         return True

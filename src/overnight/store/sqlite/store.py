@@ -8,7 +8,8 @@ of `overnight.store.contract.Store`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from overnight.core.edits import Change, Edited
@@ -372,6 +373,14 @@ class SqliteStore:
 
     def recount(self) -> list[Discrepancy]:
         return books.recount(self._database)
+
+    @contextmanager
+    def waiting(self, seconds: float) -> Iterator[None]:
+        before, self._database.patience = self._database.patience, seconds
+        try:
+            yield
+        finally:
+            self._database.patience = before
 
     def check_file(self) -> None:
         self._database.check_file()

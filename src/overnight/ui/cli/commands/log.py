@@ -55,8 +55,6 @@ def _steps(session: Session, task_id: int, *, follow: bool) -> None:
     stood: dict[int, tuple[TaskState, int]] = {}
     token: int | None = None
     while True:
-        if wiring.keep_up(store):
-            token = None
         before, token = token, store.change_token()
         if token != before:
             task = store.get(task_id)
@@ -66,7 +64,8 @@ def _steps(session: Session, task_id: int, *, follow: bool) -> None:
                     _print_new(session, step, seen)
             if not follow or task.state not in _UNDER_WAY:
                 return
-        time.sleep(_LOOK_EVERY)
+        if _doze(session):
+            token = None
 
 
 def _print_new(session: Session, step: Task, seen: set[tuple[int, int]]) -> None:
@@ -119,7 +118,6 @@ def _follow(session: Session, task_id: int) -> None:
     """Print every attempt, the running one as it prints, until the task has ended."""
     seen = 0
     while True:
-        wiring.keep_up(session.store)
         task = session.store.get(task_id)
         for attempt in session.store.attempts(task_id):
             if attempt.number > seen:
@@ -131,7 +129,7 @@ def _follow(session: Session, task_id: int) -> None:
         elif task.state not in _UNDER_WAY:
             return
         else:
-            time.sleep(_LOOK_EVERY)
+            _doze(session)
 
 
 def _live(session: Session, task_id: int, number: int) -> Iterator[tuple[int, bytes]]:
@@ -145,10 +143,15 @@ def _live(session: Session, task_id: int, number: int) -> Iterator[tuple[int, by
         elif ended:
             return
         else:
-            wiring.keep_up(session.store)
             ended = any(attempt.number == number for attempt in session.store.attempts(task_id))
             if not ended:
-                time.sleep(_LOOK_EVERY)
+                _doze(session)
+
+
+def _doze(session: Session) -> bool:
+    """Until it is worth a look, at the store that is at its place then; whether that is another one."""
+    time.sleep(_LOOK_EVERY)
+    return wiring.keep_up(session.store)
 
 
 def _read(session: Session, attempt: Attempt) -> Iterable[tuple[int, bytes]]:
