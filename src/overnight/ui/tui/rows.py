@@ -26,11 +26,12 @@ from overnight.ui.tui.looking import Row, bar
 
 #: Columns of a row but for the last, which has the rest: heading and width.
 COLUMNS = (("task", 8), ("state", 10), ("for, ago", 11), ("", 9))
+_HEADING = "".join(name.ljust(wide) for name, wide in COLUMNS) + "what"
 _BAR = 8
 #: Where the state stands in a line, with a blank in front of it all.
 _STATE_AT = 1 + COLUMNS[0][1]
 _STATE_END = _STATE_AT + COLUMNS[1][1]
-_HEAD, _CHOSEN, _PLAIN = Style(bold=True, underline=True), Style(reverse=True), Style()
+_HEAD, _CHOSEN = Style(bold=True, underline=True), Style(reverse=True)
 _STATES = {
     "failed": Style(color="red"),
     "held": Style(color="yellow"),
@@ -63,6 +64,8 @@ class Rows(Widget, can_focus=True):
         #: The lines themselves, the heading first, and how wide they are.
         self._strips: list[Strip] = []
         self._wide = -1
+        #: The colours of the screen, as its style sheet has them.
+        self._plain = Style()
 
     @property
     def room(self) -> int:
@@ -106,44 +109,39 @@ class Rows(Widget, can_focus=True):
         width = self.size.width
         lines = [(line_of(row, width - 2), row.state, number == self.cursor) for number, row in enumerate(self.rows)]
         if width != self._wide:
-            self._wide, self._drawn, self._strips = width, [], [_heading(width)]
-        both = list(zip_longest(lines, self._drawn))
-        others = [number for number, (new, old) in enumerate(both, start=1) if new != old]
-        self._strips += [Strip.blank(width, _PLAIN)] * (1 + len(lines) - len(self._strips))
+            self._wide, self._plain = width, self.rich_style
+            self._drawn, self._strips = [], [self._strip(_HEADING, 1, -1, _HEAD)]
+        both = enumerate(zip_longest(lines, self._drawn), start=1)
+        others = [number for number, (new, old) in both if new != old]
+        blank = Strip.blank(width, self._plain)
+        self._strips += [blank] * (1 + len(lines) - len(self._strips))
         for number in others:
-            self._strips[number] = (
-                _strip(*lines[number - 1], width) if number <= len(lines) else Strip.blank(width, _PLAIN)
-            )
+            self._strips[number] = self._line(*lines[number - 1]) if number <= len(lines) else blank
         self._drawn = lines
         if others:
             self.refresh(*(Region(0, number, width, 1) for number in others))
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Lines as they were made: to ask the style sheet about each of them would cost more than all else."""
-        blank = Strip.blank(crop.right, _PLAIN)
+        blank = Strip.blank(crop.right, self._plain)
         strips = [self._strips[y] if y < len(self._strips) else blank for y in crop.line_range]
         background = self.background_colors[1]
         for one in self.get_line_filters():
             strips = [strip.apply_filter(one, background) for strip in strips]
-        return [strip.crop_extend(*crop.column_span, _PLAIN) for strip in strips]
+        return [strip.crop_extend(*crop.column_span, self._plain) for strip in strips]
 
+    def _line(self, words: str, state: str, is_chosen: bool) -> Strip:  # noqa: FBT001 - as it is kept
+        if is_chosen:
+            return self._strip(words, 1, -1, _CHOSEN)
+        return self._strip(words, _STATE_AT, _STATE_END, _STATES.get(state))
 
-def _heading(width: int) -> Strip:
-    words = "".join(name.ljust(wide) for name, wide in COLUMNS) + "what"
-    return _together((" ", _PLAIN), (set_cell_size(words, width - 2), _HEAD), (" ", _PLAIN), width=width)
-
-
-def _strip(words: str, state: str, is_chosen: bool, width: int) -> Strip:  # noqa: FBT001 - as it is kept
-    """A line of so many columns, with a blank at both ends."""
-    text = f" {set_cell_size(words, width - 2)} "
-    begin, end, style = (1, -1, _CHOSEN) if is_chosen else (_STATE_AT, _STATE_END, _STATES.get(state))
-    if style is None:
-        return _together((text, _PLAIN), width=width)
-    return _together((text[:begin], _PLAIN), (text[begin:end], style), (text[end:], _PLAIN), width=width)
-
-
-def _together(*parts: tuple[str, Style], width: int) -> Strip:
-    return Strip([Segment(*part) for part in parts], width)
+    def _strip(self, words: str, begin: int, end: int, style: Style | None) -> Strip:
+        """A line with a blank at both ends, and some of it in a style of its own."""
+        text, plain = f" {set_cell_size(words, self._wide - 2)} ", self._plain
+        if style is None:
+            return Strip([Segment(text, plain)], self._wide)
+        parts = ((text[:begin], plain), (text[begin:end], plain + style), (text[end:], plain))
+        return Strip([Segment(*part) for part in parts], self._wide)
 
 
 def line_of(row: Row, columns: int) -> str:
