@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overnight.core.alert_messages import HOUR, MOST_LINES, Message, Outgoing, Pace, due, gathered
+from overnight.core.alert_messages import HOUR, MOST_LINES, Message, Outgoing, Pace, due, gathered, in_one
 from overnight.core.alerts import Notice, Tells
 
 NOON = 1_800_000_000.0
@@ -112,3 +112,16 @@ def test_a_long_message_is_cut_and_says_so() -> None:
     _, message = sent(outgoing, Pace(), NOON, hurry=True)
     assert message is not None
     assert "and 7 more" in message.body
+
+
+def test_in_one_text_the_sentence_stands_once_however_its_lines_are_broken() -> None:
+    report = Message(
+        "k", "ops", NOON, "overnight (n): Done, but needs you: 3 failed.", "Done, but\nneeds you: 3 failed.\nSun\n"
+    )
+    assert in_one(report) == "overnight (n): Done, but needs you: 3 failed.\nSun\n"
+    _, alert = sent(gathered(Outgoing(), notice("disk")), Pace(group=0.0), NOON)
+    assert alert is not None
+    assert in_one(alert) == "overnight (night): disk firing: words\n\n/night\n"
+    _, both = sent(gathered(gathered(Outgoing(), notice("disk")), notice("memory")), Pace(group=0.0), NOON)
+    assert both is not None
+    assert in_one(both) == f"{both.subject}\n{both.body}"

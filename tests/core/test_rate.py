@@ -60,3 +60,41 @@ def test_after_a_day_without_an_end_there_is_no_telling() -> None:
         span = rate.range_left(10)
         assert span is None or span[1] < 1e9
     assert span is None
+
+
+def night(rate: Rate, seconds: int = 300) -> None:
+    """Ten tasks complete each second, in four seconds each."""
+    for _ in range(seconds):
+        for _ in range(10):
+            rate.finished(4.0, completed=True)
+        rate.passed(1.0)
+
+
+def test_many_that_fail_at_once_promise_no_earlier_end() -> None:
+    rate = Rate()
+    night(rate)
+    before = rate.seconds_left(1000)
+    for _ in range(5000):
+        rate.finished(0.01, completed=False)
+    rate.passed(1.0)
+    assert rate.per_second > 50
+    assert rate.seconds_left(1000) == pytest.approx(before, rel=0.05)
+
+
+def test_a_failure_that_took_as_long_is_as_much_work() -> None:
+    rate = Rate()
+    night(rate)
+    for _ in range(300):
+        for _ in range(5):
+            rate.finished(4.0, completed=True)
+            rate.finished(300.0, completed=False)  # at its time limit
+        rate.passed(1.0)
+    assert rate.seconds_left(1000) == pytest.approx(100, rel=0.01)
+
+
+def test_where_nothing_completes_failures_are_all_that_is_known() -> None:
+    rate = Rate()
+    for _ in range(50):
+        rate.finished(0.1, completed=False)
+    rate.passed(10.0)
+    assert rate.seconds_left(100) == pytest.approx(20)

@@ -43,6 +43,8 @@ def test_a_check_shows_itself_in_every_form(overnight: Call, place: Path) -> Non
     for one in told["checks"]:
         assert one["id"] in text
         assert f"<td>{one['id']}</td>" in page
+    assert text.splitlines()[1].startswith("check raid fails: ")
+    assert page.index("check raid fails: ") < page.index("Health: FAIL")
     assert "health: FAIL" in text
     assert "findings" not in overnight("status", "--json").json
 
@@ -90,6 +92,7 @@ def test_an_examination_that_does_not_answer_is_told(tmp_path: Path, monkeypatch
     found = glance.glance(create(tmp_path / ".overnight"), parse(""))
     assert (found.overall, "did not answer" in found.trouble) == ("UNKNOWN", True)
     assert "did not answer" in glance.lines_of(found)[0]
+    assert "did not answer" in glance.failing(found)[0]
 
 
 def test_it_is_said_again_and_again_until_somebody_has_seen_enough(overnight: Call, place: Path) -> None:

@@ -279,6 +279,36 @@ def test_enter_shows_a_task_and_what_it_prints_as_it_prints_it(night: Night) -> 
     night.play(body)
 
 
+def test_over_a_task_the_keys_of_the_list_are_neither_shown_nor_heard(night: Night) -> None:
+    async def body(app: Monitor, pilot: Pilot[None]) -> None:
+        app.look_again()
+        await pilot.press("enter")
+        await pilot.pause(0.1)
+        assert isinstance(app.screen, Detail)
+        shown_keys = {active.binding.description for active in app.screen.active_bindings.values() if active.enabled}
+        assert {"back", "retry", "cancel", "why"} <= shown_keys
+        assert not shown_keys & {"states", "filter", "pause", "checkpoint", "keys"}
+        await pilot.press("2", "p", "slash", "c", "question_mark")
+        assert isinstance(app.screen, Detail)
+        assert night.acted == []
+        await pilot.press("escape")
+        assert app._choice is CHOICES["1"]
+
+    night.play(body)
+
+
+def test_a_failed_task_says_its_error_once(night: Night) -> None:
+    async def body(app: Monitor, pilot: Pilot[None]) -> None:
+        await pilot.press("2", "enter")
+        await pilot.pause(0.1)
+        assert isinstance(app.screen, Detail)
+        facts = [line for line in shown(app).splitlines() if line.strip().startswith(("error:", "attempt 1:"))]
+        assert len(facts) == 2
+        assert ["boom" in line for line in facts] == [True, False]
+
+    night.play(body)
+
+
 def test_the_last_line_of_a_task_that_reports_nothing_stands_beside_it(night: Night) -> None:
     task = night.running[-2]
     output = Recording(Segments(str(night.path / "output"), 3), task.id, task.attempt, 1_000_000)

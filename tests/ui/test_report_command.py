@@ -261,3 +261,16 @@ def test_no_line_of_status_is_longer_than_a_terminal_is_wide(overnight: Call, mo
         monkeypatch.setattr(printing, "width", lambda width=width: width)
         lines = overnight("status", "--detailed", "--include-resources").lines
         assert max(map(len, lines)) <= width
+
+
+def test_causes_for_which_there_is_no_room_are_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gathering, "MOST_CAUSES", 2)
+    store = SqliteStore.open(tmp_path / "queue.db", create=True)
+    held: dict[str, Any] = {"state": TaskState.HELD, "reason": Reason.POISON}
+    for number in range(4):
+        changes = held if number == 1 else {}
+        fail(store, [b"%d-%d" % (number, one) for one in range(9 - number)], fingerprint=f"{number:012x}", **changes)
+    report = gather(store, tmp_path, take(store, tmp_path, now=NOON + 60), since=NOON - 60)
+    store.close()
+    assert (len(report.failed), len(report.held), report.night.causes) == (1, 1, 4)
+    assert [as_html(report).count("more causes"), "\n".join(as_text(report)).count("and 2 more causes")] == [1, 1]

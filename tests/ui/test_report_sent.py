@@ -68,6 +68,7 @@ def test_it_arrives_with_its_page_where_no_engine_runs(overnight: Call, post: Po
     assert "1 task, each accounted for" in words
     assert (kind, page.lower().startswith("<!doctype html>")) == ("text/html", True)
     assert "1 task, each accounted for" in hook.taken[0]["text"]
+    assert hook.taken[0]["text"].count("Nothing moves: no engine runs") == 1
     assert overnight("show", "2", "--json").json["state"] == "completed"
 
 

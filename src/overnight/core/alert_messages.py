@@ -133,6 +133,17 @@ def _lines(notices: Sequence[Notice]) -> list[str]:
     return [*lines, f"and {left} more; 'overnight alerts list' shows all"] if left > 0 else lines
 
 
+def in_one(message: Message) -> str:
+    """Subject and body as one text, for what shows no subject. What the subject has said does not stand there again."""
+    said = message.subject.partition("): ")[2]
+    lines = message.body.split("\n")
+    for count in range(1, len(lines)):
+        words = " ".join(" ".join(lines[:count]).split())
+        if said and (words == said or (count == 1 and words.endswith(f" {said}"))):
+            return "\n".join([message.subject, *lines[count:]])
+    return f"{message.subject}\n{message.body}"
+
+
 def line(notice: Notice) -> str:
     """A notice for people, on one line."""
     times = f" {notice.times:,} times" if notice.times > 1 else ""

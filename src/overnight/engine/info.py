@@ -15,7 +15,7 @@ import msgspec
 from overnight.core.durations import iso
 from overnight.core.gates import Gate, Hold
 from overnight.core.rate import Rate
-from overnight.core.states import FINAL
+from overnight.core.states import FINAL, TaskState
 from overnight.core.stopping import Mode, Stopping
 from overnight.core.verdict import Settlement
 from overnight.engine.attempts import Running
@@ -41,7 +41,7 @@ class InfoFile:
         self._clock = clock
         self._identity = dict(identity)
         self._rate = Rate()
-        self._finished = 0
+        self._finished = False
         self._at = clock.monotonic()
         self._written_at = 0.0
         self._began_at = self._at
@@ -52,7 +52,8 @@ class InfoFile:
 
     def settled(self, running: Running | None, settlement: Settlement) -> None:  # noqa: ARG002 - contract
         if settlement.state in FINAL and not settlement.step:
-            self._finished += 1
+            self._finished = True
+            self._rate.finished(settlement.seconds, completed=settlement.state is TaskState.COMPLETED)
 
     def stopping(self, stopping: Stopping, still_running: int) -> None:
         self._is_stopping = True
@@ -70,9 +71,9 @@ class InfoFile:
 
     def ticked(self, counts: Counts, running: list[Running]) -> None:
         moment = self._clock.monotonic()
-        moved, self._finished = self._finished, 0
+        moved, self._finished = self._finished, False
         if moved or counts.running:
-            self._rate.saw(moved, moment - self._at)
+            self._rate.passed(moment - self._at)
         self._at = moment
         if not running:
             self._still = ""

@@ -35,14 +35,18 @@ _decoder = msgspec.json.Decoder(Progress, strict=False)
 def reports(spool: Path) -> dict[tuple[int, int], Progress]:
     """The last report of each attempt that has made one, by task and attempt."""
     found: dict[tuple[int, int], Progress] = {}
-    for path in sorted(spool.glob("control-*")):
-        for report in _lines(path):
+    try:
+        names = sorted(name for name in os.listdir(spool) if name.startswith("control-"))  # noqa: PTH208 - as names
+    except FileNotFoundError:
+        return found
+    for name in names:
+        for report in _lines(f"{spool}/{name}", name):
             found[report.task, report.attempt] = report
     return found
 
 
-def _lines(path: Path) -> Iterator[Progress]:
-    named = _OF_ATTEMPT.fullmatch(path.name)
+def _lines(path: str, name: str) -> Iterator[Progress]:
+    named = _OF_ATTEMPT.fullmatch(name)
     whose = {"task": int(named[1]), "attempt": int(named[2])} if named else {}
     for line in _tail(path).splitlines():
         try:
@@ -54,10 +58,12 @@ def _lines(path: Path) -> Iterator[Progress]:
             yield report
 
 
-def _tail(path: Path) -> bytes:
+def _tail(path: str) -> bytes:
     try:
-        with path.open("rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
-            return file.read(_TAIL)
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return b""
+    try:
+        return os.pread(file, _TAIL, max(0, os.fstat(file).st_size - _TAIL))
+    finally:
+        os.close(file)

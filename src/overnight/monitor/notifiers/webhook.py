@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from overnight.core.alert_messages import Message
+from overnight.core.alert_messages import Message, in_one
 from overnight.core.durations import iso
 from overnight.core.version import VERSION
 from overnight.monitor.notifiers.contract import PATIENCE, DeliveryError
@@ -56,7 +56,7 @@ def as_json(message: Message) -> bytes:
             "key": message.key,
             "at": iso(message.at),
             "subject": message.subject,
-            "text": f"{message.subject}\n{message.body}",
+            "text": in_one(message),
             "alerts": [
                 {
                     "alert": one.alert,

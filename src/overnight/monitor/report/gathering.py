@@ -166,8 +166,7 @@ def _causes(store: Store, night: Night, journal: Path) -> list[Cause]:
     tasks, actions = _known(store, [one.newest_id for one in shown])
     found = []
     for one in shown:
-        task = tasks.get(one.newest_id)
-        action = actions.get(task.action_id) if task else None
+        task, action = _of(one.newest_id, tasks, actions)
         limits = Limits(action.timeout, action.stall, action.memory) if action else Limits()
         is_new = one.first_at >= night.since
         found.append(Cause(one, is_new, direction(one.spans), next_step(one, limits), task, action))
@@ -185,11 +184,12 @@ def _dated(causes: Sequence[Alike], journal: Path) -> list[Alike]:
 def _slowest(store: Store, night: Night) -> list[Slow]:
     longest = night.longest[:MOST_SLOWEST]
     tasks, actions = _known(store, [one.task_id for one in longest])
-    return [
-        Slow(one, task, actions.get(task.action_id) if task else None)
-        for one in longest
-        for task in (tasks.get(one.task_id),)
-    ]
+    return [Slow(one, *_of(one.task_id, tasks, actions)) for one in longest]
+
+
+def _of(task_id: int, tasks: Mapping[int, Task], actions: Mapping[int, Action]) -> tuple[Task | None, Action | None]:
+    task = tasks.get(task_id)
+    return task, actions.get(task.action_id) if task else None
 
 
 def _known(store: Store, ids: Sequence[int]) -> tuple[dict[int, Task], dict[int, Action]]:

@@ -89,6 +89,13 @@ def lines_of(found: Glance) -> list[str]:
     return lines
 
 
+def failing(found: Glance) -> list[str]:
+    """What must be told first, a line each: what fails, and that nothing could be found out. Safe to print."""
+    lines = [f"the checks gave no answer: {printing.clean(found.trouble)}"] if found.trouble else []
+    bad = (one for one in found.checks if one.status == Status.FAIL.name.lower())
+    return lines + [f"check {one.id} fails: {printing.clean(one.summary)}" for one in bad]
+
+
 def advice(one: Answer) -> Iterable[str]:
     """What mends it, where it wants mending."""
     return [fix.words() for fix in one.fixes] if one.status != Status.OK.name.lower() else []

@@ -76,15 +76,9 @@ def narrow(words: str, columns: int) -> str:
 def summary(rate: Rate, *, done: int, failed: int, left: int, running: int) -> str:
     """All of it on one line."""
     words = [f"{done:,} done", f"{failed:,} failed" if failed else "", f"{left:,} left"]
-    words += [f"{running:,} running" if running else "", _speed(rate.per_second)]
+    words += [f"{running:,} running" if running else "", printing.speed(rate.per_second)]
     span = rate.range_left(left)
     return "  ".join(one for one in [*words, to_go(*span) if span else ""] if one)
-
-
-def _speed(per_second: float) -> str:
-    if not per_second:
-        return ""
-    return f"{per_second:,.1f}/s" if per_second >= 1 else f"{per_second * 60:,.1f}/min"
 
 
 def to_go(least: float, most: float) -> str:

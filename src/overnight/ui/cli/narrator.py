@@ -91,7 +91,6 @@ class Narrator:
         self._midline = False
         self._draw_at = 0.0
         self._rate = Rate()
-        self._since_tick = 0
         self._ticked_at = clock.monotonic()
         self._unfinished = 0
         #: Why outputs are no longer printed.
@@ -112,7 +111,7 @@ class Narrator:
             return self._take_back()
         if settlement.state in AT_REST:
             self.tally[settlement.state] += 1
-            self._since_tick += 1
+            self._rate.finished(settlement.seconds, completed=settlement.state is TaskState.COMPLETED)
             self._unfinished -= settlement.state in FINAL
         if not self._wanted(settlement.task_id):
             return self._progress()
@@ -170,8 +169,8 @@ class Narrator:
 
     def ticked(self, counts: Counts, running: list[Running]) -> None:
         moment = self._clock.monotonic()
-        self._rate.saw(self._since_tick, moment - self._ticked_at)
-        self._since_tick, self._ticked_at = 0, moment
+        self._rate.passed(moment - self._ticked_at)
+        self._ticked_at = moment
         self._unfinished = counts.unfinished
         self._running = running
         if self._live and self._spool is not None and self._has_lines():

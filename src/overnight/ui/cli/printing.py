@@ -192,6 +192,13 @@ def table(rows: Iterable[Sequence[str]], *, right: Sequence[int] = (), last: int
     return lines
 
 
+def speed(per_second: float) -> str:
+    """``4.0/s``, or by the minute what is slower; empty when nothing moves."""
+    if not per_second:
+        return ""
+    return f"{per_second:,.1f}/s" if per_second >= 1 else f"{per_second * 60:,.1f}/min"
+
+
 def duration(seconds: float) -> str:
     """A length of time for people: ``0.4 s``, ``42 s``, ``10 h 2 min``."""
     from overnight.core.durations import format_duration

@@ -30,6 +30,7 @@ def as_html(report: MorningReport) -> str:
         _timeline(report),
         _causes("Failed, by cause", report.failed, report),
         _causes("Held for you", report.held, report),
+        f'<p class="soft">{words.causes_left(report)}</p>' if words.causes_left(report) else "",
         _incidents(report),
         _slowest(report),
         _figures(report),
@@ -121,11 +122,9 @@ def _causes(heading: str, causes: Sequence[Cause], report: MorningReport) -> str
     if not causes:
         return ""
     rows = "".join(_cause(cause, report) for cause in causes)
-    left = report.night.causes - len(report.failed) - len(report.held)
-    more = f'<p class="soft">and {left:,} more causes</p>' if left > 0 else ""
     return (
         f'<h2>{text(heading)}</h2><table class="causes"><thead><tr><th class="n">tasks</th><th>cause</th><th>where</th>'
-        f'<th class="wide">when</th><th>what to do</th></tr></thead><tbody>{rows}</tbody></table>{more}'
+        f'<th class="wide">when</th><th>what to do</th></tr></thead><tbody>{rows}</tbody></table>'
     )
 
 

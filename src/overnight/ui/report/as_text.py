@@ -29,9 +29,8 @@ def as_text(report: MorningReport, *, columns: int = 80) -> list[str]:
     for line in printing.table([(f"  {name}", value) for name, value in words.happened(report)]):
         lines += printing.wrapped(line, columns)
     lines += _causes("FAILED, BY CAUSE", report.failed, report, columns)
-    if report.night.causes > len(report.failed) + len(report.held):
-        lines.append(f"  and {report.night.causes - len(report.failed) - len(report.held):,} more causes")
     lines += _causes("HELD FOR YOU", report.held, report, columns)
+    lines += _wrapped(words.causes_left(report), columns, "  ")
     lines += [*_slowest(report, columns), *_incidents(report, columns), *_bars(report, columns)]
     return lines
 

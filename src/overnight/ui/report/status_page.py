@@ -10,7 +10,7 @@ from overnight.monitor.machine import HOUR, MachineView
 from overnight.monitor.snapshot import RunningView, Snapshot
 from overnight.monitor.standing import sentence_of
 from overnight.ui.cli import shapes
-from overnight.ui.cli.glance import Answer, Glance, advice
+from overnight.ui.cli.glance import Answer, Glance, advice, failing
 from overnight.ui.cli.resources import GAUGES
 from overnight.ui.report.as_html import banner, card, counts, share
 from overnight.ui.report.charts import Dot, area
@@ -24,6 +24,7 @@ def status_page(picture: Snapshot, machine: MachineView, found: Glance | None = 
     states = [(state.value, number) for state in TaskState if (number := getattr(picture.counts, state))]
     parts = [
         banner(told, f"{when}, engine {_engine(picture)}"),
+        _failing(found) if found is not None else "",
         share(picture),
         counts(states),
         _cards(picture, machine),
@@ -61,6 +62,10 @@ def _running(picture: Snapshot) -> str:
     rows = "".join(map(_row, picture.running))
     head = '<thead><tr><th class="n">task</th><th class="n">since</th><th class="n">done</th><th>what</th></tr></thead>'
     return f"<h2>Running</h2><table>{head}<tbody>{rows}</tbody></table>" if rows else ""
+
+
+def _failing(found: Glance) -> str:
+    return "".join(f'<div class="banner stalled"><p>{text(line)}</p></div>' for line in failing(found))
 
 
 def _health(found: Glance) -> str:

@@ -43,6 +43,12 @@ def trend(cause: Cause, report: MorningReport) -> str:
     return ", ".join(words)
 
 
+def causes_left(report: MorningReport) -> str:
+    """How many causes are not told here; empty when all are."""
+    left = report.night.causes - len(report.failed) - len(report.held)
+    return f"and {left:,} more causes" if left > 0 else ""
+
+
 def title(cause: Cause) -> str:
     """What failed tasks say, or why they are held; safe to print."""
     words = cause.alike.error or str(cause.alike.reason or "no words")

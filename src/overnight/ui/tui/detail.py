@@ -90,7 +90,7 @@ class Detail(Screen[None]):
         if task.error:
             yield f"error: {printing.clean(task.error)}"
         for one in attempts[-5:]:
-            more = f", {printing.clean(one.error)}" if one.error else ""
+            more = f", {printing.clean(one.error)}" if one.error and one.error != task.error else ""
             yield f"attempt {one.number}: {one.outcome} after {printing.duration(one.seconds)}{more}"
         if task.state is TaskState.RUNNING:
             yield f"attempt {task.attempt} runs"

@@ -222,8 +222,7 @@ def summary(picture: Snapshot) -> str:
     counts = picture.counts
     parts = [f"{getattr(counts, state):,} {state.value}" for state in TaskState if getattr(counts, state)]
     if picture.rate_per_second:
-        rate = picture.rate_per_second
-        parts.append(f"{rate:,.1f}/s" if rate >= 1 else f"{60 * rate:,.1f}/min")
+        parts.append(printing.speed(picture.rate_per_second))
     if picture.seconds_left is not None and counts.unfinished:
         parts.append(f"~{printing.duration(picture.seconds_left)} left")
     return "  ".join(parts) or "no tasks"

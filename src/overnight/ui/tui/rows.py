@@ -1,12 +1,14 @@
 """The rows of the screen: as many as there is room for, one of them chosen, drawn line by line.
 
 A table widget of the library lays out each cell of each row anew; here a line is one piece of text, and of
-fifty lines only those are drawn that are others than before. It is most of what the screen costs.
+fifty lines only those are drawn that are others than before. It is most of what the screen costs. A line goes
+from edge to edge, for the library cuts and joins each line anew of a widget with room at its sides.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import ClassVar
 
 from rich.cells import set_cell_size
@@ -24,8 +26,12 @@ from overnight.ui.tui.looking import Row, bar
 
 #: Columns of a row but for the last, which has the rest: heading and width.
 COLUMNS = (("task", 8), ("state", 10), ("for, ago", 11), ("", 9))
+_HEADING = "".join(name.ljust(wide) for name, wide in COLUMNS) + "what"
 _BAR = 8
-_HEAD, _CHOSEN, _PLAIN = Style(bold=True, underline=True), Style(reverse=True), Style()
+#: Where the state stands in a line, with a blank in front of it all.
+_STATE_AT = 1 + COLUMNS[0][1]
+_STATE_END = _STATE_AT + COLUMNS[1][1]
+_HEAD, _CHOSEN = Style(bold=True, underline=True), Style(reverse=True)
 _STATES = {
     "failed": Style(color="red"),
     "held": Style(color="yellow"),
@@ -37,7 +43,7 @@ _STATES = {
 class Rows(Widget, can_focus=True):
     """Tasks, the newest first."""
 
-    DEFAULT_CSS = "Rows { height: 1fr; padding: 0 1; }"
+    DEFAULT_CSS = "Rows { height: 1fr; }"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,j", "move(1)", show=False),
         Binding("up,k", "move(-1)", show=False),
@@ -55,11 +61,16 @@ class Rows(Widget, can_focus=True):
         self.cursor = 0
         #: What stands in each line, to compare with.
         self._drawn: list[tuple[str, str, bool]] = []
+        #: The lines themselves, the heading first, and how wide they are.
+        self._strips: list[Strip] = []
+        self._wide = -1
+        #: The colours of the screen, as its style sheet has them.
+        self._plain = Style()
 
     @property
     def room(self) -> int:
         """Rows that there is room for; at least one."""
-        return max(1, self.content_size.height - 1)
+        return max(1, self.size.height - 1)
 
     @property
     def chosen(self) -> int | None:
@@ -95,27 +106,42 @@ class Rows(Widget, can_focus=True):
 
     def _draw(self) -> None:
         """Have those lines drawn that are others than before."""
-        width = self.content_size.width
-        lines = [(line_of(row, width), row.state, number == self.cursor) for number, row in enumerate(self.rows)]
-        for number in range(max(len(lines), len(self._drawn))):
-            if lines[number : number + 1] != self._drawn[number : number + 1]:
-                self.refresh(Region(0, number + 1, self.size.width, 1))
+        width = self.size.width
+        lines = [(line_of(row, width - 2), row.state, number == self.cursor) for number, row in enumerate(self.rows)]
+        if width != self._wide:
+            self._wide, self._plain = width, self.rich_style
+            self._drawn, self._strips = [], [self._strip(_HEADING, 1, -1, _HEAD)]
+        both = enumerate(zip_longest(lines, self._drawn), start=1)
+        others = [number for number, (new, old) in both if new != old]
+        blank = Strip.blank(width, self._plain)
+        self._strips += [blank] * (1 + len(lines) - len(self._strips))
+        for number in others:
+            self._strips[number] = self._line(*lines[number - 1]) if number <= len(lines) else blank
         self._drawn = lines
+        if others:
+            self.refresh(*(Region(0, number, width, 1) for number in others))
 
-    def render_line(self, y: int) -> Strip:
-        width = self.content_size.width
-        if y == 0:
-            heading = "".join(name.ljust(wide) for name, wide in COLUMNS) + "what"
-            return Strip([Segment(set_cell_size(heading, width), _HEAD)], width)
-        if y > len(self._drawn):
-            return Strip([Segment(" " * width, _PLAIN)], width)
-        words, state, is_chosen = self._drawn[y - 1]
-        text = set_cell_size(words, width)
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Lines as they were made: to ask the style sheet about each of them would cost more than all else."""
+        blank = Strip.blank(crop.right, self._plain)
+        strips = [self._strips[y] if y < len(self._strips) else blank for y in crop.line_range]
+        background = self.background_colors[1]
+        for one in self.get_line_filters():
+            strips = [strip.apply_filter(one, background) for strip in strips]
+        return [strip.crop_extend(*crop.column_span, self._plain) for strip in strips]
+
+    def _line(self, words: str, state: str, is_chosen: bool) -> Strip:  # noqa: FBT001 - as it is kept
         if is_chosen:
-            return Strip([Segment(text, _CHOSEN)], width)
-        begin, end = COLUMNS[0][1], COLUMNS[0][1] + COLUMNS[1][1]
-        parts = ((text[:begin], _PLAIN), (text[begin:end], _STATES.get(state, _PLAIN)), (text[end:], _PLAIN))
-        return Strip([Segment(*part) for part in parts], width)
+            return self._strip(words, 1, -1, _CHOSEN)
+        return self._strip(words, _STATE_AT, _STATE_END, _STATES.get(state))
+
+    def _strip(self, words: str, begin: int, end: int, style: Style | None) -> Strip:
+        """A line with a blank at both ends, and some of it in a style of its own."""
+        text, plain = f" {set_cell_size(words, self._wide - 2)} ", self._plain
+        if style is None:
+            return Strip([Segment(text, plain)], self._wide)
+        parts = ((text[:begin], plain), (text[begin:end], plain + style), (text[end:], plain))
+        return Strip([Segment(*part) for part in parts], self._wide)
 
 
 def line_of(row: Row, columns: int) -> str:

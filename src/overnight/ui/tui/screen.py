@@ -47,6 +47,8 @@ _STYLES = {
     Level.RUNNING: "bold",
     Level.DONE: "bold green",
 }
+#: What keys do with the tasks that are shown.
+_OF_TASKS = frozenset({"choose", "filter", "clear_filter", "older", "newer", "pause", "checkpoint", "keys"})
 KEYS = """\
 1 running   2 failed and held   3 queued   4 done   5 all
 / only tasks whose name or error contains ...
@@ -107,6 +109,10 @@ class Monitor(App[None]):
         self._lines = {name: Static(id=name, markup=False) for name in LINES}
         #: What each line shows, to compare with.
         self._said: dict[str, str] = {}
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A screen on top of the tasks has keys of its own; those of the tasks would do there what nobody sees."""
+        return super().check_action(action, parameters) if len(self.screen_stack) == 1 else action not in _OF_TASKS
 
     def compose(self) -> ComposeResult:
         yield from (self._lines[name] for name in ("sentence", "counts", "share"))

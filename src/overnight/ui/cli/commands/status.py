@@ -245,6 +245,10 @@ def _moved_lines(session: Session) -> list[str]:
 def _lines(snapshot: Snapshot, session: Session, found: Glance | None, *, resources: bool) -> list[str]:
     """For people. `found`: what the checks say, where everything is wanted."""
     lines = [printing.clean(sentence_of(snapshot).words)]
+    if found is not None:
+        from overnight.ui.cli.glance import failing, lines_of
+
+        lines += failing(found)
     lines += [_engine_line(snapshot), *_supervisor_lines(snapshot), *_storm_lines(snapshot), *_moved_lines(session)]
     lines += [_counts_line(snapshot), *_steps_lines(snapshot), *_interrupted_lines(snapshot)]
     lines += _schedule_lines(snapshot)
@@ -257,8 +261,6 @@ def _lines(snapshot: Snapshot, session: Session, found: Glance | None, *, resour
     if hidden > 0 and shown:
         lines.append(f"... and {hidden:,} more")
     if found is not None:
-        from overnight.ui.cli.glance import lines_of
-
         lines += ["", *_machine_lines(snapshot), *_score_lines(session), *_queue_lines(session), *_containment_lines()]
         lines += ["", *lines_of(found)]
     if resources:
