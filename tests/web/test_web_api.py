@@ -390,7 +390,7 @@ def test_what_nobody_counted_is_not_said_to_be_none(home: Home) -> None:
         assert served.get("since?at=1").json["words"] == "how many attempts ended is not known"
         assert served.get("history").json["counted"] is False
         drain(home)
-        assert served.get("since?at=1").json["words"] == "2 attempts completed and 3 failed"
+        assert served.get("since?at=2").json["words"] == "2 attempts completed and 3 failed"
         assert served.get(f"since?at={NOON + 60:.0f}").json["words"] == "nothing out of the ordinary"
 
 
