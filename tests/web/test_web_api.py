@@ -168,8 +168,8 @@ def test_everything_is_paused_and_goes_on(own: Served) -> None:
 def test_one_queue_is_paused(own: Served) -> None:
     assert own.post("pause", {"queue": "gpu"}).json["command"] == "overnight pause gpu"
     assert [one["name"] for one in own.get("overview").json["queues"] if one["paused"]] == ["gpu"]
-    assert own.post("pause", {"queue": "no such"}).status == 400
-    assert own.post("pause", {"workflow": "no such"}).status == 400
+    assert own.post("pause", {"queue": "no such"}).status == 404
+    assert own.post("pause", {"workflow": "no such"}).status == 404
 
 
 def test_an_engine_that_is_not_there_is_not_stopped(served: Served) -> None:

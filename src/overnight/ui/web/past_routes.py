@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from overnight import wiring
+from overnight.core.event_names import EventName
 from overnight.core.gauges import GAUGES, NAMES
 from overnight.ui.web import answers
 from overnight.ui.web.answering import At, answer, described
@@ -63,7 +64,7 @@ def past(hall: Hall) -> APIRouter:
     async def events(
         before: Annotated[int | None, Query(ge=1, lt=2**62)] = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 100,
-        name: Annotated[list[str] | None, Query(max_length=50)] = None,
+        name: Annotated[list[EventName] | None, Query(max_length=50)] = None,
         task: Annotated[int | None, Query(ge=1, lt=2**63)] = None,
     ) -> Response:
         """The journal, newest first. `before`: the `next` of the page before."""
