@@ -32,7 +32,7 @@ READS = [
         "causes",
         "workflows",
     ),
-    *("workflows/x/graph", "timeline", "history", "gauges", "events", "checkpoints", "health"),
+    *("workflows/x/graph", "timeline", "history", "gauges", "events", "checkpoints", "health", "strips"),
 ]
 ACTS = [
     *("tasks/retry", "tasks/cancel", "tasks/hold", "tasks/release", "edit", "pause", "unpause", "stop", "checkpoint"),
