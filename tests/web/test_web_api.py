@@ -14,9 +14,12 @@ import msgspec
 import pytest
 from dashboards import ACTION, NOON, Served, drain, fail, finish, home_in, new, serving, store_of
 
+from overnight.core.findings import Status
+from overnight.core.health import Standing
 from overnight.core.states import Reason, TaskState
 from overnight.host.home import Home
 from overnight.host.lock import HomeLock, about_me
+from overnight.monitor.health import HealthBook
 from overnight.monitor.history.keeping import History
 from overnight.store.contract import Query
 from overnight.ui.web import desk, tasks
@@ -168,8 +171,8 @@ def test_everything_is_paused_and_goes_on(own: Served) -> None:
 def test_one_queue_is_paused(own: Served) -> None:
     assert own.post("pause", {"queue": "gpu"}).json["command"] == "overnight pause gpu"
     assert [one["name"] for one in own.get("overview").json["queues"] if one["paused"]] == ["gpu"]
-    assert own.post("pause", {"queue": "no such"}).status == 400
-    assert own.post("pause", {"workflow": "no such"}).status == 400
+    assert own.post("pause", {"queue": "no such"}).status == 404
+    assert own.post("pause", {"workflow": "no such"}).status == 404
 
 
 def test_an_engine_that_is_not_there_is_not_stopped(served: Served) -> None:
@@ -250,6 +253,26 @@ def test_a_store_that_was_replaced_is_shown_as_it_is_now(
         (tmp_path / "whole.db").replace(home.store)
         assert served.get("pulse").json["total"] == 1
         assert served.post("tasks/cancel", {"ids": [1]}).json["changed"] == 1
+
+
+def test_the_last_answers_of_each_check_are_told_oldest_first(home: Home) -> None:
+    """As a strip shows them; a home in which nobody asks again and again has none."""
+    with serving(home) as served:
+        assert served.get("strips").json == {"strips": []}
+    with contextlib.closing(HealthBook(home.health)) as book:
+        for n, status in enumerate([Status.OK] * 100 + [Status.WARN, Status.FAIL]):
+            at = NOON + 60 * n
+            book.note([Standing("disk", status, "so much", NOON, at, 60.0, 100.0 - n, "bytes", True)], now=at)  # noqa: FBT003 - more is better
+    with serving(home) as served:
+        (strip,) = served.get("strips").json["strips"]
+    assert (strip["check"], strip["unit"], strip["course"], len(strip["answers"])) == (
+        "disk",
+        "bytes",
+        "worsening",
+        100,
+    )
+    assert [strip["answers"][n] for n in (0, -1)] == [[NOON + 120, "ok", 98.0], [NOON + 6060, "fail", -1.0]]
+    assert strip["uptime"] == 0.99
 
 
 def test_metrics_name_states_and_no_ids(served: Served) -> None:
@@ -390,7 +413,7 @@ def test_what_nobody_counted_is_not_said_to_be_none(home: Home) -> None:
         assert served.get("since?at=1").json["words"] == "how many attempts ended is not known"
         assert served.get("history").json["counted"] is False
         drain(home)
-        assert served.get("since?at=1").json["words"] == "2 attempts completed and 3 failed"
+        assert served.get("since?at=2").json["words"] == "2 attempts completed and 3 failed"
         assert served.get(f"since?at={NOON + 60:.0f}").json["words"] == "nothing out of the ordinary"
 
 

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from dashboards import Served, serving, store_of
+from dashboards import PATIENCE, Served, serving, store_of
 
 from overnight.core.errors import HomeUnusableError
 from overnight.host.home import Home
@@ -32,7 +32,7 @@ READS = [
         "causes",
         "workflows",
     ),
-    *("workflows/x/graph", "timeline", "history", "gauges", "events", "checkpoints", "health"),
+    *("workflows/x/graph", "timeline", "history", "gauges", "events", "checkpoints", "health", "strips"),
 ]
 ACTS = [
     *("tasks/retry", "tasks/cancel", "tasks/hold", "tasks/release", "edit", "pause", "unpause", "stop", "checkpoint"),
@@ -432,6 +432,18 @@ def test_a_request_that_is_answered_is_not_let_go(home: Home, monkeypatch: pytes
             piece = line.recv(65536)
             assert piece
             heard += piece
+
+
+def test_a_stream_that_nobody_reads_any_more_is_let_go(served: Served) -> None:
+    """Else 32 pages that were closed would keep everybody out, and the store would be looked at for ever."""
+    with served.raw() as line:
+        line.sendall(_stream(served))
+        assert line.recv(15) == b"HTTP/1.1 200 OK"
+        assert served.dashboard._server._hall.feed.streams > 0
+    until = time.monotonic() + PATIENCE
+    while served.dashboard._server._hall.feed.streams and time.monotonic() < until:
+        served.get("pulse")
+    assert served.dashboard._server._hall.feed.streams == 0
 
 
 def test_there_are_so_many_streams_and_no_more(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:

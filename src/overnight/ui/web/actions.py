@@ -212,13 +212,17 @@ def _names(store: Store, line: Line) -> list[str]:
     """Under which names the switches stand.
 
     Raises:
-        UsageError: There is no such queue or workflow.
+        NotFoundError: There is no such queue or workflow.
     """
     known = {one.name for one in store.queues()}
     if line.queue is not None and line.queue not in known:
-        raise UsageError(f"there is no queue {line.queue!r}; nothing was changed")
+        raise NotFoundError(
+            f"there is no queue {line.queue!r}; nothing was changed", hint="'overnight queue names' lists them"
+        )
     if line.workflow is not None and line.workflow not in {one.name for one in store.workflows()}:
-        raise UsageError(f"there is no workflow {line.workflow!r}; nothing was changed")
+        raise NotFoundError(
+            f"there is no workflow {line.workflow!r}; nothing was changed", hint="'overnight workflow list'"
+        )
     named = [line.queue] if line.queue is not None else []
     named += [switch_of(line.workflow)] if line.workflow is not None else []
     return named or [EVERY_QUEUE]

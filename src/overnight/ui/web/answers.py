@@ -327,6 +327,27 @@ class CheckView(msgspec.Struct, frozen=True):
     advice: list[str]
 
 
+class Strip(msgspec.Struct, frozen=True):
+    """How one check has been. `answers`: when, as what (ok, warn, fail, unknown), its figure; the oldest first."""
+
+    check: str
+    #: Seconds between two rounds.
+    every: float
+    #: Of the figures; empty without any.
+    unit: str
+    #: Share of the answers that were no failures; None where nothing is known.
+    uptime: float | None
+    #: Where its figure goes: improving, steady, worsening; empty without one.
+    course: str
+    answers: list[tuple[float, str, float | None]]
+
+
+class Strips(msgspec.Struct, frozen=True):
+    """How the checks have been, as far as they are asked again and again (``overnight health start``)."""
+
+    strips: list[Strip]
+
+
 class Ready(msgspec.Struct, frozen=True):
     """Whether the dashboard can answer, and whether an engine works."""
 
@@ -337,5 +358,5 @@ class Ready(msgspec.Struct, frozen=True):
 #: Everything that is answered somewhere: what the OpenAPI document describes.
 ANSWERS = (
     *(Overview, Pulse, Page, TaskView, Log, Causes, Flows, GraphView, Timeline, Series, Gauges, Events),
-    *(Checkpoints, Plan, Health, Since, Done, Ready),
+    *(Checkpoints, Plan, Health, Strips, Since, Done, Ready),
 )

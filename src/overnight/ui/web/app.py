@@ -21,7 +21,7 @@ from overnight.ui.web.acting_routes import acting, machines
 from overnight.ui.web.guard import Guard, Rules
 from overnight.ui.web.hall import Hall
 from overnight.ui.web.now_routes import now
-from overnight.ui.web.past_routes import past
+from overnight.ui.web.past_routes import measured, past
 from overnight.ui.web.problems import Problem, of_error, problem
 from overnight.ui.web.task_routes import tasks_and_flows
 
@@ -43,7 +43,7 @@ def make(hall: Hall, access: Access, rules: Rules) -> Guard:
         await hall.end()
 
     app = FastAPI(title="Overnight", version=VERSION, docs_url=None, redoc_url=None, lifespan=life)
-    for part in (now, tasks_and_flows, past, acting, machines):
+    for part in (now, tasks_and_flows, past, measured, acting, machines):
         app.include_router(part(hall))
     _serve_pages(app)
     _tell_errors(app)

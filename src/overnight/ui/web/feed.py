@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Callable
 from functools import partial
 
 import msgspec
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from overnight.core.errors import OvernightError
 from overnight.host.clock import Clock
@@ -21,8 +23,9 @@ from overnight.ui.web.desk import Desk
 
 #: Streams at a time.
 MOST_STREAMS = 32
-#: Seconds between two looks at the change token, and the share of the time that pictures may take.
-LOOK_EVERY, SHARE = 0.1, 0.03
+#: Seconds between two looks at the change token, and the share of the time that pictures may take. Eight pictures a
+#: second are as many as anybody reads, and each costs a millisecond of caches that have gone cold.
+LOOK_EVERY, SHARE = 0.125, 0.03
 #: Seconds after which a picture is sent all the same: heartbeats, gates and crashes are not in the store.
 BEAT_EVERY = 2.0
 
@@ -40,11 +43,12 @@ class Feed:
         self._desk = desk
         self._look = look
         self._clock = clock
-        self._viewers: set[_Viewer] = set()
+        self._viewers: set[Viewer] = set()
         self._watch: asyncio.Task[None] | None = None
         self._token: int | None = None
         self._seq = 0
         self._newest: bytes | None = None
+        self._shown: Pulse | None = None
         self._taken_at = 0.0
         #: Seconds of a CPU that the last picture took.
         self._cost = 0.0
@@ -60,6 +64,11 @@ class Feed:
         seq = self._seq
         return await self._desk.read(lambda store: self._taken(store, seq))
 
+    async def recent(self) -> Pulse:
+        """The picture that the streams have, while they have one; else one of now."""
+        is_new = self._clock.monotonic() - self._taken_at <= 2 * BEAT_EVERY
+        return self._shown if self._shown is not None and is_new else await self.pulse()
+
     def _taken(self, store: Store, seq: int) -> Pulse:
         # By the CPU and not by the clock: on a busy machine a picture takes long and costs no more than ever.
         began = time.thread_time()
@@ -67,11 +76,11 @@ class Feed:
         self._cost = time.thread_time() - began
         return pulse
 
-    def join(self) -> _Viewer | None:
+    def join(self) -> Viewer | None:
         """One more stream; None when there are too many."""
         if len(self._viewers) >= MOST_STREAMS:
             return None
-        viewer = _Viewer(self._left)
+        viewer = Viewer(self._left)
         self._viewers.add(viewer)
         if self._newest is not None and self._watch is not None:
             viewer.tell(self._newest)
@@ -87,7 +96,7 @@ class Feed:
         if self._watch is not None:
             self._watch.cancel()
 
-    def _left(self, viewer: _Viewer) -> None:
+    def _left(self, viewer: Viewer) -> None:
         self._viewers.discard(viewer)
 
     async def _watching(self) -> None:
@@ -107,8 +116,7 @@ class Feed:
                     _event("trouble", msgspec.json.encode({"detail": error.message, "hint": error.hint or ""}))
                 )
             wait = max(LOOK_EVERY, self._cost / SHARE)
-        self._watch = None
-        self._newest = None
+        self._watch = self._newest = self._shown = None
 
     def _news(self, store: Store, *, due: bool) -> Pulse | None:
         """A picture when the store has changed, or when it is time for one. For the thread that reads."""
@@ -120,7 +128,7 @@ class Feed:
         return self._taken(store, self._seq)
 
     def _tell(self, pulse: Pulse) -> None:
-        self._newest = _event("pulse", msgspec.json.encode(pulse))
+        self._shown, self._newest = pulse, _event("pulse", msgspec.json.encode(pulse))
         self._say_all(self._newest)
 
     def _say_all(self, message: bytes) -> None:
@@ -128,10 +136,10 @@ class Feed:
             viewer.tell(message)
 
 
-class _Viewer:
+class Viewer:
     """One stream, and the newest thing that it has not been told."""
 
-    def __init__(self, left: Callable[[_Viewer], None]) -> None:
+    def __init__(self, left: Callable[[Viewer], None]) -> None:
         self._left = left
         self._next: bytes | None = None
         self._is_there = asyncio.Event()
@@ -160,6 +168,34 @@ class _Viewer:
                     yield message
         finally:
             self.leave()
+
+
+class Stream(Response):
+    """What a viewer is told, one message after the other, until one side goes away.
+
+    Args:
+        viewer: Whose.
+    """
+
+    def __init__(self, viewer: Viewer) -> None:
+        super().__init__(media_type="text/event-stream")
+        del self.headers["content-length"]
+        self._viewer = viewer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's
+        gone = asyncio.create_task(self._gone(receive))
+        try:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            async for message in self._viewer.messages():
+                await send({"type": "http.response.body", "body": message, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            gone.cancel()
+
+    async def _gone(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self._viewer.leave()
 
 
 def _event(name: str, data: bytes) -> bytes:

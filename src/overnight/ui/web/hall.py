@@ -24,7 +24,7 @@ from overnight.ui.web.programs import Programs
 from overnight.ui.web.recent import Recent
 
 #: Share of a CPU that may go into counting one thing.
-_SHARE = 0.01
+_SHARE = 0.003
 T = TypeVar("T")
 #: Seconds between two portions of a journal that is new to us: nobody waits, and work goes first.
 _PAUSE = 0.05

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import msgspec
 from fastapi import APIRouter
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from overnight import wiring
 from overnight.store.contract import Store
 from overnight.ui.web import answers, pictures
 from overnight.ui.web.answering import DAY, At, CheckpointName, answer, described
+from overnight.ui.web.feed import Stream
 from overnight.ui.web.hall import Hall
 from overnight.ui.web.problems import problem
 from overnight.ui.web.recent import QUICK
@@ -36,14 +37,12 @@ def now(hall: Hall) -> APIRouter:
         viewer = hall.feed.join()
         if viewer is None:
             return problem(503, "32 streams are open already; ask /api/v1/pulse instead", headers={"retry-after": "5"})
-        return StreamingResponse(viewer.messages(), media_type="text/event-stream")
+        return Stream(viewer)
 
     @router.get("/since", **described(answers.Since))
     async def since(at: At | None = None) -> Response:
         """What has happened since an instant; without one, since the engine was started."""
-        picture = await hall.feed.pulse()
-        now = wiring.clock.now()
-        return answer(await desk.file(lambda: hall.past.since(at, picture.engine.started_at, now)))
+        return await hall.recent.of(("since", at), QUICK, lambda: _since(hall, at))
 
     @router.get("/causes", **described(answers.Causes))
     async def causes(since: At = 0, until: At = 0) -> Response:
@@ -72,6 +71,11 @@ def now(hall: Hall) -> APIRouter:
         return answer(hall.programs.health(afresh=afresh))
 
     return router
+
+
+async def _since(hall: Hall, at: float | None) -> Response:
+    started, now = (await hall.feed.recent()).engine.started_at, wiring.clock.now()
+    return answer(await hall.desk.file(lambda: hall.past.since(at, started, now)))
 
 
 async def _overview(hall: Hall) -> Response:

@@ -8,12 +8,14 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from overnight import wiring
+from overnight.core.event_names import EventName
 from overnight.core.gauges import GAUGES, NAMES
 from overnight.ui.web import answers
 from overnight.ui.web.answering import At, answer, described
 from overnight.ui.web.hall import Hall
 from overnight.ui.web.problems import problem
 from overnight.ui.web.recent import QUICK, SLOW
+from overnight.ui.web.strips import strips as strips_of
 from overnight.ui.web.tasks import going_on
 
 
@@ -54,19 +56,35 @@ def past(hall: Hall) -> APIRouter:
 
         return await hall.recent.of(("history", *names, since, until), SLOW, make)
 
-    @router.get("/gauges", **described(answers.Gauges))
-    async def gauges() -> Response:
-        """What is measured."""
-        return answer(answers.Gauges(list(GAUGES)))
-
     @router.get("/events", **described(answers.Events))
     async def events(
         before: Annotated[int | None, Query(ge=1, lt=2**62)] = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 100,
-        name: Annotated[list[str] | None, Query(max_length=50)] = None,
+        name: Annotated[list[EventName] | None, Query(max_length=50)] = None,
         task: Annotated[int | None, Query(ge=1, lt=2**63)] = None,
     ) -> Response:
         """The journal, newest first. `before`: the `next` of the page before."""
         return answer(await desk.file(lambda: hall.past.events(before, limit, name or [], task)))
 
     return router
+
+
+def measured(hall: Hall) -> APIRouter:
+    """What is measured, and what checks have answered."""
+    router = APIRouter(prefix="/api/v1", tags=["look"])
+
+    @router.get("/gauges", **described(answers.Gauges))
+    async def gauges() -> Response:
+        """What is measured."""
+        return answer(answers.Gauges(list(GAUGES)))
+
+    @router.get("/strips", **described(answers.Strips))
+    async def strips() -> Response:
+        """The last 100 answers of each check; none where nobody asks them again and again."""
+        return await hall.recent.of("strips", SLOW, lambda: _strips(hall))
+
+    return router
+
+
+async def _strips(hall: Hall) -> Response:
+    return answer(await hall.desk.file(lambda: strips_of(hall.desk.home.health)))

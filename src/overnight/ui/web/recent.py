@@ -16,7 +16,7 @@ from starlette.responses import Response
 from overnight.host.clock import Clock
 
 #: Answers that are kept at most; seconds for which one is good: what hardly changes, and what people wait for.
-_MOST, SLOW, QUICK = 64, 5.0, 1.0
+_MOST, SLOW, QUICK = 64, 5.0, 2.0
 
 
 class _Kept(NamedTuple):

@@ -28,6 +28,8 @@ PORT = 7770
 LOOPBACK = "127.0.0.1"
 #: Seconds in which a request must have come whole, and for which a connection without one stays.
 PATIENCE, IDLE = 10.0, 30.0
+#: Seconds between two looks whether it is to go on.
+_LOOK_AROUND = 0.5
 #: Connections at a time: 32 streams, and what pages ask besides; bytes of a request's head.
 _MOST_CONNECTIONS, _MOST_HEAD = 200, 16 * 1024
 _OURS = ("127.0.0.1", "localhost", "::1")
@@ -83,15 +85,21 @@ class _Server(uvicorn.Server):
         self._goes_on = goes_on
         self._hall = hall
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._over = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
 
-    async def on_tick(self, counter: int) -> bool:
-        if not self._goes_on():
-            self.leave()
-        return await super().on_tick(counter)
+    async def main_loop(self) -> None:
+        """Look around twice a second: ten times, as uvicorn does, costs more than all the rest while nobody looks."""
+        # Its count is of tenths of a second; at each tenth of them it renews the date of its answers.
+        while not await self.on_tick(0):
+            if not self._goes_on():
+                self.leave()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_AROUND):
+                    await self._over.wait()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         super().handle_exit(sig, frame)
@@ -102,7 +110,11 @@ class _Server(uvicorn.Server):
         self.should_exit = True
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # it has ended already
-                self._loop.call_soon_threadsafe(self._hall.feed.close)
+                self._loop.call_soon_threadsafe(self._let_go)
+
+    def _let_go(self) -> None:
+        self._hall.feed.close()
+        self._over.set()
 
 
 class Dashboard:
@@ -112,7 +124,7 @@ class Dashboard:
         home: Whose.
         listening: Where.
         resources: What the machine has of each named resource.
-        goes_on: Asked ten times a second, in the loop; it ends when the answer is no.
+        goes_on: Asked twice a second, in the loop; it ends when the answer is no.
 
     Raises:
         UsageError: It cannot listen there.

@@ -4,6 +4,7 @@ import { count, duration, moment, number, size } from "./format.js";
 import { ask } from "./net.js";
 import { confirm, copyable, link, perform, table, toast } from "./widgets.js";
 import { listen } from "./live.js";
+import { strip } from "./strip.js";
 
 const SIGNS = { ok: "✓", warn: "!", fail: "✕", unknown: "?" };
 const guard = (job) => () => job().catch((error) => error.status && toast(error.message, "", true));
@@ -11,19 +12,29 @@ const guard = (job) => () => job().catch((error) => error.status && toast(error.
 export function health(page) {
   document.title = "Health · overnight";
   let gone = false, timer = null;
-  const words = el("p", { class: "muted" }), list = table([{ name: "" }, { name: "check" }, { name: "what is so", class: "grow" }, { name: "what mends it", class: "grow" }], "Checks");
+  const words = el("p", { class: "muted" }), list = table([{ name: "" }, { name: "check" }, { name: "what is so", class: "grow" }, { name: "the last 100 answers" }, { name: "what mends it", class: "grow" }], "Checks");
+  const kept = el("p", { class: "muted small", hidden: true }, "Asked when somebody looks. ", copyable("overnight health start"), " has an engine ask again and again, and what is answered is drawn here.");
   const engine = el("dl", { class: "facts" });
-  fill(page, el("h1", {}, "Health"), el("div", { class: "filters" }, el("button", { title: "overnight status --detailed", onclick: () => guard(() => refresh(true))() }, "Examine now"), words), list.node, el("h2", {}, "The engine"), engine);
+  fill(page, el("h1", {}, "Health"), el("div", { class: "filters" }, el("button", { title: "overnight status --detailed", onclick: () => guard(() => refresh(true))() }, "Examine now"), words), list.node, kept, el("h2", {}, "The engine"), engine);
   async function refresh(afresh = false) {
     clearTimeout(timer);
-    const h = await ask("health", "health", { afresh: afresh || "" });
-    if (!h || gone) return;
+    const [h, past] = await Promise.all([ask("health", "health", { afresh: afresh || "" }), ask("strips", "strips")]);
+    if (!h || !past || gone) return;
+    const strips = new Map(past.strips.map((s) => [s.check, s]));
+    kept.hidden = strips.size > 0;
     text(words, h.at === null ? "being examined …" : `${h.overall}, ${duration(Date.now() / 1000 - h.at)} ago ${h.trouble}`);
-    keyed(list.body, h.checks.map((c, n) => ({ ...c, n })), (c) => c.n, () => list.row(el("td"), el("td"), el("td", { class: "full" }), el("td", { class: "full" })), (node, c) => {
+    keyed(list.body, h.checks.map((c, n) => ({ ...c, n })), (c) => c.n, () => list.row(el("td"), el("td"), el("td", { class: "full" }), el("td", { class: "full past" }), el("td", { class: "full" })), (node, c) => {
       fill(node.cells[0], el("span", { class: "check " + c.status }, el("i", { "aria-label": c.status }, SIGNS[c.status])));
       text(node.cells[1], c.id);
       text(node.cells[2], c.summary);
-      fill(node.cells[3], c.status === "ok" ? "" : [c.fixes.map((f) => [copyable(f), " "]), c.advice.join("; ")]);
+      // One strip for a check, with the first of what it has found.
+      const mine = h.checks.findIndex((o) => o.id === c.id) === c.n ? strips.get(c.id) : null;
+      if (!mine) fill(node.cells[3]);
+      else {
+        if (!node.cells[3].firstChild) node.cells[3].append(strip());
+        node.cells[3].firstChild.give(mine);
+      }
+      fill(node.cells[4], c.status === "ok" ? "" : [c.fixes.map((f) => [copyable(f), " "]), c.advice.join("; ")]);
     });
     timer = setTimeout(guard(refresh), h.at === null || afresh ? 1500 : 30000);
   }
