@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import psutil
 import pytest
 
 from overnight.core.configuration import parse
@@ -17,9 +23,10 @@ from overnight.core.source_facts import Facts, facts_of
 from overnight.host import namespaces
 from overnight.host.files import names_in, write_aside
 from overnight.host.home import Home, create
+from overnight.host.interpreter import python_for
 from overnight.host.processes import everybody
 from overnight.ops.dormant import importing, inserting, reading, survey, trying
-from overnight.ops.dormant.importing import Verdict
+from overnight.ops.dormant.importing import Order, Verdict
 from overnight.ops.dormant.inserting import insert, take_back
 from overnight.ops.dormant.keeping import DormantStore, Record
 from overnight.ops.dormant.naming import Names
@@ -310,6 +317,32 @@ def test_a_trial_leaves_no_process_behind(project: Project) -> None:
     assert import_trial(path, [], cwd=project.path).outcome == "imported"
     left = [pid for pid in everybody() if os.fsencode(path) in _command_of(pid)]
     assert left == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it ends by a clock")
+def test_a_trial_whose_guard_is_killed_is_over_with_it(project: Project, tmp_path: Path) -> None:
+    path = project.write("harm.py", "import time\ntime.sleep(30)\n")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    order = msgspec.json.encode(Order(str(path), [], str(scratch), 25.0)).decode()
+    words = [*python_for("overnight.ops.dormant.trial"), order]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL) as guard:
+        importer = _importer_below(guard)
+        guard.kill()
+        try:
+            assert psutil.wait_procs([importer], timeout=15.0)[1] == []
+        finally:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                importer.kill()
+
+
+def _importer_below(guard: subprocess.Popen[bytes]) -> psutil.Process:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for one in psutil.Process(guard.pid).children():
+            if b"dormant.importing" in _command_of(one.pid):
+                return one
+    raise AssertionError("it has started nothing")
 
 
 def _command_of(pid: int) -> bytes:
