@@ -7,7 +7,9 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -430,6 +432,25 @@ def test_a_file_that_was_not_there_is_not_there_again(project: Project) -> None:
     path.write_text(TABLE)
     assert take_back(done)
     assert not path.exists()
+
+
+def test_of_many_who_add_at_once_each_is_there(project: Project) -> None:
+    path = project.write("overnight.toml", MINE)
+    tables = [TABLE.replace("new", f"new-{number}") for number in range(8)]
+    at_once = threading.Barrier(len(tables))
+
+    def add(table: str) -> inserting.Inserted:
+        at_once.wait(60)
+        return insert(path, table)
+
+    with ThreadPoolExecutor(len(tables)) as threads:
+        done = list(threads.map(add, tables))
+    assert set(parse(path.read_text()).workflows) == {f"new-{number}" for number in range(8)}
+    for one in done[1:]:  # in the order of their numbers, and not of their places in the file
+        assert take_back(one)
+    assert set(parse(path.read_text()).workflows) == {"new-0"}
+    path.write_text(f"{path.read_text()}timeout = '5m'\n")
+    assert not take_back(done[0]), "the line of somebody would belong to another table"
 
 
 def test_what_cannot_be_added_leaves_the_file_alone(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
