@@ -56,11 +56,8 @@ def _judge(runs: list[KeptRun]) -> Finding:
     counts = last.tally
     words = f"{last.suite}: run {last.id} is {last.verdict}"
     words += f" ({last.why})" if last.why else f", {counts.passed:,} passed, {counts.failed:,} failed"
-    words += (
-        ""
-        if direction is Direction.STEADY or len(runs) == 1
-        else f"; failures {_going(direction)} over {len(runs):,} runs"
-    )
+    if direction is not Direction.STEADY and len(runs) > 1:
+        words += f"; failures {_going(direction)} over {len(runs):,} runs"
     judge = ok if last.verdict is RunVerdict.GREEN else warn
     return judge(_ID, words, *(() if judge is ok else (_LOOK,)), value=counts.rate, unit="ratio")
 
