@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from overnight.core.suites import RunVerdict, TestOutcome
@@ -39,6 +40,7 @@ def pytest_runtest_protocol(item, nextitem):
     return True
 """
 TESTS = """
+import psutil
 import pytest
 tries = []
 @pytest.fixture
@@ -263,11 +265,11 @@ def test_a_writer_that_cannot_begin_leaves_nothing(desk: Desk, monkeypatch: pyte
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Writer, "say", full)
-    before = len(os.listdir("/dev/fd"))
+    before = psutil.Process().num_fds()
     with pytest.raises(OSError, match="No space"):
         begun(desk)
     assert list(desk.home.tests_under_way.iterdir()) == []
-    assert len(os.listdir("/dev/fd")) == before
+    assert psutil.Process().num_fds() == before
 
 
 def test_what_a_killed_writer_has_left_goes_and_what_somebody_begins_stays(desk: Desk) -> None:
