@@ -16,6 +16,7 @@ from overnight.core.monitor.comparison import Period
 from overnight.core.tallies import MOST_FINGERPRINTS, OTHERS
 from overnight.monitor.history import keeping
 from overnight.monitor.history.asking import Past, Point
+from overnight.monitor.history.database import VERSION, NewerFileError
 from overnight.monitor.history.keeping import History
 
 
@@ -136,6 +137,19 @@ def test_one_that_is_damaged_is_set_aside_and_begun_anew(path: Path, content: by
         history.sample({"cpu": 0.1}, now=NOON)
     assert path.with_name("history.db.damaged").read_bytes() == content
     assert len(series(path, "cpu", since=NOON, until=NOON + 1, now=NOON)) == 1
+
+
+def test_one_of_a_newer_version_is_left_as_it_is_and_said(path: Path) -> None:
+    """Somebody went back to an older program for a day; the history of years is not to be begun anew."""
+    with closing(History(path)) as history:
+        history.sample({"cpu": 0.1}, now=NOON)
+    with closing(apsw.Connection(str(path))) as connection:
+        connection.pragma("user_version", VERSION + 1)
+    before = path.read_bytes()
+    with pytest.raises(NewerFileError, match="newer version of overnight has written it"):
+        History(path)
+    assert path.read_bytes() == before
+    assert not path.with_name("history.db.damaged").exists()
 
 
 def test_another_program_s_database_is_not_written_to(path: Path) -> None:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import psutil
 import pytest
 
 from overnight.core.configuration import parse
@@ -17,9 +25,10 @@ from overnight.core.source_facts import Facts, facts_of
 from overnight.host import namespaces
 from overnight.host.files import names_in, write_aside
 from overnight.host.home import Home, create
+from overnight.host.interpreter import python_for
 from overnight.host.processes import everybody
 from overnight.ops.dormant import importing, inserting, reading, survey, trying
-from overnight.ops.dormant.importing import Verdict
+from overnight.ops.dormant.importing import Order, Verdict
 from overnight.ops.dormant.inserting import insert, take_back
 from overnight.ops.dormant.keeping import DormantStore, Record
 from overnight.ops.dormant.naming import Names
@@ -312,6 +321,32 @@ def test_a_trial_leaves_no_process_behind(project: Project) -> None:
     assert left == []
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it ends by a clock")
+def test_a_trial_whose_guard_is_killed_is_over_with_it(project: Project, tmp_path: Path) -> None:
+    path = project.write("harm.py", "import time\ntime.sleep(30)\n")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    order = msgspec.json.encode(Order(str(path), [], str(scratch), 25.0)).decode()
+    words = [*python_for("overnight.ops.dormant.trial"), order]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL) as guard:
+        importer = _importer_below(guard)
+        guard.kill()
+        try:
+            assert psutil.wait_procs([importer], timeout=15.0)[1] == []
+        finally:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                importer.kill()
+
+
+def _importer_below(guard: subprocess.Popen[bytes]) -> psutil.Process:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for one in psutil.Process(guard.pid).children():
+            if b"dormant.importing" in _command_of(one.pid):
+                return one
+    raise AssertionError("it has started nothing")
+
+
 def _command_of(pid: int) -> bytes:
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
@@ -397,6 +432,25 @@ def test_a_file_that_was_not_there_is_not_there_again(project: Project) -> None:
     path.write_text(TABLE)
     assert take_back(done)
     assert not path.exists()
+
+
+def test_of_many_who_add_at_once_each_is_there(project: Project) -> None:
+    path = project.write("overnight.toml", MINE)
+    tables = [TABLE.replace("new", f"new-{number}") for number in range(8)]
+    at_once = threading.Barrier(len(tables))
+
+    def add(table: str) -> inserting.Inserted:
+        at_once.wait(60)
+        return insert(path, table)
+
+    with ThreadPoolExecutor(len(tables)) as threads:
+        done = list(threads.map(add, tables))
+    assert set(parse(path.read_text()).workflows) == {f"new-{number}" for number in range(8)}
+    for one in done[1:]:  # in the order of their numbers, and not of their places in the file
+        assert take_back(one)
+    assert set(parse(path.read_text()).workflows) == {"new-0"}
+    path.write_text(f"{path.read_text()}timeout = '5m'\n")
+    assert not take_back(done[0]), "the line of somebody would belong to another table"
 
 
 def test_what_cannot_be_added_leaves_the_file_alone(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,6 +59,9 @@ def ask(tmp_path: Path) -> Callable[..., Finding]:
     return asked
 
 
+MINE = WantedCheck("mine", Asked.RUN, ("mine",))
+
+
 @pytest.mark.parametrize(
     ("exit_code", "said", "expected"),
     [
@@ -72,9 +75,23 @@ def ask(tmp_path: Path) -> Callable[..., Finding]:
     ],
 )
 def test_what_a_plugin_says(exit_code: int, said: bytes, expected: tuple[object, ...]) -> None:
-    found = answered("mine", exit_code, said)
+    found = answered(MINE, exit_code, said)
     assert (found.status, found.summary, found.value, found.unit) == expected
     assert bool(found.fixes) == (found.status is not Status.OK)
+
+
+def test_a_check_has_the_command_that_somebody_has_named_for_it(ask: Callable[..., Finding]) -> None:
+    """Else words alone, with the way to name one."""
+    (fix,) = answered(MINE._replace(fix=("systemctl", "restart", "raid")), 2, b"x").fixes
+    assert (fix.argv, fix.id) == (("systemctl", "restart", "raid"), "mine")
+    (fix,) = answered(MINE, 2, b"x").fixes
+    assert (fix.argv, "fix = [...]" in fix.text) == ((), True)
+    wanted, wrong = read("web", {"tcp": "localhost:1", "fix": ["true", "x"]})
+    assert wanted is not None
+    assert (wanted.fix, wrong) == (("true", "x"), [])
+    assert read("web", {"tcp": "localhost:1", "fix": []})[1][0][0] == "fix"
+    assert ask(Asked.TCP, "localhost", "1", fix=("true",)).fixes[0].argv == ("true",)
+    assert ask(Asked.RUN, "sleep", "50", fix=("true",), timeout=0.2).fixes[0].argv == ("true",)
 
 
 def test_any_program_is_a_check(ask: Callable[..., Finding]) -> None:
@@ -126,9 +143,9 @@ def test_a_program_that_reads_its_input_finds_none(ask: Callable[..., Finding]) 
 
 
 def test_what_is_said_is_cut_and_shows_no_control_characters_of_lines() -> None:
-    found = answered("mine", 1, b"x" * 10_000 + b"\nmore")
+    found = answered(MINE, 1, b"x" * 10_000 + b"\nmore")
     assert len(found.summary) == 300
-    assert answered("mine", 0, b"x | y=-").value is None
+    assert answered(MINE, 0, b"x | y=-").value is None
 
 
 class _Odd(BaseHTTPRequestHandler):

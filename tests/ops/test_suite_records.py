@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from overnight.core.suites import RunVerdict, TestOutcome
@@ -38,6 +40,7 @@ def pytest_runtest_protocol(item, nextitem):
     return True
 """
 TESTS = """
+import psutil
 import pytest
 tries = []
 @pytest.fixture
@@ -87,7 +90,7 @@ class Desk:
     def gathered(self, why: Callable[[int, int], str] = lambda *_: "") -> list[KeptRun]:
         store = SuiteStore(self.home.tests)
         try:
-            gathering.gather(self.home, store, keep=100, why_ended=why)
+            gathering.gather(self.home, store, keep=100, why_ended=why, clock=SystemClock())
             return store.runs()
         finally:
             store.close()
@@ -255,6 +258,32 @@ def test_torn_and_foreign_lines_are_passed_over(desk: Desk) -> None:
         file.write(b'{"kind":"result","name":"torn","outcome":"passed"')
     writer.close()
     assert desk.last().tally.passed == 1
+
+
+def test_a_writer_that_cannot_begin_leaves_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Writer, "say", full)
+    before = psutil.Process().num_fds()
+    with pytest.raises(OSError, match="No space"):
+        begun(desk)
+    assert list(desk.home.tests_under_way.iterdir()) == []
+    assert psutil.Process().num_fds() == before
+
+
+def test_what_a_killed_writer_has_left_goes_and_what_somebody_begins_stays(desk: Desk) -> None:
+    desk.home.tests_under_way.mkdir()
+    names = ("0123456789abcdef", "fedcba9876543210", "0000000000000000", "notes")
+    held, left, young, mine = (desk.home.tests_under_way / f".{name}" for name in names)
+    for path in (held, left, young, mine):
+        path.touch()
+        if path != young:
+            os.utime(path, (1e9, 1e9))
+    with held.open("r+") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        assert desk.gathered() == []
+    assert sorted(desk.home.tests_under_way.iterdir()) == sorted((held, young, mine))
 
 
 def test_what_is_no_record_stays_where_it_is(desk: Desk) -> None:

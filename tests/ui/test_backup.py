@@ -150,6 +150,14 @@ def test_what_lies_outside_of_the_project_is_refused(overnight: Call, place: Pat
     assert "leads out of the project" in refused.err
 
 
+def test_without_room_for_a_trial_a_backup_is_not_examined(worked: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk is no reason to call it damaged, and no refusal of the machine without advice."""
+    monkeypatch.setattr("overnight.ui.cli.commands.backup.free_bytes", lambda _: 1000)
+    said = worked("backup", "verify")
+    assert (said.status, "was not examined" in said.err, "--quick" in said.err) == (75, True, True)
+    assert worked("backup", "verify", "--quick").status == 0
+
+
 def test_a_list_of_nothing_says_so(overnight: Call) -> None:
     overnight("add", "--", "true")
     assert "'overnight backup create' makes one" in overnight("backup", "list").err

@@ -6,9 +6,11 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import apsw
 import msgspec
 import pytest
 
@@ -19,6 +21,11 @@ from overnight.host.clock import SystemClock
 from overnight.host.home import Home
 from overnight.host.lock import HomeLock, about_me
 from overnight.host.processes import identity
+from overnight.monitor import health
+from overnight.monitor.history import database
+from overnight.ops.dormant import keeping as dormant
+from overnight.ops.logs import keeping as logs
+from overnight.ops.suites import keeping as suites
 from overnight.testing import FakeClock
 
 Call = Callable[..., Any]
@@ -286,6 +293,42 @@ def working(overnight: Call, place: Path) -> Iterator[Callable[..., HomeLock]]:
     yield begin
     for lock in locks:
         lock.release()
+
+
+def test_a_service_is_started_by_the_command_that_its_check_names(overnight: Call, place: Path) -> None:
+    """And one that cannot be started holds up no other."""
+    checks = '[check.a]\nfile = "a"\nfix = ["./there-is-none"]\n[check.up]\nfile = "up"\nfix = ["touch", "up"]\n'
+    (place / "overnight.toml").write_text(checks)
+    assert "→ touch up" in overnight("doctor", "up").out
+    said = overnight("doctor", "a", "up", "--fix", "--yes")
+    assert "'./there-is-none' cannot be started: No such file or directory" in said.err
+    assert "'touch up' ended with exit status 0" in said.err
+    assert overnight("doctor", "up").status == 0
+
+
+def test_tests_that_fail_are_looked_at_and_run_again_by_what_is_printed(overnight: Call) -> None:
+    """To look at them mends nothing, so it is nothing that --fix runs."""
+    overnight("test", "run", "--suite", "my unit", "--quiet", "--", "false")
+    [check] = overnight("doctor", "tests", "--json").json["checks"]
+    (fix,) = check["fixes"]
+    assert (fix["argv"], "overnight test run --suite 'my unit' -- false" in fix["text"]) == (None, True)
+    assert "over 1 run" not in check["summary"]
+
+
+@pytest.mark.parametrize("name", ["history.db", "health.db", "tests.db", "logs.db", "dormant.db"])
+def test_a_file_of_a_newer_version_is_named_and_left_alone(overnight: Call, place: Path, name: str) -> None:
+    rooms: dict[str, Any] = {"history": database, "health": health, "tests": suites, "logs": logs, "dormant": dormant}
+    overnight("add", "--", "true")
+    file = place / ".overnight" / name
+    with closing(apsw.Connection(str(file))) as connection:
+        connection.execute("CREATE TABLE theirs (a)")
+        connection.pragma("application_id", rooms[file.stem].APPLICATION)
+        connection.pragma("user_version", rooms[file.stem].VERSION + 1)
+    before = file.read_bytes()
+    assert any(f"has written {name}" in words for _, words in findings(overnight, "home"))
+    for words in (("dormant", "list"), ("logs", "errors"), ("test", "report"), ("health", "stop"), ("status",)):
+        assert "unexpected" not in overnight(*words).err
+    assert file.read_bytes() == before
 
 
 def test_an_engine_of_another_version_is_named(overnight: Call, working: Callable[..., HomeLock]) -> None:

@@ -42,9 +42,11 @@ class WantedCheck(NamedTuple):
     max_age: float | None = None
     #: Seconds between two askings when it is asked again and again; None: as all of its kind are.
     every: float | None = None
+    #: The command that mends it; empty: nobody has said.
+    fix: tuple[str, ...] = ()
 
 
-KEYS = (*Asked, "timeout", "max_age", "every")
+KEYS = (*Asked, "timeout", "max_age", "every", "fix")
 
 
 def read(name: str, table: Mapping[str, Any]) -> tuple[WantedCheck | None, list[tuple[str, str]]]:
@@ -54,7 +56,7 @@ def read(name: str, table: Mapping[str, Any]) -> tuple[WantedCheck | None, list[
         return None, [("", f"a check asks one thing; write one of {', '.join(Asked)}")]
     wrong: list[tuple[str, str]] = []
     values: dict[str, Any] = {}
-    for key in (asked[0], "timeout", "max_age", "every"):
+    for key in (asked[0], "timeout", "max_age", "every", "fix"):
         if key in table:
             try:
                 values[key] = _READERS[key](table[key])
@@ -107,4 +109,5 @@ _READERS: dict[str, Callable[[object], Any]] = {
     "timeout": _duration,
     "max_age": _duration,
     "every": _duration,
+    "fix": _command,
 }

@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 LINUX = sys.platform == "linux"
 #: Source: linux/prctl.h.
-PR_SET_CHILD_SUBREAPER = 36
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 #: The first kernel thread, parent of all others.
 _KTHREADD = 2
 
@@ -217,6 +217,24 @@ def set_subreaper() -> bool:
     import ctypes  # the engine and its workers alone get here
 
     return int(ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)) == 0
+
+
+def die_with(parent: int) -> None:
+    """From now on this process is killed when its parent ends, however that ends; at once when it has ended already.
+
+    To be called after everything that changes rights: the kernel forgets it then. Only for a process whose parent has
+    one thread: to the kernel a parent is the thread that has forked. Does nothing off Linux.
+
+    Source: prctl(2), PR_SET_PDEATHSIG.
+
+    Args:
+        parent: Its number.
+    """
+    if not LINUX:
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 class Exit:

@@ -156,13 +156,14 @@ def _run(wanted: WantedCheck, scene: Scene) -> Finding:
         except subprocess.TimeoutExpired:
             _end(child)
             return _late(wanted)
-    return answered(wanted.name, child.returncode, said)
+    return answered(wanted, child.returncode, said)
 
 
 def _late(wanted: WantedCheck) -> Finding:
     again = f"{shlex.join(wanted.words)}; timeout = ... in [check.{wanted.name}]"
-    fix = by_hand(wanted.name, "See what it waits for, or give it longer", again)
-    return unknown(wanted.name, f"no answer within {format_duration(wanted.timeout)}", fix)
+    see = by_hand(f"{wanted.name}-late", "See what it waits for, or give it longer", again)
+    own = (_mend(wanted, "Mend it"),) if wanted.fix else ()
+    return unknown(wanted.name, f"no answer within {format_duration(wanted.timeout)}", *own, see)
 
 
 def _said(child: subprocess.Popen[bytes], until: float, clock: Clock) -> bytes:
@@ -188,15 +189,15 @@ def _end(child: subprocess.Popen[bytes]) -> None:
     child.kill()
 
 
-def answered(name: str, exit_code: int, said: bytes) -> Finding:
+def answered(wanted: WantedCheck, exit_code: int, said: bytes) -> Finding:
     """What a plugin's end means: statuses other than 0, 1 and 2 mean that it does not know."""
     status = Status(exit_code) if exit_code in {0, 1, 2} else Status.UNKNOWN
     first = next(iter(said.decode("utf-8", "replace").splitlines()), "")
     words, _, figures = first.partition("|")
     summary = words.strip()[:_SHOWN] or f"exit status {exit_code}, and not a word"
     value, unit = _figure(figures)
-    see = by_hand(name, "See to it", f"it is what [check.{name}] in overnight.toml asks")
-    return Finding(name, status, summary, value, unit, () if status is Status.OK else (see,))
+    fixes = () if status is Status.OK else (_mend(wanted, "See to it"),)
+    return Finding(wanted.name, status, summary, value, unit, fixes)
 
 
 def _figure(figures: str) -> tuple[float | None, str]:
@@ -258,17 +259,24 @@ def _file(wanted: WantedCheck, scene: Scene) -> Finding:
 def _systemd(wanted: WantedCheck, scene: Scene) -> Finding:
     (unit,) = wanted.words
     found = _run(wanted._replace(words=("systemctl", "is-active", "--", unit)), scene)
-    look = by_hand(wanted.name, "See why", f"systemctl status {unit}; journalctl -u {unit} -n 50")
+    look = by_hand(f"{wanted.name}-look", "See why", f"systemctl status {unit}; journalctl -u {unit} -n 50")
     if found.status is Status.OK:
         return ok(wanted.name, f"{unit} is active")
     if found.summary in _STATES:
-        return fail(wanted.name, f"{unit} is {found.summary}", look)
+        own = (_mend(wanted, "Mend it"),) if wanted.fix else ()
+        return fail(wanted.name, f"{unit} is {found.summary}", *own, look)
     # Neither systemd nor an answer: its programs would say no more.
     return unknown(wanted.name, found.summary, *(found.fixes or (_mend(wanted, "Ask where systemd runs"),)))
 
 
 def _mend(wanted: WantedCheck, title: str) -> Fix:
-    return by_hand(wanted.name, title, f"it is what [check.{wanted.name}] in overnight.toml asks")
+    """The command that somebody has named for it, or where it comes from, and how one is named."""
+    if wanted.fix:
+        return Fix(wanted.name, title, wanted.fix)
+    words = (
+        f"it is what [check.{wanted.name}] in overnight.toml asks; fix = [...] there names the command that mends it"
+    )
+    return by_hand(wanted.name, title, words)
 
 
 _ASK: dict[Asked, Callable[[WantedCheck, Scene], Finding]] = {

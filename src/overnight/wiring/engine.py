@@ -103,7 +103,8 @@ def need_room(home: Home, reading: Reading, thresholds: Thresholds) -> None:
         raise NotNowError(
             f"{free} are free on the disk of {home.path}, and an engine starts with {needed} or more;"
             " nothing was started, and what is in the queue stays there",
-            hint="make room, or say how little is enough: OVERNIGHT_GATE_DISK=100MB (0 for any)",
+            hint="make room ('overnight prune' shows what may go), or say how little is enough:"
+            " OVERNIGHT_GATE_DISK=100MB (0 for any)",
         )
 
 

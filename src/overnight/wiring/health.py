@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
+
+import apsw
 
 from overnight import wiring
 from overnight.core.configuration import Configuration
@@ -60,7 +62,8 @@ def take_away(store: Store, home: Home) -> bool:
     """Have no engine ask them any more, and forget how they stood; whether one would have."""
     gone = store.lay_schedules([], source=SOURCE, now=wiring.clock.now(), by=wiring.who())
     if home.health.exists():
-        with closing(HealthBook(home.health)) as book:
+        # Of a file that cannot be written it is known soon enough that nobody asks any more.
+        with suppress(apsw.Error), closing(HealthBook(home.health)) as book:
             book.note([], gone=list(book.standings()), now=wiring.clock.now())
     return bool(gone)
 

@@ -14,7 +14,7 @@ from typing import Any
 import apsw
 
 from overnight.core.gauges import NAMES
-from overnight.host.files import file_at
+from overnight.host.files import file_at, open_regular
 from overnight.store.sqlite.connection import named
 
 #: Of the file; another one is set aside.
@@ -22,6 +22,18 @@ APPLICATION, VERSION = 0x4F4E4849, 1
 _PRAGMAS = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -2000"
 #: Seconds that a writer waits for another one.
 _PATIENCE = 1.0
+
+
+class NewerFileError(apsw.Error):
+    """A later version of the program has written the file: it is left alone, for that version to read."""
+
+    def __init__(self, found: int, known: int) -> None:
+        super().__init__(
+            f"a newer version of overnight has written it (tables of version {found}, this one knows {known});"
+            " it is left as it is"
+        )
+
+
 Prepare = Callable[[apsw.Connection], None]
 _DAMAGED = (apsw.CorruptError, apsw.NotADBError, apsw.FormatError)
 
@@ -33,7 +45,7 @@ class Database:
         path: ``history.db``.
         readonly: To look only.
         prepare: Makes the tables of a new file, and refuses another one by `apsw.FormatError`; None: as the history has
-            them.
+            them. What it refuses otherwise is left as it is.
 
     Raises:
         apsw.Error: It cannot be opened: no room, no permission; or there is none, and it is only looked at.
@@ -116,6 +128,19 @@ def _opened(path: Path, prepare: Prepare | None) -> apsw.Connection:
     return connection
 
 
+def is_newer(path: Path, *, application: int, version: int) -> bool:
+    """Whether a later version of the program has written a file; read in its header, without opening it as a database.
+
+    Source: "The Database Header" of SQLite, offsets 60 and 68.
+    """
+    try:
+        with open_regular(path) as file:
+            head = file.read(72)
+    except OSError:
+        return False
+    return int.from_bytes(head[68:], "big") == application and int.from_bytes(head[60:64], "big") > version
+
+
 def lay(
     connection: apsw.Connection, schema: str, *, application: int, version: int, more: Prepare | None = None
 ) -> None:
@@ -129,9 +154,12 @@ def lay(
         more: What else is to be there, in the same transaction.
 
     Raises:
-        apsw.FormatError: It is another one's, or of another version.
+        NewerFileError: It is of a later version.
+        apsw.FormatError: It is another one's, or of an older version.
     """
     whose = connection.pragma("application_id"), connection.pragma("user_version")
+    if whose[0] == application and whose[1] > version:
+        raise NewerFileError(whose[1], version)
     if whose not in ((0, 0), (application, version)):
         raise apsw.FormatError
     connection.execute(_PRAGMAS)

@@ -36,9 +36,9 @@ def _run(scene: Scene) -> Iterator[Finding]:
         yield _judge(whole, scene)
     elif lost:
         unwanted = by_hand("backup-none", "If none is wanted any more", f"rm {shlex.quote(str(home.last_backup))}")
-        yield fail(_ID, f"there is none any more; the last one was {lost}", _CREATE, unwanted)
+        yield fail(_ID, f"there is none any more; the last one was {lost}", _CREATE, _VERIFY, unwanted)
     else:
-        yield fail(_ID, "there is none", _CREATE)
+        yield fail(_ID, "there is none", _CREATE, _VERIFY)
 
 
 def _lost(home: Home) -> str:
@@ -55,7 +55,8 @@ def _judge(whole: list[Entry], scene: Scene) -> Finding:
     proven = max((entry.trial.at for entry in whole if entry.trial and entry.trial.whole), default=None)
     words = f"the newest is {format_duration(age)} old"
     if newest.trial is not None and not newest.trial.whole:
-        return fail(_ID, f"{words} and not whole: {newest.trial.troubles[0]}", _CREATE, value=age, unit="seconds")
+        words += f" and not whole: {newest.trial.troubles[0]}"
+        return fail(_ID, words, _CREATE, _VERIFY, value=age, unit="seconds")
     if longest is not None and age > longest:
         told = f"{words}, and none was ever verified" if proven is None else words
         fixes = (_CREATE, _VERIFY) if proven is None else (_CREATE,)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from overnight.core.configuration import parse
 from overnight.core.dormancy import Found, is_urgent
+from overnight.core.durations import format_count
 from overnight.core.errors import ConfigurationError
 from overnight.core.findings import Finding, Fix
 from overnight.ops.checks.contract import Check, Cost, Scene, ok, warn
@@ -47,7 +48,7 @@ def _told(whole: Survey, asleep: Sequence[Found]) -> str:
     counted = ", ".join(f"{number} {state}" for state, number in states.items()) or "none dormant"
     unread = f" and reads {whole.left:,} files that are new" if whole.left else ""
     names = f": 'overnight dormant list' names them{unread}" if asleep or whole.left else ""
-    return f"{counted}, of {len(whole.found)} parts{names}"
+    return f"{counted}, of {format_count(len(whole.found), 'part')}{names}"
 
 
 def _ground(scene: Scene) -> Ground | None:

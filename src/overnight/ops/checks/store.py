@@ -7,7 +7,7 @@ from contextlib import closing
 
 import apsw
 
-from overnight.core.durations import format_size
+from overnight.core.durations import format_count, format_size
 from overnight.core.errors import OvernightError
 from overnight.core.findings import Finding
 from overnight.ops.checks.contract import Check, Scene, by_hand, fail, ok, warn
@@ -41,7 +41,7 @@ def _run(scene: Scene) -> Iterator[Finding]:
         )
         yield warn(_ID, f"the store's log has grown to {format_size(size)}", held, value=size, unit="bytes")
     else:
-        words = f"{total:,} tasks in {format_size(home.store.stat().st_size)}, checksums on its pages"
+        words = f"{format_count(total, 'task')} in {format_size(home.store.stat().st_size)}, checksums on its pages"
         yield ok(_ID, f"{words}, SQLite {version}", value=size, unit="bytes")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -11,13 +12,13 @@ from overnight.core.findings import Finding, Fix
 from overnight.core.suites import RunVerdict, tally, verdict
 from overnight.core.trends import Direction
 from overnight.host.home import Home
-from overnight.ops.checks.contract import Check, Scene, ok, warn
+from overnight.ops.checks.contract import Check, Scene, by_hand, ok, warn
 from overnight.ops.suites.asking import failures, suites
 from overnight.ops.suites.keeping import KeptRun, SuiteStore
 from overnight.ops.suites.records import left
 
 _ID = "tests"
-_LOOK = Fix("tests-report", "Look at them", ("overnight", "test", "report"))
+_LOOK = by_hand("tests-report", "Look at them", "overnight test report")
 #: Suites that are told of, those that ran last.
 _MOST = 5
 
@@ -56,9 +57,17 @@ def _judge(runs: list[KeptRun]) -> Finding:
     counts = last.tally
     words = f"{last.suite}: run {last.id} is {last.verdict}"
     words += f" ({last.why})" if last.why else f", {counts.passed:,} passed, {counts.failed:,} failed"
-    words += "" if direction is Direction.STEADY else f"; failures {_going(direction)} over {len(runs):,} runs"
+    if direction is not Direction.STEADY and len(runs) > 1:
+        words += f"; failures {_going(direction)} over {len(runs):,} runs"
     judge = ok if last.verdict is RunVerdict.GREEN else warn
-    return judge(_ID, words, *(() if judge is ok else (_LOOK,)), value=counts.rate, unit="ratio")
+    return judge(_ID, words, *(() if judge is ok else (_mend(last),)), value=counts.rate, unit="ratio")
+
+
+def _mend(last: KeptRun) -> Fix:
+    """To look at what failed, and what to type when it is mended."""
+    named = "" if last.suite == last.command else f"--suite {shlex.quote(last.suite)} "
+    again = f"overnight test report says what failed; mend that, then: overnight test run {named}-- {last.command}"
+    return by_hand(f"tests-{last.suite}", "Mend them", again)
 
 
 def _going(direction: Direction) -> str:

@@ -11,6 +11,7 @@ import importlib
 import os
 import resource
 import runpy
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -20,9 +21,12 @@ from typing import Any, NoReturn
 import msgspec
 
 from overnight.host import namespaces
+from overnight.host.processes import die_with
 
 #: Bytes of memory, and of a file that it writes.
 _MEMORY, _FILE = 4 * 1024**3, 64 * 1024**2
+#: Seconds after which it ends by itself, when nobody is there any more who should have ended it.
+_SLACK = 5.0
 #: Characters of what is told.
 _SHOWN = 300
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -73,10 +77,14 @@ class RefusedError(PermissionError):
 
 
 def main() -> NoReturn:
-    """Import what the first argument says (`Order` as JSON), and write a `Verdict` to the descriptor of the second."""
-    order, told = msgspec.json.decode(sys.argv[1], type=Order), int(sys.argv[2])
+    """Import what the first argument says (`Order` as JSON), and write a `Verdict` to the descriptor of the second.
+
+    Who waits ends this process. Should that be killed itself, the kernel does it at once, and a clock where it cannot.
+    """
+    order, told, parent = msgspec.json.decode(sys.argv[1], type=Order), int(sys.argv[2]), int(sys.argv[3])
     _limit(order.seconds)
     is_sealed = _seal(order.scratch)
+    die_with(parent)
     os.environ.update(dict.fromkeys(("TMPDIR", "TMP", "TEMP"), order.scratch))
     sys.dont_write_bytecode = True
     sys.path[:0] = order.roots
@@ -88,6 +96,7 @@ def main() -> NoReturn:
 
 
 def _limit(seconds: float) -> None:
+    signal.setitimer(signal.ITIMER_REAL, seconds + _SLACK)
     for what, most in (
         (resource.RLIMIT_CPU, int(seconds) + 2),
         (resource.RLIMIT_DATA, _MEMORY),

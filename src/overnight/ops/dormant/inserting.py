@@ -1,14 +1,18 @@
 """A table put at the end of ``overnight.toml``, and taken out again when what it says did not work.
 
 Added to the end as text: nothing that is there is read and written anew, so no comment, order or space of it can be
-lost. The file is replaced at once or not at all, and only if it is still the one that was read.
+lost. The file is replaced at once or not at all, and only if it is still the one that was read; of two of us who do
+that at once the second waits for the first.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import re
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +20,9 @@ from overnight.core.configuration import parse
 from overnight.core.dormant_tables import with_table
 from overnight.core.errors import ConfigurationError
 from overnight.host.files import open_regular, sync_directory, write_aside
+
+#: What may follow a table that is taken out: another one, or nothing.
+_TABLE = re.compile(rb"\s*(?:\[|\Z)")
 
 
 class Inserted(NamedTuple):
@@ -37,30 +44,51 @@ def insert(path: Path, table: str) -> Inserted:
         ConfigurationError: It cannot be read or written, was just changed, or the table makes no sense there.
     """
     real = Path(os.path.realpath(path))
-    before = _read(real)
-    try:
-        after = with_table((before or b"").decode("utf-8"), table)
-    except UnicodeDecodeError as error:
-        raise _refused(path, f"byte {error.start + 1} is not UTF-8") from error
-    parse(after, str(path))
-    found = Inserted(real, before, after.encode())
-    _replace(found.path, before, found.after)
-    return found
+    with _alone(real):
+        before = _read(real)
+        try:
+            after = with_table((before or b"").decode("utf-8"), table)
+        except UnicodeDecodeError as error:
+            raise _refused(path, f"byte {error.start + 1} is not UTF-8") from error
+        parse(after, str(path))
+        found = Inserted(real, before, after.encode())
+        _replace(found.path, before, found.after)
+        return found
 
 
 def take_back(inserted: Inserted) -> bool:
-    """Have it as it was before. Returns False when somebody has changed it since; then it is left.
+    """Have it as it was before, but for what others have added. Returns False when the table is not as it was.
 
     Raises:
         ConfigurationError: It cannot be written.
     """
-    if _read(inserted.path) != inserted.after:
-        return False
-    if inserted.before is None:
-        inserted.path.unlink()
-    else:
-        _replace(inserted.path, inserted.after, inserted.before)
-    return True
+    with _alone(inserted.path):
+        now = _read(inserted.path)
+        if now == inserted.after and inserted.before is None:
+            inserted.path.unlink()
+            return True
+        added = inserted.after.removeprefix(inserted.before or b"")
+        above, found, below = (now or b"").partition(added)
+        # What is no table of its own would belong to another one afterwards.
+        if not found or added in below or not _TABLE.match(below):
+            return False
+        _replace(inserted.path, now, above + below)
+        return True
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Change a file while no other one of us does; that takes milliseconds. Its directory is what is locked."""
+    try:
+        descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise _refused(path, error.strerror or str(error)) from error
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks: what is left is to look before replacing
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _read(path: Path) -> bytes | None:

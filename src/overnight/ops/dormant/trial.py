@@ -97,7 +97,7 @@ def main() -> None:
     reading, writing = os.pipe()
     try:
         child = subprocess.Popen(
-            [*python_for("overnight.ops.dormant.importing"), sys.argv[1], str(writing)],
+            [*python_for("overnight.ops.dormant.importing"), sys.argv[1], str(writing), str(os.getpid())],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

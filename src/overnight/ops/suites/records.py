@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,11 @@ from overnight.core.suites import MOST_MESSAGE, Ended, Result, TestOutcome, name
 from overnight.host.files import names_in, open_regular
 
 SUFFIX = ".jsonl"
+#: The name of a record whose first line is not written yet.
+_ASIDE = re.compile(r"\.[0-9a-f]{16}")
+#: Seconds after which one that nobody holds was left by somebody who was killed; between making and holding one lie
+#: microseconds.
+_OLD = 3600.0
 #: Bytes of one line; a longer one was not written by us.
 _LONGEST = 1024 * 1024
 
@@ -112,9 +118,14 @@ class Writer:
         self.path = directory / f"{name}{SUFFIX}"
         aside = directory / f".{name}"
         self._descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._descriptor, fcntl.LOCK_SH)
-        self.say(began)
-        aside.rename(self.path)  # from here on it can be found, and is held already
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_SH)
+            self.say(began)
+            aside.rename(self.path)  # from here on it can be found, and is held already
+        except BaseException:
+            aside.unlink(missing_ok=True)
+            self.close()
+            raise
 
     def say(self, line: _Line) -> None:
         """Write one line.
@@ -134,6 +145,26 @@ def left(directory: Path) -> Iterator[tuple[Path, Run]]:
     for name in names_in(directory):
         if name.endswith(SUFFIX) and (run := _taken(directory / name)):
             yield directory / name, run
+
+
+def sweep(directory: Path, *, now: float) -> None:
+    """Remove what was left by those who were killed before their record had its name. `now`: POSIX seconds.
+
+    Raises:
+        OSError: It could not be removed.
+    """
+    for name in names_in(directory):
+        if _ASIDE.fullmatch(name) and _is_left(directory / name, now):
+            (directory / name).unlink(missing_ok=True)
+
+
+def _is_left(path: Path, now: float) -> bool:
+    try:
+        with open_regular(path) as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return now - os.fstat(file.fileno()).st_mtime > _OLD
+    except OSError:  # somebody writes to it, or has just given it its name
+        return False
 
 
 def _taken(path: Path) -> Run | None:

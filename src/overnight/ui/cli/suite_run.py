@@ -141,7 +141,13 @@ def history(home: Home) -> Iterator[SuiteStore]:
     settings, _ = in_use()
     try:
         with closing(SuiteStore(home.tests)) as store:
-            gather(home, store, keep=settings.tests_keep, why_ended=lambda *which: why_ended(home, *which))
+            gather(
+                home,
+                store,
+                keep=settings.tests_keep,
+                why_ended=lambda *which: why_ended(home, *which),
+                clock=wiring.clock,
+            )
             yield store
     except (apsw.Error, OSError) as error:
         raise StoreUnavailableError(

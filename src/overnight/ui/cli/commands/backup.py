@@ -73,7 +73,7 @@ def _need_room(home: Home) -> None:
         raise NotNowError(
             f"{printing.size(free)} are free on the disk of {home.path} and a backup takes up to"
             f" {printing.size(needed)}; none was made",
-            hint="make room: 'overnight backup prune --yes' lets old ones go",
+            hint="make room: 'overnight prune' shows what may go, and --yes lets it",
         )
 
 
@@ -125,6 +125,8 @@ def verify(*, names: tuple[str, ...], every: bool, quick: bool, as_json: bool) -
     """
     bad = 0
     for place, entry in _chosen(names, every=every):
+        if not quick:
+            _need_room_for_trial(place, entry)
         trial = prove(place, entry, now=wiring.clock.now(), quick=quick)
         bad += not trial.whole
         if as_json:
@@ -141,6 +143,17 @@ def verify(*, names: tuple[str, ...], every: bool, quick: bool, as_json: bool) -
         printing.note(f"overnight: {printing.count(bad, 'backup is', 'backups are')} not whole; no task is concerned")
         printing.note("  try: 'overnight backup create' makes one that is")
     sys.exit(1 if bad else 0)
+
+
+def _need_room_for_trial(place: BackupPlace, entry: Entry) -> None:
+    needed = SPARED + (entry.manifest.size_bytes if entry.manifest is not None else 0)
+    free = free_bytes(place.directory)
+    if free < needed:
+        raise NotNowError(
+            f"{printing.size(free)} are free on the disk of {place.directory} and a restore on trial takes up to"
+            f" {printing.size(needed)}; {entry.name} was not examined",
+            hint="make room ('overnight prune' shows what may go), or look at the hashes alone: the same with --quick",
+        )
 
 
 def _words(troubles: list[str], *, quick: bool) -> str:

@@ -171,7 +171,11 @@ def _mend(findings: Sequence[Finding], scene: Scene, *, yes: bool) -> bool:
     ran = False
     for fix in commands:
         if yes or agreed(f"{fix.title}: run '{_spelled(fix)}'?"):
-            status = mend(fix, project=scene.project, home=home, program=(sys.executable, sys.argv[0]))
+            try:
+                status = mend(fix, project=scene.project, home=home, program=(sys.executable, sys.argv[0]))
+            except OSError as error:
+                printing.note(f"overnight: '{_spelled(fix)}' cannot be started: {error.strerror}")
+                continue
             printing.note(f"overnight: '{_spelled(fix)}' ended with exit status {status}")
             ran = True
     return ran

@@ -65,7 +65,7 @@ def _let_go(share: Share, errors: list[Exception]) -> Share:
 
 def _tell(found: list[Share], *, yes: bool) -> None:
     rows = [(share.kind, _what(share, yes=yes), share.rule) for share in found]
-    for line in printing.table(rows, last=printing.width()):
+    for line in printing.table(rows):
         printing.say(line)
     for share in found:
         for name in share.names:
