@@ -24,6 +24,8 @@ _BLOCK = 64 * 1024
 def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Replace a file with `data`: whoever reads it sees all of the old or all of the new.
 
+    A device or a pipe is written to. With another file in the place of its ``/dev/null`` a machine is of no use.
+
     Args:
         path: The file; what is there (a symbolic link, too) is replaced.
         data: The whole content.
@@ -33,6 +35,10 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
     Raises:
         OSError: It could not be written; the old content is still there.
     """
+    if _is_no_file(path):
+        with path.open("wb") as sink:
+            sink.write(data)
+        return
     temporary = write_aside(path, data, durable=durable)
     try:
         temporary.replace(path)
@@ -41,6 +47,15 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
         raise
     if durable:
         sync_directory(path.parent)
+
+
+def _is_no_file(path: Path) -> bool:
+    """Whether a device, a pipe or a socket is there."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def write_aside(path: Path, data: bytes | memoryview, *, durable: bool = True) -> Path:

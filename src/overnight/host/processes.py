@@ -232,6 +232,8 @@ def die_with(parent: int) -> None:
     """
     if not LINUX:
         return
+    import ctypes  # as above
+
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGKILL)
