@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 import msgspec
@@ -32,10 +32,18 @@ class Progress(msgspec.Struct, frozen=True):
 _decoder = msgspec.json.Decoder(Progress, strict=False)
 
 
-def reports(spool: Path) -> dict[tuple[int, int], Progress]:
-    """The last report of each attempt that has made one, by task and attempt."""
+def reports(spool: Path, wanted: Container[tuple[int, int]] | None = None) -> dict[tuple[int, int], Progress]:
+    """The last report of each attempt that has made one, by task and attempt.
+
+    Args:
+        spool: Where they lie.
+        wanted: The attempts; files that are of others alone are not read. None: all of them.
+    """
     found: dict[tuple[int, int], Progress] = {}
     for path in sorted(spool.glob("control-*")):
+        named = _OF_ATTEMPT.fullmatch(path.name)
+        if named and wanted is not None and (int(named[1]), int(named[2])) not in wanted:
+            continue
         for report in _lines(path):
             found[report.task, report.attempt] = report
     return found
