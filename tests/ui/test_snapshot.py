@@ -15,6 +15,7 @@ from overnight.core.slots import Bounds
 from overnight.core.task import Action, ActionKind, NewTask
 from overnight.host.lock import HomeLock
 from overnight.host.processes import boot_id, identity
+from overnight.monitor import progress
 from overnight.monitor.snapshot import SILENT_AFTER, EngineState, take
 from overnight.store.contract import Claim, Store
 from overnight.store.sqlite import SqliteStore
@@ -222,3 +223,27 @@ def test_the_scores_are_shown_with_their_counts(overnight: Callable[..., Any]) -
     assert (found["autonomy"]["part"], found["autonomy"]["whole"], found["newest_tasks"]) == (3, 4, 10_000)
     assert 0 < found["execution_efficiency"]["value"] <= 1
     assert "scores" not in overnight("status", "--json").json
+
+
+def test_only_what_is_shown_is_looked_up_among_the_reports(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A picture is made up to five times a second, and each slot and attempt has a file of its own."""
+    begin_one(store)
+    (tmp_path / "spool").mkdir()
+    for task in range(1, 20):
+        (tmp_path / "spool" / f"control-1-{task}-1").write_bytes(b'{"progress": 0.5}\n')
+    read: list[str] = []
+    real = progress._tail
+
+    def tail(path: Path) -> bytes:
+        read.append(path.name)
+        return real(path)
+
+    monkeypatch.setattr(progress, "_tail", tail)
+    (shown,) = take(store, tmp_path, now=NOON).running
+    assert shown.report is not None
+    assert shown.report.progress == 0.5
+    assert read == [f"control-1-{shown.task.id}-1"]
+    take(store, tmp_path, now=NOON, most_running=1)
+    assert len(read) == 1

@@ -27,6 +27,7 @@ from overnight.core.configuration import Configuration
 from overnight.core.errors import OvernightError
 from overnight.core.events import printable
 from overnight.core.gates import Hold
+from overnight.core.lanes import is_own
 from overnight.core.settings import Settings, resolve
 from overnight.core.states import TaskState
 from overnight.core.stopping import Stopping
@@ -167,6 +168,8 @@ class _Teller:
         """``overnight status`` tells."""
 
     def ticked(self, counts: Counts, running: list[Running]) -> None:  # noqa: ARG002 - contract
+        there = {one.claimed.id for one in running}
+        self._under_way = {number: given for number, given in self._under_way.items() if number in there}
         self._report()
 
     def _report(self) -> None:
@@ -179,6 +182,8 @@ class _Teller:
 class _View:
     """The store as an engine of this order sees it: one queue, and the work bound to its files.
 
+    The runner's own tasks belong to each engine, for nobody else would tell of an alert; the program hears nothing
+    of them.
     Everything else is the store's own.
     """
 
@@ -186,6 +191,8 @@ class _View:
         self._store = store
         self._order = order
         self._teller = teller
+        #: Numbers of the lanes of the runner's own tasks.
+        self._own: frozenset[int] = frozenset()
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the store has
         return getattr(self._store, name)
@@ -193,11 +200,11 @@ class _View:
     def orders(self) -> Orders:
         orders = self._store.orders()
         wanted = self._order.queue
-        return (
-            orders
-            if wanted is None
-            else msgspec.structs.replace(orders, lanes=[lane for lane in orders.lanes if lane.queue == wanted])
-        )
+        self._own = frozenset(lane.id for lane in orders.lanes if is_own(lane.queue))
+        if wanted is None:
+            return orders
+        lanes = [lane for lane in orders.lanes if lane.queue == wanted or lane.id in self._own]
+        return msgspec.structs.replace(orders, lanes=lanes)
 
     def counts(self, *, queue: str | None = None, workflow: str | None = None) -> Counts:
         return self._store.counts(queue=queue if queue is not None else self._order.queue, workflow=workflow)
@@ -213,7 +220,7 @@ class _View:
 
     def turn(self, **arguments: Any) -> Turn:  # noqa: ANN401 - handed on as they are
         turn = self._store.turn(**arguments)
-        self._teller.began(turn.claimed)
+        self._teller.began(one for one in turn.claimed if one.lane_id not in self._own)
         return turn
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 import msgspec
@@ -32,28 +32,41 @@ class Progress(msgspec.Struct, frozen=True):
 _decoder = msgspec.json.Decoder(Progress, strict=False)
 
 
-def reports(spool: Path) -> dict[tuple[int, int], Progress]:
-    """The last report of each attempt that has made one, by task and attempt."""
+def reports(spool: Path, wanted: Container[tuple[int, int]] | None = None) -> dict[tuple[int, int], Progress]:
+    """The last report of each attempt that has made one, by task and attempt.
+
+    Args:
+        spool: Where they lie.
+        wanted: The attempts; files that are of others alone are not read. None: all of them.
+    """
     found: dict[tuple[int, int], Progress] = {}
     try:
         names = sorted(name for name in os.listdir(spool) if name.startswith("control-"))  # noqa: PTH208 - as names
     except FileNotFoundError:
         return found
     for name in names:
-        for report in _lines(f"{spool}/{name}", name):
+        whose = _whose(name)
+        if whose is not None and wanted is not None and whose not in wanted:
+            continue
+        for report in _lines(f"{spool}/{name}", whose):
             found[report.task, report.attempt] = report
     return found
 
 
-def _lines(path: str, name: str) -> Iterator[Progress]:
+def _whose(name: str) -> tuple[int, int] | None:
+    """The attempt that a file is of; None for one that functions share."""
     named = _OF_ATTEMPT.fullmatch(name)
-    whose = {"task": int(named[1]), "attempt": int(named[2])} if named else {}
+    return (int(named[1]), int(named[2])) if named else None
+
+
+def _lines(path: str, whose: tuple[int, int] | None) -> Iterator[Progress]:
     for line in _tail(path).splitlines():
         try:
             report = _decoder.decode(line)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             continue  # a task may write what it likes, and the first line may have lost its beginning
-        report = msgspec.structs.replace(report, message=report.message[:_MESSAGE], **whose)
+        task, attempt = whose or (report.task, report.attempt)
+        report = Progress(report.progress, report.message[:_MESSAGE], task, attempt)
         if report.task and (report.progress is None or 0 <= report.progress <= 1):
             yield report
 

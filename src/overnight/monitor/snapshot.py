@@ -186,7 +186,8 @@ def take(store: Store, home: Path, *, now: float, most_running: int = MOST_RUNNI
         store: The store of the home.
         home: The directory with the lock and ``engine.json``.
         now: POSIX seconds.
-        most_running: Running tasks in it; who counts only needs few of them, and each costs some 20 µs.
+        most_running: Running tasks in it; who counts only needs few of them, and each costs some 20 µs. One: without
+            what it reports.
     """
     written = read_engine_file(home / "engine.json")
     engine, figures = _engine(home, written, now)
@@ -207,6 +208,7 @@ def take(store: Store, home: Path, *, now: float, most_running: int = MOST_RUNNI
             now,
             _newest_and_longest(store, most_running),
             _in_hand(store) if engine.state is EngineState.STOPPED else None,
+            listed=most_running > 1,
         ),
         rate_per_second=figures.rate_per_second if figures else None,
         seconds_left=figures.seconds_left if figures else None,
@@ -319,11 +321,17 @@ def interrupted(store: Store, home: Path) -> Callable[[Task], bool]:
     return lambda task: task.state is TaskState.RUNNING and _is_idle(task, going_on)
 
 
-def _running(store: Store, home: Path, now: float, tasks: list[Task], going_on: set[int] | None) -> list[RunningView]:
-    """What runs by the books. `going_on`: without an engine, all that does; None for everything."""
+def _running(
+    store: Store, home: Path, now: float, tasks: list[Task], going_on: set[int] | None, *, listed: bool
+) -> list[RunningView]:
+    """What runs by the books. `going_on`: without an engine, all that does; None for everything.
+
+    `listed`: they are shown. Who counts only is not told what they report, which lies in a file for each attempt.
+    """
     actions = store.actions({task.action_id for task in tasks})
     steps = _running_steps(store) if any(one.kind is ActionKind.WORKFLOW for one in actions.values()) else {}
-    told = reports(home / "spool") if tasks else {}
+    shown = {(one.id, one.attempt) for task in tasks for one in (task, *steps.get(task.id, ()))}
+    told = reports(home / "spool", shown) if tasks and listed else {}
     frozen = Frozen(home)
     return [
         RunningView(
