@@ -158,6 +158,14 @@ def test_without_room_for_a_trial_a_backup_is_not_examined(worked: Call, monkeyp
     assert worked("backup", "verify", "--quick").status == 0
 
 
+def test_doctor_names_a_second_place_that_lacks_the_newest(worked: Call, place: Path, tmp_path: Path) -> None:
+    """As checkpoints have it: its disk was away when the backup was made."""
+    (place / "overnight.toml").write_text(f'[backup]\nsecond = "{tmp_path / "disk"}"\n')
+    assert "not in the second place" in worked("doctor", "backups").out
+    worked("backup", "create")
+    assert "not in the second place" not in worked("doctor", "backups").out
+
+
 def test_a_list_of_nothing_says_so(overnight: Call) -> None:
     overnight("add", "--", "true")
     assert "'overnight backup create' makes one" in overnight("backup", "list").err

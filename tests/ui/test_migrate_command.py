@@ -193,6 +193,12 @@ def test_a_way_up_that_is_left_in_the_middle_is_not_taken_for_a_way_back(overnig
     overnight("migrate", "apply")
     told = overnight("migrate", "rollback", "--again", "001", "--yes")
     assert (told.status, "'overnight migrate apply --again 001'" in told.err) == (1, True)
+    planned = overnight("migrate", "plan", "--again", "001")
+    assert (planned.status, "database right by hand" in planned.err, "plan --again 001'" in planned.err) == (
+        1,
+        True,
+        True,
+    )
     assert overnight("migrate", "rollback", "--accept", "001").status == 0
     assert conditions(overnight) == ["pending"]
     assert overnight("migrate", "rollback", "--accept", "001").status == 1, "it does not count as applied"

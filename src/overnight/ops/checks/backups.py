@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 
 from overnight.core.durations import format_duration
 from overnight.core.findings import Finding, Fix
@@ -33,12 +34,22 @@ def _run(scene: Scene) -> Iterator[Finding]:
         words = f"{len(torn)} of {len(entries)} cannot be read: {torn[0].name}: {torn[0].trouble}"
         yield warn(_ID, words, _LOOK, value=len(torn), unit="count")
     if whole:
+        yield from _not_in_second(whole[0], home, settings.backup_second)
         yield _judge(whole, scene)
     elif lost:
         unwanted = by_hand("backup-none", "If none is wanted any more", f"rm {shlex.quote(str(home.last_backup))}")
         yield fail(_ID, f"there is none any more; the last one was {lost}", _CREATE, _VERIFY, unwanted)
     else:
         yield fail(_ID, "there is none", _CREATE, _VERIFY)
+
+
+def _not_in_second(newest: Entry, home: Home, second: str) -> Iterator[Finding]:
+    """That the newest one is not in the second place, where one is wanted."""
+    place = Path(second) / home.id
+    if second and not (place / newest.name).is_dir():
+        words = f"ls -ld {second}; is its disk mounted? then overnight backup create"
+        see = by_hand("backup-second", "See whether that place can be written to", words)
+        yield warn(_ID, f"the newest is not in the second place ({place})", see)
 
 
 def _lost(home: Home) -> str:

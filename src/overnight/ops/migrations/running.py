@@ -98,7 +98,7 @@ class Runner(msgspec.Struct, frozen=True):
             if not self._is_due(migration, deed, again=again):
                 return None
             self.database.record(self._record(migration, _BEFORE[deed], 0.0))
-        began, remains = self.clock.monotonic(), self._left_in_the_middle(migration, deed)
+        began, remains = self.clock.monotonic(), self._left_in_the_middle(migration, deed, again=again)
         try:
             self._statements(migration, part, remains)
             self.database.settle()
@@ -139,8 +139,15 @@ class Runner(msgspec.Struct, frozen=True):
                     raise DatabaseUnavailableError(words, hint=error.hint) from None
                 raise DatabaseUnavailableError(f"{words}; {remains.means}", hint=remains.hint) from None
 
-    def _left_in_the_middle(self, migration: Migration, deed: Deed) -> _Remains:
+    def _left_in_the_middle(self, migration: Migration, deed: Deed, *, again: Record | None) -> _Remains:
         """What a failure outside of a transaction leaves."""
+        if self.rehearses and again is not None:
+            way = "plan" if deed is Deed.APPLIED else "rollback"
+            hint = (
+                "mend the file, or put the database right by hand, where some of it is done already;"
+                f" 'overnight migrate {way} --again {migration.version}' rehearses it anew"
+            )
+            return _Remains(_REHEARSED, hint)
         if self.rehearses:
             return _Remains(_REHEARSED, _unchanged(migration, deed).hint)
         after = after_half_done if deed is Deed.APPLIED else after_half_undone

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 import msgspec
 
 from overnight import wiring
-from overnight.core.dormancy import LYING, MEANS, Dormancy, Found, Kind, Part, activation
+from overnight.core.dormancy import LYING, Dormancy, Found, Kind, Part
 from overnight.core.errors import NotFoundError
-from overnight.ops.dormant.keeping import Record, remembered
+from overnight.ops.dormant.keeping import remembered
 from overnight.ops.dormant.survey import Ground, survey
 from overnight.ops.dormant.trying import tried
-from overnight.ui.cli import printing
+from overnight.ui.cli import dormancy, printing
 from overnight.ui.cli.group import SETTINGS, Verb, global_options
 from overnight.ui.cli.settings import home_in_use, in_use
 from overnight.ui.cli.values import Duration
 from overnight.ui.cli.waking import Wish, all_the_same, definition, has_failed, ours, wake
-
-SCHEMA = "overnight.dormant/1"
 
 
 @click.group(context_settings=SETTINGS, params=global_options(hidden=True))
@@ -58,10 +54,10 @@ def list_(*, everything: bool, state: tuple[str, ...], kind: tuple[str, ...], as
     ]
     if as_json:
         for one in shown:
-            printing.say(msgspec.json.encode(_shape(one)).decode())
+            printing.say(msgspec.json.encode(dormancy.shape(one)).decode())
         return
     for one in shown:
-        for line in _lines(one):
+        for line in dormancy.lines(one):
             printing.say(line)
     asleep = sum(one.dormancy is not None for one in whole.found)
     looked = f"{printing.count(len(whole.found), 'part')} in {printing.count(whole.files, 'file')} and overnight.toml"
@@ -153,9 +149,9 @@ def report(*, as_json: bool) -> None:
     whole = survey(ground)
     records = remembered(ground.home).records
     if as_json:
-        printing.say(msgspec.json.encode(_summary(whole.found, records)).decode())
+        printing.say(msgspec.json.encode(dormancy.summary(whole.found, records)).decode())
         return
-    for line in _report(whole.found, records):
+    for line in dormancy.report(whole.found, records):
         printing.say(line)
 
 
@@ -192,77 +188,3 @@ def _named(ground: Ground, found: Sequence[Found], name: str) -> Found:
     close = get_close_matches(name, [one.part.name for one in found], n=1)
     hint = f"did you mean {close[0]!r}?" if close else "'overnight dormant list --all' names them"
     raise NotFoundError(f"there is no part {name!r}; nothing was done", hint=hint)
-
-
-def _lines(one: Found) -> list[str]:
-    part = one.part
-    where = part.file if part.file != part.name else ""
-    facts = [
-        f"{where}:{part.line}" if part.line else where,
-        "" if part.size_bytes is None else printing.size(part.size_bytes),
-        "" if part.steps is None else printing.count(part.steps, "step"),
-        f"needs {', '.join(part.needs)}" if part.needs else "",
-        part.missing or (part.disabled if one.dormancy is Dormancy.DISABLED else ""),
-        f"may be dormant: {part.permanent}" if part.permanent else "",
-    ]
-    state = str(one.dormancy) if one.dormancy else "permanent" if part.permanent else "awake"
-    about = "; ".join(fact for fact in facts if fact)
-    lines = [f"{state:<12}  {part.kind:<8}  {printing.clean(part.name)}  ({printing.clean(about)})"]
-    if one.dormancy:
-        argv, words = activation(one)
-        lines.append(f"{'':<24}→ {printing.clean(shlex.join(argv) if argv else words)}")
-    return lines
-
-
-def _shape(one: Found) -> dict[str, Any]:
-    part = one.part
-    argv, words = activation(one) if one.dormancy else ((), "")
-    return {
-        "kind": part.kind,
-        "name": part.name,
-        "state": one.dormancy or ("permanent" if part.permanent else "awake"),
-        "file": part.file or None,
-        "line": part.line or None,
-        "size_bytes": part.size_bytes,
-        "steps": part.steps,
-        "needs": list(part.needs),
-        "missing": part.missing or None,
-        "since": printing.iso(part.since),
-        "last_run": printing.iso(part.past.last_run if part.past else None),
-        "permanent": part.permanent or None,
-        "argv": list(argv) or None,
-        "text": words or None,
-    }
-
-
-def _summary(found: Sequence[Found], records: Sequence[Record]) -> dict[str, Any]:
-    states = Counter(one.dormancy for one in found if one.dormancy)
-    return {
-        "schema": SCHEMA,
-        "parts": len(found),
-        "dormant": states.total(),
-        "states": {state: states[state] for state in Dormancy},
-        "kinds": {kind: sum(one.part.kind is kind and one.dormancy is not None for one in found) for kind in Kind},
-        "permanent": [{"part": one.part.key, "reason": one.part.permanent} for one in found if one.part.permanent],
-        "records": [{**one._asdict(), "at": printing.iso(one.at)} for one in records],
-    }
-
-
-def _report(found: Sequence[Found], records: Sequence[Record]) -> list[str]:
-    asleep = [one for one in found if one.dormancy]
-    lying = sum(one.part.kind in LYING for one in asleep)
-    lines = [f"{printing.count(len(found), 'part')}, {len(asleep)} dormant ({lying} of them lie in files)"]
-    states = Counter(one.dormancy for one in asleep)
-    counted = [(f"{states[state]:,}", str(state), MEANS[state]) for state in Dormancy if states[state]]
-    lines += printing.table(counted, right=(0,))
-    parts = [one.part for one in found if one.part.permanent]
-    lines += _table("dormant for good", [(part.kind, part.name, part.permanent) for part in parts])
-    rows = [(printing.clock(one.at), one.part, one.what, one.outcome, one.by) for one in records]
-    lines += _table("woken and reached", rows)
-    if asleep:
-        lines += ["", "'overnight dormant list' names them, each with the command that wakes it"]
-    return lines
-
-
-def _table(title: str, rows: Sequence[tuple[str, ...]]) -> list[str]:
-    return ["", title, *printing.table([tuple(map(printing.clean, row)) for row in rows])] if rows else []
