@@ -236,8 +236,8 @@ def test_only_what_is_shown_is_looked_up_among_the_reports(
     read: list[str] = []
     real = progress._tail
 
-    def tail(path: Path) -> bytes:
-        read.append(path.name)
+    def tail(path: str) -> bytes:
+        read.append(Path(path).name)
         return real(path)
 
     monkeypatch.setattr(progress, "_tail", tail)
