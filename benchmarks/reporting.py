@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -89,7 +88,7 @@ def fill(home: Path, now: float) -> None:
 def night() -> Iterator[Path]:
     """A directory with the home of such a night."""
     with directory() as cwd:
-        subprocess.run([*OVERNIGHT, "add", "--", "true"], cwd=cwd, check=True, capture_output=True)
+        seconds([*OVERNIGHT, "add", "--", "true"], cwd)
         for path in (cwd / ".overnight").glob("queue.db*"):
             path.unlink()
         fill(cwd / ".overnight", SystemClock().now())

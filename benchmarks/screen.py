@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 import psutil
-from measuring import OVERNIGHT, Row, directory, percentile
+from measuring import OVERNIGHT, Row, directory, percentile, seconds
 
 from overnight.core.durations import iso
 from overnight.core.states import Outcome, TaskState
@@ -115,7 +115,7 @@ class Screen:
 def showing() -> Iterator[tuple[Night, Screen]]:
     """A home at work, and the screen that shows it."""
     with directory() as cwd:
-        subprocess.run([*OVERNIGHT, "add", "--", "true"], cwd=cwd, check=True, capture_output=True)
+        seconds([*OVERNIGHT, "add", "--", "true"], cwd)
         night = Night(cwd / ".overnight")
         screen = Screen(cwd)
         try:

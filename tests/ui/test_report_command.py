@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import tempfile
@@ -274,3 +275,14 @@ def test_causes_for_which_there_is_no_room_are_counted_once(tmp_path: Path, monk
     store.close()
     assert (len(report.failed), len(report.held), report.night.causes) == (1, 1, 4)
     assert [as_html(report).count("more causes"), "\n".join(as_text(report)).count("and 2 more causes")] == [1, 1]
+
+
+def test_a_page_goes_into_a_pipe_or_a_device_and_does_not_take_its_place(overnight: Call, place: Path) -> None:
+    overnight("add", "a", "--", "true")
+    pipe = place / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    assert overnight("report", "--html", str(pipe)).status == 0
+    assert os.read(reader, 1 << 16).lower().startswith(b"<!doctype html>")
+    os.close(reader)
+    assert pipe.is_fifo()

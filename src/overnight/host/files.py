@@ -24,10 +24,9 @@ _BLOCK = 64 * 1024
 def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Replace a file with `data`: whoever reads it sees all of the old or all of the new.
 
-    A device or a pipe is written to. With another file in the place of its ``/dev/null`` a machine is of no use.
-
     Args:
-        path: The file; what is there (a symbolic link, too) is replaced.
+        path: The file; what is there (a symbolic link, too) is replaced. A device or a pipe never is: for root
+            that would take it from everybody.
         data: The whole content.
         durable: Whether it must be on disk on return. Without, nothing is synced: safe against a
             crash of any process, while a power cut may leave the old content, the new, or an empty file.
@@ -35,10 +34,8 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
     Raises:
         OSError: It could not be written; the old content is still there.
     """
-    if _is_no_file(path):
-        with path.open("wb") as sink:
-            sink.write(data)
-        return
+    if is_special(path):
+        raise FileExistsError(errno.EEXIST, "a device or a pipe is there", os.fspath(path))
     temporary = write_aside(path, data, durable=durable)
     try:
         temporary.replace(path)
@@ -49,13 +46,13 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
         sync_directory(path.parent)
 
 
-def _is_no_file(path: Path) -> bool:
-    """Whether a device, a pipe or a socket is there."""
+def is_special(path: Path) -> bool:
+    """Whether a device, a pipe or a socket is there, which is written into and not replaced. Links are followed."""
     try:
         mode = path.stat().st_mode
     except OSError:
         return False
-    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
 def write_aside(path: Path, data: bytes | memoryview, *, durable: bool = True) -> Path:

@@ -128,6 +128,8 @@ class Rows(Widget, can_focus=True):
         background = self.background_colors[1]
         for one in self.get_line_filters():
             strips = [strip.apply_filter(one, background) for strip in strips]
+        if crop.column_span == (0, self._wide):
+            return strips
         return [strip.crop_extend(*crop.column_span, self._plain) for strip in strips]
 
     def _line(self, words: str, state: str, is_chosen: bool) -> Strip:  # noqa: FBT001 - as it is kept

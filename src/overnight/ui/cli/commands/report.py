@@ -15,7 +15,7 @@ from overnight.core.alert_settings import Target
 from overnight.core.durations import parse_past
 from overnight.core.errors import NotFoundError, OvernightError, UsageError
 from overnight.host.clock import LocalZone
-from overnight.host.files import write_atomically
+from overnight.host.files import is_special, write_atomically
 from overnight.monitor.report.gathering import MorningReport, gather
 from overnight.monitor.snapshot import take
 from overnight.ui.cli import printing, shapes
@@ -125,11 +125,14 @@ def _send(told: MorningReport, targets: Mapping[str, Target]) -> None:
 
 
 def _write(path: Path, page: str) -> None:
-    """Replace the file as a whole; ``-`` is stdout."""
+    """Replace the file as a whole; ``-`` is stdout, and a device or a pipe is written into."""
     if str(path) == "-":
         sys.stdout.write(page)
         return
     try:
+        if is_special(path):
+            path.write_text(page, "utf-8")
+            return
         write_atomically(path, page.encode("utf-8"), durable=False)
     except OSError as error:
         raise OvernightError(
