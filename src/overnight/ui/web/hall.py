@@ -22,6 +22,7 @@ from overnight.ui.web.past import PastTimes
 from overnight.ui.web.pictures import causes, pulse
 from overnight.ui.web.programs import Programs
 from overnight.ui.web.recent import Recent
+from overnight.ui.web.records import checkpoints
 
 #: Share of a CPU that may go into counting one thing.
 _SHARE = 0.003
@@ -89,7 +90,7 @@ class Hall:
         Raises:
             NotFoundError: There is none of this name that can be trusted.
         """
-        found = await self.desk.file(self.past.checkpoints)
+        found = await self.desk.file(lambda: checkpoints(self.desk.home))
         if not any(one.name == name and not one.trouble for one in found.checkpoints):
             raise NotFoundError(
                 f"there is no checkpoint {name!r}; nothing was changed", hint="'overnight checkpoint list'"

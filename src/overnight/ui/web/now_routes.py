@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from overnight import wiring
 from overnight.store.contract import Store
-from overnight.ui.web import answers, pictures
+from overnight.ui.web import answers, pictures, records
 from overnight.ui.web.answering import DAY, At, CheckpointName, answer, described
 from overnight.ui.web.feed import Stream
 from overnight.ui.web.hall import Hall
@@ -58,7 +58,7 @@ def now(hall: Hall) -> APIRouter:
     @router.get("/checkpoints", **described(answers.Checkpoints))
     async def checkpoints() -> Response:
         """Verified copies of the store, newest first."""
-        return answer(await desk.file(hall.past.checkpoints))
+        return answer(await desk.file(lambda: records.checkpoints(desk.home)))
 
     @router.get("/checkpoints/{name}", **described(answers.Plan))
     async def plan(name: CheckpointName) -> Response:
@@ -80,7 +80,7 @@ async def _since(hall: Hall, at: float | None) -> Response:
 
 async def _overview(hall: Hall) -> Response:
     desk = hall.desk
-    newest = next((one for one in (await desk.file(hall.past.checkpoints)).checkpoints if not one.trouble), None)
+    newest = await desk.file(lambda: records.newest_checkpoint(desk.home))
     now = wiring.clock.now()
 
     def look(store: Store) -> answers.Overview:

@@ -1,4 +1,4 @@
-"""What was: history, journal and checkpoints, read by the thread that reads files; what is not there is left out."""
+"""What was: history and journal put together, by the thread that reads files; what is not there is left out."""
 
 from __future__ import annotations
 
@@ -10,37 +10,29 @@ import apsw
 import msgspec
 
 from overnight.core.event_names import EventName
-from overnight.core.events import printable
 from overnight.core.gauges import span_for
 from overnight.core.incidents import Incident, Kind, Life, Noted, beginning_of_run, incidents, lives
 from overnight.core.spells import lanes
 from overnight.core.trends import direction
 from overnight.host.home import Home
 from overnight.host.lock import read_owner
-from overnight.monitor import pages
 from overnight.monitor.history.asking import Past, Point, merged
 from overnight.monitor.history.rhythm import Rhythm, Times, Trend
 from overnight.monitor.history.totals import Total
 from overnight.monitor.incidents import Incidents, Spell
-from overnight.monitor.tail import JournalTail, last_seq
-from overnight.store.copies.shelf import Shelf
+from overnight.monitor.tail import JournalTail
 from overnight.ui.web.answers import (
     CauseView,
-    Checkpoint,
-    Checkpoints,
-    EventLine,
-    Events,
     IncidentView,
     Series,
     Since,
     Timeline,
 )
 from overnight.ui.web.desk import Desk
-from overnight.ui.web.showing import shown
 from overnight.ui.web.telling import deeds, happening, summary
 
-#: Points that are drawn of a figure, events of a page, incidents of a picture, portions of the journal at one go.
-_MOST_POINTS, _MOST_EVENTS, _MOST_MARKS, _PORTIONS = 400, 500, 200, 5
+#: Points that are drawn of a figure, incidents of a picture, portions of the journal at one go.
+_MOST_POINTS, _MOST_MARKS, _PORTIONS = 400, 200, 5
 #: Seconds of a period that is asked for without an end, when nothing says how long the night was.
 _DAY = 86400.0
 
@@ -131,28 +123,6 @@ class PastTimes:
             self._marks(since, until),
             self._incidents.began,
         )
-
-    def events(self, before: int | None, limit: int, names: Sequence[EventName], task: int | None) -> Events:
-        """A page of the journal, newest first."""
-        known = [f'"event":"{name}"'.encode() for name in names]
-        of_task = f'"id":{task},'.encode() if task is not None else b""
-
-        def wanted(line: bytes) -> bool:
-            return (not known or any(one in line for one in known)) and (not of_task or of_task in line)
-
-        found, following = pages.page(self._home.journal, before=before, limit=min(limit, _MOST_EVENTS), wanted=wanted)
-        return Events([_event(one) for one in found], following)
-
-    def checkpoints(self) -> Checkpoints:
-        """All of them, newest first."""
-        entries = Shelf(self._home.checkpoints, self._home.id).entries()
-        found = [
-            Checkpoint(one.name, it.made_at, it.size_bytes, it.took_seconds, it.reason, it.position)
-            if (it := one.manifest) is not None
-            else Checkpoint(shown(printable(one.name)), None, 0, 0.0, "", 0, shown(one.trouble))
-            for one in entries
-        ]
-        return Checkpoints(found, last_seq(self._home.journal))
 
     def _begun(self) -> float | None:
         """When a person started the engine last; what followed a crash was started by the supervisor."""
@@ -250,10 +220,3 @@ def _thinned(points: list[Point]) -> list[Point]:
     if size <= 1:
         return points
     return [merged(points[at : at + size]) for at in range(0, len(points), size)]
-
-
-def _event(fields: dict[str, object]) -> EventLine:
-    seq, at, name = fields.pop("seq", 0), fields.pop("at", ""), fields.pop("event", "")
-    short = {key: shown(value, 500) if isinstance(value, str) else value for key, value in fields.items()}
-    short.pop("definition", None)
-    return EventLine(int(str(seq)), str(at), str(name), short)

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from overnight import wiring
 from overnight.core.event_names import EventName
 from overnight.core.gauges import GAUGES, NAMES
-from overnight.ui.web import answers
+from overnight.ui.web import answers, records
 from overnight.ui.web.answering import At, answer, described
 from overnight.ui.web.hall import Hall
 from overnight.ui.web.problems import problem
@@ -59,12 +59,12 @@ def past(hall: Hall) -> APIRouter:
     @router.get("/events", **described(answers.Events))
     async def events(
         before: Annotated[int | None, Query(ge=1, lt=2**62)] = None,
-        limit: Annotated[int, Query(ge=1, le=500)] = 100,
+        limit: Annotated[int, Query(ge=1, le=records.MOST_EVENTS)] = 100,
         name: Annotated[list[EventName] | None, Query(max_length=50)] = None,
         task: Annotated[int | None, Query(ge=1, lt=2**63)] = None,
     ) -> Response:
         """The journal, newest first. `before`: the `next` of the page before."""
-        return answer(await desk.file(lambda: hall.past.events(before, limit, name or [], task)))
+        return answer(await desk.file(lambda: records.events(home, before, limit, name or [], task)))
 
     return router
 

@@ -25,6 +25,7 @@ from overnight.ui.web.drawing import drawing
 from overnight.ui.web.graphs import newest_graphs
 from overnight.ui.web.past import PastTimes
 from overnight.ui.web.pictures import causes, overview
+from overnight.ui.web.records import newest_checkpoint
 from overnight.ui.web.task_answers import GraphView
 from overnight.ui.web.tasks import going_on
 
@@ -71,7 +72,7 @@ def looking(home: Home) -> Iterator[Desk]:
 def look(desk: Desk, past: PastTimes, *, graphs: bool = False) -> Still:
     """Take everything in once. `graphs`: those of workflows as well, each with its newest task."""
     now = wiring.clock.now()
-    newest = next((one for one in past.checkpoints().checkpoints if not one.trouble), None)
+    newest = newest_checkpoint(desk.home)
     first = desk.read_now(lambda store: _first(store, desk.home, newest, now))
     while past.catch_up():
         pass

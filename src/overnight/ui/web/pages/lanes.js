@@ -71,6 +71,7 @@ export function lanes({ label, onpick = () => {}, onzoom = null, tall = LANE }) 
     const shown = data.incidents.map((one) => [one, place(one.at, width)]).filter(([, x]) => x >= LEFT - 1 && x <= width);
     const ink = (one) => { c.fillStyle = one.level === "trouble" ? inks.failed : one.level === "attention" ? inks.held : inks.soft; };
     for (const [one, x] of shown) { ink(one); c.fillRect(x, 0, one.level === "fine" ? 1 : 2, top); }
+    const placed = [];
     for (const [one, x] of shown) {
       const words = `${time(one.at, fine)} ${one.label}`, short = words.length > 46 ? words.slice(0, 45) + "…" : words;
       const wide = c.measureText(short).width;
@@ -78,9 +79,11 @@ export function lanes({ label, onpick = () => {}, onzoom = null, tall = LANE }) 
       const line = ends.findIndex((end) => end + 8 <= left);
       if (line < 0) continue;
       ends[line] = left + wide;
-      // The stem of a later one ends above these words, whichever is drawn last.
-      ink(one);
-      c.fillRect(x, top, one.level === "fine" ? 1 : 2, line * LABEL + (left < x ? 1 : 14));
+      placed.push([one, x, left, line, short, wide]);
+    }
+    // All stems before all words: a stem goes behind the words that lie in its way.
+    for (const [one, x, left, line] of placed) { ink(one); c.fillRect(x, top, one.level === "fine" ? 1 : 2, line * LABEL + (left < x ? 1 : 14)); }
+    for (const [one, , left, line, short, wide] of placed) {
       c.fillStyle = inks.card;
       c.fillRect(left - 1, top + line * LABEL + 2, wide + 3, LABEL - 1);
       ink(one);
