@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -195,6 +196,19 @@ def test_a_priority_is_changed_on_the_page(enter: Enter, own: Served) -> None:
     tab.page.get_by_role("dialog").get_by_role("button", name="Change").click()
     tab.see("1 task changed")
     tab.see("priority 9")
+
+
+def test_a_button_keeps_the_focus_while_its_task_runs(enter: Enter, own: Served) -> None:
+    """The page of a running task is told anew each second; a button made anew would be lost to the keyboard."""
+    with store_of(own.home) as store:
+        popped = store.pop("gpu", owner="1:1:1", now=time.time(), by="test")
+        assert popped is not None
+    tab = enter(own, f"/tasks/{popped.task_id}")
+    tab.page.get_by_role("button", name="Cancel", exact=True).focus()
+    life = tab.page.locator(".life b")
+    before = life.inner_text()
+    tab.page.wait_for_function("before => document.querySelector('.life b').innerText !== before", arg=before)
+    assert tab.page.evaluate("document.activeElement.innerText") == "Cancel"
 
 
 def test_a_question_can_be_answered_with_no(enter: Enter, own: Served) -> None:
