@@ -186,7 +186,12 @@ def count_a_crash_as_a_failure(patch: pytest.MonkeyPatch) -> None:
 
 def drop_late_controls(patch: pytest.MonkeyPatch) -> None:
     """What a person wants of a task whose attempt has just ended is forgotten."""
-    patch.setattr(Wishes, "_obey_late", lambda self, control, _task_id: self._agenda.obeyed.append(control.id))
+
+    def forget(self: Wishes) -> None:
+        late = [control.id for control, task_id in self._late() if not self._agenda.is_settling(task_id)]
+        self._agenda.obeyed += [one for one in late if one not in self._agenda.obeyed]
+
+    patch.setattr(Wishes, "_obey_late", forget)
 
 
 #: Where the engine finds it.

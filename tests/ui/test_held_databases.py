@@ -11,7 +11,6 @@ import apsw
 import pytest
 
 from overnight.core.errors import StoreBusyError
-from overnight.monitor.health import HealthBook
 from overnight.ops.logs.keeping import LogStore
 from overnight.ops.migrations.rehearsing import Rehearsal
 
@@ -23,7 +22,6 @@ Call = Callable[..., Any]
     [
         (("prune", "--yes"), "logs.db", "what is old of logs could not all be let go"),
         (("logs", "clean", "--yes"), "logs.db", "what was found in logs cannot be kept"),
-        (("health", "stop"), "health.db", "how the checks stood is still on record"),
     ],
 )
 def test_it_is_named_with_what_to_type(
@@ -32,7 +30,7 @@ def test_it_is_named_with_what_to_type(
     monkeypatch.setattr("overnight.monitor.history.database._PATIENCE", 0.0)
     overnight("add", "--", "true")
     path = place / ".overnight" / name
-    (LogStore if name == "logs.db" else HealthBook)(path).close()
+    LogStore(path).close()
     with closing(apsw.Connection(str(path))) as other:
         other.execute("BEGIN IMMEDIATE")
         said = overnight(*words)
