@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from overnight.core.endings import AttemptKey
+from overnight.core.nodes import Closing
 from overnight.core.task import Action
 from overnight.core.version import VERSION
 from overnight.executors.contract import Event, Spec
 from overnight.executors.nodes.agent import Agent
-from overnight.executors.nodes.carrier import Gone, Said
+from overnight.executors.nodes.carrier import Gone, Said, Trouble
 from overnight.executors.nodes.executor import NodesExecutor
 from overnight.executors.nodes.files import Landing
 from overnight.executors.nodes.messages import Facts
@@ -70,6 +71,7 @@ class FakeCarrier:
     """See `overnight.executors.nodes.carrier.Carrier`."""
 
     def __init__(self, clock: FakeClock, nodes: list[FakeNode]) -> None:
+        self.trouble: Trouble | None = None
         self._clock = clock
         self.nodes = {node.name: node for node in nodes}
         self._gone: list[Gone] = []
@@ -111,6 +113,12 @@ class FakeCarrier:
         node.renew()
         self._gone.append(Gone(name, "its agent died"))
 
+    def expected(self) -> frozenset[str]:
+        return frozenset(self.nodes)
+
+    def release(self, node: str) -> None:
+        """An agent that has ended says nothing."""
+
     def close(self) -> None:
         """Nothing is kept."""
 
@@ -123,6 +131,7 @@ class FakeNodes:
         play: What becomes of an attempt.
         slots: Of the engine.
         versions: Of the program on each node.
+        closed: What people have closed.
     """
 
     def __init__(
@@ -132,10 +141,12 @@ class FakeNodes:
         *,
         slots: int = 2,
         versions: tuple[str, ...] = (VERSION, VERSION),
+        closed: Callable[[], Mapping[str, Closing]] = dict,
     ) -> None:
         self.clock = FakeClock()
         self.root = root
         self.slots = slots
+        self._closed = closed
         nodes = [FakeNode(name, self.clock, play, version) for name, version in zip("ab", versions, strict=True)]
         self.carrier = FakeCarrier(self.clock, nodes)
         self.seen: list[Event] = []
@@ -151,6 +162,7 @@ class FakeNodes:
             landing=Landing(self.root / "output", self.root / "results"),
             slots=self.slots,
             lease=LEASE,
+            closed=self._closed,
         )
 
     def until(self, holds: Callable[[], object], *, seconds: float = 60.0) -> None:

@@ -18,6 +18,7 @@ import msgspec
 
 from overnight.core.durations import format_duration
 from overnight.core.endings import AttemptKey, Ended, Ending, Evidence, Froze, Lost
+from overnight.core.errors import OvernightError
 from overnight.core.task import Action
 from overnight.executors.contract import Executor, Over
 from overnight.executors.nodes.letters import Letter, Letters
@@ -48,8 +49,8 @@ from overnight.host.clock import Clock
 
 #: Signs of life in one lease.
 BEATS = 6
-#: Seconds after which events are taken in though a letter is out. They are acknowledged only together, so it is better
-#: to wait for the engine to commit one letter; but one that is slow must not keep deaths unseen.
+#: Seconds after which events are taken in though many outcomes are on their way. They are acknowledged only together,
+#: so it is better to wait until the engine has committed them; but one that is slow must not keep deaths unseen.
 ANYWAY = 0.1
 #: Seconds between two looks whether what was handed to a worker has begun.
 BEGINS = 0.02
@@ -100,6 +101,8 @@ class Agent:
         self.out: deque[bytes] = deque()
         #: Told to end, and everything has ended.
         self.closed = False
+        #: Nothing of it will be asked for again.
+        self.done = False
 
     # -- what the engine says ----------------------------------------------------------------
 
@@ -128,9 +131,13 @@ class Agent:
             self._end(self._under() - left, "the engine does not know of it any more")
             known = [key for key in opening.left if key in self._under() | self._letters.keys()]
         else:
-            self._opened = True
             keys = [AttemptKey(*key) for key in opening.left]
-            self._letters.add(self._executor.open(fence=opening.fence, left_open=keys))
+            try:
+                self._letters.add(self._executor.open(fence=opening.fence, left_open=keys))
+            except OvernightError as error:
+                self._say(Refused(self._term, error.message))
+                return
+            self._opened = True
             known = opening.left
         self.lapsed, self._until = False, -math.inf
         self._extend(opening.echo)
@@ -161,6 +168,7 @@ class Agent:
         elif isinstance(order, Resize):
             self._resize(order.slots)
         elif isinstance(order, Close):
+            self.done = self._letters.empty and not any(self._slots.values())
             self.close()
             self._say(Closed(self._term))
 
@@ -225,8 +233,8 @@ class Agent:
 
     @property
     def listens(self) -> bool:
-        """Whether what workers say is taken in at once; while a letter is out, only now and then."""
-        return self._opened and not self.closed and self._letters.empty
+        """Whether what workers say is taken in at once: what the engine has heard does not go with the node."""
+        return self._opened and not self.closed and not self._letters.many
 
     def due(self) -> float:
         """Seconds until `look` has something to do though nobody says anything."""
@@ -244,7 +252,7 @@ class Agent:
             return
         self._keep_lease()
         moment = self._clock.monotonic()
-        froze = self._take_in(moment) if self._letters.empty or moment >= self._taken_at + ANYWAY else []
+        froze = self._take_in(moment) if not self._letters.many or moment >= self._taken_at + ANYWAY else []
         letter = None if self.lapsed else self._letters.write()
         begun = self._newly_begun()
         resting = self._now_resting()

@@ -11,6 +11,7 @@ import fcntl
 import math
 import os
 import select
+import shutil
 import signal
 import socket
 import sys
@@ -21,6 +22,7 @@ import msgspec
 import psutil
 
 from overnight.core.version import VERSION
+from overnight.executors.local.containment import RECORD
 from overnight.executors.local.executor import LocalExecutor
 from overnight.executors.nodes.agent import Agent
 from overnight.executors.nodes.files import Luggage
@@ -30,6 +32,7 @@ from overnight.executors.nodes.stream import Stream
 from overnight.host.clock import SystemClock
 from overnight.host.layout import Layout
 
+LOCK = "agent.lock"
 #: Seconds for an agent of the same node that is about to end.
 ANOTHER = 15.0
 #: Seconds between two looks at files that the engine has long had; and how old they are.
@@ -77,8 +80,7 @@ class Process:
         self._errand = errand
         self._clock = SystemClock()
         self._place = Layout(Path(errand.directory))
-        self._place.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock = _alone(self._place.path / "agent.lock", self._clock)
+        self._lock = _alone(self._place.path / LOCK, self._clock)
         guard = Guard()
         self._executor = self._make_executor()
         luggage = Luggage(self._place.output, self._place.results)
@@ -86,7 +88,7 @@ class Process:
         self._listener = _listen(errand.path) if errand.path else None
         self._stream: Stream | None = None
         if errand.line >= 0:
-            self._connect(socket.socket(fileno=errand.line))
+            self._stream = Stream(socket.socket(fileno=errand.line))
         self._alone_since = self._clock.monotonic()
         self._tidy_at = self._alone_since + TIDY
 
@@ -117,6 +119,18 @@ class Process:
             self._stream.close()
         if self._listener is not None:
             Path(self._errand.path).unlink(missing_ok=True)
+        if self.agent.done:
+            self._clear_away()
+
+    def _clear_away(self) -> None:
+        """Leave nothing but the directories of tasks, if these are here."""
+        for directory in (self._place.spool, self._place.output, self._place.results):
+            shutil.rmtree(directory, ignore_errors=True)
+        for path in (self._place.marks, self._place.path / RECORD, self._place.path / LOCK):
+            path.unlink(missing_ok=True)
+        for directory in (self._place.work, self._place.path, self._place.path.parent):
+            with contextlib.suppress(OSError):  # something is left in it
+                directory.rmdir()
 
     def _wait(self) -> None:
         poll = select.poll()
@@ -140,7 +154,10 @@ class Process:
     def _hear(self, stream: Stream) -> None:
         try:
             for message in stream.receive():
-                self.agent.hear(message)
+                if message:
+                    self.agent.hear(message)
+                else:  # our parent: somebody else speaks over it from now on
+                    self.agent.connected()
         except EOFError:
             stream.close()
             self._stream = None
@@ -196,17 +213,19 @@ def _alone(path: Path, clock: SystemClock) -> int:
     Raises:
         BlockingIOError: Another one stays.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     until = clock.monotonic() + ANOTHER
     while True:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if path.exists() and path.stat().st_ino == os.fstat(descriptor).st_ino:
+                return descriptor
         except BlockingIOError:
             if clock.monotonic() > until:
                 raise
             time.sleep(0.05)
-        else:
-            return descriptor
+        os.close(descriptor)  # held, or its holder has cleared it away at the end
 
 
 def _listen(path: str) -> socket.socket:

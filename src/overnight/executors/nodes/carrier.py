@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-__all__ = ["Carrier", "Gone", "Said"]
+__all__ = ["Carrier", "Gone", "Said", "Trouble"]
 
 
 class Said(NamedTuple):
@@ -21,11 +21,21 @@ class Gone(NamedTuple):
     why: str
 
 
+class Trouble(NamedTuple):
+    """No node can be reached at all: what is wrong, and what to type."""
+
+    why: str
+    hint: str
+
+
 class Carrier(Protocol):
     """Carries messages, in order, each whole and once, or loses the line and says so. Never waits, never retries.
 
     It makes lines by itself, again and again where one was lost: a line begins with the agent's `Hello`.
     """
+
+    #: What is wrong with all of it at the moment; None when nothing is known to be.
+    trouble: Trouble | None
 
     def open(self) -> None:
         """Begin to make lines."""
@@ -41,6 +51,12 @@ class Carrier(Protocol):
 
     def wait(self, seconds: float) -> None:
         """Until there may be something to receive, or so long."""
+
+    def expected(self) -> frozenset[str]:
+        """The nodes that are known to be there, greeted or not."""
+
+    def release(self, node: str) -> None:
+        """Make no more lines to this node: it is told to end."""
 
     def close(self) -> None:
         """Let the lines go."""

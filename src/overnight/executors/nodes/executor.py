@@ -15,13 +15,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from overnight.core.endings import AttemptKey, Ended, Evidence, Lost
+from overnight.core.nodes import Closing
 from overnight.core.task import Action
 from overnight.executors.contract import Event, Executor, Offer, Over, Spec
-from overnight.executors.nodes.carrier import Carrier, Gone
+from overnight.executors.nodes.carrier import Carrier, Gone, Said
 from overnight.executors.nodes.files import Landing
-from overnight.executors.nodes.messages import Key, encode, to_engine
+from overnight.executors.nodes.messages import Facts, Hello, Key, encode, to_engine
 from overnight.executors.nodes.node import Lease, Node, State
-from overnight.executors.nodes.placements import Placed, Placements
+from overnight.executors.nodes.placements import Placed, Placements, read
 from overnight.executors.nodes.seats import Seats
 from overnight.host.clock import Clock
 
@@ -29,8 +30,16 @@ from overnight.host.clock import Clock
 RECALL = 1.0
 #: Seconds for nodes to end everything when the engine leaves. One that is slower ends by its lease.
 CLOSE = 8.0
-#: Seconds in which, at the start, nodes are waited for that have something of an earlier engine, or at all.
-FIRST = 30.0
+#: Seconds in which nodes that are known to be there are waited for once another one has greeted.
+OTHERS = 10.0
+#: Seconds between two looks at what people want of nodes.
+LOOK = 1.0
+#: The slot of the local executor for what is set aside.
+ASIDE = 0
+
+
+#: Told of all nodes, and of the one whose state has changed.
+Watch = Callable[[Sequence[Node], Node | None], None]
 
 
 class NodesExecutor:
@@ -44,8 +53,8 @@ class NodesExecutor:
         landing: Where what attempts printed and returned is put.
         slots: How many attempts run at a time, at most.
         lease: How long nodes go on without word.
-        changed: Told of a node whenever its state has changed.
-        closed_nodes: Names of nodes that are to be given nothing.
+        watch: Told of all nodes when the state of one has changed, and each second; with the one that has.
+        closed: The nodes that are to be given nothing, and how.
     """
 
     def __init__(
@@ -58,32 +67,69 @@ class NodesExecutor:
         landing: Landing,
         slots: int,
         lease: Lease = Lease(),  # noqa: B008 - a value
-        changed: Callable[[Node, State], None] = lambda _node, _was: None,
-        closed_nodes: Callable[[], Collection[str]] = frozenset,
+        watch: Watch = lambda _nodes, _changed: None,
+        closed: Callable[[], Mapping[str, Closing]] = dict,
     ) -> None:
         self._local = local
         self._carrier = carrier
         self._clock = clock
-        self._placements = Placements(placements, self._placed)
+        self._path = placements
+        self._placements = Placements(placements, lease.over_after, self._placed)
         self._landing = landing
-        self._wanted = slots
+        #: Slots that are seated as soon as there is room for them.
+        self.wanted = slots
         self._lease = lease
-        self._changed = changed
-        self._closed_nodes = closed_nodes
+        self._watch = watch
+        self._ask_closed = closed
+        self._closed: Mapping[str, Closing] = {}
+        self._look_at = 0.0
         self._nodes: dict[str, Node] = {}
         self._states: dict[str, State] = {}
         self._seats = Seats()
         self._aside: int | None = None
         self._fence = 0
+        #: What was heard before there was a fence.
+        self._early: list[Said | Gone] = []
+        self._connected = False
         #: What was heard while somebody waited for an answer.
         self._ready: list[Event] = []
         self._poll = select.epoll()
 
     # -- opening -----------------------------------------------------------------------------
 
+    def connect(self, seconds: float) -> list[Facts]:
+        """Make lines, and wait for nodes that say what they are: until all known ones have, or so long.
+
+        Nothing is asked of them yet; `open` goes on from here.
+        """
+        self._reach()
+        greeted: dict[str, Facts] = {}
+        until = self._clock.monotonic() + seconds
+        while self._carrier.trouble is None and self._clock.monotonic() < until:
+            if greeted and self._carrier.expected() <= greeted.keys():
+                break
+            self._carrier.wait(0.1)
+            words = self._carrier.receive()
+            self._early += words
+            hellos = [to_engine.decode(word.packed) for word in words if isinstance(word, Said)]
+            if found := {one.facts.name: one.facts for one in hellos if isinstance(one, Hello)}:
+                until = min(until, self._clock.monotonic() + OTHERS)
+                greeted |= found
+        return list(greeted.values())
+
+    def abandon(self) -> None:
+        """There is nobody, and it will not be opened."""
+        self._carrier.close()
+        self._poll.close()
+
+    def _reach(self) -> None:
+        if not self._connected:
+            self._connected = True
+            self._carrier.open()
+
     def open(self, *, fence: int, left_open: Sequence[AttemptKey]) -> list[Over]:
         self._fence = fence
-        placed = self._placements.read()
+        placed = read(self._path)
         self._placements.used(placed.nodes)
         with_nodes = [key for key in left_open if key in placed.by_key]
         here = [key for key in left_open if key not in placed.by_key]
@@ -91,7 +137,7 @@ class NodesExecutor:
         for key in with_nodes:
             self._node(placed.by_key[key]).held[key] = None
         self._placements.begin()
-        self._carrier.open()
+        self._reach()
         for source in (self._local, self._carrier):
             if source.fileno() >= 0:
                 self._poll.register(source.fileno(), select.EPOLLIN)
@@ -126,13 +172,6 @@ class NodesExecutor:
         while any(self._node(name).state not in (State.UP, State.AWAY) for name in nodes):
             self._listen(0.1)
 
-    def wait_for_nodes(self, seconds: float = FIRST) -> list[Node]:
-        """Wait until there is a node to work on, or so long; all that were heard of."""
-        until = self._clock.monotonic() + seconds
-        while self._clock.monotonic() < until and not any(node.usable for node in self._nodes.values()):
-            self._listen(0.1)
-        return list(self._nodes.values())
-
     def nodes(self) -> list[Node]:
         """All that were heard of."""
         return list(self._nodes.values())
@@ -144,12 +183,11 @@ class NodesExecutor:
 
     def offers(self) -> list[Offer]:
         held = self._held_by_slot()
-        closed = self._closed_nodes()
         return [
             Offer(slot, held.get(slot, 0))
             for slot, seat in self._seats.wanted().items()
             if self._nodes[seat.node].usable
-            and seat.node not in closed
+            and seat.node not in self._closed
             and (slot in held or seat.local not in self._nodes[seat.node].resting)
         ]
 
@@ -162,12 +200,12 @@ class NodesExecutor:
         return counts
 
     def resize(self, slots: int) -> None:
-        self._wanted = slots
+        self.wanted = slots
         self._arrange()
 
     def set_aside(self, slot: int | None) -> bool:
         self._aside = slot
-        return self._local.set_aside(slot)
+        return self._local.set_aside(None if slot is None else ASIDE)
 
     def _arrange(self) -> None:
         """Seat the slots, and have the nodes make room for them."""
@@ -175,9 +213,11 @@ class NodesExecutor:
         room = {
             name: node.facts.slots
             for name, node in self._nodes.items()
-            if node.state in (State.UP, State.OPENING, State.SILENT) and node.facts is not None
+            if node.state in (State.UP, State.OPENING, State.SILENT)
+            and node.facts is not None
+            and name not in self._closed
         }
-        self._seats.arrange(self._wanted, room, lambda slot: slot not in held)
+        self._seats.arrange(self.wanted, room, lambda slot: slot not in held)
         for name, node in self._nodes.items():
             if node.state is State.UP:
                 # A slot that is let go is gone only later: it would be told of attempts that it cannot take.
@@ -188,7 +228,7 @@ class NodesExecutor:
 
     def submit(self, slot: int, batch: Sequence[Spec], actions: Mapping[int, Action]) -> None:
         if slot == self._aside:
-            self._local.submit(slot, batch, actions)
+            self._local.submit(ASIDE, batch, actions)
             return
         seat = self._seats.get(slot)
         if seat is None:  # its node was lost in the same moment
@@ -205,7 +245,7 @@ class NodesExecutor:
 
     def recall(self, slot: int | None = None) -> list[AttemptKey]:
         if slot is not None and slot == self._aside:
-            return self._local.recall(slot)
+            return self._local.recall(ASIDE)
         seat = None if slot is None else self._seats.get(slot)
         asked = [node for node in self._nodes.values() if node.state is State.UP and node.held]
         asked = asked if slot is None else [node for node in asked if seat is not None and node.name == seat.node]
@@ -255,7 +295,8 @@ class NodesExecutor:
         """Take in what nodes say, and give up those whose lease is over."""
         if seconds:
             self._carrier.wait(seconds)
-        for word in self._carrier.receive():
+        early, self._early = self._early, []
+        for word in (*early, *self._carrier.receive()):
             node = self._node(word.node)
             if isinstance(word, Gone):
                 node.gone(word.why)
@@ -267,6 +308,10 @@ class NodesExecutor:
                 self._take(node, node.give_up())
             node.flush()
         self._see_changes()
+        if moment >= self._look_at:
+            self._look_at = moment + LOOK
+            self._look_after_closed()
+            self._watch(self.nodes(), None)
 
     def _take(self, node: Node, events: Iterable[Event]) -> None:
         for event in events:
@@ -276,13 +321,34 @@ class NodesExecutor:
                 self._ready.append(event)
 
     def _see_changes(self) -> None:
-        changed = {name: node for name, node in self._nodes.items() if self._states.get(name) is not node.state}
-        for name, node in changed.items():
-            was = self._states.get(name, State.AWAITED)
-            self._states[name] = node.state
-            self._changed(node, was)
+        changed = [node for node in self._nodes.values() if self._states.get(node.name) is not node.state]
+        for node in changed:
+            self._states[node.name] = node.state
+            self._watch(self.nodes(), node)
         if changed:
             self._arrange()
+
+    def _look_after_closed(self) -> None:
+        """Do what people want of nodes."""
+        closed = self._ask_closed()
+        if closed or self._closed:  # slots of a closed node go elsewhere as they fall empty
+            self._closed = closed
+            self._arrange()
+        for node in self._nodes.values():
+            how = closed.get(node.name, Closing.CORDON)
+            if how is not Closing.CORDON and node.state is State.UP:
+                self._drain(node, now=how is Closing.DRAIN_NOW)
+
+    def _drain(self, node: Node, *, now: bool) -> None:
+        """Take back what it has not begun, or end what it runs; let it go when it holds nothing."""
+        if node.idle:
+            self._carrier.release(node.name)
+            node.close()
+        elif now:
+            node.interrupt("its node was drained")
+        else:
+            node.recall_for_good()
+        node.flush()
 
     def _node(self, name: str) -> Node:
         if name not in self._nodes:
@@ -316,6 +382,7 @@ class NodesExecutor:
         self._local.close()
         leaving = [node for node in self._nodes.values() if node.state is State.UP]
         for node in leaving:
+            self._carrier.release(node.name)
             node.close()
             node.flush()
         until = self._clock.monotonic() + CLOSE

@@ -19,6 +19,8 @@ from overnight.executors.nodes.messages import Key, Piece
 
 #: What one letter carries at most: outcomes, and bytes of files; a piece is no larger than the latter.
 MOST, MOST_BYTES = 4096, 1024 * 1024
+#: Outcomes that are on their way before more of them wait for a commit.
+MANY = 256
 
 
 class Letter(msgspec.Struct):
@@ -50,6 +52,11 @@ class Letters:
     def empty(self) -> bool:
         """Whether everything that was added has been committed."""
         return not self.out and not self._waiting
+
+    @property
+    def many(self) -> bool:
+        """Whether so much waits to be committed that more had better wait for it."""
+        return len(self._waiting) + sum(len(letter.ended) + len(letter.lost) for letter in self.out) >= MANY
 
     def keys(self) -> set[Key]:
         """Of what has not been committed."""

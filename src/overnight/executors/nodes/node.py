@@ -10,7 +10,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from overnight.core.durations import format_duration
 from overnight.core.endings import AttemptKey, Ended, Evidence, Lost
 from overnight.core.task import Action
 from overnight.core.version import VERSION
@@ -278,7 +277,7 @@ class Node:
 
     def give_up(self) -> list[Event]:
         """Its lease is over: whatever it held will be run elsewhere."""
-        silent = format_duration(self._lease.over_after)
+        silent = f"{self._lease.over_after:g} s"
         why = f"the node {self.name} was not heard for {silent}" + (f" ({self.why})" if self.why else "")
         self.state, self.why = State.AWAY, why
         self._pieces.clear()
@@ -311,6 +310,16 @@ class Node:
         self._asked.add(self._number)
         self.order(Recall(self._number, local))
         return self._number
+
+    def recall_for_good(self) -> None:
+        """Take back what was not read; it is told as lost before it began."""
+        self._number += 1
+        self.order(Recall(self._number, None))
+
+    @property
+    def idle(self) -> bool:
+        """Whether it holds nothing, and all that it told is committed."""
+        return not (self.held or self._taken or self._uncommitted)
 
     def answer(self, number: int) -> list[Key]:
         """What a recall has brought until now. What it brings later is told as lost before it began."""

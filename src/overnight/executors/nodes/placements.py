@@ -28,6 +28,24 @@ class Placed(NamedTuple):
     nodes: frozenset[str]
     #: Whether all that was sent stands here.
     whole: bool
+    #: Seconds after the last word of that engine in which its nodes may still have run something.
+    over_after: float = 0.0
+
+
+def read(path: Path) -> Placed:
+    """What an earlier engine has left. A record cut short was never followed by its attempt."""
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return Placed({}, frozenset(), whole=False)
+    by_key: dict[Key, str] = {}
+    nodes: set[str] = set()
+    for line in lines[1:-1]:
+        node, keys = msgspec.json.decode(line, type=tuple[str, list[Key]])
+        nodes.add(node)
+        by_key |= dict.fromkeys(keys, node)
+    boot, _, over_after = lines[0].decode().partition(" ")
+    return Placed(by_key, frozenset(nodes), whole=boot == boot_id(), over_after=float(over_after or 0))
 
 
 class Placements:
@@ -35,35 +53,24 @@ class Placements:
 
     Args:
         path: The file.
+        over_after: See `Placed`.
         of_interest: The attempts that are with nodes now.
     """
 
-    def __init__(self, path: Path, of_interest: Callable[[], dict[Key, str]]) -> None:
+    def __init__(self, path: Path, over_after: float, of_interest: Callable[[], dict[Key, str]]) -> None:
         self._path = path
+        self._over_after = over_after
         self._of_interest = of_interest
         self._count = 0
         self._nodes: set[str] = set()
-
-    def read(self) -> Placed:
-        """What an earlier engine has left. A record cut short was never followed by its attempt."""
-        try:
-            lines = self._path.read_bytes().split(b"\n")
-        except FileNotFoundError:
-            return Placed({}, frozenset(), whole=False)
-        by_key: dict[Key, str] = {}
-        nodes: set[str] = set()
-        for line in lines[1:-1]:
-            node, keys = msgspec.json.decode(line, type=tuple[str, list[Key]])
-            nodes.add(node)
-            by_key |= dict.fromkeys(keys, node)
-        return Placed(by_key, frozenset(nodes), whole=lines[0] == boot_id().encode())
 
     def begin(self) -> None:
         """Start anew with what is of interest now."""
         by_node: dict[str, list[Key]] = {node: [] for node in self._nodes}
         for key, node in self._of_interest().items():
             by_node.setdefault(node, []).append(key)
-        lines = [boot_id().encode(), *(msgspec.json.encode((node, keys)) for node, keys in by_node.items()), b""]
+        head = f"{boot_id()} {self._over_after:g}".encode()
+        lines = [head, *(msgspec.json.encode((node, keys)) for node, keys in by_node.items()), b""]
         write_atomically(self._path, b"\n".join(lines), durable=False)
         self._count = 0
 

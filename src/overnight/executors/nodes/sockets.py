@@ -8,7 +8,7 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 
-from overnight.executors.nodes.carrier import Gone, Said
+from overnight.executors.nodes.carrier import Gone, Said, Trouble
 from overnight.executors.nodes.stream import Stream
 from overnight.host.clock import Clock
 
@@ -25,6 +25,7 @@ class SocketCarrier:
     """
 
     def __init__(self, paths: Mapping[str, Path], clock: Clock) -> None:
+        self.trouble: Trouble | None = None
         self._paths = dict(paths)
         self._clock = clock
         self._streams: dict[str, Stream] = {}
@@ -81,6 +82,12 @@ class SocketCarrier:
 
     def wait(self, seconds: float) -> None:
         self._poll.poll(min(seconds, AGAIN))
+
+    def expected(self) -> frozenset[str]:
+        return frozenset(self._paths)
+
+    def release(self, node: str) -> None:
+        self._paths.pop(node, None)
 
     def close(self) -> None:
         for node in list(self._streams):

@@ -1,0 +1,81 @@
+"""Nodes that people close: given nothing more, emptied, emptied at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fake_nodes import FakeNodes
+
+from overnight.core.endings import AttemptKey, Ended, Evidence, Lost
+from overnight.core.nodes import Closing
+from overnight.core.task import Action, ActionKind
+from overnight.executors.contract import Spec
+from overnight.executors.nodes.node import State
+from overnight.testing import Play
+
+ACTIONS = {1: Action(kind=ActionKind.COMMAND, cwd=b"/")}
+
+
+@pytest.fixture
+def closed() -> dict[str, Closing]:
+    return {}
+
+
+@pytest.fixture
+def nodes(tmp_path: Path, closed: dict[str, Closing]) -> FakeNodes:
+    nodes = FakeNodes(tmp_path, lambda _spec, _action: Play(seconds=5.0), closed=lambda: dict(closed))
+    nodes.open()
+    for slot, pair in enumerate(((1, 2), (3, 4))):
+        nodes.executor.submit(slot, [Spec(number, 1, 1, b"", "default") for number in pair], ACTIONS)
+    nodes.until(lambda: all(nodes.executor.started(AttemptKey(number, 1)) for number in (1, 3)))
+    return nodes
+
+
+def test_a_cordoned_node_finishes_what_it_has_and_is_offered_no_more(
+    nodes: FakeNodes, closed: dict[str, Closing]
+) -> None:
+    closed["b"] = Closing.CORDON
+    nodes.until(lambda: len(nodes.seen) == 4)
+    nodes.executor.ack()
+    nodes.pass_time(2.0)
+
+    assert all(isinstance(event, Ended) for event in nodes.seen)
+    assert len(nodes.executor.offers()) == 2, "its slot has found a seat on the other node"
+    nodes.executor.submit(1, [Spec(5, 1, 1, b"", "default")], ACTIONS)
+    nodes.pass_time(1.0)
+    assert (5, 1) in nodes.carrier.nodes["a"].begun
+
+
+def test_a_drained_node_gives_back_what_it_has_not_begun_and_ends(nodes: FakeNodes, closed: dict[str, Closing]) -> None:
+    closed["b"] = Closing.DRAIN
+    nodes.until(lambda: len(nodes.seen) == 3, seconds=8.0)
+    nodes.executor.ack()
+    nodes.pass_time(2.0)
+
+    told = {event.key: event for event in nodes.seen}
+    assert isinstance(told[AttemptKey(3, 1)], Ended)
+    back = told[AttemptKey(4, 1)]
+    assert isinstance(back, Lost)
+    assert back.evidence is Evidence.NEVER_STARTED
+    assert {node.name: node.state for node in nodes.executor.nodes()} == {"a": State.UP, "b": State.CLOSED}
+
+
+def test_a_node_drained_at_once_ends_what_runs(nodes: FakeNodes, closed: dict[str, Closing]) -> None:
+    closed["b"] = Closing.DRAIN_NOW
+    nodes.until(lambda: AttemptKey(3, 1) in {event.key for event in nodes.seen}, seconds=2.0)
+
+    lost = next(event for event in nodes.seen if event.key == AttemptKey(3, 1))
+    assert isinstance(lost, Lost)
+    assert (lost.evidence, lost.worker_died) == (Evidence.STARTED, False)
+    assert lost.error == "its node was drained"
+
+
+def test_a_node_that_was_cordoned_is_given_work_again(nodes: FakeNodes, closed: dict[str, Closing]) -> None:
+    closed["b"] = Closing.CORDON
+    nodes.pass_time(2.0)
+    assert [offer.slot for offer in nodes.executor.offers()] == [0]
+    closed.clear()
+    nodes.pass_time(2.0)
+
+    assert [offer.slot for offer in nodes.executor.offers()] == [0, 1]
