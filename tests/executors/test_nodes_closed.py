@@ -79,3 +79,17 @@ def test_a_node_that_was_cordoned_is_given_work_again(nodes: FakeNodes, closed: 
     nodes.pass_time(2.0)
 
     assert [offer.slot for offer in nodes.executor.offers()] == [0, 1]
+
+
+def test_nodes_that_cannot_be_used_are_not_waited_for(tmp_path: Path) -> None:
+    """One cannot start its agent: the others are enough, and why it cannot is known."""
+    nodes = FakeNodes(tmp_path)
+    nodes.carrier.cut("b")
+    before = nodes.clock.monotonic()
+
+    facts = nodes.executor.connect(60.0)
+
+    assert [one.name for one in facts] == ["a"]
+    assert nodes.executor.failed == {"b": "the line was cut"}
+    assert nodes.clock.monotonic() - before < 1.0
+    nodes.open()

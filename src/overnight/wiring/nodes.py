@@ -100,13 +100,16 @@ def on_nodes(home: Home, settings: Settings, told: Told, carrier: Carrier) -> Ch
     facts = executor.connect(FIRST)
     if not facts:
         executor.abandon()
-        raise _nobody(carrier.trouble)
+        raise _nobody(carrier.trouble, executor.failed)
     slots = settings.slots or sum(one.slots for one in facts)
     executor.wanted = slots
     return Chosen(executor, slots)
 
 
-def _nobody(trouble: Trouble | None) -> NotNowError:
+def _nobody(trouble: Trouble | None, failed: Mapping[str, str]) -> NotNowError:
+    if trouble is None and failed:
+        each = "; ".join(f"{name}: {why}" for name, why in sorted(failed.items()))
+        return NotNowError(f"no node can be used ({each}); nothing was started", hint="mend one of them, and try again")
     if trouble is None:
         why = f"no node has answered within {format_duration(FIRST)}; nothing was started"
         return NotNowError(why, hint="'ray status' says what the cluster has; bridge.log in the home, what went wrong")

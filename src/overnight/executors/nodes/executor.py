@@ -91,6 +91,8 @@ class NodesExecutor:
         #: What was heard before there was a fence.
         self._early: list[Said | Gone] = []
         self._connected = False
+        #: Nodes whose lines have ended before anything was asked of them, and why.
+        self.failed: dict[str, str] = {}
         #: What was heard while somebody waited for an answer.
         self._ready: list[Event] = []
         self._poll = select.epoll()
@@ -98,7 +100,7 @@ class NodesExecutor:
     # -- opening -----------------------------------------------------------------------------
 
     def connect(self, seconds: float) -> list[Facts]:
-        """Make lines, and wait for nodes that say what they are: until all known ones have, or so long.
+        """Make lines, and wait for nodes that say what they are: until all known ones have, or cannot, or so long.
 
         Nothing is asked of them yet; `open` goes on from here.
         """
@@ -106,19 +108,25 @@ class NodesExecutor:
         greeted: dict[str, Facts] = {}
         until = self._clock.monotonic() + seconds
         while self._carrier.trouble is None and self._clock.monotonic() < until:
-            if greeted and self._carrier.expected() <= greeted.keys():
+            expected = self._carrier.expected()
+            if expected and expected <= greeted.keys() | self.failed.keys():
                 break
             self._carrier.wait(0.1)
-            words = self._carrier.receive()
-            self._early += words
-            hellos = [to_engine.decode(word.packed) for word in words if isinstance(word, Said)]
-            if found := {one.facts.name: one.facts for one in hellos if isinstance(one, Hello)}:
+            if found := self._greetings():
                 until = min(until, self._clock.monotonic() + OTHERS)
                 greeted |= found
         return list(greeted.values())
 
+    def _greetings(self) -> dict[str, Facts]:
+        words = self._carrier.receive()
+        self._early += words
+        self.failed |= {word.node: word.why for word in words if isinstance(word, Gone)}
+        hellos = [to_engine.decode(word.packed) for word in words if isinstance(word, Said)]
+        return {one.facts.name: one.facts for one in hellos if isinstance(one, Hello)}
+
     def abandon(self) -> None:
         """There is nobody, and it will not be opened."""
+        self._local.close()
         self._carrier.close()
         self._poll.close()
 

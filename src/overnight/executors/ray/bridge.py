@@ -20,8 +20,8 @@ import msgspec
 
 from overnight.executors.nodes.agent_process import Errand
 from overnight.executors.nodes.stream import Stream
+from overnight.executors.ray.addresses import answers, is_here, refusal
 from overnight.executors.ray.naming import Found, name_nodes, nodes_in
-from overnight.executors.ray.security import is_here, refusal
 from overnight.executors.ray.shell import Shell
 from overnight.executors.ray.words import Broken, Ended, Release, Say, Table, Task, ToEngine, encode, to_bridge
 
@@ -39,6 +39,10 @@ _KNOWN = {
     "ActorUnschedulableError": "Ray has no room for its actor",
     "GetTimeoutError": "its actor does not answer",
 }
+
+
+_HAVE_IT = "have the token of the cluster in RAY_AUTH_TOKEN, or the path of its file in RAY_AUTH_TOKEN_PATH"
+_START = "start one: 'ray start --head --include-dashboard=false', or name its address: --ray-address HOST:PORT"
 
 
 class Link(threading.Thread):
@@ -131,7 +135,7 @@ class Bridge:
                     self._heed(packed)
 
     def _start(self) -> bool:
-        why = refusal(self.task.address, os.environ) or self._join() or refusal(self._cluster(), os.environ)
+        why = self._join() or refusal(self._cluster(), os.environ)
         if why is not None:
             self.tell(why)
             return False
@@ -212,10 +216,11 @@ def _in_short(error: BaseException) -> str:
 def _advice(error: BaseException) -> str:
     words = str(error).lower()
     if "token" in words or "unauthenticated" in words:
-        return "have the token of the cluster in RAY_AUTH_TOKEN, or the path of its file in RAY_AUTH_TOKEN_PATH"
+        return _HAVE_IT
     if "version mismatch" in words:
         return "have the same Ray and the same Python here and on all nodes"
-    return "start one: 'ray start --head --include-dashboard=false', or name its address: --ray-address HOST:PORT"
+    # It listens, as was seen before: then it is most often the token, of which Ray says nothing here.
+    return _START if os.environ.get("RAY_AUTH_MODE") != "token" else f"is it the cluster's token? {_HAVE_IT}"
 
 
 def _environment(address: str) -> dict[str, str]:
@@ -233,13 +238,18 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     task = msgspec.json.decode(sys.argv[-1], type=Task)
     os.environ.update(_environment(task.address))
-    try:
-        ray = importlib.import_module("ray")
-    except ImportError as error:
-        stream = Stream(socket.socket(fileno=task.line))
-        words = f"Ray cannot be imported here ({error})"
-        stream.send(encode(Broken(words, "pip install 'overnight[ray]', here and on every node")))
-        stream.close()
-        return
-    Bridge(task, ray).serve()
-    os._exit(0)  # threads may wait for nodes that never answer
+    broken = refusal(task.address, os.environ)
+    if broken is None and not answers(task.address):
+        broken = Broken(f"nothing listens at {task.address!r}", _START)
+    if broken is None:
+        try:
+            ray = importlib.import_module("ray")
+        except ImportError as error:
+            install = "pip install 'overnight[ray]', here and on every node"
+            broken = Broken(f"Ray cannot be imported here ({error})", install)
+        else:
+            Bridge(task, ray).serve()
+            os._exit(0)  # threads may wait for nodes that never answer
+    stream = Stream(socket.socket(fileno=task.line))
+    stream.send(encode(broken))
+    stream.close()
