@@ -14,6 +14,8 @@ import select
 import socket
 import subprocess
 import tempfile
+import threading
+import time
 from pathlib import Path
 
 import msgspec
@@ -23,6 +25,8 @@ from overnight.executors.nodes.stream import Stream
 
 #: Seconds for a message to get into the socket; an agent always reads.
 SEND_WITHIN = 10.0
+#: Seconds for what an agent has said at its end to be fetched.
+LAST_WORDS = 1.0
 
 
 class Shell:
@@ -51,6 +55,13 @@ class Shell:
             )
         self._stream = Stream(ours)
         self._caller = ""
+        threading.Thread(target=self._follow, daemon=True).start()
+
+    def _follow(self) -> None:
+        """End with the agent: whoever has told it to may be gone, and a shell without one holds a share of the node."""
+        self._agent.wait()
+        time.sleep(LAST_WORDS)
+        os._exit(0)
 
     def connect(self, caller: str) -> None:
         """From now on `caller` speaks with the agent, which greets it."""
@@ -73,7 +84,6 @@ class Shell:
         try:
             return self._stream.receive()
         except EOFError:
-            self._agent.wait()
             return None
 
 
