@@ -93,3 +93,32 @@ def test_nodes_that_cannot_be_used_are_not_waited_for(tmp_path: Path) -> None:
     assert nodes.executor.failed == {"b": "the line was cut"}
     assert nodes.clock.monotonic() - before < 1.0
     nodes.open()
+
+
+def test_a_node_without_the_directory_of_a_task_gives_it_back_and_is_given_no_more(nodes: FakeNodes) -> None:
+    nodes.carrier.nodes["b"].lacks = "it has no directory '/x'"
+    other = {2: Action(kind=ActionKind.COMMAND, cwd=b"/x")}
+    nodes.executor.submit(1, [Spec(5, 1, 2, b"", "default")], other)
+    nodes.until(lambda: AttemptKey(5, 1) in {event.key for event in nodes.seen})
+    nodes.pass_time(1.5)
+
+    [back] = [event for event in nodes.seen if event.key == (5, 1)]
+    assert isinstance(back, Lost)
+    assert back.evidence is Evidence.NEVER_STARTED
+    assert [offer.slot for offer in nodes.executor.offers()] == [0]
+
+
+def test_where_no_node_has_it_the_task_is_run_to_be_refused(nodes: FakeNodes) -> None:
+    for node in nodes.carrier.nodes.values():
+        node.lacks = "it has no directory '/x'"
+    other = {2: Action(kind=ActionKind.COMMAND, cwd=b"/x")}
+    for slot in (0, 1):
+        nodes.executor.submit(slot, [Spec(5 + slot, 1, 2, b"", "default")], other)
+    nodes.until(lambda: {(5, 1), (6, 1)} <= {event.key for event in nodes.seen})
+    nodes.pass_time(1.5)
+    nodes.executor.submit(0, [Spec(5, 2, 2, b"", "default")], other)
+
+    nodes.until(lambda: AttemptKey(5, 2) in {event.key for event in nodes.seen})
+
+    [over] = [event for event in nodes.seen if event.key == (5, 2)]
+    assert isinstance(over, Ended)

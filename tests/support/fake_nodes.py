@@ -33,6 +33,8 @@ class FakeNode:
         self.world = FakeWorld(clock)
         #: Whether its line is there, and whether its processes get any time.
         self.linked, self.frozen = True, False
+        #: What it has not, in words.
+        self.lacks = ""
         self.inbox: deque[bytes] = deque()
         #: Every attempt that has begun here.
         self.begun: list[AttemptKey] = []
@@ -42,7 +44,7 @@ class FakeNode:
         """Another agent, after the last one was killed."""
         self.executor = FakeExecutor(self._clock, slots=0, play=self._note, world=self.world)
         facts = Facts(self.name, slots=4, version=self._version, python="3.11.0")
-        self.agent = Agent(self.executor, self._clock, facts)
+        self.agent = Agent(self.executor, self._clock, facts, lacks=lambda _: self.lacks)
         self.inbox.clear()
         self.greets = True
 

@@ -145,6 +145,11 @@ class Register:
         self._known[node.name] = node.state
         if node.state is State.AWAY:
             self._told(f"{node.why}; what it had goes back to the queue", "'overnight nodes list' shows all of them")
+        elif node.state is State.UP and node.unfit:
+            hint = "have it at the same path on every node; a node that comes again is given work again"
+            self._told(
+                f"the node {node.name} is given nothing: {node.unfit}; others do its tasks if they have it", hint
+            )
         elif node.state is State.REFUSED:
             self._told(f"the node {node.name} is not used: {node.why}", "")
         elif node.state is State.UP and was in (State.AWAY, State.REFUSED):
@@ -152,7 +157,8 @@ class Register:
 
 
 def _row(node: Node) -> NodeRow:
-    row = NodeRow(node.name, node.state.value, node.why if node.state is not State.UP else "", held=len(node.held))
+    why = node.unfit if node.state is State.UP else node.why
+    row = NodeRow(node.name, node.state.value, why, held=len(node.held))
     if (facts := node.facts) is None:
         return row
     return msgspec.structs.replace(

@@ -30,6 +30,7 @@ from overnight.executors.nodes.messages import (
     Facts,
     Freeze,
     Hello,
+    Insist,
     Key,
     Open,
     Opened,
@@ -64,6 +65,7 @@ class Agent:
         clock: Monotonic for the lease.
         facts: What to say of the node.
         pieces: The files that go with an outcome (see `files`).
+        lacks: What an action needs and this node has not, in words.
         guard: Told until when (monotonic seconds) the attempts may run, whenever that changes; infinite while none do.
     """
 
@@ -74,11 +76,13 @@ class Agent:
         facts: Facts,
         *,
         pieces: Callable[[Ended], Iterator[Piece]] = lambda _: iter(()),
+        lacks: Callable[[Action], str] = lambda _: "",
         guard: Callable[[float], None] = lambda _: None,
     ) -> None:
         self._executor = executor
         self._clock = clock
         self._facts = facts
+        self._lacks = lacks
         self._guard = guard
         self._letters = Letters(pieces)
         self._fence, self._term, self._ttl = 0, 0, math.inf
@@ -94,6 +98,8 @@ class Agent:
         #: Asked to end by us, and why.
         self._ended_by_us: dict[Key, str] = {}
         self._actions: dict[int, Action] = {}
+        #: Actions of which something is not here, unless somebody insists.
+        self._unfit: dict[int, str] = {}
         #: Slots that are asked for, and that there are.
         self._wanted = self._there = 0
         self._resting: list[int] = []
@@ -126,6 +132,7 @@ class Agent:
             return
         self._fence, self._term, self._ttl = opening.fence, opening.term, opening.ttl
         self._actions.clear()
+        self._unfit.clear()
         left = set(opening.left)
         if self._opened:
             self._end(self._under() - left, "the engine does not know of it any more")
@@ -167,6 +174,8 @@ class Agent:
             self._executor.freeze(AttemptKey(*order.key), frozen=order.frozen)
         elif isinstance(order, Resize):
             self._resize(order.slots)
+        elif isinstance(order, Insist):
+            self._unfit = dict.fromkeys(self._unfit, "")
         elif isinstance(order, Close):
             self.done = self._letters.empty and not any(self._slots.values())
             self.close()
@@ -180,8 +189,11 @@ class Agent:
 
     def _submit(self, order: Submit) -> None:
         self._actions |= order.actions
-        if order.slot >= self._there:
+        self._unfit |= {number: self._lacks(action) for number, action in order.actions.items()}
+        why = next((words for spec in order.specs if (words := self._unfit[spec.action_id])), "")
+        if why or order.slot >= self._there:
             self._letters.add([Lost(*spec.key, Evidence.NEVER_STARTED) for spec in order.specs])
+            self._report(self._letters.write(), unfit=why)
             return
         self._slots.setdefault(order.slot, {}).update(((spec.task_id, spec.attempt), None) for spec in order.specs)
         self._executor.submit(order.slot, order.specs, self._actions)
@@ -311,12 +323,20 @@ class Agent:
         froze: Collection[Froze] = (),
         begun: Collection[tuple[int, int, float]] = (),
         recalled: Collection[tuple[int, list[Key]]] = (),
+        unfit: str = "",
         lapsed: bool = False,
     ) -> None:
         moment = self._clock.monotonic()
         self._beat_at = math.inf if self.lapsed else moment + self._ttl / BEATS
         report = Report(
-            self._term, moment, self._resting, list(begun), list(recalled), list(froze), lapsed=lapsed or self.lapsed
+            self._term,
+            moment,
+            self._resting,
+            list(begun),
+            list(recalled),
+            list(froze),
+            unfit=unfit,
+            lapsed=lapsed or self.lapsed,
         )
         if letter is not None:
             told = {"letter": letter.number, "ended": letter.ended, "lost": letter.lost, "pieces": letter.pieces}

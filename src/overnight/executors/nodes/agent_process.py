@@ -25,7 +25,7 @@ from overnight.core.version import VERSION
 from overnight.executors.local.containment import RECORD
 from overnight.executors.local.executor import LocalExecutor
 from overnight.executors.nodes.agent import Agent
-from overnight.executors.nodes.files import Luggage
+from overnight.executors.nodes.files import Luggage, lacks
 from overnight.executors.nodes.guard import Guard
 from overnight.executors.nodes.messages import Facts
 from overnight.executors.nodes.stream import Stream
@@ -84,7 +84,9 @@ class Process:
         guard = Guard()
         self._executor = self._make_executor()
         luggage = Luggage(self._place.output, self._place.results)
-        self.agent = Agent(self._executor, self._clock, facts_of(errand), pieces=luggage.pieces, guard=guard.tell)
+        self.agent = Agent(
+            self._executor, self._clock, facts_of(errand), pieces=luggage.pieces, lacks=lacks, guard=guard.tell
+        )
         self._listener = _listen(errand.path) if errand.path else None
         self._stream: Stream | None = None
         if errand.line >= 0:

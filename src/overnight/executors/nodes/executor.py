@@ -83,6 +83,8 @@ class NodesExecutor:
         self._ask_closed = closed
         self._closed: Mapping[str, Closing] = {}
         self._look_at = 0.0
+        #: What people were told of nodes that lack something.
+        self._known_unfit: dict[str, str] = {}
         self._nodes: dict[str, Node] = {}
         self._states: dict[str, State] = {}
         self._seats = Seats()
@@ -339,6 +341,7 @@ class NodesExecutor:
     def _look_after_closed(self) -> None:
         """Do what people want of nodes."""
         closed = self._ask_closed()
+        self._look_after_unfit()
         if closed or self._closed:  # slots of a closed node go elsewhere as they fall empty
             self._closed = closed
             self._arrange()
@@ -346,6 +349,18 @@ class NodesExecutor:
             how = closed.get(node.name, Closing.CORDON)
             if how is not Closing.CORDON and node.state is State.UP:
                 self._drain(node, now=how is Closing.DRAIN_NOW)
+
+    def _look_after_unfit(self) -> None:
+        """A node that lacks something is given nothing, while another one lacks nothing."""
+        up = [node for node in self._nodes.values() if node.state is State.UP and node.name not in self._closed]
+        unfit = [node for node in up if node.unfit]
+        for node in unfit:
+            if node.unfit != self._known_unfit.get(node.name):
+                self._known_unfit[node.name] = node.unfit
+                self._watch(self.nodes(), node)
+            if len(unfit) == len(up):
+                node.insist()
+                node.flush()
 
     def _drain(self, node: Node, *, now: bool) -> None:
         """Take back what it has not begun, or end what it runs; let it go when it holds nothing."""

@@ -6,6 +6,7 @@ before anybody hears of the outcome. So `log`, `results` and the retention of bo
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import msgspec
 from overnight.core.endings import Ended, Evidence, Lost
 from overnight.core.errors import OvernightError
 from overnight.core.results import spilled
-from overnight.core.task import OutputRef
+from overnight.core.task import Action, OutputRef, text
 from overnight.executors.contract import Over, Spec
 from overnight.executors.local.output import packed
 from overnight.executors.local.segments import Segments
@@ -25,6 +26,13 @@ from overnight.host.files import write_atomically
 
 #: The segments in which outputs land: above the numbers of all slots.
 LANDING = 9999
+
+
+def lacks(action: Action) -> str:
+    """What an action needs and this machine has not, in words; empty when it can be tried."""
+    if Path(os.fsdecode(action.cwd)).is_dir():
+        return ""
+    return f"it has no directory {text(action.cwd)!r}"
 
 
 class Luggage:

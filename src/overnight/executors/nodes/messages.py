@@ -111,11 +111,15 @@ class Resize(msgspec.Struct, frozen=True, array_like=True, tag="resize"):
     slots: int
 
 
+class Insist(msgspec.Struct, frozen=True, array_like=True, tag="insist"):
+    """No node has what an action needs: run it all the same, so that its task fails with the reason."""
+
+
 class Close(msgspec.Struct, frozen=True, array_like=True, tag="close"):
     """End everything, and then yourself."""
 
 
-Order = Submit | Recall | Cancel | End | Freeze | Resize | Close
+Order = Submit | Recall | Cancel | End | Freeze | Resize | Insist | Close
 
 
 class Word(msgspec.Struct, frozen=True, array_like=True, tag="word"):
@@ -163,6 +167,8 @@ class Report(msgspec.Struct, frozen=True, array_like=True, tag="report"):
     ended: list[Ended] = []
     lost: list[Lost] = []
     pieces: list[Piece] = []
+    #: What this node has not, and an attempt needs; it did not begin.
+    unfit: str = ""
     #: The lease has run out: open again.
     lapsed: bool = False
 

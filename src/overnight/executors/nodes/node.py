@@ -23,6 +23,7 @@ from overnight.executors.nodes.messages import (
     Facts,
     Freeze,
     Hello,
+    Insist,
     Key,
     Open,
     Opened,
@@ -107,6 +108,8 @@ class Node:
         self.facts: Facts | None = None
         self.state = State.AWAITED
         self.why = ""
+        #: What it has not and an attempt needed.
+        self.unfit = ""
         self._fence, self._lease, self._say, self._now = fence, lease, say, now
         self._term = 0
         #: What it has not told the end of, in the order in which it was handed over.
@@ -174,6 +177,7 @@ class Node:
         self._pieces.clear()
         self._asked.clear()
         self._interrupted = False
+        self.unfit = ""
         left = [*self.held, *(self._taken | self._uncommitted).difference(self.held)]
         self._say(Open(self._fence, self._term, left, self._lease.ttl, self._stamp))
 
@@ -192,6 +196,7 @@ class Node:
             self._reopen()
             return []
         self.resting = frozenset(report.resting)
+        self.unfit = self.unfit or report.unfit
         self.begun |= {(task, attempt): wall for task, attempt, wall in report.begun if (task, attempt) in self.held}
         events: list[Event] = [froze for froze in report.froze if froze.key in self.held]
         events += self._take_recalled(report.recalled)
@@ -263,7 +268,7 @@ class Node:
     @property
     def usable(self) -> bool:
         """Whether attempts may be handed to it: it is ours, and was heard lately."""
-        return self.state is State.UP and self._now() < self.heard_at + self._lease.ttl / 2
+        return self.state is State.UP and not self.unfit and self._now() < self.heard_at + self._lease.ttl / 2
 
     @property
     def over_at(self) -> float:
@@ -336,6 +341,11 @@ class Node:
         if self.held and not self._interrupted:
             self._interrupted = True
             self.order(End(list(self.held), why))
+
+    def insist(self) -> None:
+        """Have it run what it is not fit for, so that the reason is told of the task."""
+        self.unfit = ""
+        self.order(Insist())
 
     def freeze(self, key: AttemptKey, *, frozen: bool) -> None:
         """Ask that this one stands still, or goes on, if it has it."""
