@@ -15,6 +15,7 @@ from overnight.executors.contract import Over, Spec
 from overnight.executors.nodes.agent import Agent
 from overnight.executors.nodes.messages import Open, Word, encode
 from overnight.executors.nodes.node import Node, State
+from overnight.executors.nodes.placements import Placements
 from overnight.testing import Play
 
 ACTIONS = {1: Action(kind=ActionKind.COMMAND, cwd=b"/")}
@@ -206,6 +207,17 @@ def test_what_runs_when_the_engine_dies_is_seen_dead_before_it_is_told_of(nodes:
         1, 1, Evidence.STARTED, started_at=nodes.carrier.nodes["a"].world.began_at(key), error=told[key].error
     )
     assert not is_alive(nodes.carrier.nodes["a"], key)
+
+
+def test_what_the_next_engine_does_not_know_of_is_ended(nodes: FakeNodes) -> None:
+    """A store that was set back has never heard of it, and will hand its task out again."""
+    key = running(nodes, 1)
+
+    crash(nodes)
+    nodes.pass_time(1.0)
+
+    assert not is_alive(nodes.carrier.nodes["a"], key)
+    assert nodes.seen == []
 
 
 def test_an_engine_that_dies_with_its_node_waits_for_the_lease(nodes: FakeNodes) -> None:
@@ -410,3 +422,37 @@ class Night:
 @pytest.mark.parametrize("seed", range(20))
 def test_whatever_breaks_no_attempt_runs_beside_another_and_none_is_lost(seed: int, tmp_path: Path) -> None:
     Night(tmp_path, seed).run()
+
+
+@pytest.mark.prove
+def test_so_it_is_in_a_thousand_nights(tmp_path: Path) -> None:
+    for seed in range(20, 1000):
+        place = tmp_path / str(seed)
+        place.mkdir()
+        Night(place, seed).run()
+
+
+def give_up_early(node: Node) -> float:
+    """Before the lease is over."""
+    return node.heard_at + LEASE.ttl / 3
+
+
+CONTROLS = {
+    "no lease": (Agent, "_keep_lease", lambda _agent: None),
+    "no waiting for it": (Node, "over_at", property(give_up_early)),
+    "no record of what went where": (Placements, "note", lambda _placements, _node, _keys: None),
+}
+
+
+@pytest.mark.parametrize("name", CONTROLS)
+def test_the_judge_sees_what_is_taken_out(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(*CONTROLS[name])
+    for seed in range(20):
+        place = tmp_path / str(seed)
+        place.mkdir()
+        try:
+            Night(place, seed).run()
+        except AssertionError as error:
+            assert "begins" in str(error)  # noqa: PT017 - any of these nights may be the one
+            return
+    pytest.fail("no night has shown it")

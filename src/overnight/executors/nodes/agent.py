@@ -255,7 +255,7 @@ class Agent:
         moment = self._clock.monotonic()
         dues = [self._beat_at, math.inf if self.lapsed else self._until]
         dues += [moment + BEGINS] if self._heads() else []
-        dues += [self._taken_at + ANYWAY] if any(self._slots.values()) else []
+        dues += [self._taken_at + ANYWAY] if self._letters.many else []
         return max(0.0, min(dues) - moment)
 
     def look(self) -> None:
