@@ -419,14 +419,14 @@ class Night:
         pytest.fail(f"not done: {self.attempts.keys() - self.done.keys()}")
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", [*range(20), 299])
 def test_whatever_breaks_no_attempt_runs_beside_another_and_none_is_lost(seed: int, tmp_path: Path) -> None:
     Night(tmp_path, seed).run()
 
 
 @pytest.mark.prove
-def test_so_it_is_in_a_thousand_nights(tmp_path: Path) -> None:
-    for seed in range(20, 1000):
+def test_so_it_is_in_three_hundred_nights(tmp_path: Path) -> None:
+    for seed in range(20, 300):
         place = tmp_path / str(seed)
         place.mkdir()
         Night(place, seed).run()

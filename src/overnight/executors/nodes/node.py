@@ -43,6 +43,10 @@ from overnight.executors.nodes.messages import (
 ECHO_AFTER = 1 / 10
 
 
+#: More than one engine ever opens.
+TERMS = 2**20
+
+
 class State(StrEnum):
     """What the engine knows of a node; the words are shown."""
 
@@ -111,7 +115,8 @@ class Node:
         #: What it has not and an attempt needed.
         self.unfit = ""
         self._fence, self._lease, self._say, self._now = fence, lease, say, now
-        self._term = 0
+        # Of no other engine: what an agent says to the last one after it has greeted this one must not count here.
+        self._term = fence * TERMS
         #: What it has not told the end of, in the order in which it was handed over.
         self.held: dict[Key, Held | None] = {}
         self.begun: dict[Key, float] = {}
