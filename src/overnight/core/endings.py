@@ -97,6 +97,8 @@ class Evidence(StrEnum):
     STARTED = "started"
     #: It began, and processes of it could not be seen dead: they are stuck in the kernel and may go on.
     STUCK = "stuck"
+    #: Whoever had it will not speak: it may have begun. Nothing of it runs any more.
+    UNKNOWN = "unknown"
 
 
 class Lost(msgspec.Struct, frozen=True, array_like=True):

@@ -22,6 +22,7 @@ from overnight.core.limit_settings import LIMIT_SETTINGS
 from overnight.core.log_settings import LOG_SETTINGS
 from overnight.core.migration_settings import MIGRATION_SETTINGS
 from overnight.core.monitor_settings import MONITOR_SETTINGS
+from overnight.core.node_settings import NODE_SETTINGS
 from overnight.core.setting import Origin, Placed, Setting, Source
 from overnight.core.storm_settings import STORM_SETTINGS
 from overnight.core.suite_settings import SUITE_SETTINGS
@@ -86,6 +87,7 @@ SETTINGS = (
         environment="OVERNIGHT_TIMEOUT",
         key="defaults.timeout",
     ),
+    *NODE_SETTINGS,
     *LIMIT_SETTINGS,
     Setting(
         name="retries",
@@ -278,6 +280,11 @@ class Settings(msgspec.Struct, frozen=True):
     slots_max: int | None
     #: None: no limit.
     timeout: float | None
+    #: "here" or "ray".
+    on: str
+    #: "auto", or HOST:PORT.
+    ray_address: str
+    node_lease: float
     #: None: no limit, here and in the next four.
     stall: float | None
     memory: int | None

@@ -53,6 +53,26 @@ class Layout(msgspec.Struct, frozen=True):
         return self.path / "doorbell"
 
     @property
+    def placements(self) -> Path:
+        """Which attempt was handed to which node, while attempts run on nodes."""
+        return self.path / "placements"
+
+    @property
+    def nodes(self) -> Path:
+        """What the engine knows of the nodes, for other programs to read."""
+        return self.path / "nodes.json"
+
+    @property
+    def closed_nodes(self) -> Path:
+        """Which nodes people have closed, and how."""
+        return self.path / "closed-nodes.json"
+
+    @property
+    def bridge_log(self) -> Path:
+        """What Ray says in the process that speaks with it."""
+        return self.path / "bridge.log"
+
+    @property
     def marks(self) -> Path:
         """Which attempt has really begun and ended; mapped by the workers."""
         return self.path / "marks"

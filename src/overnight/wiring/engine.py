@@ -14,6 +14,7 @@ from overnight.core.configuration import Configuration
 from overnight.core.durations import format_size
 from overnight.core.errors import NotNowError, StoreDamagedError
 from overnight.core.gates import Reading, Thresholds
+from overnight.core.node_settings import HERE
 from overnight.core.settings import Settings
 from overnight.core.slots import automatic, fixed
 from overnight.core.storms import Policy
@@ -31,7 +32,6 @@ from overnight.engine.result import Result
 from overnight.engine.stops import Stops
 from overnight.engine.wakefulness import Wakefulness
 from overnight.engine.watched import Mission
-from overnight.executors.local import LocalExecutor
 from overnight.executors.local.containment import in_short, need_isolation
 from overnight.host.awake import Awake
 from overnight.host.beside import Beside
@@ -53,6 +53,7 @@ from overnight.wiring.checkpoints import checkpointing, plan_of
 from overnight.wiring.files import BY_DEFAULT
 from overnight.wiring.mending import Told, make_whole, mend_needed, on_stderr, rescuer
 from overnight.wiring.moved import tell_if_moved
+from overnight.wiring.nodes import executor_of
 from overnight.wiring.queues import lay_down
 from overnight.wiring.watching import see_off
 
@@ -203,13 +204,6 @@ def _run_engine(
     need_room(home, machine.look(), limits.thresholds)
     tell_if_moved(home, store, told)
     heartbeat = HeartbeatLog(home.heartbeat, clock, pid=os.getpid(), every=settings.heartbeat_every)
-    about = {
-        **about_me(home.path, now=clock.now()),
-        "bounds": msgspec.to_builtins(limits.bounds),
-        "supervisor": msgspec.to_builtins(supervisor),
-        "jobs": jobs,
-        "containment": in_short(settings.isolation),
-    }
     lay_down(store, configured, now=clock.now(), by=home.config.name)
     store.define(list(configured.workflows.values()), source=home.config.name, now=clock.now(), by=home.config.name)
     schedules.lay_down(store, home, settings, configured)
@@ -217,17 +211,16 @@ def _run_engine(
         workflows.need(store, bind.workflow, configured.workflows, done="nothing was started")
     reserve = Reserve(home.reserve)
     reserve.keep()
-    executor = LocalExecutor(
-        marks=home.marks,
-        spool=home.spool,
-        output=home.output,
-        work=home.work,
-        cookie=home.cookie(),
-        home=home.path,
-        slots=limits.bounds.usual,
-        clock=clock,
-        isolation=settings.isolation,
-    )
+    chosen = executor_of(home, settings, told, slots=limits.bounds.usual)
+    if settings.on != HERE:
+        limits = msgspec.structs.replace(limits, bounds=fixed(chosen.slots))
+    about = {
+        **about_me(home.path, now=clock.now()),
+        "bounds": msgspec.to_builtins(limits.bounds),
+        "supervisor": msgspec.to_builtins(supervisor),
+        "jobs": jobs,
+        "containment": in_short(settings.isolation),
+    }
     awake = Awake()
     observers: list[Observer] = [InfoFile(home.engine_info, clock, about), heartbeat, observer]
     observers += [Wakefulness(awake, clock)] if settings.inhibit_sleep else []
@@ -240,7 +233,7 @@ def _run_engine(
         with SignalWatch() as signals, care:
             return Engine(
                 store=store,
-                executor=executor,
+                executor=chosen.executor,
                 clock=clock,
                 waiter=waiter,
                 bell=bell,

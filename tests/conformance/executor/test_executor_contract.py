@@ -13,6 +13,7 @@ from typing import ClassVar, Protocol
 
 import pytest
 from executor_bench import CLOCK, PATIENCE, Bench
+from nodes_bench import NodesBench
 
 from overnight.core.endings import AttemptKey, Ended, Ending, Evidence, Lost
 from overnight.core.task import Action, ActionKind
@@ -46,13 +47,16 @@ class LocalStage:
     SCRIPTS = ("exit 0", "exit 7", "sleep 600", "kill -9 $PPID; sleep 600")
 
     def __init__(self, root: Path) -> None:
-        self._bench = Bench(root, slots=2)
+        self._bench = self._make_bench(root)
         self.executor: Executor = self._bench.executor
         self._actions = {
             play: self._action(play, script) for play, script in zip(self.PLAYS, self.SCRIPTS, strict=True)
         }
         self.seen: list[Event] = self._bench.seen
         self._bench.open()
+
+    def _make_bench(self, root: Path) -> Bench:
+        return Bench(root, slots=2)
 
     def _action(self, _play: str, script: str) -> int:
         return self._bench.shell(script)
@@ -79,6 +83,13 @@ class LocalFunctionsStage(LocalStage):
 
     def _action(self, play: str, script: str) -> int:
         return self._bench.call(f"{play}:f", f"def f(value): {script}\n")
+
+
+class NodesStage(LocalStage):
+    """Real processes, commands, on two nodes."""
+
+    def _make_bench(self, root: Path) -> Bench:
+        return NodesBench(root, slots=2, names=("a",))
 
 
 class FakeStage:
@@ -112,7 +123,7 @@ class FakeStage:
         self.executor.close()
 
 
-STAGES: list[Callable[[Path], LocalStage | FakeStage]] = [LocalStage, LocalFunctionsStage, FakeStage]
+STAGES: list[Callable[[Path], LocalStage | FakeStage]] = [LocalStage, LocalFunctionsStage, NodesStage, FakeStage]
 
 
 @pytest.fixture(params=STAGES, ids=lambda stage: stage.__name__)

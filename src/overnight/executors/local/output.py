@@ -35,6 +35,24 @@ def read(output_dir: Path, ref: OutputRef, task_id: int, attempt: int) -> Iterat
                 yield int(stream), data
 
 
+def packed(output_dir: Path, ref: OutputRef, task_id: int, attempt: int) -> Iterator[bytes]:
+    """The frames of an attempt that has ended, as they lie there; `read` reads them elsewhere as well.
+
+    Raises:
+        FileNotFoundError: The segment has been removed.
+    """
+    with (output_dir / ref.segment).open("rb") as file:
+        file.seek(ref.offset)
+        while len(words := file.read(HEADER.size)) == HEADER.size:
+            *key, stream, _, length = HEADER.unpack(words)
+            if key != [task_id, attempt]:
+                file.seek(length, 1)
+                continue
+            yield words + file.read(length)
+            if stream == Stream.END:
+                return
+
+
 def follow(output_dir: Path, task_id: int, attempt: int) -> Iterator[tuple[int, bytes]]:
     """What a running attempt prints, from its beginning.
 

@@ -64,6 +64,7 @@ COMMANDS: dict[str, Entry] = {
     ),
     "execute": Entry("overnight.ui.cli.commands.execute:execute", "Work on a task list, unattended."),
     "queue": Entry("overnight.ui.cli.commands.queue:queue", "Look at queues and set their limits."),
+    "nodes": Entry("overnight.ui.cli.commands.nodes:nodes", "Look at the machines that work, and close one."),
     "workflow": Entry("overnight.ui.cli.commands.workflow:workflow", "Look at workflows, check them, draw them."),
     "schedule": Entry("overnight.ui.cli.commands.schedule:schedule", "Look at what runs by the clock, and run it now."),
     "checkpoint": Entry("overnight.ui.cli.commands.checkpoint:checkpoint", "Copy the store, and go back to a copy."),

@@ -10,6 +10,7 @@ import click
 from overnight import wiring
 from overnight.core.errors import UsageError
 from overnight.core.halting import Halt
+from overnight.core.node_settings import HERE, RAY
 from overnight.ui.cli import printing
 from overnight.ui.cli.defaults import task_defaults
 from overnight.ui.cli.ending import Ending, conclude
@@ -48,6 +49,10 @@ _DIRECTORY = Offered("directories")
 @click.option("--checkpoint", type=click.IntRange(0), metavar="N", help="Finished tasks between two checkpoints.")
 @click.option("--changed", is_flag=True, help="Run again what was completed with another size or time of its file.")
 @click.option("--again", is_flag=True, help="Run everything anew.")
+@click.option(
+    "--on", type=click.Choice([HERE, RAY]), help="Where attempts run: here, or on the nodes of a Ray cluster."
+)
+@click.option("--ray-address", metavar="HOST:PORT", help="Where that cluster is. [default: the one of this machine]")
 @click.option("-k", "--keep-order", is_flag=True, help="Print outputs in the order of the inputs.")
 @click.option("--tag", is_flag=True, help="Print the input and a TAB before each line of output.")
 @click.option("--tagstring", metavar="WORDS", help="Print these words, filled in, and a TAB instead.")
@@ -63,6 +68,8 @@ def run(
     checkpoint: int | None,
     changed: bool,
     again: bool,
+    on: str | None,
+    ray_address: str | None,
     keep_order: bool,
     tag: bool,
     tagstring: str | None,
@@ -91,7 +98,7 @@ def run(
         for line in work.previews() if work else ():
             printing.say(line)
         return
-    manner = manner_of(jobs, checkpoint_tasks=checkpoint)._replace(
+    manner = manner_of(jobs, checkpoint_tasks=checkpoint, on=on, ray_address=ray_address)._replace(
         quiet=quiet or as_json,
         keep_order=keep_order,
         halt=halt,

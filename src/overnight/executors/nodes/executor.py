@@ -1,0 +1,415 @@
+"""The engine's side of attempts on other machines: many agents behind the one contract.
+
+What the runner itself has to do (`set_aside`) stays on this machine, in a local executor: it works on this home.
+Everything else is handed to nodes. An attempt is on record as placed before it is sent, so whoever comes
+after a crash knows whom to ask.
+
+A node that is not heard is not offered any more; nothing of it is given up before its lease, and
+the margin, are over. What it held is told as lost then, with what is known of it.
+"""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from overnight.core.endings import AttemptKey, Ended, Evidence, Lost
+from overnight.core.nodes import Closing
+from overnight.core.task import Action
+from overnight.executors.contract import Event, Executor, Offer, Over, Spec
+from overnight.executors.nodes.carrier import Carrier, Gone, Said
+from overnight.executors.nodes.files import Landing
+from overnight.executors.nodes.messages import Facts, Hello, Key, encode, to_engine
+from overnight.executors.nodes.node import Lease, Node, State
+from overnight.executors.nodes.placements import Placed, Placements, read
+from overnight.executors.nodes.seats import Seats
+from overnight.host.clock import Clock
+
+#: Seconds for an answer to a recall; what comes later counts as lost before it began.
+RECALL = 1.0
+#: Seconds for nodes to end everything when the engine leaves. One that is slower ends by its lease.
+CLOSE = 8.0
+#: Seconds in which nodes that are known to be there are waited for once another one has greeted.
+OTHERS = 10.0
+#: Seconds between two looks at what people want of nodes.
+LOOK = 1.0
+#: The slot of the local executor for what is set aside.
+ASIDE = 0
+
+
+#: Told of all nodes, and of the one whose state has changed.
+Watch = Callable[[Sequence[Node], Node | None], None]
+
+
+class NodesExecutor:
+    """Runs attempts on nodes. See `overnight.executors.contract.Executor`.
+
+    Args:
+        local: For what is set aside; opened without slots of its own.
+        carrier: How nodes are reached.
+        clock: Monotonic.
+        placements: File that says which attempt went where.
+        landing: Where what attempts printed and returned is put.
+        slots: How many attempts run at a time, at most.
+        lease: How long nodes go on without word.
+        watch: Told of all nodes when the state of one has changed, and each second; with the one that has.
+        closed: The nodes that are to be given nothing, and how.
+    """
+
+    def __init__(
+        self,
+        *,
+        local: Executor,
+        carrier: Carrier,
+        clock: Clock,
+        placements: Path,
+        landing: Landing,
+        slots: int,
+        lease: Lease = Lease(),  # noqa: B008 - a value
+        watch: Watch = lambda _nodes, _changed: None,
+        closed: Callable[[], Mapping[str, Closing]] = dict,
+    ) -> None:
+        self._local = local
+        self._carrier = carrier
+        self._clock = clock
+        self._path = placements
+        self._placements = Placements(placements, lease.over_after, self._placed)
+        self._landing = landing
+        #: Slots that are seated as soon as there is room for them.
+        self.wanted = slots
+        self._lease = lease
+        self._watch = watch
+        self._ask_closed = closed
+        self._closed: Mapping[str, Closing] = {}
+        self._look_at = 0.0
+        #: What people were told of nodes that lack something.
+        self._known_unfit: dict[str, str] = {}
+        self._nodes: dict[str, Node] = {}
+        self._states: dict[str, State] = {}
+        self._seats = Seats()
+        self._aside: int | None = None
+        self._fence = 0
+        #: What was heard before there was a fence.
+        self._early: list[Said | Gone] = []
+        self._connected = False
+        #: Nodes whose lines have ended before anything was asked of them, and why.
+        self.failed: dict[str, str] = {}
+        #: What was heard while somebody waited for an answer.
+        self._ready: list[Event] = []
+        self._poll = select.epoll()
+
+    # -- opening -----------------------------------------------------------------------------
+
+    def connect(self, seconds: float) -> list[Facts]:
+        """Make lines, and wait for nodes that say what they are: until all known ones have, or cannot, or so long.
+
+        Nothing is asked of them yet; `open` goes on from here.
+        """
+        self._reach()
+        greeted: dict[str, Facts] = {}
+        until = self._clock.monotonic() + seconds
+        while self._carrier.trouble is None and self._clock.monotonic() < until:
+            expected = self._carrier.expected()
+            if expected and expected <= greeted.keys() | self.failed.keys():
+                break
+            self._carrier.wait(0.1)
+            if found := self._greetings():
+                until = min(until, self._clock.monotonic() + OTHERS)
+                greeted |= found
+        return list(greeted.values())
+
+    def _greetings(self) -> dict[str, Facts]:
+        words = self._carrier.receive()
+        self._early += words
+        self.failed |= {word.node: word.why for word in words if isinstance(word, Gone)}
+        hellos = [to_engine.decode(word.packed) for word in words if isinstance(word, Said)]
+        return {one.facts.name: one.facts for one in hellos if isinstance(one, Hello)}
+
+    def abandon(self) -> None:
+        """There is nobody, and it will not be opened."""
+        self._local.close()
+        self._carrier.close()
+        self._poll.close()
+
+    def _reach(self) -> None:
+        if not self._connected:
+            self._connected = True
+            self._carrier.open()
+
+    def open(self, *, fence: int, left_open: Sequence[AttemptKey]) -> list[Over]:
+        self._fence = fence
+        placed = read(self._path)
+        self._placements.used(placed.nodes)
+        with_nodes = [key for key in left_open if key in placed.by_key]
+        here = [key for key in left_open if key not in placed.by_key]
+        events = [self._of_here(over, placed) for over in self._local.open(fence=fence, left_open=here)]
+        for key in with_nodes:
+            self._node(placed.by_key[key]).held[key] = None
+        self._placements.begin()
+        self._reach()
+        for source in (self._local, self._carrier):
+            if source.fileno() >= 0:
+                self._poll.register(source.fileno(), select.EPOLLIN)
+        events += self._take_over(with_nodes)
+        if not placed.whole and placed.nodes:
+            self._wait_out(placed.nodes)
+        self._arrange()
+        return events
+
+    def _of_here(self, over: Over, placed: Placed) -> Over:
+        """Where no worker has ever been on this machine and no node was given it, it never began."""
+        unknown = isinstance(over, Lost) and over.evidence is Evidence.STARTED and over.started_at is None
+        return Lost(*over.key, Evidence.NEVER_STARTED) if unknown and placed.whole else over
+
+    def _take_over(self, keys: Sequence[AttemptKey]) -> list[Over]:
+        """Ask the nodes what became of these, and end what still runs."""
+        missing, events = set(keys), []
+        while missing:
+            self._listen(0.1)
+            for node in self._nodes.values():
+                if node.state is State.UP:
+                    node.interrupt("the engine died while it ran")
+                    node.flush()
+            heard, self._ready = self._ready, []
+            events += [event for event in heard if isinstance(event, Ended | Lost) and event.key in missing]
+            missing -= {event.key for event in heard}
+        self._given()
+        return events
+
+    def _wait_out(self, nodes: Collection[str]) -> None:
+        """What was given to these is not on record (the machine was lost): until they have answered, or cannot run."""
+        while any(self._node(name).state not in (State.UP, State.AWAY) for name in nodes):
+            self._listen(0.1)
+
+    def nodes(self) -> list[Node]:
+        """All that were heard of."""
+        return list(self._nodes.values())
+
+    # -- slots -------------------------------------------------------------------------------
+
+    def fileno(self) -> int:
+        return self._poll.fileno()
+
+    def offers(self) -> list[Offer]:
+        held = self._held_by_slot()
+        return [
+            Offer(slot, held.get(slot, 0))
+            for slot, seat in self._seats.wanted().items()
+            if self._nodes[seat.node].usable
+            and seat.node not in self._closed
+            and (slot in held or seat.local not in self._nodes[seat.node].resting)
+        ]
+
+    def _held_by_slot(self) -> dict[int, int]:
+        counts: dict[int, int] = {}
+        for node in self._nodes.values():
+            for held in node.held.values():
+                if held is not None:
+                    counts[held.slot] = counts.get(held.slot, 0) + 1
+        return counts
+
+    def resize(self, slots: int) -> None:
+        self.wanted = slots
+        self._arrange()
+
+    def set_aside(self, slot: int | None) -> bool:
+        self._aside = slot
+        return self._local.set_aside(None if slot is None else ASIDE)
+
+    def _arrange(self) -> None:
+        """Seat the slots, and have the nodes make room for them."""
+        held = self._held_by_slot()
+        room = {
+            name: node.facts.slots
+            for name, node in self._nodes.items()
+            if node.state in (State.UP, State.OPENING, State.SILENT)
+            and node.facts is not None
+            and name not in self._closed
+        }
+        self._seats.arrange(self.wanted, room, lambda slot: slot not in held)
+        for name, node in self._nodes.items():
+            if node.state is State.UP:
+                # A slot that is let go is gone only later: it would be told of attempts that it cannot take.
+                node.resize(max(node.slots, self._seats.needed(name)))
+                node.flush()
+
+    # -- attempts ----------------------------------------------------------------------------
+
+    def submit(self, slot: int, batch: Sequence[Spec], actions: Mapping[int, Action]) -> None:
+        if slot == self._aside:
+            self._local.submit(ASIDE, batch, actions)
+            return
+        seat = self._seats.get(slot)
+        if seat is None:  # its node was lost in the same moment
+            self._ready += [Lost(*spec.key, Evidence.NEVER_STARTED) for spec in batch]
+            return
+        try:
+            self._placements.note(seat.node, [(spec.task_id, spec.attempt) for spec in batch])
+        except OSError:  # no room on the disk: then it must not go
+            self._ready += [Lost(*spec.key, Evidence.NEVER_STARTED) for spec in batch]
+            return
+        node = self._nodes[seat.node]
+        node.submit(seat.local, slot, [self._landing.whole(spec) for spec in batch], actions)
+        node.flush()
+
+    def recall(self, slot: int | None = None) -> list[AttemptKey]:
+        if slot is not None and slot == self._aside:
+            return self._local.recall(ASIDE)
+        seat = None if slot is None else self._seats.get(slot)
+        asked = [node for node in self._nodes.values() if node.state is State.UP and node.held]
+        asked = asked if slot is None else [node for node in asked if seat is not None and node.name == seat.node]
+        numbers = {node: node.recall(None if seat is None else seat.local) for node in asked}
+        until = self._clock.monotonic() + RECALL
+        while any(number not in node.answers for node, number in numbers.items()):
+            for node in asked:
+                node.flush()
+            if self._clock.monotonic() >= until or not any(node.usable for node in asked):
+                break
+            self._listen(until - self._clock.monotonic())
+        recalled = [AttemptKey(*key) for node, number in numbers.items() for key in node.answer(number)]
+        return recalled + (self._local.recall() if slot is None else [])
+
+    def cancel(self, keys: Sequence[AttemptKey], *, grace: float | None = None) -> None:
+        self._local.cancel(keys, grace=grace)
+        for node in self._nodes.values():
+            node.cancel(keys, grace)
+            node.flush()
+
+    def freeze(self, key: AttemptKey, *, frozen: bool) -> None:
+        self._local.freeze(key, frozen=frozen)
+        for node in self._nodes.values():
+            node.freeze(key, frozen=frozen)
+            node.flush()
+
+    def started(self, key: AttemptKey) -> float | None:
+        for node in self._nodes.values():
+            if key in node.begun:
+                return node.begun[key]
+        return self._local.started(key)
+
+    # -- listening ---------------------------------------------------------------------------
+
+    def events(self) -> list[Event]:
+        self._listen(0.0)
+        self._ready += self._local.events()
+        events, self._ready = self._ready, []
+        self._given()
+        return events
+
+    def _given(self) -> None:
+        for node in self._nodes.values():
+            node.given()
+
+    def _listen(self, seconds: float) -> None:
+        """Take in what nodes say, and give up those whose lease is over."""
+        if seconds:
+            self._carrier.wait(seconds)
+        early, self._early = self._early, []
+        for word in (*early, *self._carrier.receive()):
+            node = self._node(word.node)
+            if isinstance(word, Gone):
+                node.gone(word.why)
+            else:
+                self._take(node, node.hear(to_engine.decode(word.packed)))
+        moment = self._clock.monotonic()
+        for node in self._nodes.values():
+            if moment >= node.over_at and node.may_run:
+                self._take(node, node.give_up())
+            node.flush()
+        self._see_changes()
+        if moment >= self._look_at:
+            self._look_at = moment + LOOK
+            self._look_after_closed()
+            self._watch(self.nodes(), None)
+
+    def _take(self, node: Node, events: Iterable[Event]) -> None:
+        for event in events:
+            if isinstance(event, Ended):
+                self._ready.append(self._landing.land(event, node.pieces_of(event)))
+            else:
+                self._ready.append(event)
+
+    def _see_changes(self) -> None:
+        changed = [node for node in self._nodes.values() if self._states.get(node.name) is not node.state]
+        for node in changed:
+            self._states[node.name] = node.state
+            self._watch(self.nodes(), node)
+        if changed:
+            self._arrange()
+
+    def _look_after_closed(self) -> None:
+        """Do what people want of nodes."""
+        closed = self._ask_closed()
+        self._look_after_unfit()
+        if closed or self._closed:  # slots of a closed node go elsewhere as they fall empty
+            self._closed = closed
+            self._arrange()
+        for node in self._nodes.values():
+            how = closed.get(node.name, Closing.CORDON)
+            if how is not Closing.CORDON and node.state is State.UP:
+                self._drain(node, now=how is Closing.DRAIN_NOW)
+
+    def _look_after_unfit(self) -> None:
+        """A node that lacks something is given nothing, while another one lacks nothing."""
+        up = [node for node in self._nodes.values() if node.state is State.UP and node.name not in self._closed]
+        unfit = [node for node in up if node.unfit]
+        for node in unfit:
+            if node.unfit != self._known_unfit.get(node.name):
+                self._known_unfit[node.name] = node.unfit
+                self._watch(self.nodes(), node)
+            if len(unfit) == len(up):
+                node.insist()
+                node.flush()
+
+    def _drain(self, node: Node, *, now: bool) -> None:
+        """Take back what it has not begun, or end what it runs; let it go when it holds nothing."""
+        if node.idle:
+            self._carrier.release(node.name)
+            node.close()
+        elif now:
+            node.interrupt("its node was drained")
+        else:
+            node.recall_for_good()
+        node.flush()
+
+    def _node(self, name: str) -> Node:
+        if name not in self._nodes:
+            self._nodes[name] = Node(
+                name,
+                fence=self._fence,
+                lease=self._lease,
+                say=lambda message: self._carrier.send(name, encode(message)),
+                now=self._clock.monotonic,
+            )
+        return self._nodes[name]
+
+    def _placed(self) -> dict[Key, str]:
+        return {key: name for name, node in self._nodes.items() for key in node.held}
+
+    # -- committing and closing --------------------------------------------------------------
+
+    def ack(self) -> None:
+        self._local.ack()
+        for node in self._nodes.values():
+            node.commit()
+            node.flush()
+
+    def old_outputs(self, *, before: float) -> list[str]:
+        return self._local.old_outputs(before=before)
+
+    def drop_outputs(self, segments: Collection[str]) -> None:
+        self._local.drop_outputs(segments)
+
+    def close(self) -> None:
+        self._local.close()
+        leaving = [node for node in self._nodes.values() if node.state is State.UP]
+        for node in leaving:
+            self._carrier.release(node.name)
+            node.close()
+            node.flush()
+        until = self._clock.monotonic() + CLOSE
+        while any(node.state is State.UP for node in leaving) and self._clock.monotonic() < until:
+            self._listen(0.1)
+        self._carrier.close()
+        self._poll.close()

@@ -1,0 +1,199 @@
+"""What engine and agent say to each other.
+
+The engine speaks in `Open` and `Word`, the agent in `Hello`, `Opened`, `Report`, `Refused` and `Closed`. All of
+it carries the fence of the engine and a *term*, which rises with every `Open`: a word of an older engine, or one that
+was on its way when a line broke, changes nothing any more.
+
+**The lease.** Each report carries a stamp, the agent's own monotonic clock, and the engine's next word gives it back.
+The agent may go on until the newest stamp that came back is `ttl` old, so a word that was under way for an hour extends
+nothing. The engine has seen every stamp before it gave it back; so once nothing was heard for `ttl`, no attempt
+of the agent is within its lease, whatever either side still has in its buffers. No two clocks are ever compared.
+
+**Letters.** Outcomes travel in numbered letters. An agent keeps a letter until the engine says that it is
+committed, and gives it again when it is asked anew.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from overnight.core.endings import Ended, Froze, Lost
+from overnight.core.task import Action
+from overnight.executors.contract import Over, Spec
+
+#: Raised whenever a message changes its meaning: engine and agents must speak the same.
+PROTOCOL = 1
+
+Key = tuple[int, int]
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What a node says of itself."""
+
+    name: str
+    #: How many attempts it runs at a time, at most.
+    slots: int
+    version: str
+    python: str
+    protocol: int = PROTOCOL
+    cpus: int = 0
+    memory_bytes: int = 0
+    gpus: int = 0
+    pid: int = 0
+    labels: dict[str, str] = {}
+
+
+class Piece(msgspec.Struct, frozen=True, array_like=True):
+    """A part of a file that comes with a letter."""
+
+    task_id: int
+    attempt: int
+    #: Name of the file of a result; empty for what the attempt printed.
+    name: str
+    data: bytes
+
+
+# -- engine to agent -----------------------------------------------------------------------------
+
+
+class Open(msgspec.Struct, frozen=True, array_like=True, tag="open"):
+    """I am your engine now. Whatever you run that is not in `left` ends."""
+
+    fence: int
+    term: int
+    #: What the engine has on record as handed to this node.
+    left: list[Key]
+    #: Seconds, from the stamp on.
+    ttl: float
+    #: The newest stamp that was heard.
+    echo: float
+
+
+class Submit(msgspec.Struct, frozen=True, array_like=True, tag="submit"):
+    """Run these in this slot, in this order. `actions` are those that this agent has not been told of in this term."""
+
+    slot: int
+    specs: list[Spec]
+    actions: dict[int, Action]
+
+
+class Recall(msgspec.Struct, frozen=True, array_like=True, tag="recall"):
+    """Give back what no worker has read; `Report.recalled` answers with the number."""
+
+    number: int
+    slot: int | None
+
+
+class Cancel(msgspec.Struct, frozen=True, array_like=True, tag="cancel"):
+    """End these, as `Executor.cancel` does."""
+
+    keys: list[Key]
+    grace: float | None
+
+
+class End(msgspec.Struct, frozen=True, array_like=True, tag="end"):
+    """End these at once. They count as interrupted, whatever their ends look like."""
+
+    keys: list[Key]
+    why: str
+
+
+class Freeze(msgspec.Struct, frozen=True, array_like=True, tag="freeze"):
+    """Let one stand still, or go on."""
+
+    key: Key
+    frozen: bool
+
+
+class Resize(msgspec.Struct, frozen=True, array_like=True, tag="resize"):
+    """Have so many slots."""
+
+    slots: int
+
+
+class Insist(msgspec.Struct, frozen=True, array_like=True, tag="insist"):
+    """No node has what an action needs: run it all the same, so that its task fails with the reason."""
+
+
+class Close(msgspec.Struct, frozen=True, array_like=True, tag="close"):
+    """End everything, and then yourself."""
+
+
+Order = Submit | Recall | Cancel | End | Freeze | Resize | Insist | Close
+
+
+class Word(msgspec.Struct, frozen=True, array_like=True, tag="word"):
+    """What is to be done, what is committed, and the newest stamp that was heard."""
+
+    fence: int
+    term: int
+    echo: float
+    #: Letters up to this number are committed.
+    ack: int
+    orders: list[Order] = []
+
+
+# -- agent to engine -----------------------------------------------------------------------------
+
+
+class Hello(msgspec.Struct, frozen=True, array_like=True, tag="hello"):
+    """A line has been made; nothing happens before `Open`."""
+
+    facts: Facts
+    stamp: float
+
+
+class Opened(msgspec.Struct, frozen=True, array_like=True, tag="opened"):
+    """You are my engine. These of `left` still run, or are told of in letters; the others never came here."""
+
+    term: int
+    stamp: float
+    known: list[Key]
+
+
+class Report(msgspec.Struct, frozen=True, array_like=True, tag="report"):
+    """A sign of life, and what has happened."""
+
+    term: int
+    stamp: float
+    #: Slots that have no worker at the moment.
+    resting: list[int] = []
+    #: What has begun since the last report, with POSIX seconds.
+    begun: list[tuple[int, int, float]] = []
+    recalled: list[tuple[int, list[Key]]] = []
+    froze: list[Froze] = []
+    #: Number of the letter; 0 for none.
+    letter: int = 0
+    ended: list[Ended] = []
+    lost: list[Lost] = []
+    pieces: list[Piece] = []
+    #: What this node has not, and an attempt needs; it did not begin.
+    unfit: str = ""
+    #: The lease has run out: open again.
+    lapsed: bool = False
+
+    @property
+    def overs(self) -> list[Over]:
+        """The outcomes in the letter."""
+        return [*self.ended, *self.lost]
+
+
+class Refused(msgspec.Struct, frozen=True, array_like=True, tag="refused"):
+    """This node cannot be used by you, and why."""
+
+    term: int
+    why: str
+
+
+class Closed(msgspec.Struct, frozen=True, array_like=True, tag="closed"):
+    """Everything has ended, and so have I."""
+
+    term: int
+
+
+ToAgent = Open | Word
+ToEngine = Hello | Opened | Report | Refused | Closed
+
+encode = msgspec.msgpack.Encoder().encode
+to_agent: msgspec.msgpack.Decoder[ToAgent] = msgspec.msgpack.Decoder(ToAgent)
+to_engine: msgspec.msgpack.Decoder[ToEngine] = msgspec.msgpack.Decoder(ToEngine)

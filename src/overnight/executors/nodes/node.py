@@ -1,0 +1,399 @@
+"""One node, seen from the engine: what it holds, what was heard of it, and until when it may still run something.
+
+`Node` says what is to be said and takes in what was heard; it opens no line and waits for nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+from overnight.core.endings import AttemptKey, Ended, Evidence, Lost
+from overnight.core.task import Action
+from overnight.core.version import VERSION
+from overnight.executors.contract import Event, Spec
+from overnight.executors.nodes.messages import (
+    PROTOCOL,
+    Cancel,
+    Close,
+    Closed,
+    End,
+    Facts,
+    Freeze,
+    Hello,
+    Insist,
+    Key,
+    Open,
+    Opened,
+    Order,
+    Piece,
+    Recall,
+    Refused,
+    Report,
+    Resize,
+    Submit,
+    ToAgent,
+    ToEngine,
+    Word,
+)
+
+#: A stamp is given back when so much of the lease has passed since the last one.
+ECHO_AFTER = 1 / 10
+
+
+#: More than one engine ever opens.
+TERMS = 2**20
+
+
+class State(StrEnum):
+    """What the engine knows of a node; the words are shown."""
+
+    #: Never heard of yet.
+    AWAITED = "awaited"
+    #: It was asked to be ours, and has not answered.
+    OPENING = "opening"
+    UP = "up"
+    #: The line has ended, and what runs there may go on until the lease is over.
+    SILENT = "silent"
+    #: Its lease is over: nothing of ours runs there.
+    AWAY = "away"
+    #: It cannot be used; `why` says why not.
+    REFUSED = "refused"
+    #: It was told to end, and has.
+    CLOSED = "closed"
+
+
+class Lease(NamedTuple):
+    """How long an agent goes on without word, and how much longer the engine waits; seconds.
+
+    The margin is for ending what runs (SIGKILL, and a guard that ends an agent which does not) and for clocks
+    that run at different speeds: a thousandth of 15 s is 15 ms.
+    """
+
+    ttl: float = 15.0
+    margin: float = 1.0
+
+    @property
+    def over_after(self) -> float:
+        """Seconds of silence after which nothing can run there any more."""
+        return self.ttl + self.margin
+
+
+class Held(NamedTuple):
+    """An attempt that was handed to a node."""
+
+    slot: int
+    spec: Spec
+
+
+class Node:
+    """One node.
+
+    Args:
+        name: Its name.
+        fence: Of this engine.
+        lease: What it is told.
+        say: Sends to it.
+        now: The monotonic clock.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        fence: int,
+        lease: Lease,
+        say: Callable[[ToAgent], None],
+        now: Callable[[], float],
+    ) -> None:
+        self.name = name
+        self.facts: Facts | None = None
+        self.state = State.AWAITED
+        self.why = ""
+        #: What it has not and an attempt needed.
+        self.unfit = ""
+        self._fence, self._lease, self._say, self._now = fence, lease, say, now
+        # Of no other engine: what an agent says to the last one after it has greeted this one must not count here.
+        self._term = fence * TERMS
+        #: What it has not told the end of, in the order in which it was handed over.
+        self.held: dict[Key, Held | None] = {}
+        self.begun: dict[Key, float] = {}
+        #: Its slots that have no worker at the moment.
+        self.resting: frozenset[int] = frozenset()
+        self.slots = 0
+        self._known_actions: set[int] = set()
+        self._orders: list[Order] = []
+        self._stamp = self._echoed = -math.inf
+        #: When it was last heard: any lease of it ends before this and the lease's length.
+        self.heard_at = now()
+        #: The last letter that came, and the last one of which the node was told that it is committed.
+        self._letter = self._told = 0
+        #: Letters that wait for a commit: what they tell was not given to the engine yet, or was.
+        self._fresh_letters: list[int] = []
+        self._given_letters: list[int] = []
+        #: Whose end was heard and not yet given to the engine, or given and not yet committed: the node keeps these.
+        self._taken: set[Key] = set()
+        self._uncommitted: set[Key] = set()
+        self._pieces: dict[Key, list[Piece]] = {}
+        #: Answers to recalls that nobody waits for any more count as lost before they began.
+        self._asked: set[int] = set()
+        self.answers: dict[int, list[Key]] = {}
+        self._number = 0
+        self._interrupted = False
+
+    # -- what is heard -----------------------------------------------------------------------
+
+    def hear(self, message: ToEngine) -> list[Event]:
+        """Take in one message."""
+        if isinstance(message, Hello):
+            self._greet(message)
+        elif message.term != self._term:
+            pass  # about a time that is over
+        elif isinstance(message, Refused):
+            self.refuse(message.why)
+        elif isinstance(message, Opened):
+            return self._opened(message)
+        elif isinstance(message, Report):
+            return self._heard(message)
+        else:
+            self._closed(message)
+        return []
+
+    def _greet(self, hello: Hello) -> None:
+        self.facts = facts = hello.facts
+        if (facts.version, facts.protocol) != (VERSION, PROTOCOL):
+            self.refuse(f"it has overnight {facts.version}, and this engine is {VERSION}; install the same on both")
+        elif self.state is not State.CLOSED:
+            self._heard_now(hello.stamp)
+            self._reopen()
+
+    def _reopen(self) -> None:
+        """Ask it to be ours, from now on."""
+        self._term += 1
+        self.state = State.OPENING
+        self._known_actions.clear()
+        self._orders.clear()
+        self._echoed = self._stamp
+        self._letter = self._told = 0
+        self._fresh_letters.clear()
+        self._given_letters.clear()
+        self._pieces.clear()
+        self._asked.clear()
+        self._interrupted = False
+        self.unfit = ""
+        left = [*self.held, *(self._taken | self._uncommitted).difference(self.held)]
+        self._say(Open(self._fence, self._term, left, self._lease.ttl, self._stamp))
+
+    def _opened(self, opened: Opened) -> list[Event]:
+        self.state, self.why = State.UP, ""
+        self._heard_now(opened.stamp)
+        known = set(opened.known)
+        never_came = [key for key in self.held if key not in known]
+        if self.slots:
+            self._orders.insert(0, Resize(self.slots))
+        return self._lose(never_came, lambda key: Lost(*key, Evidence.NEVER_STARTED))
+
+    def _heard(self, report: Report) -> list[Event]:
+        self._heard_now(report.stamp)
+        if report.lapsed:
+            self._reopen()
+            return []
+        self.resting = frozenset(report.resting)
+        self.unfit = self.unfit or report.unfit
+        self.begun |= {(task, attempt): wall for task, attempt, wall in report.begun if (task, attempt) in self.held}
+        events: list[Event] = [froze for froze in report.froze if froze.key in self.held]
+        events += self._take_recalled(report.recalled)
+        return events + self._take_letter(report) if report.letter else events
+
+    def _heard_now(self, stamp: float) -> None:
+        self._stamp, self.heard_at = stamp, self._now()
+
+    def _take_letter(self, report: Report) -> list[Event]:
+        if report.letter <= self._letter:
+            return []
+        self._letter = report.letter
+        for piece in report.pieces:
+            self._pieces.setdefault((piece.task_id, piece.attempt), []).append(piece)
+        events: list[Event] = []
+        for over in report.overs:
+            key = (over.task_id, over.attempt)
+            if self.held.pop(key, self) is not self:
+                self.begun.pop(key, None)
+                self._taken.add(key)
+                events.append(over)
+        # Else there is nothing in it for the store: parts of files, or what was settled long ago.
+        if events or self._waits_for_commit(report):
+            self._fresh_letters.append(report.letter)
+        return events
+
+    def _waits_for_commit(self, report: Report) -> bool:
+        """Whether something in a letter that was heard before is not in the store yet."""
+        waiting = self._taken | self._uncommitted
+        return any((over.task_id, over.attempt) in waiting for over in report.overs)
+
+    def pieces_of(self, ended: Ended) -> list[Piece]:
+        """The files that came with an outcome; they are the caller's now."""
+        return self._pieces.pop(ended.key, [])
+
+    def _take_recalled(self, recalled: Iterable[tuple[int, Collection[Key]]]) -> list[Event]:
+        events: list[Event] = []
+        for number, keys in recalled:
+            if number in self._asked:
+                self.answers[number] = self._forget(keys)
+            else:
+                events += self._lose(keys, lambda key: Lost(*key, Evidence.NEVER_STARTED))
+        return events
+
+    def _forget(self, keys: Iterable[Key]) -> list[Key]:
+        return [key for key in keys if self.held.pop(key, self) is not self]
+
+    def _lose(self, keys: Iterable[Key], lost: Callable[[Key], Lost]) -> list[Event]:
+        events: list[Event] = [lost(key) for key in self._forget(list(keys))]
+        for key in list(self.begun.keys() - self.held.keys()):
+            del self.begun[key]
+        return events
+
+    def _closed(self, _: Closed) -> None:
+        self.state = State.CLOSED
+
+    def refuse(self, why: str) -> None:
+        """It is not to be used."""
+        self.state, self.why = State.REFUSED, why
+
+    # -- silence -----------------------------------------------------------------------------
+
+    def gone(self, why: str) -> None:
+        """The line has ended."""
+        self.why = why
+        if self.state in (State.UP, State.OPENING):
+            self.state = State.SILENT
+
+    @property
+    def usable(self) -> bool:
+        """Whether attempts may be handed to it: it is ours, and was heard lately."""
+        return self.state is State.UP and not self.unfit and self._now() < self.heard_at + self._lease.ttl / 2
+
+    @property
+    def over_at(self) -> float:
+        """The monotonic moment from which on nothing of ours runs there if it is not heard until then."""
+        return self.heard_at + self._lease.over_after
+
+    @property
+    def may_run(self) -> bool:
+        """Whether there is anything to give up."""
+        return bool(self.held) or self.state in (State.OPENING, State.UP, State.SILENT)
+
+    def give_up(self) -> list[Event]:
+        """Its lease is over: whatever it held will be run elsewhere."""
+        silent = f"{self._lease.over_after:g} s"
+        why = f"the node {self.name} was not heard for {silent}" + (f" ({self.why})" if self.why else "")
+        self.state, self.why = State.AWAY, why
+        self._pieces.clear()
+        self.begun, begun = {}, self.begun
+        return self._lose(list(self.held), lambda key: _lost_with_node(key, begun, why))
+
+    # -- what is said ------------------------------------------------------------------------
+
+    def order(self, *orders: Order) -> None:
+        """Say this with the next word."""
+        self._orders += orders
+
+    def submit(self, local: int, slot: int, batch: Sequence[Spec], actions: Mapping[int, Action]) -> None:
+        """Hand attempts over.
+
+        Args:
+            local: The slot, as the node counts.
+            slot: As the engine counts.
+            batch: The attempts, in order.
+            actions: What to do in each; sent once.
+        """
+        self.held |= {(spec.task_id, spec.attempt): Held(slot, spec) for spec in batch}
+        fresh = {spec.action_id for spec in batch} - self._known_actions
+        self._known_actions |= fresh
+        self.order(Submit(local, list(batch), {action_id: actions[action_id] for action_id in fresh}))
+
+    def recall(self, local: int | None) -> int:
+        """Ask for what was not read; `answers` has it under the number that is returned."""
+        self._number += 1
+        self._asked.add(self._number)
+        self.order(Recall(self._number, local))
+        return self._number
+
+    def recall_for_good(self) -> None:
+        """Take back what was not read; it is told as lost before it began."""
+        self._number += 1
+        self.order(Recall(self._number, None))
+
+    @property
+    def idle(self) -> bool:
+        """Whether it holds nothing, and all that it told is committed."""
+        return not (self.held or self._taken or self._uncommitted)
+
+    def answer(self, number: int) -> list[Key]:
+        """What a recall has brought until now. What it brings later is told as lost before it began."""
+        self._asked.discard(number)
+        return self.answers.pop(number, [])
+
+    def cancel(self, keys: Sequence[AttemptKey], grace: float | None) -> None:
+        """Ask to end those of these that it has."""
+        if mine := [(key.task_id, key.attempt) for key in keys if key in self.held]:
+            self.order(Cancel(mine, grace))
+
+    def interrupt(self, why: str) -> None:
+        """Ask, once in each term, to end all that it has; they go back to the queue."""
+        if self.held and not self._interrupted:
+            self._interrupted = True
+            self.order(End(list(self.held), why))
+
+    def insist(self) -> None:
+        """Have it run what it is not fit for, so that the reason is told of the task."""
+        self.unfit = ""
+        self.order(Insist())
+
+    def freeze(self, key: AttemptKey, *, frozen: bool) -> None:
+        """Ask that this one stands still, or goes on, if it has it."""
+        if key in self.held:
+            self.order(Freeze((key.task_id, key.attempt), frozen))
+
+    def resize(self, slots: int) -> None:
+        """Have so many slots there."""
+        if slots != self.slots:
+            self.slots = slots
+            self.order(Resize(slots))
+
+    def close(self) -> None:
+        """Tell it to end everything, and itself."""
+        self.order(Close())
+
+    def given(self) -> None:
+        """All events so far have been given to the engine."""
+        self._given_letters += self._fresh_letters
+        self._fresh_letters.clear()
+        self._uncommitted |= self._taken
+        self._taken.clear()
+
+    def commit(self) -> None:
+        """All that had been given to the engine is committed."""
+        self._given_letters.clear()
+        self._uncommitted.clear()
+
+    def flush(self) -> None:
+        """Say what there is to say."""
+        if self.state is not State.UP:
+            return
+        echo = self._stamp > self._echoed + self._lease.ttl * ECHO_AFTER
+        committed = min((*self._given_letters, *self._fresh_letters), default=self._letter + 1) - 1
+        if not (self._orders or echo or committed > self._told):
+            return
+        orders, self._orders = self._orders, []
+        self._echoed, self._told = self._stamp, committed
+        self._say(Word(self._fence, self._term, self._stamp, committed, orders))
+
+
+def _lost_with_node(key: Key, begun: Mapping[Key, float], why: str) -> Lost:
+    """What is known of an attempt whose node will not speak in time."""
+    if key in begun:
+        return Lost(*key, Evidence.STARTED, started_at=begun[key], error=why)
+    return Lost(*key, Evidence.UNKNOWN, error=f"{why}, so whether it had begun is not known")

@@ -1,0 +1,69 @@
+"""Which slot of the engine is which slot of which node.
+
+The engine counts slots from 0; each node counts its own. A slot stays where it is while its node is there and it is
+wanted. One that is not wanted any more goes when it holds nothing; the slots of a node that is lost find
+a seat elsewhere where there is room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+
+class Seat(NamedTuple):
+    """One slot of a node, as the node counts."""
+
+    node: str
+    local: int
+
+
+class Seats:
+    """The seats of one engine."""
+
+    def __init__(self) -> None:
+        self._by_slot: dict[int, Seat] = {}
+        self._wanted = 0
+
+    def get(self, slot: int) -> Seat | None:
+        """Where a slot is; None while it is nowhere."""
+        return self._by_slot.get(slot)
+
+    def wanted(self) -> dict[int, Seat]:
+        """The slots that are to be offered, in order."""
+        return {slot: seat for slot, seat in sorted(self._by_slot.items()) if slot < self._wanted}
+
+    def of(self, node: str) -> list[int]:
+        """The slots on a node."""
+        return [slot for slot, seat in self._by_slot.items() if seat.node == node]
+
+    def arrange(self, wanted: int, room: Mapping[str, int], is_empty: Callable[[int], bool]) -> None:
+        """Have slots 0 to `wanted`, as far as there is room, evenly.
+
+        Args:
+            wanted: How many.
+            room: How many slots each node has, of those that may be used.
+            is_empty: Whether a slot holds nothing; only then it leaves its seat.
+        """
+        self._wanted = wanted
+        for slot, seat in list(self._by_slot.items()):
+            if is_empty(slot) and (slot >= wanted or seat.node not in room):
+                del self._by_slot[slot]
+        for slot in range(wanted):
+            if slot not in self._by_slot and (free := self._free(room)) is not None:
+                self._by_slot[slot] = free
+
+    def _free(self, room: Mapping[str, int]) -> Seat | None:
+        """A seat on the node of which the smallest share is taken."""
+        taken: dict[str, set[int]] = {node: set() for node in room}
+        for seat in self._by_slot.values():
+            taken.setdefault(seat.node, set()).add(seat.local)
+        shares = [(len(taken[node]) / slots, node) for node, slots in room.items() if len(taken[node]) < slots]
+        if not shares:
+            return None
+        _, node = min(shares)
+        return Seat(node, min(set(range(room[node])) - taken[node]))
+
+    def needed(self, node: str) -> int:
+        """How many slots the node must have for those that are seated there."""
+        return max((seat.local + 1 for seat in self._by_slot.values() if seat.node == node), default=0)

@@ -1,0 +1,52 @@
+"""The nodes of a cluster by names that stay: what an attempt was handed to must be found again under the same name."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+#: A label with which a node says its name: ``ray start --labels='overnight-node=NAME'``.
+LABEL = "overnight-node"
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A node that Ray knows and that is alive."""
+
+    id: str
+    host: str
+    cpus: int
+    gpus: int = 0
+    labels: tuple[tuple[str, str], ...] = ()
+    #: Filled in by `name_nodes`.
+    name: str = ""
+
+
+def nodes_in(table: Iterable[Mapping[str, Any]]) -> list[Found]:
+    """Those of Ray's table (``ray.nodes()``) that are alive."""
+    return [
+        Found(
+            row["NodeID"],
+            row["NodeManagerHostname"],
+            int(row["Resources"].get("CPU", 0)),
+            int(row["Resources"].get("GPU", 0)),
+            tuple(sorted((str(key), str(value)) for key, value in row.get("Labels", {}).items())),
+        )
+        for row in table
+        if row["Alive"]
+    ]
+
+
+def name_nodes(nodes: Sequence[Found]) -> list[Found]:
+    """Names for them: what their label says, else their host, and where several are on one, a part of Ray's number."""
+    labelled = [(dict(node.labels).get(LABEL) or node.host, node) for node in nodes]
+    count = Counter(name for name, _ in labelled)
+    named = ((name if count[name] == 1 else f"{name}-{node.id[:8]}", node) for name, node in labelled)
+    return [msgspec.structs.replace(node, name=_safe(name)) for name, node in named]
+
+
+def _safe(name: str) -> str:
+    """It becomes the name of a directory."""
+    return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name).lstrip(".") or "node"

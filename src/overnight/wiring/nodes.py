@@ -1,0 +1,220 @@
+"""Who runs the attempts of a home: this machine, or the nodes of a cluster; and what people are told of nodes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from overnight.core.durations import format_duration
+from overnight.core.errors import NotFoundError, NotNowError
+from overnight.core.node_settings import HERE
+from overnight.core.nodes import Census, Closing, NodeRow
+from overnight.core.settings import Settings
+from overnight.executors.contract import Executor
+from overnight.executors.local import LocalExecutor
+from overnight.executors.nodes.afterwards import LocalAfterNodes
+from overnight.executors.nodes.carrier import Carrier, Trouble
+from overnight.executors.nodes.executor import NodesExecutor
+from overnight.executors.nodes.files import Landing
+from overnight.executors.nodes.node import Lease, Node, State
+from overnight.executors.ray.carrier import RayCarrier
+from overnight.executors.ray.words import Task
+from overnight.host.files import write_atomically
+from overnight.host.home import Home
+from overnight.wiring import clock
+from overnight.wiring.mending import Told
+
+_Kind = TypeVar("_Kind")
+#: Seconds in which a node must have answered at the start: a cluster may have to start its first worker.
+FIRST = 60.0
+
+
+class Chosen(msgspec.Struct, frozen=True):
+    """Who runs attempts, and how many at a time."""
+
+    executor: Executor
+    slots: int
+
+
+def executor_of(home: Home, settings: Settings, told: Told, *, slots: int) -> Chosen:
+    """Who runs the attempts of this home.
+
+    Args:
+        home: The home.
+        settings: Whether it is this machine, and where nodes are.
+        told: What is said of nodes that come and go.
+        slots: How many this machine runs at a time.
+
+    Raises:
+        NotNowError: No node answers; nothing was started.
+    """
+    if settings.on == HERE:
+        return Chosen(_here(home, settings, told, slots), slots)
+    carrier = RayCarrier(
+        Task(settings.ray_address, home.id, home.cookie(), str(home.work), settings.isolation, -1),
+        clock,
+        home.bridge_log,
+    )
+    return on_nodes(home, settings, told, carrier)
+
+
+def _local(home: Home, settings: Settings, slots: int) -> dict[str, Any]:
+    return {
+        "marks": home.marks,
+        "spool": home.spool,
+        "output": home.output,
+        "work": home.work,
+        "cookie": home.cookie(),
+        "home": home.path,
+        "slots": slots,
+        "clock": clock,
+        "isolation": settings.isolation,
+    }
+
+
+def _here(home: Home, settings: Settings, told: Told, slots: int) -> Executor:
+    local = _local(home, settings, slots)
+    if home.placements.exists():
+        return LocalAfterNodes(placements=home.placements, told=told, **local)
+    return LocalExecutor(**local)
+
+
+def on_nodes(home: Home, settings: Settings, told: Told, carrier: Carrier) -> Chosen:
+    """Nodes that are reached by this carrier."""
+    register = Register(home, told)
+    executor = NodesExecutor(
+        local=LocalExecutor(**_local(home, settings, 0)),
+        carrier=carrier,
+        clock=clock,
+        placements=home.placements,
+        landing=Landing(home.output, home.results),
+        slots=0,
+        lease=Lease(settings.node_lease),
+        watch=register.watch,
+        closed=lambda: closed_nodes(home),
+    )
+    facts = executor.connect(FIRST)
+    if not facts:
+        executor.abandon()
+        raise _nobody(carrier.trouble, executor.failed)
+    slots = settings.slots or sum(one.slots for one in facts)
+    executor.wanted = slots
+    return Chosen(executor, slots)
+
+
+def _nobody(trouble: Trouble | None, failed: Mapping[str, str]) -> NotNowError:
+    if trouble is None and failed:
+        each = "; ".join(f"{name}: {why}" for name, why in sorted(failed.items()))
+        return NotNowError(f"no node can be used ({each}); nothing was started", hint="mend one of them, and try again")
+    if trouble is None:
+        why = f"no node has answered within {format_duration(FIRST)}; nothing was started"
+        return NotNowError(why, hint="'ray status' says what the cluster has; bridge.log in the home, what went wrong")
+    return NotNowError(f"{trouble.why}; nothing was started, and what is in the queue stays there", hint=trouble.hint)
+
+
+class Register:
+    """Writes down what is known of the nodes, and says what has changed.
+
+    Args:
+        home: Whose engine it is.
+        told: What is said to people.
+    """
+
+    def __init__(self, home: Home, told: Told) -> None:
+        self._path = home.nodes
+        self._told = told
+        self._known: dict[str, State] = {}
+        self._written: list[NodeRow] = []
+
+    def watch(self, nodes: Sequence[Node], changed: Node | None) -> None:
+        """See `executor.Watch`."""
+        if changed is not None:
+            self._say(changed)
+        rows = [_row(node) for node in sorted(nodes, key=lambda node: node.name)]
+        if rows != self._written:
+            self._written = rows
+            with contextlib.suppress(OSError):  # a full disk: it is for looking at
+                write_atomically(self._path, msgspec.json.encode(Census(clock.now(), rows)), durable=False)
+
+    def _say(self, node: Node) -> None:
+        was = self._known.get(node.name)
+        self._known[node.name] = node.state
+        if node.state is State.AWAY:
+            self._told(f"{node.why}; what it had goes back to the queue", "'overnight nodes list' shows all of them")
+        elif node.state is State.UP and node.unfit:
+            hint = "have it at the same path on every node; a node that comes again is given work again"
+            self._told(
+                f"the node {node.name} is given nothing: {node.unfit}; others do its tasks if they have it", hint
+            )
+        elif node.state is State.REFUSED:
+            self._told(f"the node {node.name} is not used: {node.why}", "")
+        elif node.state is State.UP and was in (State.AWAY, State.REFUSED):
+            self._told(f"the node {node.name} is back", "")
+
+
+def _row(node: Node) -> NodeRow:
+    why = node.unfit if node.state is State.UP else node.why
+    row = NodeRow(node.name, node.state.value, why, held=len(node.held))
+    if (facts := node.facts) is None:
+        return row
+    return msgspec.structs.replace(
+        row,
+        slots=facts.slots,
+        cpus=facts.cpus,
+        gpus=facts.gpus,
+        memory_bytes=facts.memory_bytes,
+        version=facts.version,
+        python=facts.python,
+        labels=facts.labels,
+    )
+
+
+# -- what people want of nodes -------------------------------------------------------------------
+
+
+def closed_nodes(home: Home) -> dict[str, Closing]:
+    """The nodes that people have closed, and how."""
+    return _read(home.closed_nodes, dict[str, Closing]) or {}
+
+
+def census(home: Home) -> Census:
+    """What the engine that is at work, or was last, knows of its nodes.
+
+    Raises:
+        NotFoundError: No engine of this home has had nodes.
+    """
+    found = _read(home.nodes, Census)
+    if found is None:
+        raise NotFoundError(
+            f"nothing in {home.path} has run on nodes; there is nothing to show",
+            hint="overnight run --on ray, as in docs/nodes.md",
+        )
+    return found
+
+
+def close_node(home: Home, name: str, how: Closing | None) -> None:
+    """Close a node, or let it be given work again (None). An engine sees it within a second.
+
+    Raises:
+        NotFoundError: There is no such node.
+    """
+    closed = closed_nodes(home)
+    known = [row.name for row in census(home).nodes]
+    if name not in known and name not in closed:
+        there = ", ".join(known) or "none"
+        raise NotFoundError(f"there is no node {name!r}; nothing was changed", hint=f"the nodes are: {there}")
+    wanted = {**closed, name: how}
+    left: Mapping[str, str] = {node: word.value for node, word in wanted.items() if word is not None}
+    write_atomically(home.closed_nodes, msgspec.json.encode(left))
+
+
+def _read(path: Path, kind: type[_Kind]) -> _Kind | None:
+    """What a file says; None when there is none that can be read."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (FileNotFoundError, msgspec.MsgspecError):
+        return None

@@ -1,0 +1,190 @@
+"""Nodes in virtual time: real agents, the real engine's side, and between them lines that can be cut."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from overnight.core.endings import AttemptKey
+from overnight.core.nodes import Closing
+from overnight.core.task import Action
+from overnight.core.version import VERSION
+from overnight.executors.contract import Event, Spec
+from overnight.executors.nodes.agent import Agent
+from overnight.executors.nodes.carrier import Gone, Said, Trouble
+from overnight.executors.nodes.executor import NodesExecutor
+from overnight.executors.nodes.files import Landing
+from overnight.executors.nodes.messages import Facts
+from overnight.executors.nodes.node import Lease
+from overnight.testing import FakeClock, FakeExecutor, FakeWorld, Play
+
+LEASE = Lease(15.0, 1.0)
+
+
+class FakeNode:
+    """One node: what outlives its agent, and its agent."""
+
+    def __init__(self, name: str, clock: FakeClock, play: Callable[[Spec, Action], Play], version: str) -> None:
+        self.name = name
+        self._clock = clock
+        self._play = play
+        self._version = version
+        self.world = FakeWorld(clock)
+        #: Whether its line is there, and whether its processes get any time.
+        self.linked, self.frozen = True, False
+        #: What it has not, in words.
+        self.lacks = ""
+        self.inbox: deque[bytes] = deque()
+        #: Every attempt that has begun here.
+        self.begun: list[AttemptKey] = []
+        self.renew()
+
+    def renew(self) -> None:
+        """Another agent, after the last one was killed."""
+        self.executor = FakeExecutor(self._clock, slots=0, play=self._note, world=self.world)
+        facts = Facts(self.name, slots=4, version=self._version, python="3.11.0")
+        self.agent = Agent(self.executor, self._clock, facts, lacks=lambda _: self.lacks)
+        self.inbox.clear()
+        self.greets = True
+
+    def _note(self, spec: Spec, action: Action) -> Play:
+        self.begun.append(spec.key)
+        return self._play(spec, action)
+
+    def step(self) -> list[bytes]:
+        """A little of its time; what it says."""
+        if self.frozen:
+            return []
+        if self.greets and self.linked:
+            self.greets = False
+            self.agent.connected()
+        while self.inbox:
+            self.agent.hear(self.inbox.popleft())
+        self.agent.look()
+        if not self.linked:
+            return []
+        said = list(self.agent.out)
+        self.agent.out.clear()
+        return said
+
+
+class FakeCarrier:
+    """See `overnight.executors.nodes.carrier.Carrier`."""
+
+    def __init__(self, clock: FakeClock, nodes: list[FakeNode]) -> None:
+        self.trouble: Trouble | None = None
+        self._clock = clock
+        self.nodes = {node.name: node for node in nodes}
+        self._gone: list[Gone] = []
+
+    def open(self) -> None:
+        for node in self.nodes.values():
+            node.greets = True
+
+    def fileno(self) -> int:
+        return -1
+
+    def send(self, node: str, packed: bytes) -> None:
+        if self.nodes[node].linked:
+            self.nodes[node].inbox.append(packed)
+
+    def receive(self) -> list[Said | Gone]:
+        gone, self._gone = self._gone, []
+        return [*gone, *(Said(node.name, words) for node in self.nodes.values() for words in node.step())]
+
+    def wait(self, seconds: float) -> None:
+        self._clock.advance(min(seconds, 0.01))
+
+    def cut(self, name: str) -> None:
+        """The line is lost, with what was on it."""
+        node = self.nodes[name]
+        node.linked = False
+        node.inbox.clear()
+        node.agent.out.clear()
+        self._gone.append(Gone(name, "the line was cut"))
+
+    def mend(self, name: str) -> None:
+        """There is another line."""
+        self.nodes[name].linked = self.nodes[name].greets = True
+
+    def kill(self, name: str) -> None:
+        """The agent and all below it are dead, and another agent begins."""
+        node = self.nodes[name]
+        node.world.kill(node.begun)
+        node.renew()
+        self._gone.append(Gone(name, "its agent died"))
+
+    def expected(self) -> frozenset[str]:
+        return frozenset(self.nodes)
+
+    def release(self, node: str) -> None:
+        """An agent that has ended says nothing."""
+
+    def close(self) -> None:
+        """Nothing is kept."""
+
+
+class FakeNodes:
+    """Two nodes, and an engine's side that may be replaced by another one.
+
+    Args:
+        root: For the few files of the engine's side.
+        play: What becomes of an attempt.
+        slots: Of the engine.
+        versions: Of the program on each node.
+        closed: What people have closed.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        play: Callable[[Spec, Action], Play] = lambda _spec, _action: Play(),
+        *,
+        slots: int = 2,
+        versions: tuple[str, ...] = (VERSION, VERSION),
+        closed: Callable[[], Mapping[str, Closing]] = dict,
+    ) -> None:
+        self.clock = FakeClock()
+        self.root = root
+        self.slots = slots
+        self._closed = closed
+        nodes = [FakeNode(name, self.clock, play, version) for name, version in zip("ab", versions, strict=True)]
+        self.carrier = FakeCarrier(self.clock, nodes)
+        self.seen: list[Event] = []
+        self.executor = self.make()
+
+    def make(self) -> NodesExecutor:
+        """Another engine's side."""
+        return NodesExecutor(
+            local=FakeExecutor(self.clock, slots=0),
+            carrier=self.carrier,
+            clock=self.clock,
+            placements=self.root / "placements",
+            landing=Landing(self.root / "output", self.root / "results"),
+            slots=self.slots,
+            lease=LEASE,
+            closed=self._closed,
+        )
+
+    def until(self, holds: Callable[[], object], *, seconds: float = 60.0) -> None:
+        """Let time pass and take in events until something holds."""
+        until = self.clock.monotonic() + seconds
+        while not holds():
+            assert self.clock.monotonic() < until, f"waited too long; seen: {self.seen}"
+            self.clock.advance(0.01)
+            self.seen += self.executor.events()
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass and take in events."""
+        until = self.clock.monotonic() + seconds
+        self.until(lambda: self.clock.monotonic() >= until, seconds=seconds + 1)
+
+    def open(self) -> None:
+        """Open it, and wait for its slots."""
+        self.executor.open(fence=1, left_open=[])
+        self.until(lambda: len(self.executor.offers()) == self.slots)
+
+    def begun(self) -> list[AttemptKey]:
+        """Every attempt that has begun anywhere: the ledger."""
+        return sorted(key for node in self.carrier.nodes.values() for key in node.begun)

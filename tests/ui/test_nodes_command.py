@@ -1,0 +1,101 @@
+"""`nodes`, and `run --on ray` where there is nothing to run on: what happened, what it means, what to type."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from overnight.core.nodes import Census, Closing, NodeRow
+from overnight.host.home import Home
+from overnight.wiring.nodes import closed_nodes
+
+Call = Callable[..., Any]
+
+
+@pytest.fixture
+def home(overnight: Call, place: Path) -> Home:
+    """A home whose last engine had two nodes."""
+    overnight("add", "--", "true")
+    home = Home(place / ".overnight")
+    up = NodeRow("a", "up", slots=4, held=2, cpus=4, memory_bytes=2**33, version="0.1.0", python="3.11.7")
+    away = NodeRow("b", "away", why="the node b was not heard for 16 s")
+    home.nodes.write_bytes(msgspec.json.encode(Census(1_800_000_000.0, [up, away])))
+    return home
+
+
+def test_nodes_are_listed_with_what_is_wrong(overnight: Call, home: Home) -> None:
+    said = overnight("nodes", "list")
+
+    assert [line.split()[:2] for line in said.lines] == [["node", "state"], ["a", "up"], ["b", "away"]]
+    assert "was not heard" in said.lines[2]
+    assert home.nodes.exists()
+
+
+def test_a_closed_node_is_closed_until_it_is_opened(overnight: Call, home: Home) -> None:
+    assert overnight("nodes", "cordon", "a").status == 0
+    assert closed_nodes(home) == {"a": Closing.CORDON}
+    assert overnight("nodes", "drain", "b").status == 0
+    assert overnight("nodes", "drain", "--now", "a").status == 0
+    assert closed_nodes(home) == {"a": Closing.DRAIN_NOW, "b": Closing.DRAIN}
+    rows = [msgspec.json.decode(line) for line in overnight("nodes", "list", "--json").lines]
+    assert [(row["name"], row["closed"]) for row in rows] == [("a", "drain-now"), ("b", "drain")]
+
+    for name in "ab":
+        assert overnight("nodes", "uncordon", name).status == 0
+    assert closed_nodes(home) == {}
+
+
+def test_a_node_that_is_not_there_is_named_with_those_that_are(overnight: Call, home: Home) -> None:
+    said = overnight("nodes", "cordon", "c")
+
+    assert said.status == 4
+    assert "there is no node 'c'; nothing was changed" in said.err
+    assert "the nodes are: a, b" in said.err
+    assert closed_nodes(home) == {}
+
+
+def test_a_home_that_never_had_nodes_says_so(overnight: Call) -> None:
+    overnight("add", "--", "true")
+
+    said = overnight("nodes", "list")
+
+    assert said.status == 4
+    assert "has run on nodes" in said.err
+
+
+def test_a_cluster_where_nobody_listens_is_told_of_at_once(overnight: Call) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+
+    said = overnight("run", "--on", "ray", "--ray-address", address, ":::", "x", "--", "true")
+
+    assert said.status == 75
+    assert f"nothing listens at '{address}'; nothing was started" in said.err
+    assert "ray start --head" in said.err
+    assert overnight("status", "--json").json["counts"]["pending"] == 1
+
+
+def test_without_ray_the_extra_is_named(overnight: Call, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (place / "ray.py").write_text("raise ImportError('it is not here')\n")
+    monkeypatch.syspath_prepend(str(place))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        said = overnight("run", "--on", "ray", "--ray-address", address, ":::", "x", "--", "true")
+
+    assert said.status == 75
+    assert "Ray cannot be imported here (it is not here)" in said.err
+    assert "pip install 'overnight[ray]'" in said.err
+
+
+def test_a_cluster_elsewhere_without_a_token_is_not_used(overnight: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+
+    said = overnight("run", "--on", "ray", "--ray-address", "192.0.2.99:6379", ":::", "x", "--", "true")
+
+    assert said.status == 75
+    assert "nothing says that it asks for a token" in said.err
