@@ -8,4 +8,4 @@
 STORES = {"sqlite": "overnight.store.sqlite:SqliteStore"}
 
 #: What lies beside the stores and is none.
-BESIDE = ("overnight.store.copies",)
+BESIDE = ("overnight.store.copies", "overnight.store.sql")

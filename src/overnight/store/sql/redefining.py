@@ -13,10 +13,10 @@ from overnight.core.action_records import action_record
 from overnight.core.claims import Role
 from overnight.core.edit_events import FileRedefined
 from overnight.core.task import ActionKind, NewTask
-from overnight.store.sqlite.adding import Plan, action_id, lane_of, plans_of
-from overnight.store.sqlite.connection import Database, Transaction
-from overnight.store.sqlite.lanes import Lanes
-from overnight.store.sqlite.statements import read_all, run
+from overnight.store.sql.adding import Plan, action_id, lane_of, plans_of
+from overnight.store.sql.database import Database, Transaction
+from overnight.store.sql.lanes import Lanes
+from overnight.store.sql.statements import read_all, run
 
 #: Statements that find a task which may be written: when it is asked for once more, and when it is edited.
 TO_REDEFINE, TO_EDIT, TO_REDO = "to_redefine", "to_edit", "to_redo"

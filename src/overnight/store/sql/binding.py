@@ -13,11 +13,11 @@ import msgspec
 from overnight.core.claims import Bind, Lane, Role
 from overnight.core.states import TaskState
 from overnight.core.task import Action, NewTask
-from overnight.store.sqlite.adding import Facts, action_id, lane_of, plans_of
-from overnight.store.sqlite.connection import Database, Transaction
-from overnight.store.sqlite.lanes import Lanes
-from overnight.store.sqlite.redefining import told
-from overnight.store.sqlite.statements import Row, ids_of, read_all, read_one, run_each
+from overnight.store.sql.adding import Facts, action_id, lane_of, plans_of
+from overnight.store.sql.database import Database, Transaction
+from overnight.store.sql.lanes import Lanes
+from overnight.store.sql.redefining import told
+from overnight.store.sql.statements import Row, read_all, read_one, run_each
 
 
 class Binder:
@@ -53,7 +53,7 @@ class Binder:
     def turn(self, rows: Sequence[Row]) -> list[Row]:
         """Rows as `head_of_lane` has them, those that are meant as they are from here on."""
         plain = {row[2] for row in rows if not row[10] and self._lane(row).role is Role.PLAIN}
-        asked = (self._bind.call.encode(), ids_of(plain))
+        asked = (self._bind.call.encode(), self._database.connection.ids(plain))
         found = read_all(self._database.connection, "actions_naming_among", asked) if plain else []
         meant = {number: action for number, packed in found if self._is_meant(action := _unpacked(packed))}
         turned = [self._turned(row, meant[row[2]]) if row[2] in meant else row for row in rows]

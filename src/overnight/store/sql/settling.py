@@ -11,15 +11,13 @@ from array import array
 from collections import Counter
 from collections.abc import Sequence
 
-import apsw
-
 from overnight.core import events
 from overnight.core.states import FINAL, STEPS, Cause, Outcome, TaskState, check
 from overnight.core.step_events import OF_ATTEMPT, StepCompleted
 from overnight.store.contract import Settlement
-from overnight.store.sqlite.advancing import Advance, End
-from overnight.store.sqlite.connection import Transaction
-from overnight.store.sqlite.statements import Row, insert_many, read_each, run, run_each, want_changes
+from overnight.store.sql.advancing import Advance, End
+from overnight.store.sql.database import Transaction
+from overnight.store.sql.statements import Connection, Row, insert_many, read_each, run, run_each, want_changes
 
 #: What a running task may become, and why.
 _AFTER_RUNNING = {
@@ -44,7 +42,7 @@ class _Books:
         #: (lane id, 1 for a step, what its tasks have become) -> how many.
         self.left: Counter[tuple[int, int, str]] = Counter()
 
-    def write(self, connection: apsw.Connection, transaction: Transaction, now: float) -> None:
+    def write(self, connection: Connection, transaction: Transaction, now: float) -> None:
         """Write it, and make sure that every row was there to be changed."""
         for (lane_id, is_step, state), n in self.left.items():
             transaction.move(lane_id, is_step, _RUNNING, -n)
@@ -52,15 +50,15 @@ class _Books:
         before = connection.total_changes()
         insert_many(connection, "record_attempt", self.records)
         if self.plain:
-            run(connection, "complete", (now, apsw.carray(self.plain)))
+            run(connection, "complete", (now, connection.ids(self.plain)))
         run_each(connection, "complete_with_result", self.results)
         run_each(connection, "settle", self.changes)
-        run(connection, "close_attempts", (apsw.carray(self.closed),))
+        run(connection, "close_attempts", (connection.ids(self.closed),))
         want_changes(connection, before, 3 * len(self.closed))
 
 
 def settle(
-    connection: apsw.Connection,
+    connection: Connection,
     transaction: Transaction,
     settlements: Sequence[Settlement],
     advance: Advance,
@@ -70,7 +68,7 @@ def settle(
 ) -> list[tuple[int, int]]:
     """Write how attempts ended and what follows, and say which of them were not open any more. Inside a write."""
     asked = array("q", [settlement.task_id for settlement in settlements])
-    still_open = {row[0]: row for row in read_each(connection, "open_attempts_of", (apsw.carray(asked),))}
+    still_open = {row[0]: row for row in read_each(connection, "open_attempts_of", (connection.ids(asked),))}
     stale: list[tuple[int, int]] = []
     ends: list[End] = []
     books = _Books(_steps(connection, [task_id for task_id, row in still_open.items() if row[3]]))
@@ -103,11 +101,11 @@ def settle(
 _ENDS = FINAL | {TaskState.HELD}
 
 
-def _steps(connection: apsw.Connection, ids: Sequence[int]) -> dict[int, tuple[int, str]]:
+def _steps(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[int, str]]:
     """Of steps, whose they are and which."""
     if not ids:
         return {}
-    rows = read_each(connection, "steps_named", (apsw.carray(array("q", ids)),))
+    rows = read_each(connection, "steps_named", (connection.ids(ids),))
     return {task_id: (parent_id, step) for task_id, parent_id, step in rows}
 
 

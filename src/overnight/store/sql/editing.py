@@ -18,12 +18,12 @@ from overnight.core.edits import EDITABLE, Change, Edited, Left, refusal
 from overnight.core.states import Cause, TaskState, check
 from overnight.core.task import Action, NewTask
 from overnight.store.contract import Selector
-from overnight.store.sqlite.acting import choose
-from overnight.store.sqlite.adding import EVENTS_A_ROW, Facts, Plan
-from overnight.store.sqlite.connection import Database, Transaction
-from overnight.store.sqlite.lanes import Lanes
-from overnight.store.sqlite.redefining import TO_EDIT, Pen
-from overnight.store.sqlite.statements import ids_of, read_all, run
+from overnight.store.sql.acting import choose
+from overnight.store.sql.adding import EVENTS_A_ROW, Facts, Plan
+from overnight.store.sql.database import Database, Transaction
+from overnight.store.sql.lanes import Lanes
+from overnight.store.sql.redefining import TO_EDIT, Pen
+from overnight.store.sql.statements import read_all, run
 
 _S = TaskState
 
@@ -100,7 +100,7 @@ def _chosen(database: Database, selector: Selector, change: Change) -> Iterator[
 
 
 def _rows(database: Database, ids: list[int] | tuple[int, ...]) -> list[_Row]:
-    found = read_all(database.connection, "to_change", (ids_of(ids),))
+    found = read_all(database.connection, "to_change", (database.connection.ids(ids),))
     return [msgspec.convert(row, _Row, strict=False) for row in found]
 
 

@@ -11,18 +11,16 @@ from array import array
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-import apsw
-
 from overnight.core import events
 from overnight.core.states import Cause, TaskState, check
 from overnight.store.contract import Acted, Queue, Selector, Verb
-from overnight.store.sqlite import selecting
-from overnight.store.sqlite.advancing import Advance, End
-from overnight.store.sqlite.connection import Database, Transaction
-from overnight.store.sqlite.kin import Ask, Kin
-from overnight.store.sqlite.lanes import Lanes
-from overnight.store.sqlite.plans import Plans
-from overnight.store.sqlite.statements import Row, read_all, read_one, run
+from overnight.store.sql import selecting
+from overnight.store.sql.advancing import Advance, End
+from overnight.store.sql.database import Database, Transaction
+from overnight.store.sql.kin import Ask, Kin
+from overnight.store.sql.lanes import Lanes
+from overnight.store.sql.plans import Plans
+from overnight.store.sql.statements import Connection, Row, read_all, read_one, run
 
 #: Tasks changed, and events written, at once.
 PIECE = 5000
@@ -132,9 +130,9 @@ def act_within(
     return Acted(changed=changed, asked=len(asked), ids=(ids + steps + running + asked)[:IDS_TOLD])
 
 
-def _steps(connection: apsw.Connection, selector: Selector) -> list[Row]:
+def _steps(connection: Connection, selector: Selector) -> list[Row]:
     """The steps among the ids of a selector: id, whose, which."""
-    return read_all(connection, "steps_named", (apsw.carray(array("q", selector.ids)),)) if selector.ids else []
+    return read_all(connection, "steps_named", (connection.ids(selector.ids),)) if selector.ids else []
 
 
 def _act_on_running(
@@ -164,7 +162,7 @@ def choose(
 
     `stay`: the caller may leave them in the state that they are in.
     """
-    condition = selecting.of_selector(selector, state)
+    condition = selecting.of_selector(database.connection, selector, state)
     if condition is None:
         return
     where, bindings = condition
@@ -185,12 +183,12 @@ def _in_lanes(selector: Selector, state: TaskState) -> bool:
     return state is _S.PENDING and not selector.ids and (selector.queue is not None or selector.workflow is not None)
 
 
-def _piece(connection: apsw.Connection, sql: str, bindings: tuple[Any, ...]) -> list[Row]:
+def _piece(connection: Connection, sql: str, bindings: tuple[Any, ...]) -> list[Row]:
     return connection.execute(sql, bindings).fetchall()
 
 
 def _step(
-    connection: apsw.Connection,
+    connection: Connection,
     transaction: Transaction,
     way: _Way,
     piece: list[Row],
@@ -199,7 +197,7 @@ def _step(
     by: str,
     alone: bool,
 ) -> None:
-    ids = apsw.carray(array("q", [row[0] for row in piece]))
+    ids = connection.ids([row[0] for row in piece])
     run(connection, way.statement, {"ids": ids, "now": now})
     raised = 1 if way.cause is Cause.REVIVE else 0
     at = events.stamp(now)
@@ -221,7 +219,7 @@ def _step(
 
 
 def leave(
-    connection: apsw.Connection,
+    connection: Connection,
     transaction: Transaction,
     verb: str,
     *,
@@ -289,7 +287,7 @@ def remove(database: Database, lanes: Lanes, plans: Plans, selector: Selector, *
 
 
 def forget(
-    connection: apsw.Connection, transaction: Transaction, piece: list[Row], state: TaskState, *, at: str, by: str
+    connection: Connection, transaction: Transaction, piece: list[Row], state: TaskState, *, at: str, by: str
 ) -> None:
     """Let tasks of one state and their attempts go; rows as `selecting` gives them. Inside a write."""
     ids = array("q", [row[0] for row in piece])
@@ -297,17 +295,17 @@ def forget(
         transaction.move(lane_id, is_step, state, -1)
         transaction.move(lane_id, is_step, "removed", 1)
         transaction.events.append(events.FileRemoved(at=at, id=task_id, by=by, state=state))
-    steps = read_all(connection, "steps_of", (apsw.carray(ids),))
+    steps = read_all(connection, "steps_of", (connection.ids(ids),))
     for _, lane_id, its_state in steps:
         transaction.move(lane_id, 1, its_state, -1)
         transaction.move(lane_id, 1, "removed", 1)
     everything = array("q", [*ids, *(row[0] for row in steps)])
     for statement in _FORGET:
-        run(connection, statement, (apsw.carray(everything),))
+        run(connection, statement, (connection.ids(everything),))
     transaction.spill()
 
 
-def fold(connection: apsw.Connection, lanes: Lanes, transaction: Transaction) -> None:
+def fold(connection: Connection, lanes: Lanes, transaction: Transaction) -> None:
     """Let lanes of old batches go when their last task is removed; the plain lane of their kind keeps their count."""
     for lane_id, queue, workflow, needs, role in read_all(connection, "empty_batch_lanes"):
         heir = lanes.ensure(queue, workflow, needs, role=role)

@@ -21,10 +21,10 @@ from overnight.core.lanes import is_own
 from overnight.core.states import TaskState
 from overnight.core.task import Action, ActionKind, NewTask, task_identity
 from overnight.store.contract import Added, Known
-from overnight.store.sqlite import blocking
-from overnight.store.sqlite.connection import Database, Transaction
-from overnight.store.sqlite.lanes import Lanes, needs_text
-from overnight.store.sqlite.statements import Row, insert_many, read_all, read_for_each, read_one, run
+from overnight.store.sql import blocking
+from overnight.store.sql.database import Database, Transaction
+from overnight.store.sql.lanes import Lanes, needs_text
+from overnight.store.sql.statements import Row, insert_many, read_all, read_for_each, read_one, run
 
 #: Events in one row of the outbox: about 1.5 MB of lines.
 EVENTS_A_ROW = 5000

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import apsw
-
 from overnight.core.states import TaskState
 from overnight.store.contract import Rested, Verb
-from overnight.store.sqlite import families
-from overnight.store.sqlite.acting import leave
-from overnight.store.sqlite.connection import Transaction
-from overnight.store.sqlite.kin import Kin
-from overnight.store.sqlite.plans import Plans
-from overnight.store.sqlite.statements import read_all, read_one
+from overnight.store.sql import families
+from overnight.store.sql.acting import leave
+from overnight.store.sql.database import Transaction
+from overnight.store.sql.kin import Kin
+from overnight.store.sql.plans import Plans
+from overnight.store.sql.statements import Connection, read_all, read_one
 
 #: Tasks ended in one turn; the next turn takes the next.
 AT_ONCE = 1000
@@ -29,7 +27,7 @@ class Expired:
         self.next_at: float | None = None
 
 
-def expire(connection: apsw.Connection, transaction: Transaction, plans: Plans, *, now: float) -> Expired:
+def expire(connection: Connection, transaction: Transaction, plans: Plans, *, now: float) -> Expired:
     """End what has taken too long. Inside a write."""
     found = Expired()
     found.next_at = read_one(connection, "next_expiry")

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import apsw
-
 from overnight.core.states import Reason, TaskState
 from overnight.core.workflow.cascades import Posture, Tally, lets_go_on, posture
 from overnight.core.workflow.model import OnFailure
 from overnight.core.workflow.plan import Plan
-from overnight.store.sqlite.plans import Plans
-from overnight.store.sqlite.statements import Row, ids_of, read_all, read_each, run_each
+from overnight.store.sql.plans import Plans
+from overnight.store.sql.statements import Connection, Row, read_all, read_each, run_each
 
 #: Postures from which a step can move by itself.
 MOVING = frozenset({Posture.LATER, Posture.READY, Posture.RUNNING})
@@ -113,21 +111,21 @@ class Family:
         self.is_changed = True
 
 
-def load(connection: apsw.Connection, plans: Plans, ids: Iterable[int]) -> dict[int, Family]:
+def load(connection: Connection, plans: Plans, ids: Iterable[int]) -> dict[int, Family]:
     """The families of these tasks; those that have not been begun are absent."""
     wanted = list(ids)
     if not wanted:
         return {}
-    rows = read_each(connection, "families", (ids_of(wanted),))
+    rows = read_each(connection, "families", (connection.ids(wanted),))
     return {row[0]: Family(row, plans.plan(row[1])) for row in rows}
 
 
-def children(connection: apsw.Connection, family: Family) -> list[Child]:
+def children(connection: Connection, family: Family) -> list[Child]:
     """The steps of a task, in the order of their nodes."""
     return [Child(row) for row in read_all(connection, "children", (family.task_id, family.first_id, family.last_id))]
 
 
-def write(connection: apsw.Connection, families: Iterable[Family]) -> None:
+def write(connection: Connection, families: Iterable[Family]) -> None:
     """Put their numbers down, where they have changed."""
     changed = [(one, tally) for one in families if (tally := one.tally) != one.noted]
     run_each(connection, "count_family", [(one.task_id, *tally) for one, tally in changed])

@@ -5,14 +5,12 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable
 
-import apsw
-
 from overnight.core.states import Reason
 from overnight.store.contract import Cause, Query
-from overnight.store.sqlite import selecting
-from overnight.store.sqlite.connection import Database
-from overnight.store.sqlite.lanes import Lanes
-from overnight.store.sqlite.statements import read_each
+from overnight.store.sql import selecting
+from overnight.store.sql.database import Database
+from overnight.store.sql.lanes import Lanes
+from overnight.store.sql.statements import read_each
 
 
 def how_many(database: Database, query: Query) -> int:
@@ -45,5 +43,5 @@ def causes(database: Database, lanes: Lanes, limit: int) -> list[Cause]:
 def slots_of(database: Database, ids: Iterable[int]) -> dict[tuple[int, int], int]:
     """See `Store.slots_of`."""
     wanted = array("q", ids)
-    rows = database.rows("slots_of", (apsw.carray(wanted),)) if wanted else ()
+    rows = database.rows("slots_of", (database.connection.ids(wanted),)) if wanted else ()
     return {(task_id, number): slot for task_id, number, slot in rows}

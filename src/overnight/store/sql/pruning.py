@@ -11,16 +11,14 @@ from array import array
 from collections.abc import Collection
 from itertools import groupby
 
-import apsw
-
 from overnight.core import events
 from overnight.core.states import TaskState
 from overnight.store.contract import Forgotten, Survey
-from overnight.store.sqlite.acting import fold, forget
-from overnight.store.sqlite.connection import Database
-from overnight.store.sqlite.lanes import Lanes
-from overnight.store.sqlite.statements import read_all, read_one, run
-from overnight.store.sqlite.turning import want_fence
+from overnight.store.sql.acting import fold, forget
+from overnight.store.sql.database import Database
+from overnight.store.sql.lanes import Lanes
+from overnight.store.sql.statements import read_all, read_one, run
+from overnight.store.sql.turning import want_fence
 
 
 def survey(database: Database, *, after: int, limit: int) -> Survey:
@@ -64,12 +62,8 @@ def drop_actions(database: Database, ids: Collection[int], *, after: int, fence:
     """See `Store.drop_actions`."""
     connection = database.connection
     # The check for each row would read all tasks; the statement itself leaves alone what one refers to.
-    connection.execute("PRAGMA foreign_keys = OFF")
-    try:
-        with database.write("drop_actions"):
-            want_fence(connection, fence)
-            before = connection.total_changes()
-            run(connection, "drop_actions", (apsw.carray(array("q", ids)), after))
-            return connection.total_changes() - before
-    finally:
-        connection.execute("PRAGMA foreign_keys = ON")
+    with database.unchecked(), database.write("drop_actions"):
+        want_fence(connection, fence)
+        before = connection.total_changes()
+        run(connection, "drop_actions", (connection.ids(ids), after))
+        return connection.total_changes() - before

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import apsw
-
 from overnight.core.night import Alike, Lasting, Night, Stretch
 from overnight.core.states import ErrorClass, Outcome, Reason, TaskState
-from overnight.store.sqlite.connection import Database
-from overnight.store.sqlite.lanes import Lanes
-from overnight.store.sqlite.statements import Row, read_all, read_each
+from overnight.store.sql.database import Database
+from overnight.store.sql.lanes import Lanes
+from overnight.store.sql.statements import Connection, Row, read_all, read_each
 
 #: Causes that are told; attempts that are told one by one when they took long, and whatever they took.
 MOST_ALIKE, MOST_LASTING, FEW_LASTING = 100, 3000, 20
@@ -40,13 +38,13 @@ def unaccounted(database: Database) -> int:
     return abs(int(counted) - int(found))
 
 
-def _finished(connection: apsw.Connection, since: float, until: float) -> tuple[dict[TaskState, int], int]:
+def _finished(connection: Connection, since: float, until: float) -> tuple[dict[TaskState, int], int]:
     rows = read_all(connection, "night_finished", (since, until))
     recovered = sum(row[2] for row in rows if row[0] == TaskState.COMPLETED)
     return {TaskState(row[0]): row[1] for row in rows}, recovered
 
 
-def _longest(connection: apsw.Connection, since: float, until: float, seconds: float) -> list[Lasting]:
+def _longest(connection: Connection, since: float, until: float, seconds: float) -> list[Lasting]:
     """Those that took as long as this, and a few in any case."""
     rows = read_all(connection, "night_longest", (since, until, MOST_LASTING))
     return [_lasting(row) for number, row in enumerate(rows) if number < FEW_LASTING or row[7] >= seconds]
@@ -56,7 +54,7 @@ def _lasting(row: Row) -> Lasting:
     return Lasting(row[0], row[1], row[2], Outcome(row[3]), row[4] and Reason(row[4]), *row[5:])
 
 
-def _alike(connection: apsw.Connection, lanes: Lanes, since: float, seconds: float, spans: int) -> Iterator[Alike]:
+def _alike(connection: Connection, lanes: Lanes, since: float, seconds: float, spans: int) -> Iterator[Alike]:
     for told, ended, is_held in (("night_failed", "night_failed_when", False), ("night_held", "night_held_when", True)):
         when = _when(read_each(connection, ended, (since, seconds)), by_reason=is_held)
         for row in read_each(connection, told):

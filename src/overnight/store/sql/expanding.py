@@ -11,19 +11,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import apsw
-
 from overnight.core import events
 from overnight.core.states import Cause, TaskState, check
 from overnight.core.workflow.cascades import Posture
 from overnight.store.contract import Opened
-from overnight.store.sqlite import families
-from overnight.store.sqlite.advancing import Advance, Ready
-from overnight.store.sqlite.connection import Transaction
-from overnight.store.sqlite.families import Child, Family
-from overnight.store.sqlite.lanes import Lanes
-from overnight.store.sqlite.plans import Plans, Shape
-from overnight.store.sqlite.statements import Row, ids_of, insert_many, read_all, read_one, run, run_each
+from overnight.store.sql import families
+from overnight.store.sql.advancing import Advance, Ready
+from overnight.store.sql.database import Transaction
+from overnight.store.sql.families import Child, Family
+from overnight.store.sql.lanes import Lanes
+from overnight.store.sql.plans import Plans, Shape
+from overnight.store.sql.statements import Connection, Row, insert_many, read_all, read_one, run, run_each
 
 _S = TaskState
 check(_S.WAITING, Cause.CANCEL, _S.CANCELLED)
@@ -63,7 +61,7 @@ class Expander:
 
     def __init__(
         self,
-        connection: apsw.Connection,
+        connection: Connection,
         transaction: Transaction,
         lanes: Lanes,
         plans: Plans,
@@ -86,7 +84,7 @@ class Expander:
     def open(self, rows: Sequence[Row]) -> list[Opened]:
         """Begin these tasks, which have just been claimed: they are running, and have no steps yet."""
         tasks = [task_of(row) for row in rows]
-        ids = ids_of(task.id for task in tasks)
+        ids = self._connection.ids(task.id for task in tasks)
         known: dict[int, int] = dict(read_all(self._connection, "expansions_of", (ids,)))
         definitions = self._definitions({task.lane_id for task in tasks})
         fresh = [task for task in tasks if task.id not in known]
@@ -113,7 +111,7 @@ class Expander:
         keys = [(definitions[task.lane_id], task.action_id, task.lane_id) for task in tasks]
         by_key = {key: self._plans.shape(*key) for key in set(keys)}
         shapes = [by_key[key] for key in keys]
-        next_id = self._takeids_of(sum(len(shape.names) for shape in shapes))
+        next_id = self._take_ids(sum(len(shape.names) for shape in shapes))
         opened, steps, expansions = [], [], []
         for task, shape in zip(tasks, shapes, strict=True):
             steps += self._steps(task, shape, next_id)
@@ -125,7 +123,7 @@ class Expander:
         run_each(self._connection, "set_expansion", expansions)
         return opened
 
-    def _takeids_of(self, count: int) -> int:
+    def _take_ids(self, count: int) -> int:
         """The first of so many new ids."""
         return int(read_one(self._connection, "take_task_ids", (count,))) - count + 1
 
@@ -206,7 +204,7 @@ class Expander:
         """Begin anew by another definition, without what was done already."""
         self._abandon(children)
         done = _done(family, children, shape)
-        first_id = self._takeids_of(len(shape.names))
+        first_id = self._take_ids(len(shape.names))
         blocked = [sum(need not in done for need in shape.plan.graph.needs[node]) for node in range(len(shape.names))]
         rows = []
         for node, name in enumerate(shape.names):
@@ -234,7 +232,7 @@ class Expander:
     def _abandon(self, children: Sequence[Child]) -> None:
         """Cancel what the old definition has left to do; none of it runs, for the task did not."""
         left = [child for child in children if child.posture in families.OPEN]
-        run(self._connection, "cancel", {"ids": ids_of([child.id for child in left]), "now": self._now})
+        run(self._connection, "cancel", {"ids": self._connection.ids([child.id for child in left]), "now": self._now})
         for child in left:
             self._transaction.move(child.lane_id, 1, child.state, -1)
             self._transaction.move(child.lane_id, 1, _S.CANCELLED, 1)

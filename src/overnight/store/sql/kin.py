@@ -9,20 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-import apsw
-
 from overnight.core import events
 from overnight.core.states import FINAL, Cause, TaskState, check
 from overnight.core.step_events import OF_HAND
 from overnight.core.workflow.cascades import CASCADES, Posture, Wish
 from overnight.core.workflow.graph import descendants
 from overnight.store.contract import Rested, Verb
-from overnight.store.sqlite import families
-from overnight.store.sqlite.advancing import Advance, End, Ready
-from overnight.store.sqlite.connection import Transaction
-from overnight.store.sqlite.families import Child, Family
-from overnight.store.sqlite.plans import Plans
-from overnight.store.sqlite.statements import Row, ids_of, read_all, run
+from overnight.store.sql import families
+from overnight.store.sql.advancing import Advance, End, Ready
+from overnight.store.sql.database import Transaction
+from overnight.store.sql.families import Child, Family
+from overnight.store.sql.plans import Plans
+from overnight.store.sql.statements import Connection, Row, read_all, run
 
 _S = TaskState
 for _source, _cause, _target in (
@@ -60,7 +58,7 @@ class Kin:
 
     def __init__(
         self,
-        connection: apsw.Connection,
+        connection: Connection,
         transaction: Transaction,
         plans: Plans,
         ask: Ask,
@@ -86,14 +84,14 @@ class Kin:
     def finish(self) -> list[Rested]:
         """Draw the conclusions. Returns tasks that are no steps and have come to rest by them."""
         if self._blocked:
-            rows = read_all(self._connection, "gone_before", (ids_of(self._blocked),))
+            rows = read_all(self._connection, "gone_before", (self._connection.ids(self._blocked),))
             self._ends += [End(after_id, 0, TaskState(state), moved=False) for after_id, state in rows]
         return self._advance.follow(self._ends, self._ready)
 
     def touch(self, ids: Iterable[int]) -> None:
         """Note that these tasks have needed whoever does this, if that is a person."""
         if not self._alone:
-            run(self._connection, "touch", (ids_of(ids),))
+            run(self._connection, "touch", (self._connection.ids(ids),))
 
     def expire(self, ids: Sequence[int]) -> None:
         """The time of these tasks, which run by their steps, is over."""
@@ -108,11 +106,11 @@ class Kin:
             for child in families.children(self._connection, family):
                 if child.posture in families.OPEN:
                     self._change(family, child, Cause.CANCEL, _S.CANCELLED)
-            run(self._connection, "forget_expansions", (ids_of([task_id]),))
+            run(self._connection, "forget_expansions", (self._connection.ids([task_id]),))
 
     def with_steps(self, ids: Iterable[int]) -> list[int]:
         """Those of these tasks that have been begun, so that they have steps."""
-        return [row[0] for row in read_all(self._connection, "has_expansion", (ids_of(ids),))]
+        return [row[0] for row in read_all(self._connection, "has_expansion", (self._connection.ids(ids),))]
 
     def done_to(self, verb: Verb, piece: Sequence[Row], target: TaskState, restart: Sequence[str] = ()) -> None:
         """`verb` has been done to these tasks, which were not running; rows as ``acting`` chooses them."""
@@ -161,7 +159,7 @@ class Kin:
 
     def _change(self, family: Family, child: Child, cause: Cause, target: TaskState, *, blockers: int = 0) -> None:
         """Bring one step to another state, and tell of it."""
-        ids = ids_of([child.id])
+        ids = self._connection.ids([child.id])
         if cause is Cause.CANCEL or cause is Cause.HOLD:
             run(self._connection, str(cause), {"ids": ids, "now": self._now})
         else:
@@ -237,7 +235,7 @@ class Kin:
             run(self._connection, "to_be_claimed", (family.task_id,))
             self._tell_task(family, events.FileReleased, 0)
         elif family.state in FINAL:
-            run(self._connection, "revive", {"ids": ids_of([family.task_id]), "now": self._now})
+            run(self._connection, "revive", {"ids": self._connection.ids([family.task_id]), "now": self._now})
             self._tell_task(family, events.FileRevived, 1)
             self._revive_fallen([family.task_id])
         else:
@@ -313,7 +311,7 @@ class Kin:
         finished = [child for child in chosen if child.state in FINAL]
         hurried = [child for child in chosen if child.posture is Posture.LATER and child.not_before is not None]
         for child in hurried:
-            run(self._connection, "hurry", {"ids": ids_of([child.id]), "now": self._now})
+            run(self._connection, "hurry", {"ids": self._connection.ids([child.id]), "now": self._now})
             self._transaction.move(child.lane_id, 1, _S.WAITING, -1)
             self._transaction.move(child.lane_id, 1, _S.PENDING, 1)
             child.state, child.not_before = _S.PENDING, None
@@ -326,7 +324,7 @@ class Kin:
     def _block(self, piece: Iterable[Row]) -> None:
         """Tasks that have become pending and still wait for others must not."""
         lanes = {row[0]: row[1] for row in piece}
-        for task_id, unmet in read_all(self._connection, "unmet", (ids_of(lanes),)):
+        for task_id, unmet in read_all(self._connection, "unmet", (self._connection.ids(lanes),)):
             if unmet:
                 run(self._connection, "block", (task_id, unmet))
                 self._transaction.move(lanes[task_id], 0, _S.PENDING, -1)
@@ -335,9 +333,9 @@ class Kin:
 
     def _revive_fallen(self, ids: Sequence[int]) -> None:
         """Revive what failed only because of these, and what failed because of that."""
-        while rows := read_all(self._connection, "fallen_with", (ids_of(ids),)):
+        while rows := read_all(self._connection, "fallen_with", (self._connection.ids(ids),)):
             ids = [row[0] for row in rows]
-            run(self._connection, "revive", {"ids": ids_of(ids), "now": self._now})
+            run(self._connection, "revive", {"ids": self._connection.ids(ids), "now": self._now})
             self.touch(ids)
             for task_id, lane_id, generation in rows:
                 self._transaction.move(lane_id, 0, _S.FAILED, -1)

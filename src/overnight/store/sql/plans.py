@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import apsw
 import msgspec
 
 from overnight.core import events
@@ -19,9 +18,9 @@ from overnight.core.workflow.cascades import Tally
 from overnight.core.workflow.model import Workflow, packed, unpacked
 from overnight.core.workflow.plan import Plan, plan_of
 from overnight.core.workflow.records import Defined, Family, Took
-from overnight.store.sqlite.connection import Database
-from overnight.store.sqlite.lanes import Lanes, needs_text
-from overnight.store.sqlite.statements import Row, ids_of, read_all, read_each, read_one, run
+from overnight.store.sql.database import Database
+from overnight.store.sql.lanes import Lanes, needs_text
+from overnight.store.sql.statements import Connection, Row, read_all, read_each, read_one, run
 
 #: Tasks whose steps say how long a workflow takes.
 _LOOKED_AT = 50
@@ -76,15 +75,15 @@ class Plans:
 
     def _is_whole(self, shape: Shape) -> bool:
         """Whether all of its actions are still there."""
-        wanted = set(shape.actions)
-        return bool(read_one(self._database.connection, "actions_left", (ids_of(wanted),)) == len(wanted))
+        wanted, connection = set(shape.actions), self._database.connection
+        return bool(read_one(connection, "actions_left", (connection.ids(wanted),)) == len(wanted))
 
     def _shape(self, definition_id: int, action_id: int, lane_id: int) -> Shape:
         connection = self._database.connection
         plan = self.plan(definition_id)
         lane = self._lanes.get(lane_id)
         assert lane is not None  # noqa: S101 - a task that can be claimed is in a visible lane
-        ((_, definition),) = read_all(connection, "actions", (ids_of([action_id]),))
+        ((_, definition),) = read_all(connection, "actions", (connection.ids([action_id]),))
         actions = plan.actions(msgspec.msgpack.decode(definition, type=Action))
         steps = [plan.step(node) for node in range(len(plan))]
         places: dict[str, int] = {}
@@ -102,7 +101,7 @@ class Plans:
         )
 
 
-def ensure_action(connection: apsw.Connection, action: Action) -> int:
+def ensure_action(connection: Connection, action: Action) -> int:
     """The id of an action, which is put down when it is new. Inside a write."""
     digest = action.digest()
     run(connection, "add_action", (digest, action.identity(), msgspec.msgpack.encode(action)))

@@ -8,19 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import apsw
-
 from overnight.core.errors import NotFoundError, UsageError
 from overnight.core.states import TaskState
 from overnight.core.task import NewTask
-from overnight.store.sqlite.statements import ids_of, read_all, run_each
+from overnight.store.sql.statements import Connection, read_all, run_each
 
 _GONE = frozenset({TaskState.FAILED, TaskState.CANCELLED})
 
 
-def needs_of(
-    connection: apsw.Connection, tasks: Sequence[NewTask], first_id: int, batch: int | None
-) -> list[list[int]]:
+def needs_of(connection: Connection, tasks: Sequence[NewTask], first_id: int, batch: int | None) -> list[list[int]]:
     """For each task the ids of those that it waits for and that are not completed. Inside a write.
 
     What `batch` has added so far is there for the tasks of the batch.
@@ -32,7 +28,7 @@ def needs_of(
     wanted = {task_id for task in tasks for task_id in task.after}
     if not wanted and not any(task.after_here for task in tasks):
         return [[] for _ in tasks]
-    rows = read_all(connection, "states_for", (ids_of(wanted), batch or 0))
+    rows = read_all(connection, "states_for", (connection.ids(wanted), batch or 0))
     states = {row[0]: TaskState(row[1]) for row in rows}
     for task_id in sorted(wanted):
         _want(task_id, states.get(task_id))
@@ -65,7 +61,7 @@ def _want(task_id: int, state: TaskState | None) -> None:
         )
 
 
-def add_edges(connection: apsw.Connection, first_id: int, needs: Iterable[Sequence[int]]) -> None:
+def add_edges(connection: Connection, first_id: int, needs: Iterable[Sequence[int]]) -> None:
     """Put down who waits for whom."""
     edges = [(first_id + position, after_id) for position, others in enumerate(needs) for after_id in others]
     if edges:

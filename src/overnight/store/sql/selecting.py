@@ -7,13 +7,11 @@ a partial index covers it. So several states are several statements, one for eac
 from __future__ import annotations
 
 import re
-from array import array
 from typing import Any
-
-import apsw
 
 from overnight.core.states import TaskState
 from overnight.store.contract import Query, Selector
+from overnight.store.sql.statements import Connection
 
 #: Tasks of batches that are not published do not exist yet.
 VISIBLE = """lane_id NOT IN (SELECT id FROM lanes WHERE batch_id <> 0 AND batch_id IN
@@ -66,7 +64,7 @@ def _anywhere(words: str) -> str:
     return f"%{plain}%"
 
 
-def of_selector(selector: Selector, state: TaskState) -> tuple[str, Bindings] | None:
+def of_selector(connection: Connection, selector: Selector, state: TaskState) -> tuple[str, Bindings] | None:
     """The condition of a selection within one state; None when it selects nothing."""
     if selector.states and state not in selector.states:
         return None
@@ -77,7 +75,7 @@ def of_selector(selector: Selector, state: TaskState) -> tuple[str, Bindings] | 
     where.append(of_state(state))
     if selector.ids:
         where.append("id IN carray(?)")
-        bindings.append(apsw.carray(array("q", selector.ids)))
+        bindings.append(connection.ids(selector.ids))
     elif selector.queue is None:
         where.append(OF_PEOPLE)
     where.append("parent_id IS NULL")  # steps go with their task; those that somebody names are looked up by name

@@ -7,12 +7,9 @@ the pools last; so it is flat however many tasks there are behind them.
 from __future__ import annotations
 
 import heapq
-from array import array
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
-
-import apsw
 
 from overnight.core import events
 from overnight.core.claims import Role
@@ -21,17 +18,26 @@ from overnight.core.pace import share_of
 from overnight.core.states import TaskState
 from overnight.core.step_events import StepStarted
 from overnight.store.contract import Claim, Claimed, Opened
-from overnight.store.sqlite.binding import Binder
-from overnight.store.sqlite.connection import Transaction
-from overnight.store.sqlite.lanes import Lanes
-from overnight.store.sqlite.statements import Row, ids_of, insert_many, read_all, read_each, read_one, run, want_changes
+from overnight.store.sql.binding import Binder
+from overnight.store.sql.database import Transaction
+from overnight.store.sql.lanes import Lanes
+from overnight.store.sql.statements import (
+    Connection,
+    Row,
+    insert_many,
+    read_all,
+    read_each,
+    read_one,
+    run,
+    want_changes,
+)
 
 #: Waiting tasks that become due in one turn; the next turn takes the next.
 DUE_AT_ONCE = 10_000
 
 
 def make_due(
-    connection: apsw.Connection, lanes: Lanes, transaction: Transaction, now: float
+    connection: Connection, lanes: Lanes, transaction: Transaction, now: float
 ) -> tuple[float | None, float | None]:
     """Let what has waited long enough be claimed. Returns when the next is due, POSIX seconds: of people, of all."""
     due, lane_id = _next_due(connection)
@@ -44,13 +50,13 @@ def make_due(
     return read_one(connection, "next_due_of_people") if lane and is_own(lane.queue) else due, due
 
 
-def _next_due(connection: apsw.Connection) -> Row:
+def _next_due(connection: Connection) -> Row:
     """When the next one is due, and in which lane it is; None for both when none waits for a time."""
     return next(read_each(connection, "next_due"), (None, None))
 
 
 def claim(
-    connection: apsw.Connection,
+    connection: Connection,
     lanes: Lanes,
     transaction: Transaction,
     begin: Callable[[list[Row]], list[Opened]],
@@ -132,7 +138,7 @@ def _place(row: Row) -> tuple[int, int, int]:
 
 
 def _defined(
-    connection: apsw.Connection, lanes: Lanes, open_lanes: Mapping[int, Mapping[str, float]]
+    connection: Connection, lanes: Lanes, open_lanes: Mapping[int, Mapping[str, float]]
 ) -> Mapping[int, Mapping[str, float]]:
     """The lanes without those of workflows that nobody defines: their tasks wait until somebody does."""
     names = {lane.id: lane.workflow for lane in map(lanes.get, open_lanes) if lane and lane.role is Role.WORKFLOW}
@@ -153,7 +159,7 @@ def _is_step(lanes: Lanes, lane_id: int) -> bool:
 
 
 def record_starts(
-    connection: apsw.Connection, transaction: Transaction, rows: list[Row], *, fence: int, now: float, at: str
+    connection: Connection, transaction: Transaction, rows: list[Row], *, fence: int, now: float, at: str
 ) -> list[Claimed]:
     """Write the start records of attempts; rows as `head_of_lane` has them. Inside a write."""
     if not rows:
@@ -185,13 +191,13 @@ def record_starts(
     return claimed
 
 
-def _recalled(connection: apsw.Connection, rows: list[Row]) -> dict[int, int]:
+def _recalled(connection: Connection, rows: list[Row]) -> dict[int, int]:
     """How many attempts of these tasks provably never began, where there were any."""
     again = [row[0] for row in rows if row[1] > 1]
-    return dict(read_all(connection, "recalled", (ids_of(again),))) if again else {}
+    return dict(read_all(connection, "recalled", (connection.ids(again),))) if again else {}
 
 
-def become_running(connection: apsw.Connection, transaction: Transaction, rows: list[Row]) -> None:
+def become_running(connection: Connection, transaction: Transaction, rows: list[Row]) -> None:
     """Take pending tasks out of the queue; rows as `head_of_lane` has them. Inside a write."""
     if not rows:
         return
@@ -200,12 +206,12 @@ def become_running(connection: apsw.Connection, transaction: Transaction, rows: 
         transaction.move(lane_id, is_step, TaskState.PENDING, -n)
         transaction.move(lane_id, is_step, TaskState.RUNNING, n)
     before = connection.total_changes()
-    run(connection, "claim", (apsw.carray(array("q", [row[0] for row in rows])),))
+    run(connection, "claim", (connection.ids([row[0] for row in rows]),))
     want_changes(connection, before, len(rows))
 
 
 def _pick(
-    connection: apsw.Connection,
+    connection: Connection,
     lanes: Lanes,
     open_lanes: Mapping[int, Mapping[str, float]],
     pools: dict[str, float],
@@ -253,17 +259,15 @@ def _share(
     return rows[:keep]
 
 
-def _head(
-    connection: apsw.Connection, lanes: Lanes, without: Collection[int], lane_id: int, most: int
-) -> Iterator[Row]:
+def _head(connection: Connection, lanes: Lanes, without: Collection[int], lane_id: int, most: int) -> Iterator[Row]:
     """The head of a lane; of plain tasks without those of certain actions."""
     if without and not _is_step(lanes, lane_id):
-        return read_each(connection, "head_of_lane_without", (lane_id, ids_of(without), most))
+        return read_each(connection, "head_of_lane_without", (lane_id, connection.ids(without), most))
     return read_each(connection, "head_of_lane", (lane_id, most))
 
 
 def _pick_probes(
-    connection: apsw.Connection,
+    connection: Connection,
     lanes: Lanes,
     open_lanes: Mapping[int, Mapping[str, float]],
     pools: dict[str, float],
@@ -274,7 +278,7 @@ def _pick_probes(
     plain = [lane_id for lane_id in open_lanes if not _is_step(lanes, lane_id) and not _is_workflow(lanes, lane_id)]
     for action_id, from_the_end in wanted.probes.items():
         statement = "tail_of_lane_by_action" if from_the_end else "head_of_lane_by_action"
-        found = (read_all(connection, statement, (lane_id, ids_of([action_id]), 1)) for lane_id in plain)
+        found = (read_all(connection, statement, (lane_id, connection.ids([action_id]), 1)) for lane_id in plain)
         row = next((some[0] for some in found if some), None)
         if row is not None and _take(open_lanes[row[3]], pools):
             rows.append(row)

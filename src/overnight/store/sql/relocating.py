@@ -15,10 +15,10 @@ from overnight.core import events
 from overnight.core.edit_events import TasksRelocated
 from overnight.core.relocation import Relocation
 from overnight.core.task import Action, task_identity, text
-from overnight.store.sqlite import storming
-from overnight.store.sqlite.adding import Facts, action_id
-from overnight.store.sqlite.connection import Database
-from overnight.store.sqlite.statements import ids_of, read_all, read_each, run, run_each
+from overnight.store.sql import storming
+from overnight.store.sql.adding import Facts, action_id
+from overnight.store.sql.database import Database
+from overnight.store.sql.statements import read_all, read_each, run, run_each
 
 #: Tasks looked at, and written, at once.
 _PAGE = 5000
@@ -71,7 +71,7 @@ def _moved(database: Database, relocation: Relocation) -> dict[int, Facts]:
 
 def _pages(database: Database, moved: Mapping[int, Facts]) -> Iterator[list[_Row]]:
     """The tasks of these actions, page by page: each is found once, whatever it is given meanwhile."""
-    ids, last = ids_of(moved), 0
+    ids, last = database.connection.ids(moved), 0
     while rows := read_all(database.connection, "of_actions", (last, ids, _PAGE)):
         yield [_Row(*row) for row in rows]
         last = rows[-1][0]

@@ -15,18 +15,16 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
-import apsw
-
 from overnight.core.errors import NotFoundError
 from overnight.core.scores import Group
 from overnight.core.states import ErrorClass, Outcome, Reason, TaskState
 from overnight.core.task import Action, Attempt, OutputRef, Task
 from overnight.store.contract import Counts, Query, Queue
-from overnight.store.sqlite import selecting
-from overnight.store.sqlite.adding import actions as unpack
-from overnight.store.sqlite.connection import Database
-from overnight.store.sqlite.lanes import Lanes
-from overnight.store.sqlite.statements import Row, read_each, read_one
+from overnight.store.sql import selecting
+from overnight.store.sql.adding import actions as unpack
+from overnight.store.sql.database import Database
+from overnight.store.sql.lanes import Lanes
+from overnight.store.sql.statements import Connection, Row, read_each, read_one
 
 #: In the order of `Task`, but for lane_id, which becomes queue, workflow and needs. A task began when its last
 #: attempt did (a running one when it was claimed): kept there only, for each column costs the hot path.
@@ -60,7 +58,7 @@ def get(database: Database, lanes: Lanes, task_id: int) -> Task:
         return one(connection, lanes, task_id)
 
 
-def one(connection: apsw.Connection, lanes: Lanes, task_id: int) -> Task:
+def one(connection: Connection, lanes: Lanes, task_id: int) -> Task:
     """One task, as the caller's transaction sees it. Raises NotFoundError."""
     sql = f"SELECT {_COLUMNS} FROM tasks WHERE id = ? AND {selecting.VISIBLE}"  # noqa: S608  # constants only
     rows = connection.execute(sql, (task_id,)).fetchall()
@@ -86,7 +84,7 @@ def longest_running(database: Database, lanes: Lanes) -> Task | None:
         return None if found is None else one(connection, lanes, found)
 
 
-def _page(connection: apsw.Connection, query: Query, state: TaskState | None) -> Iterable[Row]:
+def _page(connection: Connection, query: Query, state: TaskState | None) -> Iterable[Row]:
     where, bindings = selecting.of_query(query, state)
     # An index would be gone through as a whole, however few of its rows lie among these ids.
     source = "tasks" if query.down_to is None else "tasks NOT INDEXED"
@@ -110,7 +108,7 @@ def states(database: Database, ids: Iterable[int]) -> dict[int, TaskState]:
     wanted = array("q", ids)
     if not wanted:
         return {}
-    return {row[0]: TaskState(row[1]) for row in database.rows("states", (apsw.carray(wanted),))}
+    return {row[0]: TaskState(row[1]) for row in database.rows("states", (database.connection.ids(wanted),))}
 
 
 def places(database: Database, lanes: Lanes, ids: Iterable[int]) -> dict[int, tuple[str, str]]:
@@ -118,7 +116,7 @@ def places(database: Database, lanes: Lanes, ids: Iterable[int]) -> dict[int, tu
     wanted = array("q", ids)
     if not wanted:
         return {}
-    found = database.rows("lanes_of", (apsw.carray(wanted),))
+    found = database.rows("lanes_of", (database.connection.ids(wanted),))
     known = ((task_id, lanes.get(lane_id)) for task_id, lane_id in found)
     return {task_id: (lane.queue, lane.workflow) for task_id, lane in known if lane is not None}
 
@@ -153,7 +151,7 @@ def _attempt(row: Row) -> Attempt:
 def actions(database: Database, ids: Iterable[int]) -> dict[int, Action]:
     """See `Store.actions`."""
     wanted = array("q", ids)
-    return unpack(database.rows("actions", (apsw.carray(wanted),))) if wanted else {}
+    return unpack(database.rows("actions", (database.connection.ids(wanted),))) if wanted else {}
 
 
 def scored(database: Database, newest: int) -> list[Group]:
@@ -164,7 +162,7 @@ def scored(database: Database, newest: int) -> list[Group]:
         return [Group(TaskState(row[0]), *map(bool, row[1:4]), *row[4:]) for row in rows]
 
 
-def queues(connection: apsw.Connection) -> list[Queue]:
+def queues(connection: Connection) -> list[Queue]:
     """All queues: those with settings as they are set, the others with none."""
     found = {
         row[0]: Queue(name=row[0], slots=row[1], rate=row[2], paused=bool(row[3]), paused_until=row[4])
@@ -179,6 +177,6 @@ def waits_for(database: Database, ids: Iterable[int]) -> dict[int, list[int]]:
     """See `Store.waits_for`."""
     found: dict[int, list[int]] = {}
     wanted = array("q", ids)
-    for task_id, after_id in database.rows("edges_of", (apsw.carray(wanted),)) if wanted else ():
+    for task_id, after_id in database.rows("edges_of", (database.connection.ids(wanted),)) if wanted else ():
         found.setdefault(task_id, []).append(after_id)
     return found

@@ -6,22 +6,20 @@ is still there or nothing of it is.
 
 from __future__ import annotations
 
-import apsw
-
 from overnight.core import events, storm_events
 from overnight.core.states import ErrorClass, TaskState
 from overnight.core.storms import Storm, Subject
 from overnight.store.contract import Selector, Verb
-from overnight.store.sqlite.acting import act_within
-from overnight.store.sqlite.connection import Database
-from overnight.store.sqlite.plans import Plans
-from overnight.store.sqlite.statements import Row, read_all, read_one, run
+from overnight.store.sql.acting import act_within
+from overnight.store.sql.database import Database
+from overnight.store.sql.plans import Plans
+from overnight.store.sql.statements import Connection, Row, read_all, read_one, run
 
 #: Instants stand in the journal to the millisecond, rounded down; a store that was rebuilt from it has them so.
 _ROUNDED = 0.0015
 
 
-def storms(connection: apsw.Connection) -> list[Storm]:
+def storms(connection: Connection) -> list[Storm]:
     """See `Store.storms`."""
     return [_storm(row) for row in read_all(connection, "storms")]
 
@@ -40,7 +38,7 @@ def set_storm(database: Database, storm: Storm, *, now: float) -> None:
         transaction.events.append(storm_events.raging(storm, at=events.stamp(now), action=action))
 
 
-def put(connection: apsw.Connection, storm: Storm) -> None:
+def put(connection: Connection, storm: Storm) -> None:
     """Put a storm on record. Inside a write."""
     subject = storm.subject
     run(
@@ -92,7 +90,7 @@ def end_storm(
     return failed
 
 
-def _digest(connection: apsw.Connection, storm: Storm) -> str:
+def _digest(connection: Connection, storm: Storm) -> str:
     if not storm.subject.action_id:
         return ""
     digest = read_one(connection, "digest_of_action", (storm.subject.action_id,))

@@ -7,26 +7,23 @@ hands it in as lost; judging that needs the process table, which is not known he
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterator, Sequence
-
-import apsw
 
 from overnight.core import events
 from overnight.core.claims import Role
 from overnight.core.states import Cause, TaskState, check
 from overnight.core.task import Task
 from overnight.store.contract import Popped, Settlement, Verb
-from overnight.store.sqlite import reading
-from overnight.store.sqlite.adding import actions as unpack
-from overnight.store.sqlite.advancing import Advance
-from overnight.store.sqlite.claiming import make_due
-from overnight.store.sqlite.connection import Database, Transaction
-from overnight.store.sqlite.kin import Kin
-from overnight.store.sqlite.lanes import Lanes
-from overnight.store.sqlite.plans import Plans
-from overnight.store.sqlite.settling import settle
-from overnight.store.sqlite.statements import Row, read_all, read_one, run, run_each
+from overnight.store.sql import reading
+from overnight.store.sql.adding import actions as unpack
+from overnight.store.sql.advancing import Advance
+from overnight.store.sql.claiming import make_due
+from overnight.store.sql.database import Database, Transaction
+from overnight.store.sql.kin import Kin
+from overnight.store.sql.lanes import Lanes
+from overnight.store.sql.plans import Plans
+from overnight.store.sql.settling import settle
+from overnight.store.sql.statements import Row, read_all, read_one, run, run_each
 
 #: The fence of an attempt that no engine has begun; the first engine has 1.
 NO_ENGINE = 0
@@ -71,7 +68,7 @@ def _looks(database: Database, lanes: Lanes, queue: str, call: str | None) -> It
     wanted = None if call is None else _calling(database, call)
     if wanted == []:
         return
-    named = () if wanted is None else (apsw.carray(array("q", wanted)),)
+    named = () if wanted is None else (database.connection.ids(wanted),)
     for lane in lanes.lively():
         if lane.queue == queue and lane.role is not Role.STEP:
             yield lane.id, named

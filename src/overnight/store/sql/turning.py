@@ -9,21 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import apsw
-
 from overnight.core import events
 from overnight.core.errors import StaleEngineError
 from overnight.store.contract import Claim, Claimed, Control, OpenAttempt, Opened, Orders, OutboxRow, Settlement, Turn
-from overnight.store.sqlite import claiming, settling, storming
-from overnight.store.sqlite.advancing import Advance
-from overnight.store.sqlite.binding import Binder
-from overnight.store.sqlite.connection import Database
-from overnight.store.sqlite.expanding import Expander
-from overnight.store.sqlite.expiring import expire
-from overnight.store.sqlite.lanes import Lanes
-from overnight.store.sqlite.plans import Plans
-from overnight.store.sqlite.reading import queues
-from overnight.store.sqlite.statements import read_all, read_one, run, run_each
+from overnight.store.sql import claiming, settling, storming
+from overnight.store.sql.advancing import Advance
+from overnight.store.sql.binding import Binder
+from overnight.store.sql.database import Database
+from overnight.store.sql.expanding import Expander
+from overnight.store.sql.expiring import expire
+from overnight.store.sql.lanes import Lanes
+from overnight.store.sql.plans import Plans
+from overnight.store.sql.reading import queues
+from overnight.store.sql.statements import Connection, read_all, read_one, run, run_each
 
 #: Who makes a file a task of a workflow, in the event of it.
 BY = "engine"
@@ -44,7 +42,7 @@ def stand_down(database: Database, *, fence: int, now: float, why: str) -> None:
         transaction.events.append(events.ProcessorStopped(at=events.stamp(now), fence=fence, why=why))
 
 
-def want_fence(connection: apsw.Connection, fence: int) -> None:
+def want_fence(connection: Connection, fence: int) -> None:
     """Make sure that the engine that writes is the one that may. Inside a write."""
     if read_one(connection, "fence") != fence:
         raise StaleEngineError("a newer engine has taken this home; this one has changed nothing and must end")

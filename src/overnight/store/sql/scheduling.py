@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 
-import apsw
 import msgspec
 
 from overnight.core import events, schedule_events
@@ -18,15 +17,15 @@ from overnight.core.errors import NotFoundError
 from overnight.core.event_names import EventName
 from overnight.core.schedules import Decision, Scheduled
 from overnight.core.task import NewTask
-from overnight.store.sqlite import adding
-from overnight.store.sqlite.connection import Database, Transaction
-from overnight.store.sqlite.lanes import Lanes
-from overnight.store.sqlite.redo import Record, seconds_of
-from overnight.store.sqlite.statements import Row, read_all, run
-from overnight.store.sqlite.turning import want_fence
+from overnight.store.sql import adding
+from overnight.store.sql.database import Database, Transaction
+from overnight.store.sql.lanes import Lanes
+from overnight.store.sql.redo import Record, seconds_of
+from overnight.store.sql.statements import Connection, Row, read_all, run
+from overnight.store.sql.turning import want_fence
 
 
-def schedules(connection: apsw.Connection) -> list[Scheduled]:
+def schedules(connection: Connection) -> list[Scheduled]:
     """See `Store.schedules`."""
     open_runs: dict[str, list[int]] = {}
     for name, task_id in read_all(connection, "open_runs"):
@@ -84,7 +83,7 @@ def _kept(was: Scheduled | None, one: Scheduled) -> Scheduled:
     return msgspec.structs.replace(one, began_at=was.began_at, next_at=was.next_at, planned_at=was.planned_at)
 
 
-def put(connection: apsw.Connection, one: Scheduled) -> None:
+def put(connection: Connection, one: Scheduled) -> None:
     """Put a schedule on record. Inside a write."""
     definition = schedule_events.packed(one.schedule, one.task)
     run(
@@ -94,7 +93,7 @@ def put(connection: apsw.Connection, one: Scheduled) -> None:
     )
 
 
-def drop(connection: apsw.Connection, name: str) -> None:
+def drop(connection: Connection, name: str) -> None:
     """Forget a schedule. What it has added stays. Inside a write."""
     run(connection, "drop_schedule", (name,))
     run(connection, "drop_schedule_runs", (name,))
@@ -164,13 +163,13 @@ def _add(
     return ids
 
 
-def ran(connection: apsw.Connection, name: str, task_id: int, due: float) -> None:
+def ran(connection: Connection, name: str, task_id: int, due: float) -> None:
     """A schedule has added this task for that instant. Inside a write."""
     run(connection, "add_schedule_run", (task_id, name))
     run(connection, "ran_schedule", (name, due, task_id))
 
 
-def redo(connection: apsw.Connection, record: Record) -> None:
+def redo(connection: Connection, record: Record) -> None:
     """Do again what the journal tells of a schedule. Inside a write."""
     name, next_at = record.schedule, seconds_of(record.next_at)
     if record.event == EventName.SCHEDULE_LAID:

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import apsw
-
 from overnight.store.contract import Discrepancy
-from overnight.store.sqlite.connection import Database
-from overnight.store.sqlite.statements import SQL, read_each
+from overnight.store.sql.database import Database
+from overnight.store.sql.statements import SQL, Connection, read_each
 
 #: The statements whose every row is something that does not balance.
 QUESTIONS = tuple(name for name in SQL if name.startswith("recount_"))
@@ -23,7 +21,7 @@ def recount(database: Database) -> list[Discrepancy]:
         return list(discrepancies(connection))
 
 
-def discrepancies(connection: apsw.Connection) -> Iterator[Discrepancy]:
+def discrepancies(connection: Connection) -> Iterator[Discrepancy]:
     """Everything that does not balance in the store of this connection."""
     for name in QUESTIONS:
         for row in read_each(connection, name):

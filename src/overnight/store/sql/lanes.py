@@ -10,8 +10,8 @@ import msgspec
 
 from overnight.core.claims import Role
 from overnight.store.contract import Lane
-from overnight.store.sqlite.connection import Database
-from overnight.store.sqlite.statements import read_all, read_one, run
+from overnight.store.sql.database import Database
+from overnight.store.sql.statements import read_all, read_one, run
 
 
 def needs_text(needs: dict[str, float]) -> str:

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-import apsw
 import msgspec
 
 from overnight.core import results, step_events
@@ -19,11 +18,11 @@ from overnight.core.states import FINAL, Cause, ErrorClass, Reason, TaskState, c
 from overnight.core.workflow.cascades import standing_of
 from overnight.core.workflow.plan import Fail, Run, Skip, Verdict
 from overnight.store.contract import Rested
-from overnight.store.sqlite import families
-from overnight.store.sqlite.connection import Transaction
-from overnight.store.sqlite.families import Family
-from overnight.store.sqlite.plans import Plans
-from overnight.store.sqlite.statements import Row, ids_of, read_all, read_each, read_for_each, read_one, run, run_each
+from overnight.store.sql import families
+from overnight.store.sql.database import Transaction
+from overnight.store.sql.families import Family
+from overnight.store.sql.plans import Plans
+from overnight.store.sql.statements import Connection, Row, read_all, read_each, read_for_each, read_one, run, run_each
 
 _S = TaskState
 for _cause, _target in ((Cause.DUE, _S.PENDING), (Cause.FAIL, _S.FAILED), (Cause.SUCCEED, _S.COMPLETED)):
@@ -73,9 +72,7 @@ class Advance:
         at: The same, as events have it.
     """
 
-    def __init__(
-        self, connection: apsw.Connection, transaction: Transaction, plans: Plans, *, now: float, at: str
-    ) -> None:
+    def __init__(self, connection: Connection, transaction: Transaction, plans: Plans, *, now: float, at: str) -> None:
         self._connection = connection
         self._transaction = transaction
         self._plans = plans
@@ -116,7 +113,7 @@ class Advance:
         others = [one for one in ends if not one.parent_id or not self._reach_step(one, hits, failing)]
         finished = {one.task_id: one for one in others if not one.parent_id and one.state in FINAL}
         if finished and self.has_edges:
-            for task_id, after_id in read_each(self._connection, "waiting_for", (ids_of(finished),)):
+            for task_id, after_id in read_each(self._connection, "waiting_for", (self._connection.ids(finished),)):
                 end = finished[after_id]
                 if end.state is _S.COMPLETED:
                     hits[task_id] += 1
@@ -195,7 +192,7 @@ class Advance:
         """
         left: list[Row] = []
         free: list[Ready] = []
-        asked = ids_of(task_id for task_id in hits if task_id not in failing)
+        asked = self._connection.ids(task_id for task_id in hits if task_id not in failing)
         for task_id, blockers, state, lane_id, parent_id, later, step in read_all(
             self._connection, "blocked", (asked,)
         ):
@@ -224,9 +221,9 @@ class Advance:
         later = [one for one in free if one.later is not None and one.later > self._now]
         now = [one for one in free if one.later is None or one.later <= self._now]
         if now:
-            run(self._connection, "free", (ids_of([one.task_id for one in now]),))
+            run(self._connection, "free", (self._connection.ids([one.task_id for one in now]),))
         if later:
-            run(self._connection, "free_later", (ids_of([one.task_id for one in later]),))
+            run(self._connection, "free_later", (self._connection.ids([one.task_id for one in later]),))
         for one in now:
             self._count_free(one)
 
@@ -275,7 +272,7 @@ class Advance:
         for one in ready:
             family = self._families[one.parent_id or 0]
             wanted.update(family.first_id + node for node in family.plan.sources(one.task_id - family.first_id))
-        rows = read_each(self._connection, "results_of", (ids_of(wanted),)) if wanted else ()
+        rows = read_each(self._connection, "results_of", (self._connection.ids(wanted),)) if wanted else ()
         return {row[0]: row for row in rows}
 
     def _verdict(self, family: Family, node: int, rows: dict[int, Row]) -> Verdict:
