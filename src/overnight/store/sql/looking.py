@@ -19,7 +19,7 @@ def how_many(database: Database, query: Query) -> int:
     with database.read() as connection:
         for state in dict.fromkeys(query.states) or (None,):
             where, bindings = selecting.of_query(query, state)
-            sql = f"SELECT count(*) FROM (SELECT 1 FROM tasks WHERE {where} LIMIT ?)"  # noqa: S608  # values are bound
+            sql = f"SELECT count(*) FROM (SELECT 1 FROM tasks WHERE {where} LIMIT ?) AS found"  # noqa: S608  # values are bound
             found += int(connection.execute(sql, (*bindings, query.limit)).get)
     return min(found, query.limit)
 

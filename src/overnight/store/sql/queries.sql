@@ -492,7 +492,7 @@ DELETE FROM schedule_runs
 
 -- name: last_of_page
 -- The id of the last of so many tasks after this one.
-SELECT max(id) FROM (SELECT id FROM tasks WHERE id > ? ORDER BY id LIMIT ?);
+SELECT max(id) FROM (SELECT id FROM tasks WHERE id > ? ORDER BY id LIMIT ?) AS page;
 
 -- name: actions_of_page
 SELECT DISTINCT action_id FROM tasks WHERE id > ? AND id <= ?;
@@ -543,7 +543,7 @@ SELECT id, lane_id FROM tasks WHERE id IN carray(?);
 SELECT task_id FROM (
     SELECT task_id, claimed_at AS began FROM running WHERE is_step = 0
     UNION ALL SELECT task_id, begun_at FROM expansions INDEXED BY expansions_open WHERE open > 0
-) ORDER BY began, task_id LIMIT 1;
+) AS open_ones ORDER BY began, task_id LIMIT 1;
 
 -- name: attempts
 SELECT task_id, number, outcome, started_at, finished_at, seconds, reason, error_class, error, exit_code, signal,

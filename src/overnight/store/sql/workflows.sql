@@ -39,7 +39,7 @@ SELECT step, count(*), avg(seconds) FROM
                  WHERE d.name = ?1 ORDER BY e.task_id DESC LIMIT ?2) AS f
           JOIN tasks AS t ON t.id BETWEEN f.first_id AND f.first_id + f.steps - 1
           JOIN attempts AS a ON a.task_id = t.id AND a.generation = t.generation
-         WHERE t.state = 'completed' GROUP BY t.id)
+         WHERE t.state = 'completed' GROUP BY t.id) AS took
  GROUP BY step;
 
 -- == beginning a task of a workflow ==

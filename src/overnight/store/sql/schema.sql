@@ -1,4 +1,4 @@
--- The store of one home, version 5.
+-- The store of one home. SQLite runs it as it stands; store/postgres/dialect.py translates it.
 --
 -- The states, reasons and outcomes repeat core/states.py; a test compares them. Instants are POSIX
 -- seconds. Inputs are bytes. Ids are handed out by meta.last_task_id and never used again.
