@@ -133,7 +133,13 @@ def _guard(place: Path) -> None:
 
 
 def _serve(found: Path, folder: Path) -> subprocess.Popen[bytes]:
-    """A server that syncs nothing, in a directory that is thrown away. It refuses to be root."""
+    """A server that syncs nothing, in a directory that is thrown away."""
+    make(found, folder)
+    return start(found, folder)
+
+
+def make(found: Path, folder: Path) -> None:
+    """What a server keeps, in a directory that is thrown away. It refuses to be root's."""
     user = _user()
     data = folder / "data"
     data.mkdir(mode=0o700)
@@ -155,6 +161,11 @@ def _serve(found: Path, folder: Path) -> subprocess.Popen[bytes]:
         "--no-locale",
     ]
     subprocess.run(initdb, cwd=folder, user=user, check=True, stdout=subprocess.DEVNULL)
+
+
+def start(found: Path, folder: Path) -> subprocess.Popen[bytes]:
+    """A server that syncs nothing, on what `make` has made; it answers on return."""
+    user, data = _user(), folder / "data"
     options = ("listen_addresses=", "fsync=off", "max_connections=50", "shared_buffers=16MB")
     argv = [
         str(found / "postgres"),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from overnight.host.purge import forget, spare
-from overnight.wiring.mending import Told
+from overnight.wiring.telling import Told
 
 #: Seconds that the command has when the engine ends before it does.
 PATIENCE = 10.0

@@ -9,6 +9,7 @@ from pathlib import Path
 from overnight.core.durations import format_duration
 from overnight.core.findings import Finding, Fix
 from overnight.core.version import VERSION
+from overnight.host.home import has_tasks
 from overnight.monitor.snapshot import EngineState, EngineView, Snapshot, take
 from overnight.ops.checks.contract import Check, Scene, by_hand, fail, ok, warn
 
@@ -22,7 +23,7 @@ _START = Fix("start", "Start the engine", ("overnight", "start"))
 
 
 def _run(scene: Scene) -> Iterator[Finding]:
-    if scene.home is None or not scene.home.store.exists():
+    if scene.home is None or not has_tasks(scene.home):
         return
     now = scene.clock.now()
     with closing(scene.open_store()) as store:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 from overnight.core.findings import Finding, Fix
+from overnight.host.home import has_tasks
 from overnight.monitor.elsewhere import elsewhere, relocating
 from overnight.ops.checks.contract import Check, Scene, by_hand, fail, ok, warn
 
@@ -33,7 +34,7 @@ def _run(scene: Scene) -> Iterator[Finding]:
         )
     else:
         yield ok(_ID, f"{path} is ours alone")
-    if scene.home.store.exists():
+    if has_tasks(scene.home):
         with closing(scene.open_store()) as store:
             moved = elsewhere(store, scene.home)
         if moved:

@@ -51,6 +51,13 @@ _SETTINGS = (
 )
 _PEN = "UPDATE meta SET changes = changes + 1 RETURNING pg_current_xact_id()::text"
 _CHANGES = "SELECT changes FROM meta"
+#: Said to the engine once for each write: a notification wakes it, wherever the writer is.
+_RING = "SELECT pg_notify('overnight_' || 'meta'::regclass::oid, '')"
+#: What engines do.
+_OF_ENGINES = frozenset(
+    {"turn", "drained", "take_fence", "stand_down", "move_waits", "forget_finished", "drop_actions", "fire", "note"}
+    | {"set_storm", "end_storm"}
+)
 
 
 class Database:
@@ -62,6 +69,7 @@ class Database:
         create: Make the tables when they are missing; else that is a `NotFoundError`.
         readonly: Never write.
         hooks: Called around every COMMIT.
+        told: Told once when the server is waited for, and once when it is there again.
         patience: Seconds that a write waits for the others, and everything for the server.
     """
 
@@ -72,8 +80,10 @@ class Database:
         create: bool = False,
         readonly: bool = False,
         hooks: Hooks | None = None,
+        told: Callable[[str], None] = lambda _: None,
         patience: float = PATIENCE,
     ) -> None:
+        self._told = told
         self.shown = shown(address)
         self._address = address
         self._readonly = readonly
@@ -82,7 +92,7 @@ class Database:
         self._is_open = False
         #: Writes of this connection that were committed.
         self.own_changes = 0
-        self.connection = self._connect()
+        self.connection = self._reach()
         try:
             self._prepare(create=create and not readonly)
         except BaseException:
@@ -96,7 +106,7 @@ class Database:
                 link.execute(setting)
             if "search_path" not in self._address:
                 link.execute(f"SET search_path = {SCHEMA}")
-            link.execute(f"SET lock_timeout = {max(1, int(self._patience * 1000))}")
+            link.execute(f"SET lock_timeout = {int(self._patience * 1000) or 1000}")
             if self._readonly:
                 link.execute("SET default_transaction_read_only = on")
             link.settle()
@@ -152,6 +162,8 @@ class Database:
             yield transaction
             transaction.balance()
             transaction.spill()
+            if operation not in _OF_ENGINES:
+                link.execute(_RING)
             self._tell(operation, "before_commit")
             self._commit(pen)
         self.own_changes += 1
@@ -244,16 +256,24 @@ class Database:
 
     def wait_for_server(self) -> None:
         """Have a connection, a new one if need be, within our patience."""
-        tries = max(1, int(self._patience / _NAP))
-        for left in range(tries, -1, -1):
-            if not self.connection.is_lost:
-                return
+        if self.connection.is_lost:
+            self.connection = self._reach()
+
+    def _reach(self) -> Link:
+        """A new connection, within our patience."""
+        tries = int(self._patience / _NAP)
+        for left in range(tries, 0, -1):
             try:
-                self.connection = self._connect()
+                link = self._connect()
             except StoreAwayError:
-                if not left:
-                    raise
+                if left == tries:
+                    self._told(f"the store at {self.shown} does not answer; waiting for it, nothing is lost")
                 time.sleep(_NAP)
+                continue
+            if left < tries:
+                self._told(f"the store at {self.shown} answers again; going on")
+            return link
+        return self._connect()
 
     def reopen(self) -> None:
         """Go on by a new connection; without one this stays as it is."""

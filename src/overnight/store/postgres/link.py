@@ -262,6 +262,17 @@ class Link:
         self.close()
         return away(self.shown, words)
 
+    def heard(self) -> bool:
+        """Whether somebody has notified a channel that this connection listens to. Never waits."""
+        try:
+            self._pg.consume_input()
+            found = False
+            while self._pg.notifies() is not None:
+                found = True
+        except OperationalError as error:
+            raise self._lost(str(error)) from None
+        return found
+
     # -- the connection ----------------------------------------------------------------------
 
     @property
@@ -276,6 +287,7 @@ class Link:
 
     def close(self) -> None:
         """Let go; twice is as good as once."""
+        self._prepared.clear()
         self._unread.clear()
         self.is_inside = False
         self._pg.finish()

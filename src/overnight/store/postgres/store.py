@@ -14,6 +14,7 @@ from typing import Any
 from overnight.core.errors import StoreAwayError, UsageError
 from overnight.store.contract import Store
 from overnight.store.postgres.connection import PATIENCE, Database, Hooks
+from overnight.store.postgres.lease import HOLDER
 from overnight.store.sql.store import SqlStore
 
 __all__ = ["PostgresStore"]
@@ -38,6 +39,7 @@ class PostgresStore(SqlStore):
         create: bool = False,
         readonly: bool = False,
         hooks: Hooks | None = None,
+        told: Callable[[str], None] = lambda _: None,
         patience: float | None = None,
     ) -> PostgresStore:
         """Open the store at `address`.
@@ -47,6 +49,7 @@ class PostgresStore(SqlStore):
             create: Make an empty one when there is none. Many may try at once; all get the same.
             readonly: Never write.
             hooks: Called as hooks(operation, "before_commit" | "after_commit") around every COMMIT.
+            told: Told once when the server is waited for, and once when it is there again.
             patience: Seconds for which an operation waits for other writers, and for a server that is away; None for
                 half a minute.
 
@@ -61,6 +64,7 @@ class PostgresStore(SqlStore):
                 create=create,
                 readonly=readonly,
                 hooks=hooks,
+                told=told,
                 patience=PATIENCE if patience is None else patience,
             )
         )
@@ -70,6 +74,10 @@ class PostgresStore(SqlStore):
         if count >= _MANY:
             self._database.connection.execute("ANALYZE tasks").fetchall()
         return count
+
+    def leader(self) -> str:
+        """The engine that has the lease of this store now, wherever it is; empty when none has."""
+        return str(self._database.connection.execute(HOLDER).get or "")
 
     def tidy(self) -> None:
         """Nothing: the server moves its log by itself."""

@@ -14,3 +14,17 @@ ALTER TABLE outbox SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_th
 -- Lines are written once and read once: compressing them costs more than it saves.
 ALTER TABLE outbox ALTER COLUMN lines SET STORAGE EXTERNAL;
 ALTER TABLE batch_lines ALTER COLUMN lines SET STORAGE EXTERNAL;
+
+-- Which of several engines may run. Its time is the server's; nobody compares clocks.
+CREATE TABLE lease (
+    one       bigint PRIMARY KEY CHECK (one = 1),
+    -- Rises whenever another one takes it.
+    token     bigint NOT NULL DEFAULT 0,
+    holder    text NOT NULL DEFAULT '',
+    -- The home of its engine: whoever holds that has seen the engine before it dead.
+    home      text NOT NULL DEFAULT '',
+    until     timestamptz NOT NULL DEFAULT '-infinity',
+    -- When somebody who stands by has last asked for it.
+    wanted_at timestamptz NOT NULL DEFAULT '-infinity'
+);
+INSERT INTO lease (one) VALUES (1);

@@ -21,11 +21,11 @@ from overnight.engine.popped import give_back
 from overnight.engine.ports import Observer
 from overnight.engine.recovery import as_revival
 from overnight.host.home import Home
-from overnight.host.lock import read_owner
 from overnight.host.stop_file import StopFile
 from overnight.monitor.tail import JournalTail
 from overnight.store.contract import Selector, Store, Verb
 from overnight.ui.cli import printing
+from overnight.wiring.stores import nobody_works
 
 #: Seconds between two looks at the journal.
 LOOK_EVERY = 0.1
@@ -72,7 +72,7 @@ def follow(
     halted = asked = expected = False
     while True:
         before, expected = expected, _is_expected(home)  # before the lock, which is taken before the word is removed
-        gone = read_owner(home.lock) is None and not expected
+        gone = nobody_works(home, store) and not expected
         if not gone:  # an engine that had to be killed to stop it leaves no other word
             asked = asked or stop_file.touched() is not None  # it goes a moment before the engine does
         wiring.keep_up(store)
