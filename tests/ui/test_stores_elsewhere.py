@@ -69,7 +69,7 @@ def test_tasks_of_a_home_are_not_hidden_by_the_variable(home: Home, monkeypatch:
     [
         ("postgresql://me:s3cret@@host/db", "cannot be read whole"),
         ("mysql://me:s3cret@host/db", "is no address of a database"),
-        ("sqlite:/tmp/s3cret.db", "names a file"),
+        ("sqlite:/tmp/s3cret.db", "is no address of a PostgreSQL"),
     ],
 )
 def test_what_is_no_address_is_refused_without_its_password(

@@ -28,6 +28,7 @@ from overnight.engine.journal import Journal
 from overnight.engine.loop import Engine
 from overnight.engine.observers import Observers
 from overnight.engine.ports import Observer
+from overnight.engine.recovery import EVERY
 from overnight.engine.result import Result
 from overnight.engine.stops import Stops
 from overnight.engine.wakefulness import Wakefulness
@@ -37,7 +38,8 @@ from overnight.executors.local.containment import in_short, need_isolation
 from overnight.host.awake import Awake
 from overnight.host.beside import Beside
 from overnight.host.doorbell import Doorbell
-from overnight.host.home import Home
+from overnight.host.fences import Fences
+from overnight.host.home import Home, elsewhere
 from overnight.host.lock import HomeLock, about_me
 from overnight.host.processes import identity
 from overnight.host.reserve import Reserve
@@ -294,6 +296,7 @@ def _run_engine(
                 rescue=rescuer(home, store, told),
                 by=who(),
                 surroundings=schedules.surroundings(settings),
+                fences=Fences(home.fences) if elsewhere(home) else EVERY,
             ).run()
     finally:
         waiter.close()

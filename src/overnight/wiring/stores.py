@@ -12,8 +12,8 @@ import os
 from overnight import wiring
 from overnight.core.errors import UsageError
 from overnight.core.events import printable
-from overnight.core.migrations.addresses import parse
-from overnight.core.migrations.statements import Dialect
+from overnight.core.migrations.addresses import shown
+from overnight.core.store_settings import STORE
 from overnight.host.home import Home, elsewhere, remember_elsewhere
 from overnight.host.lock import read_owner
 from overnight.store.contract import Store
@@ -47,15 +47,12 @@ def address_of(home: Home) -> str:
 
 def _need_postgres(words: str) -> None:
     try:
-        address = parse(words)
+        STORE.kind.read(words)
     except ValueError as error:
-        what = f"{wiring.STORE}: {printable(str(error))}; nothing was done"
-        raise UsageError(what, hint="write postgresql://USER:PASSWORD@HOST/DATABASE") from None
-    if address.dialect is not Dialect.POSTGRES:
         raise UsageError(
-            f"{wiring.STORE} names a file; nothing was done",
-            hint=f"unset {wiring.STORE}: a home keeps its own file, and a file cannot be shared between hosts",
-        )
+            f"{wiring.STORE}: {printable(str(error))}; nothing was done",
+            hint=f"unset {wiring.STORE} for a file in the home, or name a database: postgresql://USER@HOST/DATABASE",
+        ) from None
 
 
 def open_elsewhere(home: Home, *, create: bool, readonly: bool, patience: float | None) -> Store:
@@ -73,7 +70,7 @@ def open_elsewhere(home: Home, *, create: bool, readonly: bool, patience: float 
         address, create=create, readonly=readonly, told=lambda words: on_stderr(words, ""), patience=patience
     )
     with contextlib.suppress(OSError):  # on a full disk the next call does it
-        remember_elsewhere(home, parse(address).shown)
+        remember_elsewhere(home, shown(address))
     return store
 
 
