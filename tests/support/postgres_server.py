@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,6 +31,8 @@ NAMED = "OVERNIGHT_TEST_POSTGRES"
 #: Seconds for which a server lives at the most, whoever holds what.
 _LIFETIME = 3600
 _PATIENCE = 60.0
+#: It syncs nothing.
+OPTIONS = ("listen_addresses=", "fsync=off", "max_connections=50", "shared_buffers=16MB")
 
 
 def programs() -> Path | None:
@@ -163,10 +165,9 @@ def make(found: Path, folder: Path) -> None:
     subprocess.run(initdb, cwd=folder, user=user, check=True, stdout=subprocess.DEVNULL)
 
 
-def start(found: Path, folder: Path) -> subprocess.Popen[bytes]:
-    """A server that syncs nothing, on what `make` has made; it answers on return."""
+def start(found: Path, folder: Path, options: Sequence[str] = OPTIONS) -> subprocess.Popen[bytes]:
+    """A server on what `make` has made; it answers on return."""
     user, data = _user(), folder / "data"
-    options = ("listen_addresses=", "fsync=off", "max_connections=50", "shared_buffers=16MB")
     argv = [
         str(found / "postgres"),
         "-D",

@@ -178,6 +178,7 @@ class Link:
     def _send(self, prepared: _Prepared, bindings: Iterable[Any]) -> Answer:
         values, formats = packed(bindings)
         self._told(lambda: self._pg.send_query_prepared(prepared.name, values, formats))
+        self._told(self._pg.flush)  # the server works on it while the next one is made
         answer = Answer(self, prepared)
         self._unread.append(answer)
         if len(self._unread) >= _UNREAD:
