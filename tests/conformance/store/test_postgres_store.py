@@ -23,6 +23,7 @@ from overnight.core.errors import (
 from overnight.core.states import TaskState
 from overnight.store.contract import Store
 from overnight.store.postgres import PostgresStore, dialect, values
+from overnight.store.postgres import store as store_module
 from overnight.store.postgres.link import Link
 from overnight.store.sql.statements import SQL
 
@@ -147,6 +148,17 @@ def test_what_others_have_changed_is_seen_and_what_oneself_has_is_not(store: Pos
     with closing(other(postgres)) as producer:
         producer.add([task()], now=NOON)
     assert store.change_token() != before
+
+
+def test_the_planner_is_told_of_a_large_add(
+    store: PostgresStore, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it believes that there is next to nothing, until a vacuum happens to come by."""
+    monkeypatch.setattr(store_module, "_MANY", 50)
+    batch = store.open_batch(now=NOON, owner="me")
+    store.add(tasks(60), now=NOON, batch=batch)
+    store.publish(batch, now=NOON)
+    assert ask(postgres, "SELECT reltuples FROM pg_class WHERE oid = 'overnight.tasks'::regclass") == [(60.0,)]
 
 
 def test_many_make_one_store(postgres: str) -> None:
