@@ -92,7 +92,8 @@ def test_a_connection_that_is_lost_is_made_anew(postgres: str, one: Lease) -> No
     one.listen(0.0)
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'overnight'"
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'overnight' AND datname = current_database()"
         )
     with pytest.raises(StoreAwayError):
         one.renew()

@@ -45,8 +45,12 @@ def ask(postgres: str, sql: str) -> list[tuple[object, ...]]:
 
 
 def send_away(postgres: str) -> None:
-    """End all connections to the store, as a server does that restarts."""
-    ask(postgres, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'overnight'")
+    """End all connections to the store, as a server does that restarts; other tests have others on this server."""
+    ask(
+        postgres,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE application_name = 'overnight' AND datname = current_database()",
+    )
 
 
 # -- statements -------------------------------------------------------------------------------
@@ -197,6 +201,22 @@ def test_the_server_may_go_away_in_the_middle(postgres: str) -> None:
         store.add(tasks(3), now=NOON)
         assert store.counts().pending == 3
         assert moments == ["before_commit", "before_commit", "after_commit"]
+
+
+def test_the_server_may_go_away_while_the_tables_are_made(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    tables = dialect.tables
+
+    def interrupted() -> list[str]:
+        made.append(1)
+        if len(made) == 1:
+            send_away(postgres)
+        return tables()
+
+    monkeypatch.setattr(dialect, "tables", interrupted)
+    with closing(PostgresStore.open(postgres, create=True)) as store:
+        assert store.counts().total == 0
+    assert len(made) == 2
 
 
 @pytest.mark.parametrize("committed", [True, False])

@@ -94,10 +94,19 @@ class Database:
         self.own_changes = 0
         self.connection = self._reach()
         try:
-            self._prepare(create=create and not readonly)
+            self._prepare_patiently(create=create and not readonly)
         except BaseException:
             self.connection.close()
             raise
+
+    def _prepare_patiently(self, *, create: bool) -> None:
+        while True:
+            try:
+                self._prepare(create=create)
+            except StoreAwayError:  # on the way, and then the tables are not made by half
+                self.wait_for_server()
+            else:
+                return
 
     def _connect(self) -> Link:
         link = Link(_with_keepalives(self._address), self.shown)
