@@ -15,6 +15,7 @@ from overnight.core.task import Action, ActionKind, NewTask
 from overnight.host import home as homes
 from overnight.host.home import Home, elsewhere, has_tasks, need_file
 from overnight.host.lock import HomeLock, about_me
+from overnight.monitor.snapshot import EngineState, take
 from overnight.store.postgres import PostgresStore
 from overnight.store.postgres.lease import Lease
 from overnight.wiring import leading
@@ -225,6 +226,17 @@ def test_whether_anybody_works_is_asked_of_the_store_too(
         lock.acquire(about_me(home.path, now=1.0))
         assert not nobody_works(home, store)
         lock.release()
+
+
+def test_an_engine_on_another_host_is_seen_here(
+    home: Home, postgres: str, other: Lease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at(monkeypatch, postgres)
+    with closing(wiring.open_store(home)) as store:
+        seen = take(store, home.path, now=1.0).engine
+        assert (seen.state, seen.why) == (EngineState.RUNNING, "on elsewhere, process 7")
+        other.release()
+        assert take(store, home.path, now=1.0).engine.state is EngineState.STOPPED
 
 
 def test_a_user_who_is_not_let_in_is_told(home: Home, postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:

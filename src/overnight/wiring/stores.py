@@ -76,10 +76,4 @@ def open_elsewhere(home: Home, *, create: bool, readonly: bool, patience: float 
 
 def nobody_works(home: Home, store: Store) -> bool:
     """Whether no engine works on a store, in this home or, of a store of many hosts, in any other."""
-    if read_owner(home.lock) is not None:
-        return False
-    if not elsewhere(home):
-        return True
-    from overnight.store.postgres import PostgresStore
-
-    return not (isinstance(store, PostgresStore) and store.leader())
+    return read_owner(home.lock) is None and not store.leader()

@@ -76,6 +76,10 @@ class SqliteStore(SqlStore):
         """
         self._database.tidy(TIDY_FROM, give_back=GIVE_BACK_FROM)
 
+    def leader(self) -> str:
+        """Nobody: whoever holds the home is the engine."""
+        return ""
+
     def change_token(self) -> int:
         with self._database.understood():
             # The pragma, and not the file control of the same name: that one moves with our own commits, too.
