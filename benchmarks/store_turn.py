@@ -16,14 +16,14 @@ from pathlib import Path
 from overnight.core.states import Outcome, TaskState
 from overnight.core.task import Action, ActionKind, NewTask
 from overnight.core.verdict import Settlement
-from overnight.store.contract import Claim, Claimed
+from overnight.store.contract import Claim, Claimed, Store
 from overnight.store.sqlite import SqliteStore
 
 ACTION = Action(kind=ActionKind.COMMAND, cwd=b"/tmp", argv=(b"true",))
 NOW = 1_700_000_000.0
 
 
-def fill(store: SqliteStore, count: int) -> None:
+def fill(store: Store, count: int) -> None:
     """Queue `count` tasks in chunks, as a large add does."""
     began = time.perf_counter()
     batch = store.open_batch(now=NOW, owner="")

@@ -23,8 +23,8 @@ from overnight.core.workflow.model import OnFailure, Step, Workflow
 from overnight.executors.contract import Spec
 from overnight.monitor.books import audit
 from overnight.store.contract import Query, Rested
+from overnight.store.sql.advancing import Advance, End, Ready
 from overnight.store.sqlite import SqliteStore
-from overnight.store.sqlite.advancing import Advance, End, Ready
 from overnight.testing import CrashPoints, Deed, Line, Play
 from overnight.testing.ledger import of_task
 from overnight.testing.simulation import StuckError

@@ -27,7 +27,7 @@ from overnight.core.states import (
 )
 
 PROJECT = Path(__file__).parents[2]
-SCHEMA = PROJECT / "src" / "overnight" / "store" / "sqlite" / "schema.sql"
+SCHEMA = PROJECT / "src" / "overnight" / "store" / "sql" / "schema.sql"
 
 Triple = tuple[TaskState, Cause, TaskState]
 EVERY: list[Triple] = list(product(TaskState, Cause, TaskState))

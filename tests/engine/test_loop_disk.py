@@ -21,8 +21,9 @@ from overnight.engine.journal import Journal
 from overnight.executors.contract import Spec
 from overnight.monitor.books import audit
 from overnight.store.contract import Counts, Selector, Verb
+from overnight.store.sql.database import Transaction
 from overnight.store.sqlite import SqliteStore
-from overnight.store.sqlite.connection import Database, Transaction
+from overnight.store.sqlite.connection import Database
 from overnight.testing import Play
 
 

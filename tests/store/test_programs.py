@@ -13,7 +13,8 @@ from overnight.core.states import Outcome, TaskState
 from overnight.core.task import Action, ActionKind, NewTask
 from overnight.core.verdict import Settlement
 from overnight.store.contract import Popped, Selector, Verb
-from overnight.store.sqlite import SqliteStore, acting, connection
+from overnight.store.sql import acting
+from overnight.store.sqlite import SqliteStore, connection
 from overnight.store.sqlite.connection import Database
 
 NOON = 1_700_000_000.0

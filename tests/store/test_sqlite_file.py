@@ -26,7 +26,8 @@ from overnight.core.task import Action, ActionKind, NewTask
 from overnight.core.verdict import Settlement
 from overnight.host.clock import SystemClock
 from overnight.store.contract import Claim, Query, Selector, Verb
-from overnight.store.sqlite import SqliteStore, adding, connection, migrations, statements
+from overnight.store.sql import adding, statements
+from overnight.store.sqlite import SqliteStore, connection, migrations
 
 NOON = 1_700_000_000.0
 ACTION = Action(kind=ActionKind.COMMAND, cwd=b"/", argv=(b"true",))
@@ -376,8 +377,8 @@ def test_giving_room_back_does_not_wait_for_a_reader_either(path: Path) -> None:
 
 
 def test_every_statement_is_used_and_none_is_missing() -> None:
-    room = Path(adding.__file__).parent
-    code = "".join(file.read_text() for file in room.glob("*.py"))
+    rooms = (Path(adding.__file__).parent, Path(connection.__file__).parent)
+    code = "".join(file.read_text() for room in rooms for file in room.glob("*.py"))
     for name in statements.SQL:
         assert f'"{name}"' in code or name.startswith("recount_"), f"nobody uses {name}"
 

@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,6 +31,8 @@ NAMED = "OVERNIGHT_TEST_POSTGRES"
 #: Seconds for which a server lives at the most, whoever holds what.
 _LIFETIME = 3600
 _PATIENCE = 60.0
+#: It syncs nothing.
+OPTIONS = ("listen_addresses=", "fsync=off", "max_connections=50", "shared_buffers=16MB")
 
 
 def programs() -> Path | None:
@@ -133,7 +135,13 @@ def _guard(place: Path) -> None:
 
 
 def _serve(found: Path, folder: Path) -> subprocess.Popen[bytes]:
-    """A server that syncs nothing, in a directory that is thrown away. It refuses to be root."""
+    """A server that syncs nothing, in a directory that is thrown away."""
+    make(found, folder)
+    return start(found, folder)
+
+
+def make(found: Path, folder: Path) -> None:
+    """What a server keeps, in a directory that is thrown away. It refuses to be root's."""
     user = _user()
     data = folder / "data"
     data.mkdir(mode=0o700)
@@ -155,7 +163,11 @@ def _serve(found: Path, folder: Path) -> subprocess.Popen[bytes]:
         "--no-locale",
     ]
     subprocess.run(initdb, cwd=folder, user=user, check=True, stdout=subprocess.DEVNULL)
-    options = ("listen_addresses=", "fsync=off", "max_connections=50", "shared_buffers=16MB")
+
+
+def start(found: Path, folder: Path, options: Sequence[str] = OPTIONS) -> subprocess.Popen[bytes]:
+    """A server on what `make` has made; it answers on return."""
+    user, data = _user(), folder / "data"
     argv = [
         str(found / "postgres"),
         "-D",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,11 @@ def told_lines(store: Store) -> Iterator[bytes]:
             yield b'{"seq":%d,%b\n' % (seq, line[1:])
 
 
-def picture(path: Path) -> dict[str, list[Any]]:
+#: By table.
+Picture = dict[str, list[Any]]
+
+
+def picture(path: Path) -> Picture:
     """What of a store must be equal."""
     with closing(open_copy(path)) as connection:
         return {name: connection.execute(sql).fetchall() for name, sql in PICTURE.items()}
@@ -76,9 +80,12 @@ def built_again(lines: Iterator[bytes], path: Path) -> Replayed:
         return Replayer(rebuilt).replay(lines)
 
 
-def differences(store: Path, again: Path) -> list[str]:
-    """Where two stores differ; [] when they do not. That a time has come stands in no journal: it follows from time."""
-    one, other = picture(store), picture(again)
+def differences(store: Path, again: Path, *, see: Callable[[Path], Picture] = picture) -> list[str]:
+    """Where two stores differ; [] when they do not. That a time has come stands in no journal: it follows from time.
+
+    `see`: how the first of them is looked at; the one built again is SQLite's.
+    """
+    one, other = see(store), picture(again)
     _let_time_pass(one, other)
     found = []
     for name, rows in one.items():

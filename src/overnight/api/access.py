@@ -16,7 +16,7 @@ from overnight.core.configuration import Configuration
 from overnight.core.durations import quoted
 from overnight.core.errors import HomeUnusableError, StoreDamagedError
 from overnight.core.settings import Settings, resolve
-from overnight.host.home import Home
+from overnight.host.home import Home, has_tasks
 from overnight.store.contract import Store
 from overnight.wiring.configuration import read
 
@@ -93,7 +93,7 @@ class Access:
     def has_store(self) -> bool:
         """Whether anything was ever added here."""
         self.want_home()
-        return self.home.store.exists()
+        return has_tasks(self.home)
 
     def want_home(self) -> None:
         """Make sure that the home is still the one that this was made for.

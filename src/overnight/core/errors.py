@@ -102,6 +102,12 @@ class StoreBusyError(StoreUnavailableError):
     exit_code = 69
 
 
+class StoreAwayError(StoreBusyError):
+    """The server of the store does not answer; nothing was changed, and it is waited for."""
+
+    exit_code = 69
+
+
 class MendNeededError(StoreUnavailableError):
     """The store was found damaged while it was in use; whoever takes the home next rebuilds it first."""
 

@@ -24,6 +24,7 @@ from overnight.core.migration_settings import MIGRATION_SETTINGS
 from overnight.core.monitor_settings import MONITOR_SETTINGS
 from overnight.core.node_settings import NODE_SETTINGS
 from overnight.core.setting import Origin, Placed, Setting, Source
+from overnight.core.store_settings import STORE
 from overnight.core.storm_settings import STORM_SETTINGS
 from overnight.core.suite_settings import SUITE_SETTINGS
 from overnight.core.task import (
@@ -46,6 +47,7 @@ SETTINGS = (
         flag="--home",
         environment="OVERNIGHT_HOME",
     ),
+    STORE,
     Setting(
         name="slots",
         kind=kinds.COUNT_OR_AUTO,
@@ -273,6 +275,8 @@ class Settings(msgspec.Struct, frozen=True):
 
     #: Empty: to be found.
     home: str
+    #: With its password, where it has one. Empty: a file in the home.
+    store: str
     #: None: as the machine can take, between the next two.
     slots: int | None
     slots_min: int

@@ -33,7 +33,7 @@ from overnight.engine.own import OwnWork
 from overnight.engine.popped import IsAlive
 from overnight.engine.ports import Bell, Machine, Observer, Rescue, Room, StopSource, give_up
 from overnight.engine.quotas import Quotas
-from overnight.engine.recovery import as_revival, as_settlement, recover
+from overnight.engine.recovery import EVERY, as_revival, as_settlement, recover
 from overnight.engine.result import Result
 from overnight.engine.retention import Retention
 from overnight.engine.room_needed import BRIEFLY, PUT_OFF, RoomNeeded
@@ -41,6 +41,7 @@ from overnight.engine.scheduling import Scheduling, Surroundings
 from overnight.engine.wishes import Wishes
 from overnight.executors.contract import Executor
 from overnight.host.clock import Clock
+from overnight.host.fences import Fences, OnlyOurs
 from overnight.host.waiter import Waiter
 from overnight.store.contract import Claim, Counts, Store, Turn
 
@@ -83,6 +84,7 @@ class Engine:
         rescue: What to do when the store's file is not at its place any more; raises when nothing helps.
         by: Who this engine is, for the events.
         surroundings: The environment of what schedules add.
+        fences: Which attempts were of this home's engines, where the store is one of many homes.
     """
 
     def __init__(
@@ -109,6 +111,7 @@ class Engine:
         rescue: Rescue = give_up,
         by: str = "engine",
         surroundings: Surroundings = ({}, ()),
+        fences: Fences | OnlyOurs = EVERY,
     ) -> None:
         self._store = store
         self._executor = executor
@@ -120,6 +123,7 @@ class Engine:
         self._goal = goal
         self._observer = observer
         self._by = by
+        self._fences = fences
         self._rescue = rescue
         self._orders = OrderBook(store, resources or {}, ahead=goal.ahead(), ids=ids, bind=bind)
         self._rules = rules
@@ -170,7 +174,10 @@ class Engine:
         # Whoever asked for a stop until now meant the engine of that time; from here on it is this one.
         self._agenda.obeyed = [control.id for control in self._store.orders().controls if control.task_id is None]
         self.fence = self._store.take_fence(now=now, by=self._by)
-        recovered = recover(self._store, self._executor, fence=self.fence, now=now, rules=self._rules)
+        self._fences.note(self.fence)
+        recovered = recover(
+            self._store, self._executor, fence=self.fence, now=now, rules=self._rules, ours=self._fences
+        )
         self._agenda.settled = [(None, settlement) for settlement in recovered]
         self._own.recovered(recovered)
         self._orders.read(self._clock.monotonic())

@@ -10,20 +10,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from overnight.core.endings import AttemptKey, Ended
+from overnight.core.endings import AttemptKey, Ended, Evidence, Lost
 from overnight.core.error_rules import Rule
 from overnight.core.states import Outcome, TaskState
 from overnight.core.verdict import Intent, Settlement, Standing, judge, judge_lost
 from overnight.executors.contract import Executor
+from overnight.host.fences import Fences, OnlyOurs
 from overnight.store.contract import Control, Rested, Store
+
+#: All are of this home.
+EVERY = OnlyOurs()
+#: Why an attempt of another home will not report any more.
+ELSEWHERE = "the engine of another host ended while it ran"
 
 INTENTS = {"cancel": Intent.CANCEL, "hold": Intent.HOLD}
 
 
 def recover(
-    store: Store, executor: Executor, *, fence: int, now: float, rules: Sequence[Rule] = ()
+    store: Store,
+    executor: Executor,
+    *,
+    fence: int,
+    now: float,
+    rules: Sequence[Rule] = (),
+    ours: Fences | OnlyOurs = EVERY,
 ) -> list[Settlement]:
     """Open the executor and judge every attempt that was left open.
+
+    Of an attempt of another home nothing is known here but that it may have begun, and that its engine has ended
+    before this one could begin.
 
     Returns:
         One settlement for each; the caller writes them in its first turn.
@@ -42,7 +57,13 @@ def recover(
         )
         for attempt in left
     }
-    events = executor.open(fence=fence, left_open=list(standings))
+    elsewhere = [
+        Lost(attempt.task_id, attempt.attempt, Evidence.STARTED, error=ELSEWHERE)
+        for attempt in left
+        if not ours.holds(attempt.fence)
+    ]
+    known = [key for key in standings if key not in {lost.key for lost in elsewhere}]
+    events = [*executor.open(fence=fence, left_open=known), *elsewhere]
     return [
         judge(event, standings[event.key], now=now, rules=rules)
         if isinstance(event, Ended)

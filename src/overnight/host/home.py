@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from overnight.core.errors import DiskFullError, HomeUnusableError
+from overnight.core.errors import DiskFullError, HomeUnusableError, UsageError
 from overnight.core.version import VERSION
 from overnight.host.files import sync_directory, write_aside, write_atomically
 from overnight.host.filesystem import file_system_type, is_network
@@ -48,6 +48,8 @@ class _Card(msgspec.Struct, omit_defaults=True):
     written_by: str = ""
     #: There has been a store: one that is missing was lost, and must not be begun anew.
     has_store: bool = False
+    #: Where the store is when it is no file of this home, for people: without secrets.
+    elsewhere: str = ""
     #: Rises whenever the store is set back.
     epoch: int = 0
     #: Events that a rollback has undone: (last one before, last one of them).
@@ -153,6 +155,40 @@ def remember_store(home: Home) -> None:
     card = _card(home)
     if not card.has_store:
         write_atomically(home.home_json, _encoded(msgspec.structs.replace(card, has_store=True)))
+
+
+def elsewhere(home: Home) -> str:
+    """Where the store of this home is when it is no file in it, for people; empty when it is one."""
+    return _card(home).elsewhere
+
+
+def remember_elsewhere(home: Home, shown: str) -> None:
+    """Note in ``home.json`` that the store of this home is there. Does it once for each place.
+
+    Raises:
+        OSError: It could not be written; the next call will do.
+    """
+    card = _card(home)
+    if card.elsewhere != shown:
+        write_atomically(home.home_json, _encoded(msgspec.structs.replace(card, elsewhere=shown)))
+
+
+def has_tasks(home: Home) -> bool:
+    """Whether there is a store in which there may be tasks, in this home or elsewhere."""
+    return home.store.exists() or bool(elsewhere(home))
+
+
+def need_file(home: Home, what: str) -> None:
+    """Refuse what can be done to a file only, and not to a database on a server. `what`: "no checkpoint is made".
+
+    Raises:
+        UsageError: The store is elsewhere.
+    """
+    if place := elsewhere(home):
+        raise UsageError(
+            f"the tasks of {home.path} are at {place}, and of a database on a server {what} here; nothing was done",
+            hint="pg_dump, or the backups and the point-in-time recovery of your server",
+        )
 
 
 def written_by(home: Home) -> str:

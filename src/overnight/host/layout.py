@@ -73,6 +73,11 @@ class Layout(msgspec.Struct, frozen=True):
         return self.path / "bridge.log"
 
     @property
+    def fences(self) -> Path:
+        """The numbers of its engines, where the store is one of many homes."""
+        return self.path / "fences"
+
+    @property
     def marks(self) -> Path:
         """Which attempt has really begun and ended; mapped by the workers."""
         return self.path / "marks"

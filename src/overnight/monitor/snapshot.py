@@ -193,6 +193,8 @@ def take(store: Store, home: Path, *, now: float, most_running: int = MOST_RUNNI
     engine, figures = _engine(home, written, now)
     counts = store.counts()
     paused = _paused_by_hand(store, counts, now)
+    if engine.state in (EngineState.STOPPED, EngineState.STARTING) and (leader := store.leader()):
+        engine = msgspec.structs.replace(engine, state=EngineState.RUNNING, why=f"on {leader}")
     if engine.state is EngineState.RUNNING and paused:
         why = f"a person has paused {paused}; 'overnight unpause' lets it go on"
         engine = msgspec.structs.replace(engine, state=EngineState.PAUSED, why=why)

@@ -15,7 +15,7 @@ from overnight.host.home import Home, past
 from overnight.monitor.segments import lines_after
 from overnight.monitor.tail import last_seq
 from overnight.store.contract import OutboxRow
-from overnight.store.sqlite.redo import Record, read
+from overnight.store.sql.redo import Record, read
 from overnight.store.sqlite.salvaging import Salvaged
 
 #: Numbers of tasks that are passed over when it is not known which of them were given.

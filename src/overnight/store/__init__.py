@@ -5,7 +5,10 @@
 """
 
 #: Where each store is opened.
-STORES = {"sqlite": "overnight.store.sqlite:SqliteStore"}
+STORES = {
+    "sqlite": "overnight.store.sqlite:SqliteStore",
+    "postgres": "overnight.store.postgres:PostgresStore",
+}
 
 #: What lies beside the stores and is none.
-BESIDE = ("overnight.store.copies",)
+BESIDE = ("overnight.store.copies", "overnight.store.sql")

@@ -310,6 +310,9 @@ class Store(Protocol):
 
     # -- everybody reads ---------------------------------------------------------------------
 
+    def leader(self) -> str:
+        """The engine that works on this store, whatever its home, in words; empty where a store has one home only."""
+
     def change_token(self) -> int:
         """A number that changes when another connection has changed the store."""
 

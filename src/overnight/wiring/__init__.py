@@ -14,11 +14,13 @@ from pathlib import Path
 from overnight.core.errors import NotFoundError, OvernightError, StoreDamagedError
 from overnight.host import doorbell
 from overnight.host.clock import SystemClock
-from overnight.host.home import DIRECTORY, Home, check, find, has_store, remember_store
+from overnight.host.home import DIRECTORY, Home, check, elsewhere, find, has_store, remember_store
 from overnight.host.home import create as create_home
 from overnight.store.contract import Store
 
 clock = SystemClock()
+#: The variable with the address of a store that is no file of the home.
+STORE = "OVERNIGHT_STORE"
 #: The variable that says which of our programs started this one for a person.
 VIA = "OVERNIGHT_VIA"
 
@@ -32,6 +34,8 @@ def find_home(option: str | None = None) -> Home:
     """
     override = _override(option)
     home = find(Path.cwd(), override)
+    if home is None and os.environ.get(STORE):
+        return make_home(option)  # its tasks are on a server; what this host keeps of its own has a place here
     if home is None:
         raise NotFoundError(
             f"there is no home at {override or Path.cwd()}; nothing was read",
@@ -70,7 +74,13 @@ def open_store(
     Raises:
         StoreDamagedError: There has been a store and it is not there any more. An empty one in its
             place would look as if there had never been a task.
+        UsageError: The tasks of this home are not where OVERNIGHT_STORE says, or it says nothing of use.
+        StoreAwayError: It is on a server, which does not answer.
     """
+    if os.environ.get(STORE) or elsewhere(home):
+        from overnight.wiring.stores import open_elsewhere
+
+        return open_elsewhere(home, create=create, readonly=readonly, patience=patience)
     from overnight.store.sqlite import SqliteStore
 
     if has_store(home) and not home.store.exists():

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from overnight.host.clock import Clock
 from overnight.host.purge import forget, spare
-from overnight.wiring.mending import Told
+from overnight.wiring.telling import Told
 
 #: Seconds that all commands together have when the engine ends before they do. Whoever ends it waits for 15 s.
 PATIENCE = 10.0

@@ -11,7 +11,7 @@ import msgspec
 from overnight.core.checkpoints import Cadence, Keeping, expected
 from overnight.core.settings import Settings
 from overnight.engine.checkpointing import Checkpointing, Last
-from overnight.host.home import Home, past
+from overnight.host.home import Home, elsewhere, past
 from overnight.host.resources import Machine
 from overnight.store.contract import Store
 from overnight.store.copies.copier import Answer
@@ -91,7 +91,9 @@ class HomeCopier:
 
 
 def checkpointing(home: Home, store: Store, plan: Plan) -> Checkpointing:
-    """The duty of making checkpoints, for an engine of this home."""
+    """The duty of making checkpoints, for an engine of this home; none of a store on a server, which has no file."""
+    if elsewhere(home):
+        return Checkpointing(store, HomeCopier(home, plan), clock, Cadence(0, 0.0), Last(0.0))
     made = [entry.manifest for entry in shelves(home, plan)[0].entries() if entry.manifest is not None]
     last = Last(clock.now() - made[0].made_at, made[0].took_seconds) if made else _none_yet(home)
     return Checkpointing(store, HomeCopier(home, plan), clock, plan.cadence, last)

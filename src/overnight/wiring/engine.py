@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
 import msgspec
@@ -12,7 +13,7 @@ from overnight.core import gates
 from overnight.core.claims import Bind
 from overnight.core.configuration import Configuration
 from overnight.core.durations import format_size
-from overnight.core.errors import NotNowError, StoreDamagedError
+from overnight.core.errors import NotNowError, StoreAwayError, StoreDamagedError
 from overnight.core.gates import Reading, Thresholds
 from overnight.core.node_settings import HERE
 from overnight.core.settings import Settings
@@ -28,6 +29,7 @@ from overnight.engine.journal import Journal
 from overnight.engine.loop import Engine
 from overnight.engine.observers import Observers
 from overnight.engine.ports import Observer
+from overnight.engine.recovery import EVERY
 from overnight.engine.result import Result
 from overnight.engine.stops import Stops
 from overnight.engine.wakefulness import Wakefulness
@@ -36,7 +38,8 @@ from overnight.executors.local.containment import in_short, need_isolation
 from overnight.host.awake import Awake
 from overnight.host.beside import Beside
 from overnight.host.doorbell import Doorbell
-from overnight.host.home import Home
+from overnight.host.fences import Fences
+from overnight.host.home import Home, elsewhere
 from overnight.host.lock import HomeLock, about_me
 from overnight.host.processes import identity
 from overnight.host.reserve import Reserve
@@ -51,16 +54,26 @@ from overnight.wiring import clock, is_alive, open_store, schedules, who, workfl
 from overnight.wiring.alarms import Alarms
 from overnight.wiring.checkpoints import checkpointing, plan_of
 from overnight.wiring.files import BY_DEFAULT
-from overnight.wiring.mending import Told, make_whole, mend_needed, on_stderr, rescuer
+from overnight.wiring.mending import make_whole, mend_needed, rescuer
 from overnight.wiring.moved import tell_if_moved
 from overnight.wiring.nodes import executor_of
 from overnight.wiring.queues import lay_down
+from overnight.wiring.stores import address_of
+from overnight.wiring.telling import Told, on_stderr
 from overnight.wiring.watching import see_off
+
+#: Seconds for which the store of an engine waits for its server; by then its lease has ended it.
+ENGINE_PATIENCE = 45.0
 
 
 @contextmanager
 def holding(
-    home: Home, mission: Mission | None = None, *, told: Told = on_stderr, beside: Beside | None = None
+    home: Home,
+    mission: Mission | None = None,
+    *,
+    told: Told = on_stderr,
+    beside: Beside | None = None,
+    standing_by: Callable[[], None] | None = None,
 ) -> Iterator[Store]:
     """Hold the home as its engine; yields its store, whole, migrated and ready.
 
@@ -69,9 +82,11 @@ def holding(
         mission: From our supervisor, which holds the home already and shares its lock.
         told: What is said about a damaged store, which is mended first.
         beside: Ends when nobody holds the home any more, so that its last word is about that.
+        standing_by: Called every half second while an engine on another host has the store; None: it is not waited
+            for.
 
     Raises:
-        AlreadyRunningError: Another process holds it; raised at once.
+        AlreadyRunningError: Another process holds it, or the store of many hosts; raised at once.
         StoreDamagedError: The store is damaged, and there is nothing to rebuild it from.
     """
     lock = HomeLock(home.lock)
@@ -82,15 +97,37 @@ def holding(
         watched = {"supervisor": mission.supervisor.pid, "supervisor_start": watcher.ticks if watcher else None}
         lock.adopt(mission.lock, about_me(home.path, now=clock.now()) | watched)
     try:
-        keep_promise(home)  # whoever was going back to a checkpoint may have died on the way
-        keep_old_schema(home, now=clock.now())
-        make_whole(home, told)
-        with closing(open_store(home, create=True, migrate=True)) as store:
-            yield store
+        if address := address_of(home):
+            with _elsewhere(home, address, told, standing_by) as store:
+                yield store
+        else:
+            keep_promise(home)  # whoever was going back to a checkpoint may have died on the way
+            keep_old_schema(home, now=clock.now())
+            make_whole(home, told)
+            with closing(open_store(home, create=True, migrate=True)) as store:
+                yield store
     finally:
         lock.release()
         if beside is not None:
             see_off(home, beside)
+
+
+@contextmanager
+def _elsewhere(home: Home, address: str, told: Told, standing_by: Callable[[], None] | None) -> Iterator[Store]:
+    """Lead a store of many hosts. What is damaged there its server has to mend."""
+    from overnight.wiring.leading import ASK_EVERY, leading
+
+    while standing_by is not None:
+        try:
+            open_store(home, create=True, patience=0.0).close()
+            break
+        except StoreAwayError as error:
+            told(f"{error.message.partition(';')[0]}; this engine waits for it", "")
+            standing_by()
+            time.sleep(ASK_EVERY)
+    store = open_store(home, create=True, patience=ENGINE_PATIENCE)
+    with closing(store), leading(home, address, told, standing_by):
+        yield store
 
 
 def need_room(home: Home, reading: Reading, thresholds: Thresholds) -> None:
@@ -253,6 +290,7 @@ def _run_engine(
                 rescue=rescuer(home, store, told),
                 by=who(),
                 surroundings=schedules.surroundings(settings),
+                fences=Fences(home.fences) if elsewhere(home) else EVERY,
             ).run()
     finally:
         waiter.close()

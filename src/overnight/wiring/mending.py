@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import errno
 import os
-import sys
 from collections.abc import Callable
 from datetime import datetime
 
 from overnight import wiring
 from overnight.core.errors import DiskFullError, MendNeededError, OvernightError, StoreDamagedError
-from overnight.core.events import printable
 from overnight.core.settings import resolve
 from overnight.host.home import Home
 from overnight.host.removal import gone, is_gone
@@ -22,16 +20,7 @@ from overnight.ops.rescue import Rescued, rescue
 from overnight.store.contract import Store
 from overnight.wiring.checkpoints import plan_of, shelves
 from overnight.wiring.configuration import read
-
-#: What happened and what it means, and what to type.
-Told = Callable[[str, str], None]
-
-
-def on_stderr(words: str, hint: str) -> None:
-    """As every error is told."""
-    advice = f"  try: {printable(hint)}\n" if hint else ""
-    sys.stderr.write(f"overnight: {printable(words)}\n{advice}")
-    sys.stderr.flush()
+from overnight.wiring.telling import Told
 
 
 def make_whole(home: Home, told: Told) -> None:

@@ -10,7 +10,7 @@ from overnight.host.home import Home, arrive
 from overnight.monitor.elsewhere import elsewhere
 from overnight.store.contract import Store
 from overnight.wiring import clock
-from overnight.wiring.mending import Told
+from overnight.wiring.telling import Told
 
 
 def tell_if_moved(home: Home, store: Store, told: Told) -> None:

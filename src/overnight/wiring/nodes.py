@@ -26,7 +26,7 @@ from overnight.executors.ray.words import Task
 from overnight.host.files import write_atomically
 from overnight.host.home import Home
 from overnight.wiring import clock
-from overnight.wiring.mending import Told
+from overnight.wiring.telling import Told
 
 _Kind = TypeVar("_Kind")
 #: Seconds in which a node must have answered at the start: a cluster may have to start its first worker.

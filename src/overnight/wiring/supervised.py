@@ -13,7 +13,7 @@ from overnight.core.errors import OvernightError
 from overnight.core.events import printable
 from overnight.core.settings import resolve
 from overnight.core.stopping import StoppedBy
-from overnight.core.supervision import Note, Refused
+from overnight.core.supervision import Note, Pulse, Ready, Refused
 from overnight.engine.goal import Goal, Never, QueueEmpty
 from overnight.engine.pulse import Pulses
 from overnight.engine.result import Result
@@ -53,7 +53,16 @@ def _work(home: Home, options: Options, mission: Mission, channel: Channel) -> i
     def told(words: str, hint: str) -> None:
         channel.send(msgspec.json.encode(Note(printable(f"{words}\n  try: {hint}"))))
 
-    with holding(home, mission, told=told) as store:
+    up = False
+
+    def standing_by() -> None:
+        nonlocal up
+        if not up:
+            up = True
+            channel.send(msgspec.json.encode(Ready(os.getpid())))
+        channel.send(msgspec.json.encode(Pulse(False)))  # noqa: FBT003  # as the loop says it
+
+    with holding(home, mission, told=told, standing_by=standing_by) as store:
         result = run_engine(
             home,
             store,

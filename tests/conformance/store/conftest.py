@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from postgres_server import database
 from redoing import built_again, differences, told_lines
-from store_parts import IMPLEMENTATIONS, Implementation, SmallEngine
+from store_parts import DATABASE, IMPLEMENTATIONS, Implementation, SmallEngine
 
 from overnight.monitor.agreement import disagreements
 from overnight.store.contract import Store
 
 
-@pytest.fixture(params=IMPLEMENTATIONS, ids=lambda implementation: implementation.name)
+def _param(implementation: Implementation) -> object:
+    """Those that need a server take minutes: `make prove` runs them, and tests/store some of what they say."""
+    marks = () if implementation.is_file else (pytest.mark.prove,)
+    return pytest.param(implementation, id=implementation.name, marks=marks)
+
+
+@pytest.fixture(params=map(_param, IMPLEMENTATIONS))
 def implementation(request: pytest.FixtureRequest) -> Implementation:
     chosen: Implementation = request.param
+    if chosen.name == "postgres":
+        request.getfixturevalue("stores_of_postgres")
     return chosen
+
+
+@pytest.fixture(scope="session")
+def stores_of_postgres(postgres_server: str) -> Iterator[None]:
+    """A database in which every store is a schema."""
+    with database(postgres_server) as address:
+        os.environ[DATABASE] = address
+        yield
+        del os.environ[DATABASE]
 
 
 @pytest.fixture
@@ -42,7 +61,7 @@ def store(implementation: Implementation, path: Path) -> Iterator[Store]:
     opened.close()
     if whole:
         result = built_again(iter(lines), path.with_name("again.db"))
-        assert differences(path, path.with_name("again.db")) == [], result
+        assert differences(path, path.with_name("again.db"), see=implementation.picture) == [], result
 
 
 @pytest.fixture

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
+from redoing import PICTURE, Picture, picture
 
 from overnight.core.states import ErrorClass, Outcome, Reason, TaskState
 from overnight.core.storms import Storm, Subject
 from overnight.core.task import Action, ActionKind, NewTask
 from overnight.core.verdict import Settlement
 from overnight.store.contract import Claim, Claimed, Store, Turn
+from overnight.store.postgres import PostgresStore
 from overnight.store.sqlite import SqliteStore
 
 NOON = 1_700_000_000.0
@@ -33,10 +39,45 @@ class Implementation(NamedTuple):
 
     name: str
     open: Opener
+    #: What of the store at a path must be equal in one that is built again.
+    picture: Callable[[Path], Picture]
+    #: It is a file, which can be copied and put back.
+    is_file: bool = True
+
+
+#: The variable with the database in which each path is a schema; processes that tests start have it, too.
+DATABASE = "OVERNIGHT_TEST_STORES"
+
+
+def address_of(path: Path) -> str:
+    """Where the store on PostgreSQL is that stands for one at `path`."""
+    before = os.environ[DATABASE]
+    schema = f"s{hashlib.md5(bytes(path), usedforsecurity=False).hexdigest()}"
+    return f"{before}{'&' if '?' in before else '?'}options=-csearch_path%3D{schema}"
+
+
+def _open_postgres(path: Path, *, create: bool = False, hooks: Callable[[str, str], None] | None = None) -> Store:
+    return PostgresStore.open(address_of(path), create=create, hooks=hooks)
+
+
+def _picture_of_postgres(path: Path) -> Picture:
+    store = PostgresStore.open(address_of(path), readonly=True)
+    with closing(store):
+        connection = store._database.connection
+        return {name: connection.execute(for_postgres(sql)).fetchall() for name, sql in PICTURE.items()}
+
+
+def for_postgres(sql: str) -> str:
+    """What of these questions the store's own translation does not know."""
+    sql = re.sub(r"round\(([\w.]+), 1\)", r"round(\1::numeric, 1)::float8", sql)
+    return re.sub(r"hex\(([\w.]+)\)", r"upper(encode(\1, 'hex'))", sql)
 
 
 #: All of them, by hand.
-IMPLEMENTATIONS: Sequence[Implementation] = (Implementation("sqlite", SqliteStore.open),)
+IMPLEMENTATIONS: Sequence[Implementation] = (
+    Implementation("sqlite", SqliteStore.open, picture),
+    Implementation("postgres", _open_postgres, _picture_of_postgres, is_file=False),
+)
 
 
 def task(name: str | bytes = "a", **changes: Any) -> NewTask:

@@ -276,7 +276,7 @@ class Night(RuleBasedStateMachine):
             self.model[one.task_id].state = S.PENDING
         self._make_due()
 
-    @precondition(lambda self: len(self.copies) < 3)
+    @precondition(lambda self: self.implementation.is_file and len(self.copies) < 3)
     @rule()
     def checkpoint(self) -> None:
         path = self.directory / f"copy-{len(self.copies)}.db"
@@ -341,7 +341,8 @@ class Night(RuleBasedStateMachine):
         assert disagreements(self.store, self.path.with_name("events.jsonl")) == []
         self.path.with_name("again.db").unlink(missing_ok=True)
         built_again(told_lines(self.store), self.path.with_name("again.db"))
-        assert differences(self.path, self.path.with_name("again.db")) == []
+        again = self.path.with_name("again.db")
+        assert differences(self.path, again, see=self.implementation.picture) == []
         replayed = replay(list(told(self.store)))
         found = {one.id: one for one in self.store.tasks(Query(limit=10_000))}
         assert replayed.keys() == found.keys() == self.model.keys()
@@ -411,6 +412,18 @@ TestLongNightOnSqlite = pytest.mark.prove(LongNightOnSqlite.TestCase)
 TestLongNightOnSqlite.settings = AT_LENGTH
 TestAnotherLongNightOnSqlite = pytest.mark.prove(AnotherLongNightOnSqlite.TestCase)
 TestAnotherLongNightOnSqlite.settings = AT_LENGTH
+
+
+class NightOnPostgres(Night):
+    """On the second, of which no file can be copied."""
+
+    implementation = IMPLEMENTATIONS[1]
+
+
+TestNightOnPostgres = pytest.mark.prove(pytest.mark.usefixtures("stores_of_postgres")(NightOnPostgres.TestCase))
+TestNightOnPostgres.settings = settings(
+    max_examples=100, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck), database=None
+)
 
 
 class UnfencedNight(NightOnSqlite):

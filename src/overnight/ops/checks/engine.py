@@ -8,7 +8,7 @@ from contextlib import closing
 from overnight.core.durations import format_count, format_duration
 from overnight.core.findings import Finding, Fix
 from overnight.core.version import VERSION
-from overnight.host.home import Home
+from overnight.host.home import Home, has_tasks
 from overnight.monitor.report.journal import last_crash
 from overnight.monitor.snapshot import EngineState, EngineView, Snapshot, take
 from overnight.ops.checks.contract import Check, Scene, by_hand, fail, ok, warn
@@ -23,7 +23,7 @@ _START = Fix("start", "Start the engine", ("overnight", "start"))
 
 
 def _run(scene: Scene) -> Iterator[Finding]:
-    if scene.home is None or not scene.home.store.exists():
+    if scene.home is None or not has_tasks(scene.home):
         return
     now = scene.clock.now()
     with closing(scene.open_store()) as store:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 from overnight.core.findings import Finding, Fix
-from overnight.host.home import Home
+from overnight.host.home import Home, has_tasks
 from overnight.monitor import health
 from overnight.monitor.elsewhere import elsewhere, relocating
 from overnight.monitor.history import database
@@ -41,7 +41,7 @@ def _run(scene: Scene) -> Iterator[Finding]:
     else:
         yield ok(_ID, f"{path} is ours alone")
     yield from _newer(scene.home)
-    if scene.home.store.exists():
+    if has_tasks(scene.home):
         with closing(scene.open_store()) as store:
             moved = elsewhere(store, scene.home)
         if moved:

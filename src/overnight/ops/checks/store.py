@@ -10,6 +10,7 @@ import apsw
 from overnight.core.durations import format_count, format_size
 from overnight.core.errors import OvernightError
 from overnight.core.findings import Finding
+from overnight.host.home import elsewhere, has_tasks
 from overnight.ops.checks.contract import Check, Scene, by_hand, fail, ok, warn
 
 _ID = "store"
@@ -21,13 +22,16 @@ SAFE = (3, 51, 3)
 
 def _run(scene: Scene) -> Iterator[Finding]:
     home = scene.home
-    if home is None or not home.store.exists():
+    if home is None or not has_tasks(home):
         return
     try:
         with closing(scene.open_store()) as store:
             total = store.counts().total
     except OvernightError as error:
         yield fail(_ID, error.message, by_hand("store", "Mend the store", error.hint))
+        return
+    if place := elsewhere(home):
+        yield ok(_ID, f"{total:,} tasks at {place}; backups and checks of its pages are its server's")
         return
     version = apsw.sqlite_lib_version()
     if tuple(map(int, version.split("."))) < SAFE:

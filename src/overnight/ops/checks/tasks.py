@@ -7,6 +7,7 @@ from contextlib import closing
 
 from overnight.core.durations import format_count
 from overnight.core.findings import Finding
+from overnight.host.home import has_tasks
 from overnight.ops.checks.contract import Check, Scene, by_hand, ok, warn
 
 _ID = "tasks"
@@ -22,7 +23,7 @@ _LOOK_AT_HELD = by_hand(
 
 
 def _run(scene: Scene) -> Iterator[Finding]:
-    if scene.home is None or not scene.home.store.exists():
+    if scene.home is None or not has_tasks(scene.home):
         return
     with closing(scene.open_store()) as store:
         counts = store.counts()

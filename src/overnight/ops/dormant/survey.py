@@ -17,7 +17,7 @@ from overnight.core.configuration import Configuration
 from overnight.core.dormancy import Found, Kind, Part, judge
 from overnight.core.settings import Settings
 from overnight.core.source_facts import named_in
-from overnight.host.home import Home
+from overnight.host.home import Home, has_tasks
 from overnight.ops.dormant.defined import Definitions, machine_at, written
 from overnight.ops.dormant.keeping import DormantStore, Known, remembered
 from overnight.ops.dormant.lying import Lying
@@ -99,7 +99,7 @@ def survey(ground: Ground, effort: Effort = Effort()) -> Survey:  # noqa: B008 -
 
 def _defined(ground: Ground, reached: Collection[str]) -> Iterator[Part]:
     home = ground.home
-    store = ground.open_store() if home is not None and home.store.exists() else None
+    store = ground.open_store() if home is not None and has_tasks(home) else None
     try:
         definitions = Definitions(
             ground.configured,

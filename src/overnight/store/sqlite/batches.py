@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from overnight.store.contract import Verb
-from overnight.store.sqlite import popping
-from overnight.store.sqlite.redo import Record
+from overnight.store.sql import popping
+from overnight.store.sql.redo import Record
 
 #: Records done in one batch.
 BATCH = 5000

@@ -18,14 +18,15 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import apsw
 
-from overnight.core import events
 from overnight.core.errors import (
     DiskFullError,
     HomeUnusableError,
@@ -35,9 +36,10 @@ from overnight.core.errors import (
     StoreDamagedError,
     StoreUnavailableError,
 )
+from overnight.store.sql.database import Transaction
+from overnight.store.sql.statements import Row, read_all
 from overnight.store.sqlite import checksums
 from overnight.store.sqlite.migrations import bring_up_to_date, create_schema
-from overnight.store.sqlite.statements import Row, read_all, run, run_each
 
 #: Called with the operation's name and "before_commit" or "after_commit". For fault tests.
 Hooks = Callable[[str, str], None]
@@ -84,42 +86,31 @@ _UNREADABLE = (
 _TRY_DAMAGE = "'overnight resume' sets the file aside, rebuilds it from a checkpoint and the journal, and goes on"
 
 
-class Transaction:
-    """What one write has to tell at its end: its events, and by how much the counters moved."""
+#: Rows that go into one statement: measured with 8, 32 and 64, nothing is gained above.
+TOGETHER = 32
 
-    __slots__ = ("_connection", "events", "moved")
 
-    def __init__(self, connection: apsw.Connection) -> None:
-        self._connection = connection
-        self.events: list[events.Event] = []
-        #: (lane id, 1 for a step, state) -> difference.
-        self.moved: dict[tuple[int, int, str], int] = {}
+class Connection(apsw.Connection):
+    """`overnight.store.sql.statements.Connection`, which is APSW's with two more words."""
 
-    def move(self, lane_id: int, is_step: int, state: str, by: int) -> None:
-        """Note that `by` more tasks (or fewer, when negative) are in this state."""
-        key = (lane_id, is_step, state)
-        self.moved[key] = self.moved.get(key, 0) + by
+    def ids(self, ids: Iterable[int]) -> object:
+        """Ids as a parameter of ``IN carray(?)``. Instead of none there is 0, nobody's: an empty one is refused."""
+        return apsw.carray(array("q", ids) or array("q", [0]))
 
-    def spill(self, batch: int | None = None) -> None:
-        """Write the events gathered so far: to the outbox, or beside the batch that is not published yet."""
-        if not self.events:
-            return
-        lines = events.lines(self.events)
-        if batch is None:
-            run(self._connection, "add_to_outbox", (len(self.events), lines))
-        else:
-            run(self._connection, "add_batch_lines", (batch, len(self.events), lines))
-        self.events.clear()
+    def insert_many(self, statement: str, many: Sequence[Sequence[Any]]) -> None:
+        """Run an ``INSERT ... VALUES (...)`` for each of `many`, `TOGETHER` rows a statement.
 
-    def balance(self) -> None:
-        """Apply the differences to the counters."""
-        up = [(*key, n) for key, n in self.moved.items() if n > 0]
-        down = [(*key, -n) for key, n in self.moved.items() if n < 0]
-        if up:
-            run_each(self._connection, "count_up", up)
-        if down:
-            run_each(self._connection, "count_down", down)
-        self.moved.clear()
+        A statement prepares its CHECKs each time it runs (an IN list becomes a small table), so rows
+        that share one cost 1.6 µs instead of 2.7 for a row of 21 columns.
+        """
+        whole = len(many) - len(many) % TOGETHER
+        if whole:
+            head, row = statement.split("VALUES", 1)
+            sql = f"{head}VALUES {', '.join([row] * TOGETHER)}"
+            groups = (list(chain.from_iterable(many[at : at + TOGETHER])) for at in range(0, whole, TOGETHER))
+            self.executemany(sql, groups)
+        if whole < len(many):
+            self.executemany(statement, many[whole:])
 
 
 class _Understood:
@@ -184,13 +175,13 @@ class Database:
             self.connection.close()
             raise
 
-    def _open(self) -> apsw.Connection:
+    def _open(self) -> Connection:
         checksums.register()
         flags = apsw.SQLITE_OPEN_READONLY if self._readonly else apsw.SQLITE_OPEN_READWRITE
         try:
             before = _inode(self.path)
             name, uri = named(self.path)
-            connection = apsw.Connection(name, flags=flags | uri, vfs=checksums.VFS, statementcachesize=200)
+            connection = Connection(name, flags=flags | uri, vfs=checksums.VFS, statementcachesize=200)
         except FileNotFoundError:
             raise NotFoundError(
                 f"there is no store at {self.path}, and so there are no tasks; nothing was changed",
@@ -295,7 +286,7 @@ class Database:
             self._hooks(operation, moment)
 
     @contextmanager
-    def read(self) -> Iterator[apsw.Connection]:
+    def read(self) -> Iterator[Connection]:
         """A block whose statements all see one state of the store."""
         with self.understood():
             self.connection.execute("BEGIN")
@@ -312,6 +303,15 @@ class Database:
         """All rows of a named statement, outside of a write."""
         with self.understood():
             return read_all(self.connection, name, bindings)
+
+    @contextmanager
+    def unchecked(self) -> Iterator[None]:
+        """A block, around a write, in which no row that is deleted is looked up in others that may refer to it."""
+        self.connection.execute("PRAGMA foreign_keys = OFF")
+        try:
+            yield
+        finally:
+            self.connection.execute("PRAGMA foreign_keys = ON")
 
     # -- the file ----------------------------------------------------------------------------
 

@@ -25,9 +25,9 @@ from pathlib import Path
 import apsw
 import msgspec
 
+from overnight.store.sql.statements import read_all
 from overnight.store.sqlite import checksums
-from overnight.store.sqlite.connection import meaning, named
-from overnight.store.sqlite.statements import read_all
+from overnight.store.sqlite.connection import Connection, meaning, named
 
 #: Seconds that a copy waits for a lock, which only a recovering or truncating writer takes.
 PATIENCE_MS = 30_000
@@ -115,11 +115,11 @@ def _hand_out(descriptor: int, done: threading.Event) -> None:
             os.fsync(descriptor)
 
 
-def open_copy(path: Path) -> apsw.Connection:
+def open_copy(path: Path) -> Connection:
     """A store file to be read and never written, with its checksums looked at."""
     checksums.register()
     name, uri = named(path)
-    connection = apsw.Connection(name, flags=apsw.SQLITE_OPEN_READONLY | uri, vfs=checksums.VFS)
+    connection = Connection(name, flags=apsw.SQLITE_OPEN_READONLY | uri, vfs=checksums.VFS)
     connection.set_busy_timeout(PATIENCE_MS)
     return connection
 
@@ -137,7 +137,7 @@ def facts(path: Path) -> Facts:
         raise meaning(error, path) from error
 
 
-def facts_of(connection: apsw.Connection) -> Facts:
+def facts_of(connection: Connection) -> Facts:
     """The same by an open connection."""
     ((position, fence, last_task_id),) = read_all(connection, "facts")
     return Facts(connection.pragma("user_version"), position, fence, last_task_id)

@@ -17,8 +17,9 @@ from pathlib import Path
 import apsw
 
 from overnight.core.errors import StoreDamagedError
-from overnight.store.sqlite import books, migrations
-from overnight.store.sqlite.connection import Database, meaning
+from overnight.store.sql import books
+from overnight.store.sqlite import migrations
+from overnight.store.sqlite.connection import Connection, Database, meaning
 from overnight.store.sqlite.copying import Facts, facts_of, open_copy
 
 #: Findings of one kind that are told.
@@ -165,7 +166,7 @@ def _zeros(connection: apsw.Connection, pages: Sequence[int]) -> list[str]:
     return [f"page {number} is in use and all zeros" for (number,) in used][:MOST_TOLD]
 
 
-def _books(connection: apsw.Connection) -> list[str]:
+def _books(connection: Connection) -> list[str]:
     return [f"{one.what}: expected {one.expected}, found {one.found}" for one in books.discrepancies(connection)][
         :MOST_TOLD
     ]

@@ -13,11 +13,12 @@ import apsw
 from overnight.core.errors import HomeUnusableError, StoreDamagedError
 from overnight.core.version import VERSION as PROGRAM
 from overnight.host.home import Home, written_by
+from overnight.store.sql.schema import VERSION, schema
+
+__all__ = ["APPLICATION_ID", "MIGRATIONS", "VERSION", "bring_up_to_date", "create_schema", "needed"]
 
 #: "Ovnt" as a number; the `file` command can show it.
 APPLICATION_ID = 0x4F766E74
-
-VERSION = 6
 
 #: The statements that lead from version n - 1 to version n. Never changed once released.
 MIGRATIONS: dict[int, str] = {
@@ -124,9 +125,8 @@ INSERT INTO touched SELECT id FROM tasks WHERE generation > 1 AND parent_id IS N
 
 def create_schema(connection: apsw.Connection) -> None:
     """Lay the newest schema in an empty file, in one transaction."""
-    schema = Path(__file__).with_name("schema.sql").read_text(encoding="utf-8")
     with connection:
-        connection.execute(schema)
+        connection.execute(schema())
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}")
 
 

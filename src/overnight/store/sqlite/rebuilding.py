@@ -16,9 +16,9 @@ import apsw
 from overnight.core.errors import StoreDamagedError
 from overnight.host.files import sync_file
 from overnight.store.contract import OutboxRow
+from overnight.store.sql.statements import read_all, read_one, run
 from overnight.store.sqlite.connection import Database, create_file
 from overnight.store.sqlite.copying import Facts, facts_of
-from overnight.store.sqlite.statements import read_all, read_one, run
 from overnight.store.sqlite.store import SqliteStore
 
 

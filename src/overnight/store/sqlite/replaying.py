@@ -24,7 +24,7 @@ from overnight.core.states import FINAL, TaskState
 from overnight.core.task import Action
 from overnight.core.verdict import Settlement
 from overnight.store.contract import Queue, Selector, Verb
-from overnight.store.sqlite import (
+from overnight.store.sql import (
     acting,
     adding,
     claiming,
@@ -36,15 +36,15 @@ from overnight.store.sqlite import (
     storming,
     turning,
 )
-from overnight.store.sqlite.advancing import Advance
+from overnight.store.sql.advancing import Advance
+from overnight.store.sql.database import Transaction
+from overnight.store.sql.expanding import Expander
+from overnight.store.sql.lanes import Lanes
+from overnight.store.sql.plans import Plans
+from overnight.store.sql.redo import Record, read
+from overnight.store.sql.statements import Row, read_all, read_one, run
 from overnight.store.sqlite.batches import VERBS, batches, deed_of, runs
-from overnight.store.sqlite.connection import Transaction
-from overnight.store.sqlite.expanding import Expander
-from overnight.store.sqlite.lanes import Lanes
-from overnight.store.sqlite.plans import Plans
 from overnight.store.sqlite.rebuilding import Rebuilt
-from overnight.store.sqlite.redo import Record, read
-from overnight.store.sqlite.statements import Row, ids_of, read_all, read_one, run
 
 #: What a record raises that speaks of what is not there: lines before it are missing.
 _UNFIT = (apsw.ConstraintError, OvernightError, ArithmeticError, AssertionError, LookupError, TypeError, ValueError)
@@ -239,12 +239,12 @@ class Replayer:
 
     def _to_start(self, records: Sequence[Record], transaction: Transaction) -> list[Row]:
         wanted = {record.id or 0: record for record in records}
-        for lane_id, is_step in read_all(self._connection, "hurry_due", (ids_of(wanted),)):
+        for lane_id, is_step in read_all(self._connection, "hurry_due", (self._connection.ids(wanted),)):
             transaction.move(lane_id, is_step, TaskState.WAITING, -1)
             transaction.move(lane_id, is_step, TaskState.PENDING, 1)
         rows = [
             row
-            for row in read_all(self._connection, "to_start", (ids_of(wanted),))
+            for row in read_all(self._connection, "to_start", (self._connection.ids(wanted),))
             if row[1] == wanted[row[0]].attempt or wanted[row[0]].first_step
         ]
         fitting = {row[0] for row in rows}
@@ -296,7 +296,7 @@ class Replayer:
         """How attempts ended. What has none of its own ended by what became of others, and has so already."""
         now = records[0].now
         ids = [record.id or 0 for record in records]
-        popped = {row[0] for row in read_all(self._connection, "popped_among", (ids_of(ids),))}
+        popped = {row[0] for row in read_all(self._connection, "popped_among", (self._connection.ids(ids),))}
         mine = [record for record in records if record.id not in popped]
         stale = self._pass_time(now, [record.settlement() for record in mine])
         theirs = [record.settlement() for record in records if record.id in popped]
@@ -304,7 +304,7 @@ class Replayer:
             stale += popping.hand_in(self._database, self._plans, theirs, now=now)
         missed = set(stale)
         with self._database.write("replay"):
-            run(self._connection, "drop_controls_of", (ids_of(ids),))
+            run(self._connection, "drop_controls_of", (self._connection.ids(ids),))
         self._agree([record for record in records if (record.id, record.attempt) in missed])
 
     def _agree(self, records: Sequence[Record]) -> None:
@@ -389,7 +389,7 @@ class Replayer:
             for task_id in (one for one in left if one in steps):
                 self._act(verb, [task_id], records[0], restart=steps[task_id])
         with self._database.write("replay"):
-            run(self._connection, "drop_controls_of", (ids_of(ids),))
+            run(self._connection, "drop_controls_of", (self._connection.ids(ids),))
 
     def _act(self, verb: Verb, ids: Sequence[int], record: Record, restart: Sequence[str] = ()) -> None:
         if ids:
@@ -418,7 +418,7 @@ class Replayer:
     def _froze(self, records: Sequence[Record]) -> None:
         """What was frozen then has ended by now; what was asked for was done."""
         with self._database.write("replay"):
-            run(self._connection, "drop_freezes_of", (ids_of([record.id or 0 for record in records]),))
+            run(self._connection, "drop_freezes_of", (self._connection.ids([record.id or 0 for record in records]),))
 
     def _states(self, ids: Iterable[int]) -> dict[int, TaskState]:
         found = {}

@@ -16,9 +16,9 @@ import msgspec
 
 from overnight.core.errors import OvernightError
 from overnight.store.contract import OutboxRow
-from overnight.store.sqlite import turning
+from overnight.store.sql import turning
+from overnight.store.sql.statements import read_all, read_one
 from overnight.store.sqlite.connection import Database
-from overnight.store.sqlite.statements import read_all, read_one
 
 #: Outbox rows read at a time.
 _ROWS = 512

@@ -7,22 +7,20 @@ from __future__ import annotations
 
 from typing import Any
 
-import apsw
-
 from overnight.core.durations import iso
-from overnight.store.sqlite.statements import read_each, read_one
+from overnight.store.sql.statements import Connection, read_each, read_one
 
 #: Characters of an error or a result that are shown.
 _SHOWN = 500
 
 
-def last_completed(connection: apsw.Connection) -> int | None:
+def last_completed(connection: Connection) -> int | None:
     """The id of the task that was completed last; None when none was."""
     found: int | None = read_one(connection, "last_completed")
     return found
 
 
-def failures(connection: apsw.Connection, limit: int) -> list[dict[str, Any]]:
+def failures(connection: Connection, limit: int) -> list[dict[str, Any]]:
     """Failed tasks by their cause, the most frequent first."""
     return [
         {"fingerprint": row[0], "tasks": row[1], "reason": row[2], "error": row[3][:_SHOWN]}
@@ -30,7 +28,7 @@ def failures(connection: apsw.Connection, limit: int) -> list[dict[str, Any]]:
     ]
 
 
-def error_log(connection: apsw.Connection, limit: int) -> list[dict[str, Any]]:
+def error_log(connection: Connection, limit: int) -> list[dict[str, Any]]:
     """The last failed attempts, newest first."""
     return [
         {"id": row[0], "attempt": row[1], "at": iso(row[2]), "reason": row[3], "error": row[4][:_SHOWN]}
@@ -38,7 +36,7 @@ def error_log(connection: apsw.Connection, limit: int) -> list[dict[str, Any]]:
     ]
 
 
-def step_results(connection: apsw.Connection, limit: int) -> list[dict[str, Any]]:
+def step_results(connection: Connection, limit: int) -> list[dict[str, Any]]:
     """Results of steps whose task is not finished yet."""
     return [
         {"id": row[0], "task": row[1], "step": row[2], "result": row[3][:_SHOWN].decode(errors="backslashreplace")}

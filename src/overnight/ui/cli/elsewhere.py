@@ -8,8 +8,9 @@ from typing import Any
 from overnight import wiring
 from overnight.core.stopping import StoppedBy
 from overnight.host.home import Home
-from overnight.host.lock import read_owner
 from overnight.host.stop_file import StopFile
+from overnight.store.contract import Store
+from overnight.wiring.stores import nobody_works
 
 #: Seconds for which the word of somebody who is about to take over is believed; he repeats it many times a second.
 EXPECTED_FOR = 10.0
@@ -28,10 +29,12 @@ class Elsewhere:
 
     Args:
         home: In which another process is the engine.
+        store: Of its tasks.
     """
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, store: Store) -> None:
         self._home = home
+        self._store = store
         self._stop_file = StopFile(home.stop)
         self._meant: StoppedBy | None = None
         self._asked = self._expected = self._is_another = False
@@ -40,7 +43,7 @@ class Elsewhere:
         """Whether it is gone, and nobody is about to take over from it."""
         before = self._expected
         self._expected = self._is_expected()  # before the lock, which is taken before the word is removed
-        gone = read_owner(self._home.lock) is None and not self._expected
+        gone = nobody_works(self._home, self._store) and not self._expected
         if not gone:  # an engine that had to be killed to stop it leaves no other word
             self._asked = self._asked or self._stop_file.touched() is not None  # it goes a moment before the engine
         self._is_another = before and not self._expected and not gone

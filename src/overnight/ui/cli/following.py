@@ -62,7 +62,7 @@ def follow(
     """
     tail = JournalTail(home.journal, after=after)
     looked_at = 0.0
-    engine = Elsewhere(home)
+    engine = Elsewhere(home, store)
     halted = False
     while True:
         gone = engine.look()

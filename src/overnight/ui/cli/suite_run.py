@@ -17,7 +17,7 @@ from overnight import wiring
 from overnight.core.errors import OvernightError, StoreUnavailableError, UsageError
 from overnight.core.inputs import COMMAND_MARK
 from overnight.core.task import MOST_TITLE, text
-from overnight.host.home import Home
+from overnight.host.home import Home, has_tasks
 from overnight.ops.suites.gathering import gather
 from overnight.ops.suites.keeping import KeptRun, SuiteStore
 from overnight.ops.suites.recording import Wanted, record
@@ -158,7 +158,7 @@ def history(home: Home) -> Iterator[SuiteStore]:
 
 def why_ended(home: Home, task_id: int, attempt: int) -> str:
     """Why an attempt was ended from outside, without its last words; empty where nothing is known."""
-    if not home.store.exists():
+    if not has_tasks(home):
         return ""
     with closing(wiring.open_store(home, readonly=True)) as store:
         found = [one for one in store.attempts(task_id) if one.number == attempt]

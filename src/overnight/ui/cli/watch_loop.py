@@ -55,7 +55,7 @@ def run_watch(home: Home, watch: Watch, manner: Manner, *, changed: bool) -> End
         watch.begin(store)
         observers = (*manner.observers, Watching(home, store, watch, changed=changed))
         while True:
-            beside = _Beside(home)
+            beside = _Beside(home, store)
             try:
                 return run_queue(home, manner._replace(observers=observers), endless=True)
             except AlreadyRunningError:
@@ -73,8 +73,8 @@ def run_watch(home: Home, watch: Watch, manner: Manner, *, changed: bool) -> End
 class _Beside:
     """The engine that does what is added here; made before it is known whether there is one."""
 
-    def __init__(self, home: Home) -> None:
-        self.engine = Elsewhere(home)
+    def __init__(self, home: Home, store: Store) -> None:
+        self.engine = Elsewhere(home, store)
         self._tail = JournalTail(home.journal, after=last_seq(home.journal))
         self.is_gone = False
 

@@ -12,7 +12,7 @@ from overnight import wiring
 from overnight.core.errors import NotFoundError, NotNowError
 from overnight.core.events import printable
 from overnight.host.filesystem import free_bytes
-from overnight.host.home import Home
+from overnight.host.home import Home, need_file
 from overnight.ops.backups.making import Made, create
 from overnight.ops.backups.place import BackupPlace, Entry
 from overnight.ops.backups.proving import prove
@@ -53,6 +53,7 @@ def create_(*, as_json: bool) -> None:
     Exits 1 when something could not be read, and is left out, or when there is no second copy.
     """
     home = wiring.find_home(home_option())
+    need_file(home, "no backup is made")
     settings, configured = in_use()
     _need_room(home)
     made = create(

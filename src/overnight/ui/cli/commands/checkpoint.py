@@ -13,7 +13,7 @@ from overnight import wiring
 from overnight.core.errors import NotFoundError, NotNowError, OvernightError, UsageError
 from overnight.core.events import printable
 from overnight.host.filesystem import free_bytes
-from overnight.host.home import Home, Past, past
+from overnight.host.home import Home, Past, need_file, past
 from overnight.host.lock import read_owner
 from overnight.store.copies.making import Made, make, saved
 from overnight.store.copies.shelf import Entry, newest_whole, troubles
@@ -58,6 +58,7 @@ def save(*, force: bool, as_json: bool) -> None:
 
 def _save(*, force: bool, as_json: bool) -> None:
     home = wiring.find_home(home_option())
+    need_file(home, "no checkpoint is made")
     settings, _ = in_use()
     if not force:
         _need_room(home)
@@ -164,6 +165,7 @@ def restore(*, name: str, dry_run: bool, yes: bool) -> None:
     The engine ends first. The present store is set aside and never deleted.
     """
     home = wiring.find_home(home_option())
+    need_file(home, "nothing is set back to a checkpoint")
     source, bad = chosen(home, name, deep=False)
     if dry_run:
         say_plan(home, source)

@@ -20,7 +20,7 @@ from overnight.core.errors import StoreUnavailableError, UsageError
 from overnight.core.events import printable
 from overnight.host.clock import LocalZone
 from overnight.host.files import last_line
-from overnight.host.home import Home
+from overnight.host.home import Home, has_tasks
 from overnight.ops.logs.asking import Bar, Errors, errors, trend
 from overnight.ops.logs.cleaning import clean, old
 from overnight.ops.logs.following import Part, Position, Trouble, blocks, matching, news
@@ -189,7 +189,7 @@ def search_(*, pattern: str, context: int, ignore_case: bool, task: int | None, 
     def told(one: Trouble) -> None:
         troubles.append((printable(os.fsdecode(one.path)), one.why))
 
-    if task is not None and home.store.exists():
+    if task is not None and has_tasks(home):
         with opened(readonly=True) as session:
             need_known(session.store, [task])
     count = 0

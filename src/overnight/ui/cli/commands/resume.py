@@ -6,6 +6,7 @@ import click
 
 from overnight import wiring
 from overnight.core.errors import UsageError
+from overnight.host.home import need_file
 from overnight.ui.cli.checkpoints import chosen, go_back, say_plan
 from overnight.ui.cli.commands.run import manner_of
 from overnight.ui.cli.ending import conclude
@@ -33,6 +34,7 @@ def resume(*, name: str | None, validate: bool, dry_run: bool) -> None:
     started = wiring.clock.monotonic()
     home = wiring.find_home(home_option())
     if name is not None:
+        need_file(home, "nothing is set back to a checkpoint")
         source, bad = chosen(home, name, deep=validate)
         if dry_run:
             say_plan(home, source)

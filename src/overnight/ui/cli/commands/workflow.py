@@ -15,6 +15,7 @@ from overnight.core.workflow.drawing import Form, draw
 from overnight.core.workflow.estimating import estimate
 from overnight.core.workflow.model import Step, packed
 from overnight.core.workflow.plan import Plan
+from overnight.host.home import has_tasks
 from overnight.store.contract import Store
 from overnight.ui.cli import printing, shapes
 from overnight.ui.cli.group import SETTINGS, Verb, global_options, home_option
@@ -119,7 +120,7 @@ def _store() -> Iterator[Store | None]:
     except NotFoundError:
         yield None
         return
-    if not home.store.exists():
+    if not has_tasks(home):
         yield None
         return
     store = wiring.open_store(home, readonly=True)

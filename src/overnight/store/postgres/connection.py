@@ -1,0 +1,320 @@
+"""The one door to the database: its transactions, and what becomes of them when the server goes away.
+
+Writers take turns. The first statement of a write changes the one row of ``meta``, and so waits for whoever writes, and
+keeps the next one waiting: what the operations were written for, a store with one writer at a time, holds here too. It
+also says that something has changed, and what the transaction is called: when the connection is lost on the way
+of COMMIT, the server is asked afterwards what became of it, so nobody is ever told that the answer is unknown.
+
+Source: PostgreSQL, "Transaction Isolation" (READ COMMITTED: each statement sees what was committed before it began),
+`pg_xact_status`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+from overnight.core.errors import HomeUnusableError, NotFoundError, StoreAwayError, StoreUnavailableError
+from overnight.core.migrations.addresses import shown
+from overnight.store.postgres import dialect
+from overnight.store.postgres.link import Answer, Link
+from overnight.store.postgres.meanings import StatementError
+from overnight.store.sql.database import Transaction
+from overnight.store.sql.schema import VERSION
+from overnight.store.sql.statements import SQL, Row
+
+#: Called with the operation's name and "before_commit" or "after_commit". For fault tests.
+Hooks = Callable[[str, str], None]
+
+#: Seconds that a writer waits for the others, and for the server; and between two tries.
+PATIENCE = 30.0
+_NAP = 0.2
+#: The schema of our tables, when the address names none.
+SCHEMA = "overnight"
+#: Whoever makes the tables; any number that nobody else takes.
+_KEY = 0x4F766E74
+
+#: A host that has gone without a word is noticed in some ten seconds, on both sides.
+_KEEPALIVES = (
+    "application_name=overnight connect_timeout=10 "
+    "keepalives_idle=5 keepalives_interval=2 keepalives_count=3 tcp_user_timeout=10000"
+)
+_SETTINGS = (
+    "SET client_encoding = 'UTF8'; SET standard_conforming_strings = on; SET bytea_output = 'hex'; "
+    "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3; "
+    # A plan is made once; at that time the tables may have been empty, when to read all of one is as good as anything.
+    "SET enable_seqscan = off; "
+    # What is left of it looks dear then, and would be compiled: 100 ms a statement.
+    "SET jit = off"
+)
+_PEN = "UPDATE meta SET changes = changes + 1 RETURNING pg_current_xact_id()::text"
+_CHANGES = "SELECT changes FROM meta"
+#: Said to the engine once for each write: a notification wakes it, wherever the writer is.
+_RING = "SELECT pg_notify('overnight_' || 'meta'::regclass::oid, '')"
+#: What engines do.
+_OF_ENGINES = frozenset(
+    {"turn", "drained", "take_fence", "stand_down", "move_waits", "forget_finished", "drop_actions", "fire", "note"}
+    | {"set_storm", "end_storm"}
+)
+
+
+class Database:
+    """`overnight.store.sql.database.Database` on PostgreSQL, for one thread.
+
+    Args:
+        address: Of the database, as libpq has it. Our tables are in the schema "overnight", or in what its
+            ``options=-csearch_path=...`` names.
+        create: Make the tables when they are missing; else that is a `NotFoundError`.
+        readonly: Never write.
+        hooks: Called around every COMMIT.
+        told: Told once when the server is waited for, and once when it is there again.
+        patience: Seconds that a write waits for the others, and everything for the server.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        create: bool = False,
+        readonly: bool = False,
+        hooks: Hooks | None = None,
+        told: Callable[[str], None] = lambda _: None,
+        patience: float = PATIENCE,
+    ) -> None:
+        self._told = told
+        self.shown = shown(address)
+        self._address = address
+        self._readonly = readonly
+        self._hooks = hooks
+        self._server_patience = self._lock_patience = patience
+        self._is_open = False
+        #: Writes of this connection that were committed.
+        self.own_changes = 0
+        self.connection = self._reach()
+        try:
+            self._prepare_patiently(create=create and not readonly)
+        except BaseException:
+            self.connection.close()
+            raise
+
+    def _prepare_patiently(self, *, create: bool) -> None:
+        while True:
+            try:
+                self._prepare(create=create)
+            except StoreAwayError:  # on the way, and then the tables are not made by half
+                self.wait_for_server()
+            else:
+                return
+
+    def _connect(self) -> Link:
+        link = Link(_with_keepalives(self._address), self.shown)
+        try:
+            for setting in _SETTINGS.split("; "):
+                link.execute(setting)
+            if "search_path" not in self._address:
+                link.execute(f"SET search_path = {SCHEMA}")
+            link.execute(self._lock_timeout)
+            if self._readonly:
+                link.execute("SET default_transaction_read_only = on")
+            link.settle()
+        except BaseException:
+            link.close()
+            raise
+        return link
+
+    @property
+    def patience(self) -> float:
+        """Seconds that a write waits for the others."""
+        return self._lock_patience
+
+    @patience.setter
+    def patience(self, seconds: float) -> None:
+        self._lock_patience = seconds
+        if not self.connection.is_lost:  # else the next one is told
+            with contextlib.suppress(StoreAwayError):
+                self.connection.execute(self._lock_timeout)
+                self.connection.settle()
+
+    @property
+    def _lock_timeout(self) -> str:
+        return f"SET lock_timeout = {int(self._lock_patience * 1000) or 1000}"
+
+    def _prepare(self, *, create: bool) -> None:
+        if not self._has_tables() and create:
+            self._create()
+        if not self._has_tables():
+            raise NotFoundError(
+                f"there is no store at {self.shown}, and so there are no tasks; nothing was changed",
+                hint="'overnight add' or 'overnight run' makes one",
+            )
+        version = self.connection.execute("SELECT schema_version FROM meta").get
+        if version != VERSION:
+            raise HomeUnusableError(
+                f"{self.shown} has schema version {version} and this program knows {VERSION}; nothing was changed",
+                hint="use the same version of Overnight on all hosts: pip install --upgrade overnight",
+            )
+
+    def _has_tables(self) -> bool:
+        return self.connection.execute("SELECT to_regclass('meta')").get is not None
+
+    def _create(self) -> None:
+        """Make the tables, once: who comes at the same time waits and finds them."""
+        link = self.connection
+        with self._transaction("BEGIN"):
+            link.execute(f"SELECT pg_advisory_xact_lock({_KEY})").fetchall()
+            if not self._has_tables():
+                link.execute(f"CREATE SCHEMA IF NOT EXISTS {self._schema()}")
+                for statement in dialect.tables():
+                    link.execute(statement)
+                link.execute("UPDATE meta SET schema_version = ?", (VERSION,))
+            self._end("COMMIT")
+
+    def _schema(self) -> str:
+        """The first of the search path, as it stands in a statement."""
+        first = self.connection.execute("SELECT split_part(current_setting('search_path'), ',', 1)").get
+        return str(first)
+
+    # -- transactions ------------------------------------------------------------------------
+
+    @contextmanager
+    def write(self, operation: str, *, check: bool = True) -> Iterator[Transaction]:  # noqa: ARG002 - of a file
+        """One transaction, alone among writers: durable when the block is left and undone when it raises."""
+        link = self.connection
+        transaction = Transaction(link)
+        with self._transaction("BEGIN"):
+            pen = link.execute(_PEN)
+            yield transaction
+            transaction.balance()
+            transaction.spill()
+            if operation not in _OF_ENGINES:
+                link.execute(_RING)
+            self._tell(operation, "before_commit")
+            self._commit(pen)
+        self.own_changes += 1
+        self._tell(operation, "after_commit")
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[None]:
+        """A block in a transaction, which is undone when it is left otherwise than by `_end`."""
+        link = self.connection
+        link.is_inside = self._is_open = True
+        try:
+            link.execute(begin)
+            yield
+        finally:
+            if self._is_open:
+                self._undo()
+
+    def _commit(self, pen: Answer) -> None:
+        name = str(pen.get)
+        try:
+            self._end("COMMIT")
+        except StoreAwayError:
+            self._ask_what_became_of(name)
+
+    def _end(self, how: str) -> None:
+        link = self.connection
+        link.execute(how)
+        link.is_inside = False
+        link.settle()
+        self._is_open = False
+
+    def _undo(self) -> None:
+        try:
+            if not self.connection.is_lost:
+                self._end("ROLLBACK")
+        except (StoreUnavailableError, StatementError):
+            # It is undone by itself when the connection is gone; what led here is the news.
+            self.connection.close()
+        self._is_open = False
+
+    def _ask_what_became_of(self, name: str) -> None:
+        """The connection was lost on the way of COMMIT: raise unless it was committed."""
+        self.wait_for_server()
+        while True:
+            became = self.connection.execute("SELECT pg_xact_status(?::text::xid8)", (name,)).get
+            if became == "committed":
+                return
+            if became == "aborted":
+                raise StoreAwayError(
+                    f"the store at {self.shown} went away while this was to be recorded; nothing was changed",
+                    hint="try again",
+                )
+            if became is None:
+                raise StoreUnavailableError(
+                    f"the store at {self.shown} went away and does not know any more what became of COMMIT",
+                    hint="'overnight list' shows whether it is recorded",
+                )
+            time.sleep(_NAP)  # the server has not yet noticed that we were gone
+
+    def _tell(self, operation: str, moment: str) -> None:
+        if self._hooks is not None:
+            self._hooks(operation, moment)
+
+    @contextmanager
+    def read(self) -> Iterator[Link]:
+        """A block whose statements all see one state of the store."""
+        with self._transaction("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"):
+            yield self.connection
+
+    def understood(self) -> AbstractContextManager[None]:
+        """Nothing: `link` says everything in our words."""
+        return nullcontext()
+
+    def unchecked(self) -> AbstractContextManager[None]:
+        """Nothing: there are no foreign keys here."""
+        return nullcontext()
+
+    def rows(self, name: str, bindings: Sequence[Any] = ()) -> list[Row]:
+        """All rows of a named statement, outside of a write."""
+        return self.connection.execute(SQL[name], bindings).fetchall()
+
+    def ease(self) -> None:
+        """Nothing: the server does by itself what there is to do."""
+
+    # -- the server --------------------------------------------------------------------------
+
+    def change_token(self) -> int:
+        """A number that changes when another connection has changed the store."""
+        return int(self.connection.execute(_CHANGES).get) - self.own_changes
+
+    def wait_for_server(self) -> None:
+        """Have a connection, a new one if need be, within our patience."""
+        if self.connection.is_lost:
+            self.connection = self._reach()
+
+    def _reach(self) -> Link:
+        """A new connection, within our patience."""
+        tries = int(self._server_patience / _NAP)
+        for left in range(tries, 0, -1):
+            try:
+                link = self._connect()
+            except StoreAwayError:
+                if left == tries:
+                    self._told(f"the store at {self.shown} does not answer; waiting for it, nothing is lost")
+                time.sleep(_NAP)
+                continue
+            if left < tries:
+                self._told(f"the store at {self.shown} answers again; going on")
+            return link
+        return self._connect()
+
+    def reopen(self) -> None:
+        """Go on by a new connection; without one this stays as it is."""
+        fresh = self._connect()
+        self.connection.close()
+        self.connection = fresh
+
+    def close(self) -> None:
+        """Let go; twice is as good as once."""
+        self.connection.close()
+
+
+def _with_keepalives(address: str) -> str:
+    """An address that says how long a silent server is believed in; what it says itself goes before."""
+    given = address.partition("?")[2]
+    ours = [pair for pair in _KEEPALIVES.split() if pair.partition("=")[0] not in given]
+    return f"{address}{'&' if given else '' if address.endswith('?') else '?'}{'&'.join(ours)}"

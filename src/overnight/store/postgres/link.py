@@ -1,0 +1,300 @@
+"""One connection to a PostgreSQL server: statements out, rows back.
+
+Statements go in pipeline mode: one whose answer nobody asks for is sent and not waited for, so a turn waits for the
+server only as often as it reads. An error of such a statement is told by whatever is read next, at the latest by
+COMMIT, which the server skips then.
+
+psycopg's own cursors cost four times the CPU of this (43 µs a statement against 8), for types and rows in a generality
+that nobody needs here; so only its libpq is used.
+"""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from overnight.core.errors import ConfigurationError
+from overnight.store.postgres.dialect import translated
+from overnight.store.postgres.meanings import away, meaning
+from overnight.store.postgres.values import array, loaders, packed, rows
+from overnight.store.sql.statements import Row
+
+try:
+    from psycopg import OperationalError, pq
+    from psycopg.pq.abc import PGresult
+except ImportError as missing:
+    raise ConfigurationError(
+        f"a store on PostgreSQL needs psycopg, which cannot be loaded ({missing}); nothing was done",
+        hint="pip install 'overnight[postgres]'",
+    ) from None
+
+_OK = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK, pq.ExecStatus.PIPELINE_SYNC)
+#: Answers that are left unread; more could fill the way back while the way there is full.
+_UNREAD = 400
+#: Rows that go into one statement at most.
+_TOGETHER = 64
+_MILLISECONDS = 1000
+
+
+class _Prepared(NamedTuple):
+    name: bytes
+    names: tuple[str, ...] | None
+    changes: bool
+    #: How its columns are read; found with the first answer.
+    load: list[Callable[[bytes], Any]]
+
+
+class Answer:
+    """The rows of one statement, `overnight.store.sql.statements.Rows`; waited for when somebody looks."""
+
+    __slots__ = ("_link", "prepared", "rows")
+
+    def __init__(self, link: Link, prepared: _Prepared | None) -> None:
+        self._link = link
+        self.prepared = prepared
+        self.rows: list[Row] | None = None
+
+    def fetchall(self) -> list[Row]:
+        """All rows."""
+        if self.rows is None:
+            self._link.settle()
+        return self.rows or []
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.fetchall())
+
+    @property
+    def get(self) -> Any:  # noqa: ANN401  # the caller knows
+        """The one value of the first row, all of it if it has several; None when there is no row."""
+        found = self.fetchall()
+        if not found:
+            return None
+        return found[0][0] if len(found[0]) == 1 else found[0]
+
+
+class _Several:
+    """The rows of one statement that was run several times."""
+
+    def __init__(self, answers: list[Answer]) -> None:
+        self._answers = answers
+
+    def fetchall(self) -> list[Row]:
+        return [row for answer in self._answers for row in answer.fetchall()]
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.fetchall())
+
+    @property
+    def get(self) -> Any:  # noqa: ANN401  # the caller knows
+        return next((answer.get for answer in self._answers if answer.fetchall()), None)
+
+
+class Link:
+    """`overnight.store.sql.statements.Connection` on PostgreSQL.
+
+    Args:
+        address: For libpq; it may hold a password, which is in no message.
+        shown: The same for people.
+
+    Raises:
+        StoreAwayError: The server does not answer.
+        HomeUnusableError: It does not let us in.
+    """
+
+    def __init__(self, address: str, shown: str) -> None:
+        self.shown = shown
+        #: Seconds that an answer may take; None: for ever.
+        self.patience: float | None = None
+        self._changed = 0
+        self._prepared: dict[str, _Prepared] = {}
+        self._several: dict[tuple[str, int], str] = {}
+        self._unread: list[Answer] = []
+        #: Statements whose preparation nobody has heard of yet.
+        self._unheard: list[str] = []
+        self._number = 0
+        #: Within BEGIN and its end; else each statement is a transaction of its own.
+        self.is_inside = False
+        self._pg = pq.PGconn.connect(address.encode())
+        if self._pg.status != pq.ConnStatus.OK:
+            words = self._pg.error_message.decode(errors="replace")
+            self._pg.finish()
+            raise _not_let_in(words, shown)
+        self._pg.enter_pipeline_mode()
+        self._poll = select.poll()
+        self._poll.register(self._pg.socket, select.POLLIN)
+
+    # -- statements --------------------------------------------------------------------------
+
+    def execute(self, statement: str, bindings: Any = (), /) -> Answer:  # noqa: ANN401  # any that a column can have
+        """Run a statement, SQLite's or our own."""
+        prepared = self._prepared.get(statement) or self._prepare(statement)
+        if prepared.names is not None:
+            bindings = [bindings[name] for name in prepared.names]
+        return self._send(prepared, bindings)
+
+    def executemany(self, statement: str, many: Iterable[Any], /) -> _Several:
+        """Run a statement once for each of `many`."""
+        prepared = self._prepared.get(statement) or self._prepare(statement)
+        return _Several([self._send(prepared, bindings) for bindings in many])
+
+    def insert_many(self, statement: str, many: Sequence[Sequence[Any]], /) -> None:
+        """Run an ``INSERT ... VALUES (...)`` for each of `many`: 64 rows a statement, then 32, 16 ..."""
+        at, size = 0, _TOGETHER
+        while at < len(many):
+            while size > len(many) - at:
+                size //= 2
+            self.execute(self._for_several(statement, size), [one for row in many[at : at + size] for one in row])
+            at += size
+
+    def _for_several(self, statement: str, count: int) -> str:
+        found = self._several.get((statement, count))
+        if found is None:
+            head, row = statement.split("VALUES", 1)
+            found = self._several[statement, count] = f"{head}VALUES {', '.join([row] * count)}"
+        return found
+
+    @staticmethod
+    def ids(ids: Iterable[int], /) -> str:
+        """Ids as a parameter."""
+        return array(ids)
+
+    def total_changes(self) -> int:
+        """How many rows statements have added, changed and deleted so far."""
+        if self._unread:
+            self.settle()
+        return self._changed
+
+    def _prepare(self, statement: str) -> _Prepared:
+        sql, names, changes = translated(statement)
+        self._number += 1
+        prepared = _Prepared(b"s%d" % self._number, names, changes, [])
+        self._told(lambda: self._pg.send_prepare(prepared.name, sql.encode()))
+        self._prepared[statement] = prepared
+        self._unheard.append(statement)
+        self._unread.append(Answer(self, None))
+        return prepared
+
+    def _send(self, prepared: _Prepared, bindings: Iterable[Any]) -> Answer:
+        values, formats = packed(bindings)
+        self._told(lambda: self._pg.send_query_prepared(prepared.name, values, formats))
+        self._told(self._pg.flush)  # the server works on it while the next one is made
+        answer = Answer(self, prepared)
+        self._unread.append(answer)
+        if len(self._unread) >= _UNREAD:
+            self.settle()
+        return answer
+
+    def _told(self, send: Callable[[], object]) -> None:
+        """Send something; psycopg raises of its own when there is nobody to send it to."""
+        try:
+            send()
+        except OperationalError as error:
+            raise self._lost(str(error)) from None
+
+    # -- answers -----------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Read all answers that are due. Raises what the first error among them means."""
+        if not self._unread:
+            return
+        self._told(self._pg.send_flush_request if self.is_inside else self._pg.pipeline_sync)
+        unread, self._unread = self._unread, []
+        for answer in unread:
+            result = self._result()
+            if result is None or result.status not in _OK:
+                raise self._refused(result)
+            self._take(answer, result)
+            self._result()  # the end of this one
+        if not self.is_inside:
+            self._result()  # the sync itself
+        self._unheard.clear()
+
+    def _take(self, answer: Answer, result: PGresult) -> None:
+        prepared = answer.prepared
+        if prepared is None:
+            return
+        if result.nfields:
+            if not prepared.load:
+                prepared.load.extend(loaders(result.ftype(column) for column in range(result.nfields)))
+            answer.rows = rows(result.ntuples, prepared.load, result.get_value)
+        else:
+            answer.rows = []
+        if prepared.changes:
+            self._changed += result.command_tuples or 0
+
+    def _result(self) -> PGresult | None:
+        pg = self._pg
+        try:
+            pg.flush()
+            while pg.is_busy():
+                if not self._poll.poll(None if self.patience is None else self.patience * _MILLISECONDS):
+                    raise self._lost(f"no answer for {self.patience:g} s")
+                pg.consume_input()
+            return pg.get_result()
+        except (OperationalError, OSError) as error:
+            raise self._lost(str(error)) from None
+
+    def _refused(self, result: PGresult | None) -> Exception:
+        """What an error means; the connection can be used again afterwards, if there is one."""
+        if result is None or self._pg.status != pq.ConnStatus.OK:
+            return self._lost(self._pg.error_message.decode(errors="replace"))
+        state = (result.error_field(pq.DiagnosticField.SQLSTATE) or b"").decode()
+        words = result.error_message.decode(errors="replace")
+        if state.startswith("57P"):
+            return self._lost(words)
+        self._skip()
+        return meaning(state, words, self.shown)
+
+    def _skip(self) -> None:
+        """Pass over what comes after an error, up to a sync."""
+        self._unread.clear()
+        for statement in self._unheard:
+            self._prepared.pop(statement, None)
+        self._unheard.clear()
+        if self.is_inside:
+            self._told(self._pg.pipeline_sync)
+        while True:
+            result = self._result()
+            if result is not None and result.status == pq.ExecStatus.PIPELINE_SYNC:
+                return
+
+    def _lost(self, words: str) -> Exception:
+        self.close()
+        return away(self.shown, words)
+
+    def heard(self) -> bool:
+        """Whether somebody has notified a channel that this connection listens to. Never waits."""
+        try:
+            self._pg.consume_input()
+            found = False
+            while self._pg.notifies() is not None:
+                found = True
+        except OperationalError as error:
+            raise self._lost(str(error)) from None
+        return found
+
+    # -- the connection ----------------------------------------------------------------------
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it has to be made anew."""
+        return bool(self._pg.status != pq.ConnStatus.OK)
+
+    @property
+    def socket(self) -> int:
+        """Its file descriptor, to be waited on."""
+        return int(self._pg.socket)
+
+    def close(self) -> None:
+        """Let go; twice is as good as once."""
+        self._prepared.clear()
+        self._unread.clear()
+        self.is_inside = False
+        self._pg.finish()
+
+
+def _not_let_in(words: str, shown: str) -> Exception:
+    """Libpq tells no SQLSTATE of a connection that was refused, only words, in English for what is no server's."""
+    unusable = ("authentication failed", "does not exist", "no password supplied", "permission denied", "pg_hba.conf")
+    return meaning("28000" if any(one in words for one in unusable) else "", words, shown)

@@ -1,0 +1,122 @@
+"""The named statements of ``queries.sql``, ``workflows.sql`` and ``night.sql``.
+
+SQL stays in files of its own, where an editor colours it and a reader finds all of it at once.
+The loader knows one thing: a statement begins at ``-- name:``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from overnight.core.errors import StoreDamagedError
+
+_MARK = "-- name: "
+
+
+def load(path: Path) -> dict[str, str]:
+    """The statements of a file by name, without their comments.
+
+    Raises:
+        ValueError: A name stands there twice.
+    """
+    statements: dict[str, str] = {}
+    for part in path.read_text(encoding="utf-8").split(_MARK)[1:]:
+        name, _, body = part.partition("\n")
+        if name in statements:
+            raise ValueError(f"{path.name} has two statements named {name}")
+        lines = (line for line in body.splitlines() if not line.startswith("--"))
+        statements[name] = "\n".join(lines).strip().removesuffix(";")
+    return statements
+
+
+SQL = {
+    name: statement
+    for file in ("queries.sql", "workflows.sql", "night.sql")
+    for name, statement in load(Path(__file__).with_name(file)).items()
+}
+
+#: A row as it comes out of the database; whoever asked knows what is in it.
+Row = tuple[Any, ...]
+
+
+class Rows(Protocol):
+    """What a statement answers."""
+
+    @property
+    def get(self) -> Any:  # noqa: ANN401  # the caller knows
+        """The one value of the one row, all of the one row if it has several; None when there is no row."""
+
+    def fetchall(self) -> list[Row]:
+        """All rows that are left."""
+
+    def __iter__(self) -> Iterator[Row]:
+        """The rows, read as they are asked for."""
+
+
+class Connection(Protocol):
+    """What statements are run by. They are written as SQLite has them; who is not SQLite translates.
+
+    Ids stand in them as ``IN carray(?)``, and are bound as `ids` makes them.
+    """
+
+    def execute(self, statement: str, bindings: Any = ..., /) -> Rows:  # noqa: ANN401  # any that a column can have
+        """Run a statement."""
+
+    def executemany(self, statement: str, many: Iterable[Any], /) -> Rows:
+        """Run a statement once for each of `many`; the rows of all."""
+
+    def insert_many(self, statement: str, many: Sequence[Sequence[Any]], /) -> None:
+        """Run an ``INSERT ... VALUES (...)`` for each of `many`, the fast way."""
+
+    def ids(self, ids: Iterable[int], /) -> object:
+        """Ids as a parameter."""
+
+    def total_changes(self) -> int:
+        """How many rows statements have added, changed and deleted so far."""
+
+
+def read_all(connection: Connection, name: str, bindings: Sequence[Any] = ()) -> list[Row]:
+    """All rows of a named statement."""
+    return connection.execute(SQL[name], bindings).fetchall()
+
+
+def read_each(connection: Connection, name: str, bindings: Sequence[Any] = ()) -> Iterator[Row]:
+    """The rows of a named statement, read as they are asked for."""
+    return iter(connection.execute(SQL[name], bindings))
+
+
+def read_one(connection: Connection, name: str, bindings: Sequence[Any] = ()) -> Any:  # noqa: ANN401  # the caller knows
+    """The one value of a named statement's one row; None when there is no row."""
+    return connection.execute(SQL[name], bindings).get
+
+
+def run(connection: Connection, name: str, bindings: Sequence[Any] | Mapping[str, Any] = ()) -> None:
+    """Run a named statement that has no rows to give."""
+    connection.execute(SQL[name], bindings)
+
+
+def run_each(connection: Connection, name: str, many: Iterable[Sequence[Any]]) -> None:
+    """Run a named statement once for each of `many`, the fast way."""
+    connection.executemany(SQL[name], many)
+
+
+def read_for_each(connection: Connection, name: str, many: Iterable[Sequence[Any]]) -> list[Row]:
+    """Run a named statement once for each of `many`; all their rows in one list."""
+    return connection.executemany(SQL[name], many).fetchall()
+
+
+def insert_many(connection: Connection, name: str, many: Sequence[Sequence[Any]]) -> None:
+    """Run a named ``INSERT ... VALUES (...)`` for each of `many`, the fast way."""
+    connection.insert_many(SQL[name], many)
+
+
+def want_changes(connection: Connection, before: int, expected: int) -> None:
+    """Make sure that statements since `total_changes` was `before` have changed so many rows."""
+    found = connection.total_changes() - before
+    if found != expected:
+        raise StoreDamagedError(
+            f"the store does not balance ({expected} rows should have changed, {found} did); nothing was changed",
+            hint="'overnight verify' to see what is wrong",
+        )

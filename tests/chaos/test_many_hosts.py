@@ -1,0 +1,188 @@
+"""One store on PostgreSQL, two homes that stand for two hosts, and real deaths: of an engine, of the server.
+
+Each task keeps writing that it lives, so a second copy beside the first would be seen.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import postgres_server
+import psycopg
+import pytest
+from postgres_server import why_not
+
+from overnight.core.states import TaskState
+from overnight.store.contract import Counts, Query
+from overnight.store.postgres import PostgresStore
+
+pytestmark = pytest.mark.prove
+TASKS = 12
+#: Writes "id attempt time" twenty times a second for a second and a half; no longer than that whatever happens.
+TASK = """
+import os, sys, time
+with open(sys.argv[1], "a", buffering=1) as ledger:
+    for _ in range(30):
+        print(os.environ["OVERNIGHT_TASK_ID"], os.environ["OVERNIGHT_ATTEMPT"], time.time(), file=ledger)
+        time.sleep(0.05)
+"""
+
+
+class Host(NamedTuple):
+    """A home, and how to type commands in it."""
+
+    path: Path
+    address: str
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "OVERNIGHT_STORE": self.address, "OVERNIGHT_GATE_DISK": "0"}
+        argv = [sys.executable, "-m", "overnight", *words]
+        return subprocess.run(
+            argv, cwd=self.path, env=environment, capture_output=True, text=True, timeout=90, check=False
+        )
+
+    def engine(self) -> tuple[int, int]:
+        """Process ids of its engine and of its supervisor."""
+        told = json.loads((self.path / ".overnight" / "lock").read_text())
+        return told["pid"], told["supervisor"]
+
+
+def until(true: Callable[[], bool], seconds: float = 60.0) -> float:
+    """Wait until something is so. Returns how long that took."""
+    began = time.monotonic()
+    while not true():
+        assert time.monotonic() - began < seconds
+        time.sleep(0.05)
+    return time.monotonic() - began
+
+
+@contextmanager
+def host(path: Path, address: str) -> Iterator[Host]:
+    path.mkdir()
+    made = Host(path, address)
+    try:
+        yield made
+    finally:
+        made.run("stop", "--now")
+
+
+def lives(ledger: Path) -> dict[int, dict[int, tuple[float, float]]]:
+    """When each attempt of each task wrote first and last."""
+    found: dict[int, dict[int, tuple[float, float]]] = defaultdict(dict)
+    for line in ledger.read_text().splitlines():
+        task, attempt, at = line.split()
+        first, _ = found[int(task)].get(int(attempt), (float(at), 0.0))
+        found[int(task)][int(attempt)] = (first, float(at))
+    return found
+
+
+def counts(address: str) -> Counts:
+    with closing(PostgresStore.open(address, readonly=True)) as store:
+        return store.counts()
+
+
+def is_whole(address: str) -> list[int]:
+    """All tasks are completed and the books balance. Returns how many attempts each took."""
+    with closing(PostgresStore.open(address, readonly=True)) as store:
+        assert store.recount() == []
+        tasks = store.tasks(Query(limit=1000))
+        assert [task.state for task in tasks] == [TaskState.COMPLETED] * TASKS
+        return [len(store.attempts(task.id)) for task in tasks]
+
+
+def test_another_host_takes_over_from_an_engine_that_is_killed(tmp_path: Path, postgres: str) -> None:
+    """Engine and supervisor of the first host are killed; nothing is lost, and nothing ever runs twice at once."""
+    ledger = tmp_path / "ledger"
+    with host(tmp_path / "a", postgres) as first, host(tmp_path / "b", postgres) as second:
+        names = [str(n) for n in range(TASKS)]
+        added = first.run("add", "--", sys.executable, "-c", TASK, str(ledger), ":::", *names)
+        assert added.returncode == 0, added.stderr
+        assert first.run("start", "-j", "2").returncode == 0
+        until(lambda: counts(postgres).completed >= 2)
+        started = second.run("start", "-j", "2")
+        assert started.returncode == 0, started.stderr
+        with closing(PostgresStore.open(postgres, readonly=True)) as store:
+            leader = store.leader()
+            until(lambda: wanted(postgres))
+            engine, supervisor = first.engine()
+            assert f"process {engine}" in leader
+            for pid in (supervisor, engine):
+                os.kill(pid, signal.SIGKILL)
+            took = until(lambda: store.leader() not in ("", leader))
+        assert took < 10
+        until(lambda: counts(postgres).completed == TASKS)
+        tried = is_whole(postgres)
+        assert sum(tried) > TASKS  # something was running
+        for attempts in lives(ledger).values():
+            spans = [attempts[number] for number in sorted(attempts)]
+            for (_, end), (begin, _) in pairwise(spans):
+                assert end < begin
+
+
+def wanted(address: str) -> bool:
+    """Whether somebody stands by."""
+    with psycopg.connect(address) as connection:
+        sql = b"SELECT wanted_at > clock_timestamp() - interval '2 s' AND until < clock_timestamp() + interval '9 s'"
+        return bool(connection.execute(sql + b" FROM overnight.lease").fetchall()[0][0])
+
+
+@contextmanager
+def server() -> Iterator[tuple[str, Callable[[], None], Callable[[], None]]]:
+    """A server of our own: its address, how to kill it, and how to start it again."""
+    if reason := why_not():
+        pytest.skip(reason)
+    programs = postgres_server.programs()
+    if programs is None:
+        pytest.skip("the server of somebody else is not killed")
+    with tempfile.TemporaryDirectory(prefix="pg-") as place:
+        folder = Path(place)
+        postgres_server.make(programs, folder)
+        running = [postgres_server.start(programs, folder)]
+
+        def kill() -> None:
+            children = subprocess.run(["pgrep", "-P", str(running[-1].pid)], capture_output=True, text=True, check=True)
+            for pid in [running[-1].pid, *map(int, children.stdout.split())]:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            running[-1].wait()
+
+        try:
+            yield (
+                f"postgres://postgres@/postgres?host={folder}",
+                kill,
+                lambda: running.append(postgres_server.start(programs, folder)),
+            )
+        finally:
+            running[-1].send_signal(signal.SIGINT)
+            running[-1].wait()
+
+
+def test_a_server_that_is_killed_costs_no_task_an_attempt(tmp_path: Path) -> None:
+    """It comes back after some seconds: what ran meanwhile goes on, and is recorded then."""
+    ledger = tmp_path / "ledger"
+    with server() as (address, kill, again), host(tmp_path / "a", address) as only:
+        names = [str(n) for n in range(TASKS)]
+        added = only.run("add", "--", sys.executable, "-c", TASK, str(ledger), ":::", *names)
+        assert added.returncode == 0, added.stderr
+        assert only.run("start", "-j", "2").returncode == 0
+        until(lambda: counts(address).completed >= 2)
+        engine = only.engine()
+        kill()
+        time.sleep(3)
+        again()
+        until(lambda: counts(address).completed == TASKS)
+        assert only.engine() == engine
+        assert set(is_whole(address)) == {1}
+        assert "answers again; going on" in (tmp_path / "a" / ".overnight" / "engine.log").read_text()
