@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import re
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import msgspec
 import pytest
 from dashboards import NOON, drain, fail, store_of
 
-from overnight.core.workflow.model import Step, Workflow
+from overnight.core.workflow.model import Step, Workflow, packed
 from overnight.host.home import Home
 from overnight.ui.web import graphs, still
 from overnight.ui.web.drawing import drawing
@@ -92,6 +93,20 @@ def test_a_graph_is_drawn_with_the_names_of_strangers_as_text(home: Home) -> Non
 def test_a_graph_that_would_be_a_texture_is_told_in_words(home: Home) -> None:
     steps = tuple(Step(id=f"s{n}", run=("true",)) for n in range(400))
     assert "400 steps" in drawing(_graph_of(home, Workflow(name="large", steps=steps)))
+
+
+def test_a_large_graph_is_laid_out_before_it_is_opened(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once for each definition, by whoever lists the workflows."""
+    laid_out: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    monkeypatch.setattr(graphs, "_laid_out", laid_out.put)
+    large = Workflow(name="large", steps=tuple(Step(id=f"s{n}", run=("true",)) for n in range(1000)))
+    small = Workflow(name="small", steps=large.steps[:400])
+    with store_of(home) as store:
+        store.define([large, small], source="test", now=NOON, by="test")
+        for _ in range(2):
+            assert len(graphs.flows(store, NOON).workflows) == 2
+    assert laid_out.get(timeout=60) == packed(large)
+    assert laid_out.empty()
 
 
 def _graph_of(home: Home, flow: Workflow) -> GraphView:
