@@ -61,7 +61,6 @@ _PATCHES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "recount_counters": (("parent_id IS NOT NULL", "(parent_id IS NOT NULL)::int"),),
     "recount_attempts": (("(t.state = 'running')", "(t.state = 'running')::int"),),
-    "recount_ids": (("HAVING", "GROUP BY m.last_task_id HAVING"),),
     "recount_families": (
         (
             "c.state NOT IN ('completed', 'failed', 'cancelled')",
