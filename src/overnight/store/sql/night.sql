@@ -44,12 +44,12 @@ SELECT id FROM tasks NOT INDEXED WHERE lane_id IN (SELECT id FROM lanes WHERE qu
 -- By the span first: that is nearly the order in which they lie there.
 SELECT slot, CAST((finished_at - ?1) / ?2 AS INTEGER), outcome, count(*), total(seconds) FROM attempts
  WHERE finished_at >= ?1 AND finished_at < ?3 AND started_at IS NOT NULL
-   AND task_id NOT IN (SELECT value FROM json_each(?4)) GROUP BY 2, 1, 3;
+   AND task_id NOT IN carray(?4) GROUP BY 2, 1, 3;
 
 -- name: night_longest
 SELECT task_id, number, slot, outcome, reason, started_at, finished_at, seconds FROM attempts
  WHERE finished_at >= ?1 AND finished_at < ?2 AND started_at IS NOT NULL
-   AND task_id NOT IN (SELECT value FROM json_each(?4)) ORDER BY seconds DESC LIMIT ?3;
+   AND task_id NOT IN carray(?4) ORDER BY seconds DESC LIMIT ?3;
 
 -- name: running_accounted_for
 -- Tasks and steps that run and have an attempt or steps on record; and those that the counters know of.

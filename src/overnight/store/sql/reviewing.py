@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import msgspec
-
 from overnight.core.night import Alike, Lasting, Night, Stretch
 from overnight.core.states import ErrorClass, Outcome, Reason, TaskState
 from overnight.store.sql.database import Database
@@ -25,7 +23,7 @@ def night(database: Database, lanes: Lanes, *, since: float, until: float, spans
     with database.read() as connection:
         finished, recovered = _finished(connection, since, until)
         alike = sorted(_alike(connection, lanes, since, seconds, spans), key=lambda one: (-one.tasks, one.newest_id))
-        own = msgspec.json.encode([row[0] for row in read_each(connection, "night_own")]).decode()
+        own = connection.ids([row[0] for row in read_each(connection, "night_own")])
         longest = _longest(connection, since, until, seconds, own)
         stretches = [
             Stretch(row[0], row[1], Outcome(row[2]), row[3], row[4])
@@ -47,7 +45,7 @@ def _finished(connection: Connection, since: float, until: float) -> tuple[dict[
     return {TaskState(row[0]): row[1] for row in rows}, recovered
 
 
-def _longest(connection: Connection, since: float, until: float, seconds: float, own: str) -> list[Lasting]:
+def _longest(connection: Connection, since: float, until: float, seconds: float, own: object) -> list[Lasting]:
     """Those that took as long as this, and a few in any case."""
     rows = read_all(connection, "night_longest", (since, until, MOST_LASTING, own))
     return [_lasting(row) for number, row in enumerate(rows) if number < FEW_LASTING or row[7] >= seconds]
