@@ -146,7 +146,10 @@ def test_kill_9_in_any_step_runs_no_finished_step_again(site: Terminal, until: U
     found = ledger(site.cwd)
     assert all(found[line] == 1 and found[line.replace("end", "begin")] == 1 for line in done)
     assert found[f"begin {step} a.txt"] == 2
-    assert all(found[f"end {name} {path}"] == 1 for name in STEPS for path in ("a.txt", "b.txt"))
+    assert all(found[f"end {name} a.txt"] == 1 for name in STEPS)
+    # One of the other file may have come to its end and not on record when everybody was killed.
+    assert all(found[f"end {name} b.txt"] in (1, 2) for name in STEPS)
+    assert sum(found[f"end {name} b.txt"] == 2 for name in STEPS) <= 1
     assert site.counts()["completed"] == 2
     site.verify()
 
