@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from overnight.monitor.agreement import disagreements
+from overnight.monitor.tail import full_segments
 from overnight.store.contract import Discrepancy, Store
 
 Finding = Discrepancy
@@ -56,7 +57,7 @@ def _lines(journal: Path) -> Iterator[tuple[str, bytes]]:
             live = stack.enter_context(journal.open("rb"))
         except FileNotFoundError:
             live = None
-        for segment in sorted(journal.parent.glob("events-*.jsonl")):
+        for segment in full_segments(journal):
             if live is not None and os.path.samestat(segment.stat(), os.fstat(live.fileno())):
                 break  # it has just been set aside, and so has what follows it
             with segment.open("rb") as file:

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from overnight.monitor.tail import SEQ
+from overnight.monitor.tail import SEQ, full_segments
 
 #: Bytes that one page may read: what is asked for may be rare.
 MOST_READ = 16 * 1024 * 1024
@@ -49,8 +49,7 @@ def _decoded(line: bytes) -> dict[str, Any] | None:
 def _backwards(journal: Path, before: int | None) -> Iterator[tuple[int, bytes | None]]:
     """Lines with their numbers, the newest first; one without content says that enough was read."""
     left = MOST_READ
-    segments = sorted(journal.parent.glob("events-*.jsonl"), reverse=True)
-    for path in [journal, *segments]:
+    for path in [journal, *reversed(full_segments(journal))]:
         try:
             with path.open("rb") as file:
                 end = _place(file, before)

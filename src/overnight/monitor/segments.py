@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from overnight.monitor.tail import SEQ, number_of
+from overnight.monitor.tail import SEQ, full_segments, number_of
 
 
 class Line(NamedTuple):
@@ -25,8 +25,7 @@ def lines_after(journal: Path, seq: int) -> Iterator[Line]:
         journal: ``events.jsonl`` of a home; full segments lie beside it.
         seq: The last event that is known.
     """
-    segments = sorted(journal.parent.glob("events-*.jsonl"))
-    for path in [*(one for one in segments if number_of(one) > seq), journal]:
+    for path in [*(one for one in full_segments(journal) if number_of(one) > seq), journal]:
         try:
             with path.open("rb") as file:
                 yield from _of_file(file, seq)

@@ -58,7 +58,7 @@ class JournalTail:
 
     def _older(self, inode: int) -> Iterator[bytes]:
         """What the full segments have that was not read yet, up to the file `inode`."""
-        for path in sorted(self._path.parent.glob("events-*.jsonl")):
+        for path in full_segments(self._path):
             if number_of(path) <= self._seq:
                 continue
             with path.open("rb") as file:
@@ -99,6 +99,11 @@ class JournalTail:
             yield line
 
 
+def full_segments(journal: Path) -> list[Path]:
+    """The files beside ``events.jsonl`` that an engine has set aside when they were full, the oldest first."""
+    return sorted(journal.parent.glob("events-*.jsonl"))
+
+
 def number_of(segment: Path) -> int:
     """The last event in a full segment."""
     return int(segment.stem.rpartition("-")[2])
@@ -113,7 +118,7 @@ def last_seq(path: Path) -> int:
         line = b""
     if found := SEQ.match(line):
         return int(found[1])
-    older = max(map(number_of, path.parent.glob("events-*.jsonl")), default=0)
+    older = max(map(number_of, full_segments(path)), default=0)
     return max(older, _highest(path)) if line else older
 
 

@@ -21,6 +21,7 @@ from overnight.core.durations import iso
 from overnight.core.event_names import EventName
 from overnight.core.incidents import Noted, noted
 from overnight.host.files import last_line
+from overnight.monitor.tail import full_segments
 
 _AT = re.compile(rb'"at":"([^"]+)"')
 #: Within a text the quotes would be written otherwise.
@@ -71,7 +72,7 @@ def engine_at(journal: Path, instant: float) -> float | None:
         journal: ``events.jsonl`` of a home; full segments lie beside it.
         instant: POSIX seconds.
     """
-    for path in [journal, *sorted(journal.parent.glob("events-*.jsonl"), reverse=True)]:
+    for path in [journal, *reversed(full_segments(journal))]:
         for note in _of_engines(path):
             if note.at < instant:
                 return note.at if note.event is EventName.PROCESSOR_STARTED else None
@@ -89,7 +90,7 @@ def last_crash(journal: Path, since: float, *, runs: bool) -> float | None:
         runs: Whether an engine is at work now.
     """
     after: Noted | None = None
-    for path in [journal, *sorted(journal.parent.glob("events-*.jsonl"), reverse=True)]:
+    for path in [journal, *reversed(full_segments(journal))]:
         for note in _of_engines(path):
             if note.event is EventName.PROCESSOR_STARTED:
                 if after is not None and after.event is EventName.PROCESSOR_STARTED:
@@ -121,7 +122,7 @@ def first_failures(journal: Path, causes: Collection[str], until: float) -> dict
     """
     left = {cause.encode() for cause in causes if cause}
     found: dict[str, float] = {}
-    for path in [*sorted(journal.parent.glob("events-*.jsonl")), journal]:
+    for path in [*full_segments(journal), journal]:
         for cause, at in _failures(path, frozenset(left), iso(until).encode()) if left else ():
             if at < until:
                 found[cause.decode()] = at
@@ -163,7 +164,7 @@ def _of_engines(path: Path) -> Iterator[Noted]:
 
 def _blocks(journal: Path, wanted: bytes) -> Iterator[bytes]:
     """The lines since an instant, and a few before it, many at a time."""
-    for path in [*sorted(journal.parent.glob("events-*.jsonl")), journal]:
+    for path in [*full_segments(journal), journal]:
         try:
             with path.open("rb") as file:
                 end = _AT.search(last_line(file.fileno())[0])

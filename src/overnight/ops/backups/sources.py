@@ -21,7 +21,7 @@ from overnight.core.backups import HOME, PROJECT
 from overnight.core.workflow.model import Workflow
 from overnight.host.files import NoFileError, last_line, names_in, open_regular
 from overnight.host.home import Home
-from overnight.monitor.tail import SEQ, number_of
+from overnight.monitor.tail import SEQ, full_segments, number_of
 from overnight.store.sqlite import SqliteStore
 
 
@@ -45,7 +45,7 @@ def journal(home: Home, position: int) -> Iterator[Source]:
     """The journal up to the event of this number; an engine may write and set segments aside meanwhile."""
     live = _live(home.journal)
     try:
-        for segment in sorted(home.journal.parent.glob("events-*.jsonl")):
+        for segment in full_segments(home.journal):
             if live is not None and os.path.samestat(segment.stat(), os.fstat(live.fileno())):
                 break  # it has just been set aside, and so has what follows it
             if number_of(segment) <= position:

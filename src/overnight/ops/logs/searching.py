@@ -12,6 +12,7 @@ from typing import NamedTuple
 from overnight.core.events import printable
 from overnight.host.files import last_line, open_regular
 from overnight.host.home import Home
+from overnight.monitor.tail import full_segments
 from overnight.ops.logs.following import NO_TEXT, SAMPLE, Part, Trouble, blocks, matching, news
 from overnight.ops.logs.outputs import is_segment, pieces
 from overnight.ops.logs.scanning import JOURNAL, OUTPUT
@@ -41,7 +42,7 @@ class Found(NamedTuple):
 
 def sources(home: Home, patterns: Sequence[str]) -> list[Path]:
     """Every file that is a log, the journal first."""
-    segments = [*sorted(home.journal.parent.glob("events-*.jsonl")), home.journal]
+    segments = [*full_segments(home.journal), home.journal]
     return [
         *filter(os.path.lexists, segments),
         *sorted(home.output.glob("slot-*.seg")),
