@@ -46,7 +46,9 @@ class WantedCheck(NamedTuple):
     fix: tuple[str, ...] = ()
 
 
-KEYS = (*Asked, "timeout", "max_age", "every", "fix")
+#: What may be said beside the question.
+_MORE = ("timeout", "max_age", "every", "fix")
+KEYS = (*Asked, *_MORE)
 
 
 def read(name: str, table: Mapping[str, Any]) -> tuple[WantedCheck | None, list[tuple[str, str]]]:
@@ -56,7 +58,7 @@ def read(name: str, table: Mapping[str, Any]) -> tuple[WantedCheck | None, list[
         return None, [("", f"a check asks one thing; write one of {', '.join(Asked)}")]
     wrong: list[tuple[str, str]] = []
     values: dict[str, Any] = {}
-    for key in (asked[0], "timeout", "max_age", "every", "fix"):
+    for key in (asked[0], *_MORE):
         if key in table:
             try:
                 values[key] = _READERS[key](table[key])

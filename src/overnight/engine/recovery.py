@@ -57,12 +57,13 @@ def recover(
         )
         for attempt in left
     }
+    here = {number for number in {attempt.fence for attempt in left} if ours.holds(number)}
+    known = [AttemptKey(attempt.task_id, attempt.attempt) for attempt in left if attempt.fence in here]
     elsewhere = [
         Lost(attempt.task_id, attempt.attempt, Evidence.STARTED, error=ELSEWHERE)
         for attempt in left
-        if not ours.holds(attempt.fence)
+        if attempt.fence not in here
     ]
-    known = [key for key in standings if key not in {lost.key for lost in elsewhere}]
     events = [*executor.open(fence=fence, left_open=known), *elsewhere]
     return [
         judge(event, standings[event.key], now=now, rules=rules)
