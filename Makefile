@@ -27,8 +27,8 @@ bench-web: $(VENV)/.with-dev browser ## measure the dashboard in a real browser
 test: lint browser ## install, then everything a change must pass (under 10 minutes on 2 cores)
 	$(PY) -m pytest -n auto --maxschedchunk 4 $(ARGS)
 
-prove: $(VENV)/.with-dev ## the long proofs: crashes, power cuts, kills (under 40 minutes on 2 cores)
-	$(PY) -m pytest -n auto -m prove --hypothesis-profile=new-dice $(ARGS)
+prove: $(VENV)/.with-dev ## the long proofs: crashes, power cuts, kills (about an hour on 2 cores)
+	$(PY) -m pytest -n auto --dist worksteal -m prove --hypothesis-profile=new-dice $(ARGS)
 	$(PY) -m pytest -n auto -m 'hypothesis and not prove' --hypothesis-profile=new-dice
 
 bench: $(VENV)/.with-bench ## measure, both sides in the same run
