@@ -69,6 +69,7 @@ def test_damage_in_a_repository_is_found_and_refused(there: Depot, site: Site) -
             pass
 
 
+@pytest.mark.prove  # some seconds of the programs
 def test_the_second_repository_has_it_as_well_and_records_are_no_more_than_that(
     there: Depot, site: Site, tmp_path: Path
 ) -> None:
@@ -105,6 +106,7 @@ def test_what_it_refuses_is_said_with_what_to_type_and_without_a_password(there:
     )
 
 
+@pytest.mark.prove  # some seconds of the programs
 def test_a_repository_that_somebody_works_on_is_waited_for_by_a_person(there: Depot, site: Site) -> None:
     """A program that holds it as long as it has something to read."""
     place = there.of(site.home.backups, site.home.id)
