@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,16 +13,19 @@ from backing_up import Site
 from damaging import flip
 from keeping_backups import ALL, PASSWORD, Depot, depot
 
+from overnight.core.backups import File
 from overnight.core.checkpoints import Keeping
 from overnight.core.errors import NotNowError, StoreDamagedError
 from overnight.core.settings import resolve
 from overnight.ops.backups.by_program import ByProgram
 from overnight.ops.backups.contract import Made, Wanted
+from overnight.ops.backups.pieces import DamagedError
 from overnight.ops.backups.place import BackupPlace
 from overnight.ops.backups.programs import PROGRAMS, borg, repositories, restic
 from overnight.ops.backups.programs.contract import ProgramError, Refusal, Snapshot
 from overnight.ops.backups.programs.running import Advice, Running, shown
 from overnight.ops.backups.repository import Repository
+from overnight.ops.backups.tree import Tree
 
 _ADVICE = Advice("install", "password", "init", "unlock")
 
@@ -271,3 +275,19 @@ def test_a_name_or_a_link_out_of_a_repository_is_not_followed(site: Site) -> Non
     program.kept, place._listed = [Snapshot(name, site.home.id, "2")], None
     with pytest.raises(StoreDamagedError, match="neither a file nor a folder"), place.opened(entry):
         pass
+
+
+@pytest.mark.parametrize("what", ["changed", "longer", "cut", "gone", "link"])
+def test_a_file_that_comes_back_as_another_is_found(tmp_path: Path, what: str) -> None:
+    tree, path = Tree(tmp_path), tmp_path / "home" / "home.json"
+    stored = tree.store(io.BytesIO(b"content and more"), 7, b"home/home.json")
+    file = File(path="home/home.json", size_bytes=stored.size_bytes, pieces=stored.pieces)
+    assert b"".join(tree.content(file)) == b"content"
+    path.unlink()
+    if what == "link":
+        (tmp_path / "other").write_bytes(b"content")
+        path.symlink_to("../other")
+    elif what != "gone":
+        path.write_bytes({"changed": b"contend", "longer": b"content!", "cut": b"conten"}[what])
+    with pytest.raises(DamagedError):
+        list(tree.content(file))
