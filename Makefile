@@ -11,7 +11,7 @@ export PYTHON
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test prove bench bench-peers bench-web browser lint format audit pictures docs clean
+.PHONY: help demo test prove bench bench-peers bench-web browser keepers lint format audit pictures docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,7 +24,9 @@ browser: $(VENV)/.with-browser ## a Chromium for the tests of the dashboard, whe
 bench-web: $(VENV)/.with-dev browser ## measure the dashboard in a real browser
 	$(PY) benchmarks/web.py $(ARGS)
 
-test: lint browser ## install, then everything a change must pass (under 10 minutes on 2 cores)
+keepers: $(VENV)/.with-keepers ## restic and borg for the tests of backups, where apt-get can be used; they are skipped without
+
+test: lint browser keepers ## install, then everything a change must pass (under 10 minutes on 2 cores)
 	$(PY) -m pytest -n auto --maxschedchunk 4 $(ARGS)
 
 prove: $(VENV)/.with-dev ## the long proofs: crashes, power cuts, kills (about an hour on 2 cores)
@@ -68,6 +70,16 @@ $(VENV)/.with-browser: $(VENV)/.made
 	    echo "installing chromium, for the tests of the dashboard"; \
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium >/dev/null \
 	    && touch $@ || echo "no chromium could be had; the tests that want one are skipped"; \
+	fi
+
+# Programs that can keep backups; those that are there are not touched.
+$(VENV)/.with-keepers: $(VENV)/.made
+	@if command -v restic >/dev/null && command -v borg >/dev/null; then \
+	    touch $@; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "installing restic and borg, for the tests of backups"; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends restic borgbackup >/dev/null \
+	    && touch $@ || echo "restic and borg could not be had; the tests that want them are skipped"; \
 	fi
 
 # A stamp for each set of extras, so that a second run is quick. An environment whose Python has

@@ -25,7 +25,8 @@ from overnight.host.files import sync_directory
 from overnight.host.home import Home, past
 from overnight.ops import rollback, verification
 from overnight.ops.backups import pieces as pieces_room
-from overnight.ops.backups.making import Wanted, create
+from overnight.ops.backups.contract import Wanted
+from overnight.ops.backups.making import create
 from overnight.ops.backups.place import MANIFEST, BackupPlace, Trial
 from overnight.ops.backups.proving import damage, prove
 from overnight.ops.backups.pruning import plan, prune
@@ -81,7 +82,7 @@ def test_what_has_not_changed_is_stored_once(site: Site) -> None:
     site.kept.add("more")
     site.kept.journal()
     third = site.back_up()
-    assert 0 < third.stored_bytes < third.size_bytes - 5000
+    assert 0 < (third.stored_bytes or 0) < third.size_bytes - 5000
 
 
 @pytest.mark.parametrize("name", BESIDE)
@@ -90,7 +91,7 @@ def test_the_history_is_copied_as_it_is_at_one_moment(site: Site, name: str) -> 
     list(history.execute("PRAGMA journal_mode = wal; CREATE TABLE t (x); INSERT INTO t VALUES (42)"))
     site.back_up()
     history.close()
-    restored = restore_elsewhere(site.place, site.newest(), site.project.parent / "new" / ".overnight")
+    restored = restore_elsewhere(site.place.pieces, site.newest(), site.project.parent / "new" / ".overnight")
     copy = apsw.Connection(str(restored.home / name))
     assert copy.execute("SELECT x FROM t").get == 42
     copy.close()
@@ -165,7 +166,7 @@ def test_names_of_every_byte_come_back(site: Site) -> None:
         (site.project / "data" / os.fsdecode(b"n" + name)).write_bytes(name)
     site.back_up()
     target = site.project.parent / "new" / ".overnight"
-    restore_elsewhere(site.place, site.newest(), target)
+    restore_elsewhere(site.place.pieces, site.newest(), target)
     there = {os.fsencode(path.name)[1:]: path.read_bytes() for path in (target.parent / "data").glob("n*")}
     assert there == {name: name for name in names}
 
@@ -257,7 +258,8 @@ from pathlib import Path
 from overnight.core.backups import Manifest
 from overnight.host.clock import SystemClock
 from overnight.host.home import Home
-from overnight.ops.backups.making import Wanted, create
+from overnight.ops.backups.contract import Wanted
+from overnight.ops.backups.making import create
 from overnight.ops.backups.place import BackupPlace, Trial
 home = Home(Path(sys.argv[1]))
 places = [BackupPlace(home.backups, home.id), BackupPlace(Path(sys.argv[2]), home.id)]
@@ -323,11 +325,11 @@ def test_each_of_256_damaged_ranges_is_found(site: Site) -> None:
         path, place = where(sizes, at)
         content = path.read_bytes()
         flip(path, place, 1)
-        found += bool(damage(site.place, site.place.entry(entry.name)))
+        found += bool(damage(site.place.pieces, site.place.entry(entry.name)))
         path.with_name(f"{path.name}.damaged").unlink(missing_ok=True)
         path.write_bytes(content)
     assert found == RANGES
-    assert damage(site.place, site.place.entry(entry.name)) == []
+    assert damage(site.place.pieces, site.place.entry(entry.name)) == []
 
 
 def where(sizes: list[tuple[Path, int]], at: int) -> tuple[Path, int]:
@@ -363,7 +365,7 @@ def test_a_piece_that_is_no_piece_is_found(site: Site, what: str) -> None:
             os.mkfifo(path)
     assert not prove(site.place, site.newest(), now=site.now).whole
     with pytest.raises(StoreDamagedError, match="nothing was changed"):
-        check(site.place, site.newest())
+        check(site.place.pieces, site.newest())
 
 
 def test_the_next_backup_does_not_rely_on_what_was_found_damaged(site: Site) -> None:
@@ -442,7 +444,7 @@ def test_a_manifest_that_names_what_no_backup_holds_is_refused(site: Site, file:
     (entry.path / MANIFEST).write_bytes(seal(changed))
     assert site.place.entry(entry.name).manifest is None
     with pytest.raises(StoreDamagedError):
-        check(site.place, site.place.entry(entry.name))
+        check(site.place.pieces, site.place.entry(entry.name))
 
 
 def test_a_manifest_is_read_as_bytes(site: Site) -> None:
@@ -481,7 +483,7 @@ def test_it_restores_where_there_is_no_home(site: Site) -> None:
     site.back_up()
     shutil.rmtree(site.project / "data")
     target = site.project.parent / "new" / ".overnight"
-    restored = restore_elsewhere(site.place, site.newest(), target)
+    restored = restore_elsewhere(site.place.pieces, site.newest(), target)
     assert restored.aside is None
     assert balances(Home(target)) == []
     words = target.parent / "data" / "words.txt"
@@ -495,7 +497,7 @@ def test_where_something_is_nothing_is_made(site: Site) -> None:
     target.mkdir(parents=True)
     (target / "x").touch()
     with pytest.raises(HomeUnusableError, match="nothing was changed"):
-        restore_elsewhere(site.place, site.newest(), target)
+        restore_elsewhere(site.place.pieces, site.newest(), target)
     assert [path.name for path in target.parent.iterdir()] == [".overnight"]
 
 
@@ -505,7 +507,7 @@ def test_files_that_are_in_the_way_are_set_aside(site: Site) -> None:
     (target.parent / "data").mkdir(parents=True)
     (target.parent / "data" / "words.txt").write_text("mine\n")
     (target.parent / "overnight.toml").symlink_to("/nowhere")
-    restored = restore_elsewhere(site.place, site.newest(), target)
+    restored = restore_elsewhere(site.place.pieces, site.newest(), target)
     assert restored.aside is not None
     assert (restored.aside / "data" / "words.txt").read_text() == "mine\n"
     assert (restored.aside / "overnight.toml").readlink() == Path("/nowhere")
@@ -521,7 +523,7 @@ def test_a_link_on_the_way_is_never_followed(site: Site) -> None:
     target.parent.mkdir()
     (target.parent / "data").symlink_to(outside, target_is_directory=True)
     with pytest.raises(HomeUnusableError, match="nothing was changed"):
-        restore_elsewhere(site.place, site.newest(), target)
+        restore_elsewhere(site.place.pieces, site.newest(), target)
     assert list(outside.iterdir()) == []
     assert not (target.parent / "overnight.toml").exists()
 
@@ -536,7 +538,7 @@ def test_its_own_home_goes_back_and_nothing_is_deleted(site: Site) -> None:
     for result in site.home.results.iterdir():
         result.unlink()
     site.kept.store.close()
-    restored = restore_here(site.home, site.place, site.newest(), now=site.now, by="me/1")
+    restored = restore_here(site.home, site.place.pieces, site.newest(), now=site.now, by="me/1")
     assert [(change.path, change.what) for change in restored.changes if change.what != "same"] == [
         ("overnight.toml", "replaced")
     ]
@@ -556,7 +558,7 @@ def test_nothing_is_changed_by_looking(site: Site) -> None:
     site.back_up()
     (site.project / "overnight.toml").write_text("")
     (site.project / "data" / "words.txt").unlink()
-    found = {change.path: change.what for change in changes(site.place, site.newest(), site.home.path)}
+    found = {change.path: change.what for change in changes(site.place.pieces, site.newest(), site.home.path)}
     assert found == {"overnight.toml": "replaced", "data/words.txt": "new"}
     assert (site.project / "overnight.toml").read_text() == ""
 
@@ -575,7 +577,7 @@ def test_old_ones_go_and_what_others_need_stays(site: Site) -> None:
     assert len(site.place.whole()) == 6
     pruned = prune(site.place, tight, now=site.now + DAY)
     assert (pruned.names, pruned.freed_bytes) == (planned.names, planned.freed_bytes)
-    assert pruned.freed_bytes > 0
+    assert pruned.freed_bytes
     assert [entry.name for entry in site.place.whole()] == names[:AT_LEAST]
     for entry in site.place.whole():
         assert prove(site.place, entry, now=site.now).whole
@@ -648,14 +650,14 @@ def test_a_restore_that_ends_on_the_way_leaves_the_present_and_the_next_one_come
     with monkeypatch.context() as patch:
         patch.setattr(rollback, "roll_back", full)
         with pytest.raises(OSError, match="No space"):
-            restore_here(site.home, site.place, site.newest(), now=site.now, by="me/1")
+            restore_here(site.home, site.place.pieces, site.newest(), now=site.now, by="me/1")
     site.kept.reopen()
     assert "later" in site.kept.states()
     assert balances(site.home) == []
     (aside,) = site.home.aside.glob("project-*/overnight.toml")
     assert aside.read_text() == "mine"
     site.kept.store.close()
-    restore_here(site.home, site.place, site.newest(), now=site.now, by="me/1")
+    restore_here(site.home, site.place.pieces, site.newest(), now=site.now, by="me/1")
     site.kept.reopen()
     assert "later" not in site.kept.states()
     assert aside.read_text() == "mine"

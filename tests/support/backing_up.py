@@ -7,7 +7,8 @@ from pathlib import Path
 from damaging import spill
 from keeping import NOON, Place
 
-from overnight.ops.backups.making import Made, Step, Wanted, create
+from overnight.ops.backups.contract import Made, Step, Wanted
+from overnight.ops.backups.making import create
 from overnight.ops.backups.place import BackupPlace, Entry
 
 

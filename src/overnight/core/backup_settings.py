@@ -5,7 +5,36 @@ from __future__ import annotations
 from overnight.core import kinds
 from overnight.core.setting import Setting
 
+#: Who keeps backups.
+ENGINES = ("own", "restic", "borg")
+
 BACKUP_SETTINGS = (
+    Setting(
+        name="backup_engine",
+        kind=kinds.choice(*ENGINES),
+        default="own",
+        help="Who keeps backups: `own` needs nothing; `restic` and `borg` must be installed.",
+        environment="OVERNIGHT_BACKUP_ENGINE",
+        key="backup.engine",
+    ),
+    Setting(
+        name="backup_repository",
+        kind=kinds.PATH,
+        default="",
+        default_words="that of RESTIC_REPOSITORY or BORG_REPO",
+        help="The repository of `restic` or `borg`, which is there already; a directory counts from the project.",
+        environment="OVERNIGHT_BACKUP_REPOSITORY",
+        key="backup.repository",
+    ),
+    Setting(
+        name="backup_password_command",
+        kind=kinds.COMMAND,
+        default=(),
+        default_words="none",
+        help="Prints the password of the repository, where the environment says nothing of it (`RESTIC_PASSWORD` ...).",
+        environment="OVERNIGHT_BACKUP_PASSWORD_COMMAND",
+        key="backup.password_command",
+    ),
     Setting(
         name="backup_include",
         kind=kinds.PATTERNS,
@@ -28,7 +57,7 @@ BACKUP_SETTINGS = (
         kind=kinds.PATH,
         default="",
         default_words="none",
-        help="A directory for a second copy of every backup, best on another disk.",
+        help="A directory for a second copy of every backup, best on another disk; or a second repository.",
         environment="OVERNIGHT_BACKUP_SECOND",
         key="backup.second",
     ),

@@ -81,8 +81,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     counts: dict[str, int]
     files: list[File]
     left_out: list[LeftOut] = []
-    #: Bytes that were stored for it and not for an earlier one.
-    stored_bytes: int = 0
+    #: Bytes that were stored for it and not for an earlier one; None: another program keeps it.
+    stored_bytes: int | None = 0
 
     @property
     def size_bytes(self) -> int:

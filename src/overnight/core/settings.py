@@ -313,6 +313,11 @@ class Settings(msgspec.Struct, frozen=True):
     checkpoint_keep_all: float
     checkpoint_keep_hourly: float
     checkpoint_keep_daily: float
+    #: "own", "restic" or "borg".
+    backup_engine: str
+    #: Empty: as the environment of its program says.
+    backup_repository: str
+    backup_password_command: tuple[str, ...]
     backup_include: tuple[str, ...]
     backup_output: bool
     backup_second: str

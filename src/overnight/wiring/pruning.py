@@ -17,8 +17,8 @@ from overnight.core.events import printable
 from overnight.core.health import KEPT
 from overnight.core.settings import Settings
 from overnight.host.home import Home
-from overnight.ops.backups import pruning as of_backups
-from overnight.ops.backups.place import BackupPlace
+from overnight.ops.backups.contract import Place
+from overnight.ops.backups.programs.contract import ProgramError
 from overnight.ops.logs.cleaning import OLD, clean, old
 from overnight.ops.logs.following import matching
 from overnight.store.copies.making import prune, surplus_of
@@ -53,7 +53,7 @@ def shares(home: Home, settings: Settings) -> Iterator[Share]:
         OSError: Something cannot be looked at.
     """
     yield from _checkpoints(home, settings)
-    first, *others = backups.places(home, settings)
+    first, *others = backups.engine(home, settings).places
     yield _backups(first, settings)
     for place in others:
         yield _backups(place, settings) if place.is_there else Share("backups", place.directory, _NOT_THERE)
@@ -73,12 +73,15 @@ def _checkpoints(home: Home, settings: Settings) -> Iterator[Share]:
         yield Share("checkpoints", shelf.directory, rule, [copy.name for copy in gone], freed, let_go)
 
 
-def _backups(place: BackupPlace, settings: Settings) -> Share:
+def _backups(place: Place, settings: Settings) -> Share:
     keeping = backups.keeping(settings)
-    plan = of_backups.plan(place, keeping, now=clock.now())
     rule = f"as checkpoints, {format_size(keeping.room_bytes)} in all, and the newest that was verified"
-    let_go = partial(of_backups.prune, place, keeping, now=clock.now())
-    return Share("backups", place.directory, rule, plan.names, plan.freed_bytes, let_go, plan.trouble)
+    try:
+        plan = place.plan(keeping, now=clock.now())
+    except ProgramError as error:  # what cannot be reached holds up nothing else
+        return Share("backups", place.directory, rule, trouble=error.message)
+    let_go = partial(place.prune, keeping, now=clock.now())
+    return Share("backups", place.directory, rule, plan.names, plan.freed_bytes or 0, let_go, plan.trouble)
 
 
 def _logs(home: Home, settings: Settings) -> Share:

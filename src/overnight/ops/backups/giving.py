@@ -10,8 +10,9 @@ from pathlib import Path
 from overnight.core.backups import File, Manifest
 from overnight.core.errors import StoreDamagedError
 from overnight.host.files import sync_directory
+from overnight.ops.backups.contract import Contents
 from overnight.ops.backups.pieces import DamagedError
-from overnight.ops.backups.place import BackupPlace, Entry
+from overnight.ops.backups.place import Entry
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -44,11 +45,11 @@ def told_of(entry: Entry) -> Iterator[None]:
         raise unusable(entry.name, str(error)) from None
 
 
-def extract(place: BackupPlace, files: Iterable[File], target: Path) -> None:
+def extract(contents: Contents, files: Iterable[File], target: Path) -> None:
     """Write files below a directory that is ours alone, by the names that they have in the backup.
 
     Args:
-        place: Where their pieces are.
+        contents: Where they are.
         files: Which. Their names have been looked at when the manifest was read.
         target: An empty directory; all of it is on the disk on return.
 
@@ -61,12 +62,12 @@ def extract(place: BackupPlace, files: Iterable[File], target: Path) -> None:
         path = target / os.fsdecode(file.name)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         folders |= {target / part for part in path.relative_to(target).parents}
-        write(place, file, path)
+        write(contents, file, path)
     for folder in sorted(folders, reverse=True):
         sync_directory(folder)
 
 
-def write(place: BackupPlace, file: File, path: Path) -> None:
+def write(contents: Contents, file: File, path: Path) -> None:
     """Write one file, which must not be there yet, with its mode and its time.
 
     Raises:
@@ -75,7 +76,7 @@ def write(place: BackupPlace, file: File, path: Path) -> None:
     """
     descriptor = os.open(path, _NEW, 0o600)
     with os.fdopen(descriptor, "wb") as target:
-        for block in place.pieces.content(file):
+        for block in contents.content(file):
             target.write(block)
         target.flush()
         os.fchmod(descriptor, file.mode)
@@ -83,13 +84,13 @@ def write(place: BackupPlace, file: File, path: Path) -> None:
         os.fsync(descriptor)
 
 
-def is_same(place: BackupPlace, file: File, path: Path) -> bool:
+def is_same(contents: Contents, file: File, path: Path) -> bool:
     """Whether a file on the disk is what the backup has."""
     try:
         found = path.lstat()
         if not os.path.isfile(path) or os.path.islink(path) or found.st_size != file.size_bytes:  # noqa: PTH113, PTH114 - with lstat
             return False
         with path.open("rb") as there:
-            return all(there.read(len(block)) == block for block in place.pieces.content(file))
+            return all(there.read(len(block)) == block for block in contents.content(file))
     except OSError:
         return False

@@ -22,43 +22,16 @@ from overnight.core.errors import NotFoundError, NotNowError, StoreDamagedError
 from overnight.core.events import printable
 from overnight.core.sealed import seal
 from overnight.core.version import VERSION
-from overnight.core.workflow.model import Workflow
 from overnight.host.clock import Clock
 from overnight.host.files import write_atomically
 from overnight.host.home import Home, past, promised_restore
 from overnight.ops.backups import sources
-from overnight.ops.backups.pieces import Pieces
+from overnight.ops.backups.contract import Made, Step, Vault, Wanted
 from overnight.ops.backups.place import MANIFEST, BackupPlace, Entry
 from overnight.ops.backups.sources import Source
 from overnight.store.copies.making import free_name
 from overnight.store.sqlite import SqliteStore
 from overnight.store.sqlite.copying import copy_file, facts
-
-#: Called after each step with its name: for tests that stop there, and to give way to the tasks.
-Step = Callable[[str], None]
-
-
-class Wanted(msgspec.Struct, frozen=True):
-    """What is to be in a backup besides what must be."""
-
-    include: tuple[str, ...] = ()
-    output: bool = False
-    workflows: dict[str, Workflow] = {}
-
-
-class Made(msgspec.Struct, frozen=True, kw_only=True):
-    """A backup that is in its place."""
-
-    name: str
-    path: str
-    files: int
-    size_bytes: int
-    #: Of what no earlier backup had.
-    stored_bytes: int
-    seconds: float
-    left_out: list[LeftOut] = []
-    #: Why there is no second copy although one was wanted; empty when all is well.
-    second_trouble: str = ""
 
 
 def create(
@@ -86,34 +59,60 @@ def create(
     """
     first, *others = places
     began, now = clock.monotonic(), clock.now()
-    if not home.store.exists():
-        raise NotFoundError(f"there are no tasks in {home.path} yet; no backup was made", hint="'overnight add'")
+    need_store(home)
     with first.alone(), first.making() as rough:
         step("begun")
-        manifest = _Taking(home, first.pieces, rough, step).take(wanted, first.is_free, now=now)
+        manifest = Taking(home, first.pieces, rough, step).take(wanted, first.is_free, now=now)
         manifest = msgspec.structs.replace(manifest, took_seconds=round(clock.monotonic() - began, 3))
         entry = _finish(first, manifest, step)
-    with contextlib.suppress(OSError):  # the backup is there; this is for the day on which it is not
-        write_atomically(home.last_backup, f"{entry.name}\n".encode())
-    trouble = printable(_second(first, entry, others, step))
+    remember(home, entry.name)
+    trouble = _second(first, entry, others, step)
+    return told(manifest, str(entry.path), trouble, seconds=clock.monotonic() - began)
+
+
+def need_store(home: Home) -> None:
+    """Make sure that there is something to take.
+
+    Raises:
+        NotFoundError: There is no store yet.
+    """
+    if not home.store.exists():
+        raise NotFoundError(f"there are no tasks in {home.path} yet; no backup was made", hint="'overnight add'")
+
+
+def remember(home: Home, name: str) -> None:
+    """Note the name of a backup that is there, for the day on which it is not."""
+    with contextlib.suppress(OSError):
+        write_atomically(home.last_backup, f"{name}\n".encode())
+
+
+def told(manifest: Manifest, path: str, second_trouble: str, *, seconds: float) -> Made:
+    """What is said of a backup that is in its place."""
     return Made(
-        name=entry.name,
-        path=printable(str(entry.path)),
+        name=manifest.name,
+        path=printable(path),
         files=len(manifest.files),
         size_bytes=manifest.size_bytes,
         stored_bytes=manifest.stored_bytes,
-        seconds=round(clock.monotonic() - began, 3),
+        seconds=round(seconds, 3),
         left_out=manifest.left_out,
-        second_trouble=trouble,
+        second_trouble=printable(second_trouble),
     )
 
 
-class _Taking:
-    """One backup on its way."""
+class Taking:
+    """One backup on its way.
 
-    def __init__(self, home: Home, pieces: Pieces, rough: Path, step: Step) -> None:
+    Args:
+        home: Whose.
+        vault: Where its files go.
+        rough: A directory for copies, thrown away afterwards.
+        step: Called after each step.
+    """
+
+    def __init__(self, home: Home, vault: Vault, rough: Path, step: Step) -> None:
         self._home = home
-        self._pieces = pieces
+        self._vault = vault
         self._rough = rough
         self._step = step
         self._files: list[File] = []
@@ -121,7 +120,18 @@ class _Taking:
         self._stored = 0
 
     def take(self, wanted: Wanted, is_free: Callable[[str], bool], *, now: float) -> Manifest:
-        """Copy the store and cut everything into pieces. Returns what the manifest says."""
+        """Copy the store and put everything into the vault. Returns what the manifest says.
+
+        Args:
+            wanted: What is in it.
+            is_free: Whether there is no backup of this name.
+            now: POSIX seconds.
+
+        Raises:
+            NotNowError: The store is being set back.
+            StoreDamagedError: The store is damaged.
+            OSError: It could not be written.
+        """
         epoch, card = past(self._home).epoch, self._home.home_json.read_bytes()
         copy, counts = self._copy_store()
         known = facts(copy)
@@ -129,7 +139,7 @@ class _Taking:
         self._refuse_if_set_back(epoch)
         for source in self._sources(copy, known.position, wanted):
             self._keep(source)
-        self._pieces.settle()
+        self._vault.settle()
         self._step("pieces")
         return Manifest(
             name=free_name(now, known.position, is_free),
@@ -203,7 +213,7 @@ class _Taking:
             return
         with file:
             found = os.fstat(file.fileno())
-            stored = self._pieces.store(file, source.size_bytes)
+            stored = self._vault.store(file, source.size_bytes, source.name)
         self._stored += stored.new_bytes
         self._files.append(
             File(

@@ -71,12 +71,13 @@ class Pieces:
             return False
         return stat.S_ISREG(found.st_mode) and found.st_size == size_bytes
 
-    def store(self, file: BinaryIO, size_bytes: int | None = None) -> Stored:
+    def store(self, file: BinaryIO, size_bytes: int | None = None, name: bytes = b"") -> Stored:  # noqa: ARG002 - pieces are called by their hashes
         """Cut a file into pieces and keep those that are not there yet; durable after `settle`.
 
         Args:
             file: At its beginning.
             size_bytes: How much of it; None for all.
+            name: What it is called.
 
         Raises:
             OSError: It could not be read, or a piece not be written.

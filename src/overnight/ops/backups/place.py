@@ -111,8 +111,8 @@ class BackupPlace:
         return not os.path.lexists(self.directory / name)
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Change what is here; nobody else does meanwhile.
+    def alone(self) -> Iterator[int]:
+        """Change what is here; nobody else does meanwhile. Gives the descriptor that holds the lock.
 
         Raises:
             NotNowError: Somebody else does at this moment.
@@ -121,7 +121,7 @@ class BackupPlace:
         descriptor = os.open(self.directory / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             self._lock(descriptor)
-            yield
+            yield descriptor
         finally:
             os.close(descriptor)
 

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import apsw
 
-from overnight.core.backups import BESIDE, HOME, piece_sizes
+from overnight.core.backups import BESIDE, HOME
 from overnight.core.errors import OvernightError
 from overnight.core.events import printable
 from overnight.host.home import Home
 from overnight.ops import verification
+from overnight.ops.backups.contract import Contents
 from overnight.ops.backups.giving import extract
 from overnight.ops.backups.pieces import DamagedError
 from overnight.ops.backups.place import BackupPlace, Entry, Trial
@@ -29,24 +30,21 @@ ROUGH = ".trying-"
 _TOLD = 20
 
 
-def damage(place: BackupPlace, entry: Entry) -> list[str]:
-    """Everything of a backup that is not what was written; [] when it is whole. Reads all of it, each piece once.
+def damage(contents: Contents, entry: Entry) -> list[str]:
+    """Everything of a backup that is not what was written; [] when it is whole. Reads all of it.
 
     What is damaged loses its name, so that the next backup does not rely on it.
     """
     if entry.manifest is None:
         return [entry.trouble]
-    sizes: dict[str, int] = {}
     found = []
     for file in entry.manifest.files:
         try:
-            for piece, size in zip(file.pieces, piece_sizes(file), strict=True):
-                if sizes.get(piece) != size:
-                    place.pieces.block(piece, size)
-                    sizes[piece] = size
+            for _ in contents.content(file):
+                pass
         except DamagedError as error:
             found.append(f"{file.path}: {error}")
-            place.pieces.disown(error.piece)
+            contents.disown(error.piece)
     return found
 
 
@@ -64,21 +62,26 @@ def prove(place: BackupPlace, entry: Entry, *, now: float, quick: bool = False) 
         OSError: There is no room for the trial.
     """
     with place.alone():
-        found = damage(place, entry)
+        found = damage(place.pieces, entry)
         if not found and not quick:
             with place.making(ROUGH) as rough:
-                found = _try(place, entry, rough)
-        trial = Trial(now, not found, [printable(one) for one in found[:_TOLD]])
-        if entry.manifest is not None and (found or not quick):
-            place.note(entry, trial)
+                found = troubles_on_trial(place.pieces, entry, rough)
+        return noted(place, entry, found, now=now, quick=quick)
+
+
+def noted(place: BackupPlace, entry: Entry, found: list[str], *, now: float, quick: bool) -> Trial:
+    """Remember what was found; of a quick look only what is wrong. Returns it as it is remembered."""
+    trial = Trial(now, not found, [printable(one) for one in found[:_TOLD]])
+    if entry.manifest is not None and (found or not quick):
+        place.note(entry, trial)
     return trial
 
 
-def _try(place: BackupPlace, entry: Entry, rough: Path) -> list[str]:
-    """Make a home of a backup, and say what is wrong with that."""
+def troubles_on_trial(contents: Contents, entry: Entry, rough: Path) -> list[str]:
+    """Make a home of a backup, whose bytes were looked at, in a directory of ours. Returns what is wrong."""
     assert entry.manifest is not None  # noqa: S101 - its bytes have been looked at
     rough.chmod(0o700)
-    extract(place, [file for file in entry.manifest.files if file.name.startswith(HOME)], rough)
+    extract(contents, [file for file in entry.manifest.files if file.name.startswith(HOME)], rough)
     home = Home(rough / "home")
     try:
         return [*_of_store(home), *(wrong for name in BESIDE for wrong in _of_one_beside(home.path / name))]

@@ -4,20 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
-
 from overnight.core.backups import Manifest, piece_sizes
 from overnight.core.checkpoints import Keeping, Kept, surplus
+from overnight.ops.backups.contract import Pruned
 from overnight.ops.backups.place import BackupPlace, Entry
-
-
-class Pruned(msgspec.Struct, frozen=True):
-    """What goes, or went. `freed_bytes`: what that gives back."""
-
-    names: list[str]
-    freed_bytes: int
-    #: Why no piece can be let go of; empty when they can.
-    trouble: str = ""
 
 
 def surplus_of(entries: list[Entry], keeping: Keeping, *, now: float) -> list[str]:

@@ -24,8 +24,9 @@ from overnight.host import rough
 from overnight.host.files import sync_directory, sync_file
 from overnight.host.home import Home
 from overnight.ops import rollback
+from overnight.ops.backups.contract import Contents
 from overnight.ops.backups.giving import extract, is_same, manifest_of, told_of, unusable, write
-from overnight.ops.backups.place import BackupPlace, Entry
+from overnight.ops.backups.place import Entry
 from overnight.ops.backups.proving import damage
 from overnight.ops.rollback import Rolled, Source
 
@@ -54,18 +55,18 @@ class Restored(msgspec.Struct, frozen=True):
     rolled: Rolled | None = None
 
 
-def check(place: BackupPlace, entry: Entry) -> None:
+def check(contents: Contents, entry: Entry) -> None:
     """Look at every byte of a backup.
 
     Raises:
         StoreDamagedError: It is not whole.
     """
     manifest_of(entry)
-    if wrong := damage(place, entry):
+    if wrong := damage(contents, entry):
         raise unusable(entry.name, wrong[0])
 
 
-def changes(place: BackupPlace, entry: Entry, home: Path) -> list[Change]:
+def changes(contents: Contents, entry: Entry, home: Path) -> list[Change]:
     """What a restore would do to the files of the project around a home.
 
     Raises:
@@ -74,7 +75,7 @@ def changes(place: BackupPlace, entry: Entry, home: Path) -> list[Change]:
     found = []
     for file in _of(entry, PROJECT):
         target = _target(home.parent, file)
-        what = "same" if is_same(place, file, target) else "replaced" if os.path.lexists(target) else "new"
+        what = "same" if is_same(contents, file, target) else "replaced" if os.path.lexists(target) else "new"
         found.append(Change(file.path.removeprefix(PROJECT.decode()), what))
     return found
 
@@ -92,11 +93,11 @@ def need_no_home(target: Path) -> None:
         )
 
 
-def restore_elsewhere(place: BackupPlace, entry: Entry, target: Path) -> Restored:
+def restore_elsewhere(contents: Contents, entry: Entry, target: Path) -> Restored:
     """Make a home of a backup where there is none, and put the files of its project around it.
 
     Args:
-        place: Where the backup lies.
+        contents: What is in the backup.
         entry: Which; `check` has looked at it.
         target: The home that is made.
 
@@ -106,36 +107,38 @@ def restore_elsewhere(place: BackupPlace, entry: Entry, target: Path) -> Restore
         OSError: It could not be written; there is no home then.
     """
     need_no_home(target)
-    planned = changes(place, entry, target)
+    planned = changes(contents, entry, target)
     with told_of(entry), rough.making(target.parent, ROUGH) as folder:
-        extract(place, _of(entry, HOME), folder)
-        aside = _put_project(place, entry, target.parent, planned, folder / "home" / "aside" / f"project-{entry.name}")
+        extract(contents, _of(entry, HOME), folder)
+        aside = _put_project(
+            contents, entry, target.parent, planned, folder / "home" / "aside" / f"project-{entry.name}"
+        )
         (folder / "home").rename(target)
         sync_directory(target.parent)
     return Restored(target, planned, aside and target / aside.relative_to(folder / "home"))
 
 
 @contextmanager
-def as_source(place: BackupPlace, entry: Entry, home: Home) -> Iterator[Source]:
+def as_source(contents: Contents, entry: Entry, home: Home) -> Iterator[Source]:
     """The store of a backup as something to go back to, in a directory that is thrown away."""
     with told_of(entry), rough.making(home.path, ROUGH) as folder:
-        extract(place, [file for file in _of(entry, HOME) if file.name == HOME + b"queue.db"], folder)
+        extract(contents, [file for file in _of(entry, HOME) if file.name == HOME + b"queue.db"], folder)
         yield Source(f"backup {entry.name}", folder / "home" / "queue.db", None, manifest_of(entry).position)
 
 
-def restore_here(home: Home, place: BackupPlace, entry: Entry, *, now: float, by: str) -> Restored:
+def restore_here(home: Home, contents: Contents, entry: Entry, *, now: float, by: str) -> Restored:
     """Go back to a backup of this home. The caller holds its lock, and `check` has looked at the backup.
 
     Raises:
         HomeUnusableError: Something stands where a file of the project would go; nothing was changed.
         StoreDamagedError: A piece is damaged.
     """
-    planned = changes(place, entry, home.path)
-    with as_source(place, entry, home) as source:
+    planned = changes(contents, entry, home.path)
+    with as_source(contents, entry, home) as source:
         place_aside = _free(home.aside / f"project-{entry.name}")
-        aside = _put_project(place, entry, home.path.parent, planned, place_aside)
+        aside = _put_project(contents, entry, home.path.parent, planned, place_aside)
         rolled = rollback.roll_back(home, source, now=now, by=by)
-        _put_home(place, entry, home, (rolled.aside or home.aside) / "results")
+        _put_home(contents, entry, home, (rolled.aside or home.aside) / "results")
     return Restored(home.path, planned, aside, rolled)
 
 
@@ -163,7 +166,7 @@ def _is_free_or_folder(path: Path) -> bool:
     return there.is_dir()
 
 
-def _put_project(place: BackupPlace, entry: Entry, project: Path, planned: list[Change], aside: Path) -> Path | None:
+def _put_project(contents: Contents, entry: Entry, project: Path, planned: list[Change], aside: Path) -> Path | None:
     """Put files of the project back, those that are replaced set aside. Returns where to; None: none was."""
     replaced = False
     for file, change in zip(_of(entry, PROJECT), planned, strict=True):
@@ -173,21 +176,21 @@ def _put_project(place: BackupPlace, entry: Entry, project: Path, planned: list[
         if os.path.lexists(target):
             _set_aside(target, aside / target.relative_to(project))
             replaced = True
-        _put(place, file, target)
+        _put(contents, file, target)
     return aside if replaced else None
 
 
-def _put_home(place: BackupPlace, entry: Entry, home: Home, aside: Path) -> None:
+def _put_home(contents: Contents, entry: Entry, home: Home, aside: Path) -> None:
     """Put back what is beside the store: large results as they were, the rest where it is missing."""
     for file in _of(entry, HOME):
         target = home.path / os.fsdecode(file.name.removeprefix(HOME))
         there = os.path.lexists(target)
-        if file.name.startswith(_RESULTS) and not is_same(place, file, target):
+        if file.name.startswith(_RESULTS) and not is_same(contents, file, target):
             if there:
                 _set_aside(target, aside / target.name)
-            _put(place, file, target)
+            _put(contents, file, target)
         elif file.name.startswith(_ONLY_MISSING) and not there:
-            _put(place, file, target)
+            _put(contents, file, target)
 
 
 def _set_aside(path: Path, aside: Path) -> None:
@@ -200,12 +203,12 @@ def _set_aside(path: Path, aside: Path) -> None:
     sync_directory(aside.parent)
 
 
-def _put(place: BackupPlace, file: File, target: Path) -> None:
+def _put(contents: Contents, file: File, target: Path) -> None:
     """Put a file in its place at one instant."""
     target.parent.mkdir(parents=True, exist_ok=True)
     made = target.with_name(f".{target.name[:200]}.{os.urandom(6).hex()}.tmp")
     try:
-        write(place, file, made)
+        write(contents, file, made)
         made.replace(target)
     except BaseException:
         made.unlink(missing_ok=True)

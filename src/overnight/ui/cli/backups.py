@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import click
 import msgspec
 
 from overnight import wiring
@@ -16,8 +17,11 @@ from overnight.core.events import printable
 from overnight.host.home import Home
 from overnight.monitor.elsewhere import elsewhere
 from overnight.ops import rollback
+from overnight.ops.backups.contract import BackupEngine, Place
 from overnight.ops.backups.giving import manifest_of
-from overnight.ops.backups.place import MANIFEST, BackupPlace, Entry
+from overnight.ops.backups.own import OwnPlace
+from overnight.ops.backups.place import MANIFEST, Entry
+from overnight.ops.backups.programs.contract import ProgramError
 from overnight.ops.backups.restoring import (
     Change,
     Restored,
@@ -38,13 +42,23 @@ LATEST = "latest"
 #: Files that are named.
 _NAMED = 20
 
-Found = tuple[BackupPlace, Entry]
+Found = tuple[Place, Entry]
 
 
-def places_of(home: Home) -> list[BackupPlace]:
-    """Where the backups of a home lie."""
+def engine_in_use() -> BackupEngine:
+    """Who keeps the backups of this call's home; without a home, the repository that its settings name.
+
+    Raises:
+        NotFoundError: There is no home, and without one nobody knows where its backups are.
+    """
     settings, _ = in_use()
-    return wired.places(home, settings)
+    try:
+        home = wiring.find_home(home_option())
+    except NotFoundError:
+        if settings.backup_engine == "own":
+            raise
+        return click.get_current_context().with_resource(wired.without_home(settings))
+    return wired.engine(home, settings)
 
 
 def find(name: str) -> Found:
@@ -55,16 +69,31 @@ def find(name: str) -> Found:
     """
     if "/" in name:
         return at_path(name)
-    home = wiring.find_home(home_option())
-    for place in places_of(home):
-        if name == LATEST and (entries := place.whole()):
-            return place, entries[0]
-        if name not in (LATEST, "", ".", "..") and not place.is_free(name):
-            return place, place.entry(name)
-    raise NotFoundError(
+    refused: ProgramError | None = None
+    for place in engine_in_use().places:
+        try:
+            entry = _latest(place) if name == LATEST else place.get(name)
+        except ProgramError as error:  # the second place may have it
+            refused = refused or error
+            continue
+        if entry is not None:
+            return place, entry
+    raise refused or NotFoundError(
         f"there is no backup {name!r}; nothing was changed",
         hint="'overnight backup list' shows what there is, 'overnight backup create' makes one",
     )
+
+
+def _latest(place: Place) -> Entry | None:
+    """The newest of a place, where all are of one home."""
+    entries = place.whole()
+    homes = {manifest_of(entry).home for entry in entries}
+    if len(homes) > 1:
+        raise UsageError(
+            f"{place.title} has backups of {len(homes)} homes; nothing was changed",
+            hint="'overnight backup list --json' says which is of which; name the one that you mean",
+        )
+    return entries[0] if entries else None
 
 
 def at_path(name: str) -> Found:
@@ -74,19 +103,20 @@ def at_path(name: str) -> Found:
         raise NotFoundError(
             f"there is no backup {name!r}; nothing was changed", hint="name its folder, as in /mnt/backups/HOME/NAME"
         )
-    place = BackupPlace(folder.parent, None)
+    place = OwnPlace(folder.parent, None)
     return place, place.entry(folder.name)
 
 
-def shape(entry: Entry) -> dict[str, Any]:
+def shape(place: Place, entry: Entry) -> dict[str, Any]:
     """A backup for programs."""
-    path = printable(str(entry.path))
+    path = place.where(entry)
     if entry.manifest is None:
         return {"backup": printable(entry.name), "path": path, "trouble": printable(entry.trouble)}
     one = entry.manifest
     return {
         "backup": one.name,
         "path": path,
+        "home": one.home,
         "created_at": printing.iso(one.made_at),
         "position": one.position,
         "epoch": one.epoch,
@@ -117,17 +147,17 @@ class Planned(msgspec.Struct, frozen=True):
 
 def planned(found: Found, to: Path | None) -> Planned:
     """Look at all of a backup, and say what giving it back would mean. Changes nothing."""
-    place, entry = found
-    check(place, entry)
-    manifest = manifest_of(entry)
-    if to is not None:
-        need_no_home(to)
-        return Planned(entry.name, str(to), manifest.counts, None, None, None, changes(place, entry, to))
-    home = own_home(entry)
-    with as_source(place, entry, home) as source:
-        plan = rollback.plan(home, source)
-    files = changes(place, entry, home.path)
-    return Planned(entry.name, str(home.path), manifest.counts, plan.again, plan.gone, plan.held, files)
+    with found[0].opened(found[1]) as (contents, entry):
+        check(contents, entry)
+        manifest = manifest_of(entry)
+        if to is not None:
+            need_no_home(to)
+            return Planned(entry.name, str(to), manifest.counts, None, None, None, changes(contents, entry, to))
+        home = own_home(entry)
+        with as_source(contents, entry, home) as source:
+            plan = rollback.plan(home, source)
+        files = changes(contents, entry, home.path)
+        return Planned(entry.name, str(home.path), manifest.counts, plan.again, plan.gone, plan.held, files)
 
 
 def own_home(entry: Entry) -> Home:
@@ -164,13 +194,13 @@ def say_plan(plan: Planned) -> None:
 
 def give_back(found: Found, to: Path | None) -> Restored:
     """Carry it out: the engine ends first, the present state is set aside."""
-    place, entry = found
-    check(place, entry)
-    if to is not None:
-        return restore_elsewhere(place, entry, to)
-    home = own_home(entry)
-    with taking_over(home, lambda words: printing.note(f"overnight: {printing.clean(words)}")):
-        return restore_here(home, place, entry, now=wiring.clock.now(), by=wiring.who())
+    with found[0].opened(found[1]) as (contents, entry):
+        check(contents, entry)
+        if to is not None:
+            return restore_elsewhere(contents, entry, to)
+        home = own_home(entry)
+        with taking_over(home, lambda words: printing.note(f"overnight: {printing.clean(words)}")):
+            return restore_here(home, contents, entry, now=wiring.clock.now(), by=wiring.who())
 
 
 def _left_behind(home: Path) -> list[str]:

@@ -13,18 +13,17 @@ from overnight.core.errors import NotFoundError, NotNowError
 from overnight.core.events import printable
 from overnight.host.filesystem import free_bytes
 from overnight.host.home import Home, need_file
-from overnight.ops.backups.making import Made, create
-from overnight.ops.backups.place import BackupPlace, Entry
-from overnight.ops.backups.proving import prove
-from overnight.ops.backups.pruning import plan, prune
+from overnight.ops.backups.contract import Made, Place
+from overnight.ops.backups.place import Entry
+from overnight.ops.backups.programs.contract import ProgramError
 from overnight.store.copies.copier import at_step
 from overnight.ui.cli import printing
 from overnight.ui.cli.backups import (
     LATEST,
     Found,
+    engine_in_use,
     find,
     give_back,
-    places_of,
     planned,
     say_plan,
     say_restored,
@@ -55,10 +54,9 @@ def create_(*, as_json: bool) -> None:
     home = wiring.find_home(home_option())
     need_file(home, "no backup is made")
     settings, configured = in_use()
-    _need_room(home)
-    made = create(
-        home, wired.places(home, settings), wired.wanted(settings, configured), clock=wiring.clock, step=at_step
-    )
+    engine = wired.engine(home, settings)
+    _need_room(home, SPARED + engine.needed_bytes(home))
+    made = engine.create(home, wired.wanted(settings, configured), clock=wiring.clock, step=at_step)
     if as_json:
         printing.say(msgspec.json.encode(made).decode())
     else:
@@ -66,9 +64,7 @@ def create_(*, as_json: bool) -> None:
     sys.exit(1 if made.left_out or made.second_trouble else 0)
 
 
-def _need_room(home: Home) -> None:
-    """The copy of the store, and the pieces of it at worst."""
-    needed = SPARED + 2 * home.store.stat().st_size if home.store.exists() else SPARED
+def _need_room(home: Home, needed: int) -> None:
     free = free_bytes(home.path)
     if free < needed:
         raise NotNowError(
@@ -79,10 +75,8 @@ def _need_room(home: Home) -> None:
 
 
 def _tell(made: Made) -> None:
-    printing.say(
-        f"backup {made.name}: {printing.count(made.files, 'file')}, {printing.size(made.size_bytes)},"
-        f" {printing.size(made.stored_bytes)} of it new"
-    )
+    new = "" if made.stored_bytes is None else f", {printing.size(made.stored_bytes)} of it new"
+    printing.say(f"backup {made.name}: {printing.count(made.files, 'file')}, {printing.size(made.size_bytes)}{new}")
     for left in made.left_out:
         printing.note(f"overnight: {printing.clean(left.path)} is left out: {printing.clean(left.why)}")
     if made.second_trouble:
@@ -93,15 +87,29 @@ def _tell(made: Made) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def list_(*, as_json: bool) -> None:
     """List the backups, newest first, those of the second place last."""
-    entries = [entry for place in places_of(wiring.find_home(home_option())) for entry in place.entries()]
+    found, refused = _all()
     if as_json:
-        for entry in entries:
-            printing.say(msgspec.json.encode(shape(entry)).decode())
-        return
-    for line in printing.table([_row(entry) for entry in entries], right=(2, 3)):
-        printing.say(line)
-    if not entries:
+        for place, entry in found:
+            printing.say(msgspec.json.encode(shape(place, entry)).decode())
+    else:
+        for line in printing.table([_row(entry) for _, entry in found], right=(2, 3)):
+            printing.say(line)
+    if refused is not None:
+        raise refused
+    if not found and not as_json:
         printing.note("overnight: there are none\n  try: 'overnight backup create' makes one")
+
+
+def _all() -> tuple[list[Found], ProgramError | None]:
+    """All backups of all places; and why one of those could not be asked."""
+    found: list[Found] = []
+    refused = None
+    for place in engine_in_use().places:
+        try:
+            found += [(place, entry) for entry in place.entries()]
+        except ProgramError as error:
+            refused = refused or error
+    return found, refused
 
 
 def _row(entry: Entry) -> tuple[str, ...]:
@@ -116,24 +124,24 @@ def _row(entry: Entry) -> tuple[str, ...]:
 @backup.command(cls=Verb)
 @click.argument("names", nargs=-1)
 @click.option("--all", "every", is_flag=True, help="All of them, those in the second place included.")
-@click.option("--quick", is_flag=True, help="Look at the hashes alone, and restore nothing on trial.")
+@click.option("--quick", is_flag=True, help="Restore nothing on trial: the hashes alone, or what the program checks.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def verify(*, names: tuple[str, ...], every: bool, quick: bool, as_json: bool) -> None:
     """Prove that backups are whole: NAME ..., or the newest.
 
     Every byte is compared with its hash; then a home is made of the backup in a place that is thrown away,
-    and its books are balanced. Exits 1 when one is not whole.
+    and its books are balanced. restic and borg look at their repository first. Exits 1 when one is not whole.
     """
     bad = 0
     for place, entry in _chosen(names, every=every):
         if not quick:
             _need_room_for_trial(place, entry)
-        trial = prove(place, entry, now=wiring.clock.now(), quick=quick)
+        trial = place.prove(entry, now=wiring.clock.now(), quick=quick)
         bad += not trial.whole
         if as_json:
             words = {
                 "backup": printable(entry.name),
-                "path": printable(str(entry.path)),
+                "path": place.where(entry),
                 "mode": "quick" if quick else "full",
             }
             found = {**words, "whole": trial.whole, "troubles": trial.troubles}
@@ -146,9 +154,9 @@ def verify(*, names: tuple[str, ...], every: bool, quick: bool, as_json: bool) -
     sys.exit(1 if bad else 0)
 
 
-def _need_room_for_trial(place: BackupPlace, entry: Entry) -> None:
-    needed = SPARED + (entry.manifest.size_bytes if entry.manifest is not None else 0)
-    free = free_bytes(place.directory)
+def _need_room_for_trial(place: Place, entry: Entry) -> None:
+    needed = SPARED + place.trial_bytes(entry)
+    free = free_bytes(next(path for path in (place.directory, *place.directory.parents) if path.is_dir()))
     if free < needed:
         raise NotNowError(
             f"{printing.size(free)} are free on the disk of {place.directory} and a restore on trial takes up to"
@@ -168,7 +176,9 @@ def _chosen(names: tuple[str, ...], *, every: bool) -> list[Found]:
         return [find(name) for name in names]
     if not every:
         return [find(LATEST)]
-    found = [(place, entry) for place in places_of(wiring.find_home(home_option())) for entry in place.entries()]
+    found, refused = _all()
+    if refused is not None:
+        raise refused
     if not found:
         raise NotFoundError("there are no backups; nothing was read", hint="'overnight backup create' makes one")
     return found
@@ -212,20 +222,20 @@ def prune_(*, yes: bool, as_json: bool) -> None:
 
     The newest three stay, and the newest that was verified.
     """
-    home = wiring.find_home(home_option())
     settings, _ = in_use()
     keeping, now = wired.keeping(settings), wiring.clock.now()
     would_go = 0
-    for place in wired.places(home, settings):
-        pruned = (prune if yes else plan)(place, keeping, now=now)
+    first, *others = wired.engine(wiring.find_home(home_option()), settings).places
+    for place in (first, *others):
+        pruned = (place.prune if yes else place.plan)(keeping, now=now)
         would_go += 0 if yes else len(pruned.names)
         if as_json:
-            words = {"path": printable(str(place.directory)), "pruned": yes, **msgspec.to_builtins(pruned)}
+            words = {"path": place.title, "pruned": yes, **msgspec.to_builtins(pruned)}
             printing.say(msgspec.json.encode(words).decode())
         else:
             _say_pruned(place, pruned.names, pruned.freed_bytes, yes=yes)
-        if not place.is_there and place.directory != home.backups:
-            printing.note(f"overnight: {printing.clean(str(place.directory))} is not there: is its disk mounted?")
+        if not place.is_there and place is not first:
+            printing.note(f"overnight: {printing.clean(place.title)} is not there: is its disk mounted?")
         if pruned.trouble:
             printing.note(f"overnight: {pruned.trouble}\n  try: 'overnight backup list' names it; remove its folder")
     if not yes:
@@ -234,9 +244,9 @@ def prune_(*, yes: bool, as_json: bool) -> None:
         printing.note("  try: 'overnight backup prune --yes'")
 
 
-def _say_pruned(place: BackupPlace, names: list[str], freed: int, *, yes: bool) -> None:
+def _say_pruned(place: Place, names: list[str], freed: int | None, *, yes: bool) -> None:
     would = "" if yes else "would be "
-    what = f"{printing.count(len(names), 'backup')} {would}removed, {printing.size(freed)} {would}freed"
-    printing.say(f"{printing.clean(str(place.directory))}: {what}")
+    gain = "" if freed is None else f", {printing.size(freed)} {would}freed"
+    printing.say(f"{printing.clean(place.title)}: {printing.count(len(names), 'backup')} {would}removed{gain}")
     for name in names:
         printing.say(f"  {name}")
