@@ -61,6 +61,7 @@ def back_up(site: Site, *places: Repository) -> Made:
 # -- real repositories ------------------------------------------------------------------------
 
 
+@pytest.mark.prove  # some seconds of the programs
 def test_damage_in_a_repository_is_found_and_refused(there: Depot, site: Site) -> None:
     place = there.of(site.home.backups, site.home.id)
     back_up(site, place)

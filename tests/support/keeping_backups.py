@@ -17,6 +17,8 @@ from overnight.ops.backups.repository import Repository, records_of
 #: What each is opened with; in no message, no file and no list of processes of ours.
 PASSWORD = "hush-it-is-secret"  # noqa: S105 - of throw-away repositories
 ALL = tuple(PROGRAMS)
+#: The same for tests that take some seconds of each.
+ALL_WITH_TIME = tuple(pytest.param(program, marks=pytest.mark.prove) for program in ALL)
 
 
 class Depot(NamedTuple):

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from keeping_backups import ALL, depot, opening
+from keeping_backups import ALL_WITH_TIME, depot, opening
 
 Call = Callable[..., Any]
 
 
-@pytest.mark.parametrize("program", ALL)
+@pytest.mark.parametrize("program", ALL_WITH_TIME)
 def test_a_lost_home_comes_back_from_a_repository(
     program: str, overnight: Call, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from backing_up import Site
-from keeping_backups import ALL, Depot, depot
+from keeping_backups import ALL_WITH_TIME, Depot, depot
 
 from overnight.core.checkpoints import AT_LEAST, DAY, Keeping
 from overnight.host.home import Home
@@ -27,7 +27,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
     made.kept.store.close()
 
 
-@pytest.fixture(params=["own", *ALL], scope="module")
+@pytest.fixture(params=["own", *ALL_WITH_TIME], scope="module")
 def kept_in(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Depot | None:
     """The repository of a program, one for all; None: our own way."""
     return depot(request.param, tmp_path_factory.mktemp("depots")) if request.param != "own" else None
