@@ -28,9 +28,9 @@ SHARDS, NODES, ENGINES = 1024, 100_000, 32
 #: Virtual seconds: when nodes are struck, how long some are cut off, when engines are, how long some stand still.
 NODES_AT, CUT, ENGINES_AT, FREEZE, END = 12.0, 17.0, 31.0, 12.0, 45.0
 #: Of the small nights of the other tables.
-FEW, LONG = 4, 120.0
-PAUSES = (10.0, 12.0, 13.0, 14.0, 15.0, 16.0, 20.0)
-DELAYS = (0.001, 0.1, 1.0, 3.0, 4.0, 5.0, 6.0, 8.0)
+FEW, LONG = 4, 80.0
+PAUSES = (10.0, 12.0, 13.0, 14.0, 15.0, 16.0)
+DELAYS = (0.1, 1.0, 3.0, 4.0, 6.0)
 CELLS = ((98, 60.0), (1000, 20.0), (5000, 10.0))
 
 
