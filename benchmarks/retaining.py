@@ -89,8 +89,7 @@ def on_sqlite(tasks: int) -> None:
         with closing(SqliteStore.open(path, create=True)) as store:
             wrote = lambda: psutil.Process().io_counters().write_bytes  # noqa: E731
             connection = store._database.connection  # noqa: SLF001
-            pages = lambda: int(str(connection.execute("PRAGMA page_count").get))  # noqa: E731
-            tell("SQLite", store, tasks, lambda: pages() * 4096, wrote)
+            tell("SQLite", store, tasks, lambda: int(str(connection.execute("PRAGMA page_count").get)) * 4096, wrote)
 
 
 def on_postgres(tasks: int) -> None:

@@ -65,7 +65,7 @@ def test_an_engine_that_dies_with_nodes_waits_for_their_lease(tmp_path: Path) ->
 def unprotected(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shard]:
     """A night with one protection taken out."""
     if request.param == "lease":  # nodes go on however long they hear nothing
-        monkeypatch.setattr(Agent, "_keep_lease", lambda _: None)
+        monkeypatch.setattr(Agent, "_extend", lambda agent, _: setattr(agent, "_until", math.inf))
         yield troubled(tmp_path)
     elif request.param == "patience":  # the engine gives nodes up before their lease is over
         monkeypatch.setattr(Node, "over_at", property(lambda node: node.heard_at + LEASE.ttl / 3))

@@ -21,7 +21,7 @@ from overnight.engine.loop import TICK
 from overnight.executors.contract import Event, Spec
 from overnight.executors.nodes.executor import NodesExecutor
 from overnight.executors.nodes.files import Landing
-from overnight.executors.nodes.node import Lease
+from overnight.executors.nodes.node import Lease, State
 from overnight.store.postgres.lease import RENEW_EVERY
 from overnight.testing import Deed, FakeExecutor, Play
 from overnight.wiring.leading import ASK_EVERY
@@ -116,13 +116,13 @@ class ShardEngine:
     def _turn(self) -> None:
         began = time.thread_time()
         events = self._executor.events()
-        if self._executor.wanted == 0 and self._usable() >= len(self._shard.alive()):
+        if self._executor.wanted == 0 and self._up() >= len(self._shard.alive()):
             self._executor.resize(self._shard.slots)
         self._shard.busy += time.thread_time() - began
         self._commit(events)
 
-    def _usable(self) -> int:
-        return sum(node.usable for node in self._executor.nodes())
+    def _up(self) -> int:
+        return sum(node.state is State.UP for node in self._executor.nodes())
 
     def _commit(self, events: list[Event]) -> None:
         if not self._shard.store.commit(self.fence, events):
@@ -177,7 +177,7 @@ class Shard:
         self._node_of: dict[AttemptKey, str] = {}
         self._struck_nodes: set[str] = set()
         self.engine: ShardEngine | None = None
-        self._start = self.loop.now
+        self._start, self._calm = self.loop.now, False
         #: How many engines there were, and how many attempts stood still with their nodes.
         self.engines = self.stood_still = 0
         self._stand_by()
@@ -294,9 +294,15 @@ class Shard:
         self.loop.after(self.dice.expovariate(1 / self.weather.pause_every), lambda: self._pause(node))
 
     def _pause(self, node: ShardNode) -> None:
+        if self._calm:
+            return
         self.stood_still += len(node.world._alive)
         node.frozen = True
         self.loop.after(self.weather.pause, lambda: self._go_on(node))
+
+    def calm_down(self) -> None:
+        """No node stands still any more, once it has gone on."""
+        self._calm = True
 
     def _go_on(self, node: ShardNode) -> None:
         node.frozen = False
