@@ -25,7 +25,7 @@ bench-web: $(VENV)/.with-dev browser ## measure the dashboard in a real browser
 	$(PY) benchmarks/web.py $(ARGS)
 
 test: lint browser ## install, then everything a change must pass (under 10 minutes on 2 cores)
-	$(PY) -m pytest -n auto --maxschedchunk 4 $(ARGS)
+	$(PY) -m pytest -n auto --dist worksteal $(ARGS)
 
 prove: $(VENV)/.with-dev ## the long proofs: crashes, power cuts, kills (under 40 minutes on 2 cores)
 	$(PY) -m pytest -n auto -m prove --hypothesis-profile=new-dice $(ARGS)
