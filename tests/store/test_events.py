@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from hypothesis import given
 
-from overnight.core import action_records, events, step_events
+from overnight.core import action_records, events, step_events, store_events
 from overnight.core.edit_events import FileRedefined, FileRescheduled, TasksRelocated
 from overnight.core.event_names import EventName
 from overnight.core.schedule_events import (
@@ -105,8 +105,9 @@ def test_every_event_has_a_public_name() -> None:
     others = (StepStarted, StepSkipped, StepFrozen, StepThawed, FileRedefined, FileRescheduled, TasksRelocated)
     kinds += [*others, StormBegan, StormProbed, StormEnded]
     kinds += [ScheduleLaid, ScheduleDropped, ScheduleFired, ScheduleMissed, ScheduleReplanned]
-    kinds.remove(events.OfStorm)  # what some of them have in common
-    kinds.remove(events.OfSchedule)
+    kinds += [kind for kind in vars(store_events).values() if kind in events.OfStore.__subclasses__()]
+    for common in (events.OfStorm, events.OfSchedule, events.OfStore):  # what some of them have in common
+        kinds.remove(common)
     tags = {kind.__struct_config__.tag for kind in kinds}
     assert tags == set(EventName)
 
