@@ -132,6 +132,8 @@ class Ended(_Event, frozen=True, kw_only=True, gc=False):
     result: str = ""
     parent: int = 0
     step: str = ""
+    #: The machine on which it ran; empty: this one.
+    node: str = ""
 
 
 class FileCompleted(Ended, frozen=True, kw_only=True, gc=False, tag=EventName.FILE_COMPLETED.value):
@@ -271,6 +273,12 @@ class OfSchedule(_Event, frozen=True, kw_only=True, gc=False):
     next_at: datetime | None = None
 
 
+class OfNode(_Event, frozen=True, kw_only=True, gc=False):
+    """Of a machine on which attempts run; see `core.node_events`."""
+
+    node: str
+
+
 class _OfGate(_Event, frozen=True, kw_only=True, gc=False):
     gate: Gate
     available_bytes: int
@@ -358,6 +366,7 @@ Event = (
     | ControlAsked
     | OfStorm
     | OfSchedule
+    | OfNode
     | GateClosed
     | GateOpened
     | SlotsChanged

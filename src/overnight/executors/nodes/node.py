@@ -120,6 +120,8 @@ class Node:
         #: What it has not told the end of, in the order in which it was handed over.
         self.held: dict[Key, Held | None] = {}
         self.begun: dict[Key, float] = {}
+        #: Attempts that were lost with it.
+        self.lost = 0
         #: Its slots that have no worker at the moment.
         self.resting: frozenset[int] = frozenset()
         self.slots = 0
@@ -292,6 +294,7 @@ class Node:
         self.state, self.why = State.AWAY, why
         self._pieces.clear()
         self.begun, begun = {}, self.begun
+        self.lost += len(self.held)
         return self._lose(list(self.held), lambda key: _lost_with_node(key, begun, why))
 
     # -- what is said ------------------------------------------------------------------------

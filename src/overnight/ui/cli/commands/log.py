@@ -105,6 +105,8 @@ def _choose(session: Session, task_id: int, number: int | None) -> Attempt:
 
 
 def _print(session: Session, attempt: Attempt) -> None:
+    if attempt.node and printing.on_terminal():
+        printing.note(f"overnight: attempt {attempt.number} ran on node {printing.clean(attempt.node)}")
     if attempt.output is None:
         printing.note(f"overnight: attempt {attempt.number} printed nothing")
         return
