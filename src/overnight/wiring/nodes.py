@@ -19,7 +19,7 @@ from overnight.executors.nodes.afterwards import LocalAfterNodes
 from overnight.executors.nodes.carrier import Carrier, Trouble
 from overnight.executors.nodes.executor import NodesExecutor
 from overnight.executors.nodes.files import Landing
-from overnight.executors.nodes.node import Lease, Node, State
+from overnight.executors.nodes.node import Lease, Node, State, other_program
 from overnight.executors.ray.carrier import RayCarrier
 from overnight.executors.ray.words import Task
 from overnight.host.files import write_atomically
@@ -98,10 +98,11 @@ def on_nodes(home: Home, settings: Settings, told: Told, carrier: Carrier) -> Ch
         watch=register.watch,
         closed=lambda: closed_nodes(home),
     )
-    facts = executor.connect(FIRST)
+    greeted = executor.connect(FIRST)
+    facts = [one for one in greeted if not other_program(one)]
     if not facts:
         executor.abandon()
-        raise _nobody(carrier.trouble, executor.failed)
+        raise _nobody(carrier.trouble, executor.failed | {one.name: other_program(one) for one in greeted})
     slots = settings.slots or sum(one.slots for one in facts)
     executor.wanted = slots
     return Chosen(executor, slots, executor.news)

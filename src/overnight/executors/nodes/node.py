@@ -164,9 +164,9 @@ class Node:
         return []
 
     def _greet(self, hello: Hello) -> None:
-        self.facts = facts = hello.facts
-        if (facts.version, facts.protocol) != (VERSION, PROTOCOL):
-            self.refuse(f"it has overnight {facts.version}, and this engine is {VERSION}; install the same on both")
+        self.facts = hello.facts
+        if why := other_program(hello.facts):
+            self.refuse(why)
         elif self.state is not State.CLOSED:
             self._heard_now(hello.stamp)
             self._reopen()
@@ -400,3 +400,10 @@ def _lost_with_node(key: Key, begun: Mapping[Key, float], why: str) -> Lost:
     if key in begun:
         return Lost(*key, Evidence.STARTED, started_at=begun[key], error=why)
     return Lost(*key, Evidence.UNKNOWN, error=f"{why}, so whether it had begun is not known")
+
+
+def other_program(facts: Facts) -> str:
+    """Why a node cannot be used that has another version of the program than we; empty when it has the same."""
+    if (facts.version, facts.protocol) == (VERSION, PROTOCOL):
+        return ""
+    return f"it has overnight {facts.version}, and this engine is {VERSION}; install the same on both"

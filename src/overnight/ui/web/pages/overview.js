@@ -44,7 +44,7 @@ export function overview(page, { go }) {
   const causes = table([{ name: "tasks", class: "num" }, { name: "error", class: "grow" }, { name: "queue" }, { name: "how it goes on" }, { name: "class" }, { name: "what may help" }, { name: "" }], "Failures by cause");
   const none = el("p", { class: "muted" }, "–");
   const running = table([{ name: "task", class: "num" }, { name: "what", class: "grow" }, { name: "for", class: "num", word: "for" }, { name: "says", class: "grow" }], "What runs");
-  const nodes = table([{ name: "node", class: "grow" }, { name: "state" }, { name: "slots busy", class: "num" }, { name: "last heard", class: "num" }, { name: "attempts lost", class: "num" }, { name: "why", class: "grow" }], "Nodes");
+  const nodes = table([{ name: "node" }, { name: "state" }, { name: "slots busy", class: "num" }, { name: "last heard", class: "num" }, { name: "attempts lost", class: "num" }, { name: "why", class: "grow" }], "Nodes");
   const health = el("ul", { class: "list" }, el("li", { class: "muted" }, "–")), scores = el("dl", { class: "facts" }), facts = el("p", { class: "muted small" }, "–");
   running.node.hidden = nodes.node.hidden = true;
 
