@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -103,3 +105,36 @@ def test_any_row_of_events_makes_incidents_in_order_that_do_not_end_before_they_
     assert found == sorted(found, key=lambda one: one.began_at)
     assert all(one.ended_at is None or one.ended_at >= one.began_at for one in found)
     assert all(one.words and one.label for one in found)
+
+
+def node(event: EventName, at: float, name: str = "b", **facts: Any) -> Noted:
+    return Noted(event, at, node=name, **facts)
+
+
+def test_a_lost_node_is_told_of_from_its_silence_until_it_is_back() -> None:
+    lost = node(E.NODE_LOST, 66, why="the node b was not heard for 16 s", attempts=2)
+    notes = [started(1), node(E.NODE_SILENT, 52, why="its actor died"), lost, node(E.NODE_JOINED, 300)]
+    (one,) = happened(*notes, stopped(800))
+    assert (one.kind, one.began_at, one.ended_at, one.label) == (Kind.NODE, 52, 300, "node b lost")
+    assert one.words == (
+        "node b was lost, and 2 attempts with it, which ran again elsewhere (the node b was not heard for 16 s),"
+        " back after 4 min 8 s"
+    )
+
+
+def test_a_lost_node_that_never_comes_back_is_lost_until_its_engine_ends() -> None:
+    (one,) = happened(started(1), node(E.NODE_LOST, 66, why="silence"), node(E.NODE_JOINED, 70, "a"), stopped(800))
+    assert (one.began_at, one.ended_at) == (66, 800)
+    (still,) = happened(started(1), node(E.NODE_LOST, 66, why="silence"), runs=True)
+    assert still.ended_at is None
+
+
+def test_a_node_that_was_silent_and_came_back_lost_nothing() -> None:
+    silent = node(E.NODE_SILENT, 50, why="the line was cut")
+    (one,) = happened(started(1), silent, node(E.NODE_JOINED, 53), stopped(800))
+    assert one.words == "node b was silent (the line was cut), back after 3.0 s"
+
+
+def test_a_node_that_is_refused_is_told_of_with_the_reason() -> None:
+    (one,) = happened(started(1), node(E.NODE_REFUSED, 5, why="it has overnight 0.0.1"), stopped(9))
+    assert one.words == "node b is given nothing (it has overnight 0.0.1)"

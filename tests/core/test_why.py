@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from overnight.core.lanes import QueueView
+from overnight.core.nodes import Closing, NodeRow, NodesView, NodeView
 from overnight.core.states import FAILED_REASONS, HELD_REASONS, ErrorClass, Reason, TaskState
 from overnight.core.storms import Storm, Subject
 from overnight.core.task import Action, ActionKind, Task
@@ -103,6 +104,17 @@ def test_what_runs_says_since_when_and_how_long_it_may() -> None:
     assert ask(task(S.RUNNING, attempt=1)) == "was handed out (attempt 1) and is about to begin"
     assert "process 4711" in ask(running, Around(NOON, owner="4711:99:boot"))
     assert "when the engine ended" in ask(running, Around(NOON, Engine.NONE))
+
+
+def test_what_runs_on_a_node_says_on_which_and_until_when_it_may_while_that_is_silent() -> None:
+    running = task(S.RUNNING, attempt=2, started_at=NOON - 90)
+    up = NodesView(NOON, [NodeView(NodeRow("b", "up", slots=2, held=1))])
+    assert ask(running, Around(NOON, nodes=up, node="b")).startswith("runs (attempt 2 on node b) since 1 min 30 s")
+    silent = NodesView(NOON, [NodeView(NodeRow("b", "silent", slots=2, held=1, over_at=NOON + 9))])
+    assert ask(running, Around(NOON, nodes=silent, node="b")) == (
+        "was handed out (attempt 2 on node b), and its node is silent;"
+        " when the lease of that is over, in 9.0 s, it runs elsewhere"
+    )
 
 
 def test_what_failed_says_how_often_it_was_tried_and_why_no_more() -> None:
@@ -232,6 +244,9 @@ CLOSED: dict[Held, dict[str, Any]] = {
     Held.STORM: {"storm": Storm(Subject("flow", "a"), "net", "cause", None, "no", 20, 1.0, 2.0, 0, NOON + 90)},
     Held.RESOURCE_MISSING: {"totals": {"gpu": 0.5}},
     Held.RESOURCE_TAKEN: {"totals": {"gpu": 1.0}, "used": {"gpu": 1.0}},
+    Held.NODES_CLOSED: {"nodes": NodesView(NOON, [NodeView(NodeRow("a", "up", slots=2), Closing.CORDON)])},
+    Held.NO_NODE: {"nodes": NodesView(NOON, [NodeView(NodeRow("a", "silent", slots=2, over_at=NOON + 9))])},
+    Held.NODES_BUSY: {"nodes": NodesView(NOON, [NodeView(NodeRow("a", "up", slots=2, held=2))])},
     Held.SLOTS_BUSY: {"slots": 1, "running": 1},
     Held.QUEUE_RATE: {"rate": 1.0},
     Held.WORKFLOW_RATE: {"workflow_rate": 1.0},
@@ -240,7 +255,7 @@ CLOSED: dict[Held, dict[str, Any]] = {
 OF_WORKFLOWS = {Held.NOT_DEFINED, Held.WORKFLOWS_OPEN}
 OF_OTHERS = {
     *(Held.QUEUE_FULL, Held.WORKFLOW_FULL, Held.RESOURCE_MISSING, Held.RESOURCE_TAKEN, Held.SLOTS_BUSY),
-    *(Held.QUEUE_RATE, Held.WORKFLOW_RATE),
+    *(Held.QUEUE_RATE, Held.WORKFLOW_RATE, Held.NODES_CLOSED, Held.NO_NODE, Held.NODES_BUSY),
 }
 ENOUGH = {"totals": {"gpu": 1.0}}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from night import Night, task
 
-from overnight.core import events
+from overnight.core import store_events
 from overnight.core.errors import StoreDamagedError
 from overnight.testing import Play
 
@@ -49,7 +49,7 @@ def test_one_that_goes_with_the_last_task_is_missed_before_the_end(night: Night)
 def test_without_anybody_who_can_the_engine_ends_and_the_journal_has_everything(night: Night) -> None:
     night.add(task("a"))
     path = night.directory / "queue.db"
-    word = events.CheckpointFailed(at="2027-01-01T00:00:00Z", error="the last word")
+    word = store_events.CheckpointFailed(at="2027-01-01T00:00:00Z", error="the last word")
 
     def take_away() -> None:
         path.unlink()

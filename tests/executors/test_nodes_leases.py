@@ -204,7 +204,12 @@ def test_what_runs_when_the_engine_dies_is_seen_dead_before_it_is_told_of(nodes:
 
     assert isinstance(told[key], Lost)
     assert told[key] == Lost(
-        1, 1, Evidence.STARTED, started_at=nodes.carrier.nodes["a"].world.began_at(key), error=told[key].error
+        1,
+        1,
+        Evidence.STARTED,
+        started_at=nodes.carrier.nodes["a"].world.began_at(key),
+        error=told[key].error,
+        node="a",
     )
     assert not is_alive(nodes.carrier.nodes["a"], key)
 

@@ -22,7 +22,7 @@ from overnight.store.sqlite import SqliteStore, checksums
 SECOND_OUTCOME = """
 INSERT INTO attempts SELECT task_id, 2, generation, outcome, final, started_at, finished_at, seconds, reason,
        error_class, error, detail, exit_code, signal, cpu_seconds, peak_memory_bytes, output_segment, output_offset,
-       output_length, output_printed, slot FROM attempts WHERE task_id = 1
+       output_length, output_printed, slot, node FROM attempts WHERE task_id = 1
 """
 #: What is done to the store behind its back, and words of what must be said about it.
 TAMPERED = {

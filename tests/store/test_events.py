@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from hypothesis import given
 
-from overnight.core import action_records, events, step_events
+from overnight.core import action_records, events, node_events, step_events, store_events
 from overnight.core.edit_events import FileRedefined, FileRescheduled, TasksRelocated
 from overnight.core.event_names import EventName
 from overnight.core.schedule_events import (
@@ -105,8 +105,15 @@ def test_every_event_has_a_public_name() -> None:
     others = (StepStarted, StepSkipped, StepFrozen, StepThawed, FileRedefined, FileRescheduled, TasksRelocated)
     kinds += [*others, StormBegan, StormProbed, StormEnded]
     kinds += [ScheduleLaid, ScheduleDropped, ScheduleFired, ScheduleMissed, ScheduleReplanned]
-    kinds.remove(events.OfStorm)  # what some of them have in common
-    kinds.remove(events.OfSchedule)
+    for room, base in ((store_events, events.OfStore), (node_events, events.OfNode)):
+        kinds += [kind for kind in vars(room).values() if kind in base.__subclasses__()]
+    for common in (
+        events.OfStorm,
+        events.OfSchedule,
+        events.OfStore,
+        events.OfNode,
+    ):  # what some of them have in common
+        kinds.remove(common)
     tags = {kind.__struct_config__.tag for kind in kinds}
     assert tags == set(EventName)
 

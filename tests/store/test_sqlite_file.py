@@ -451,9 +451,9 @@ FORGERIES = {
     "UPDATE attempts SET final = 0": "final attempt",
     "UPDATE attempts SET generation = 9": "generation",
     "INSERT INTO attempts SELECT 999, 1, 1, outcome, final, 1, 1, 1, NULL, NULL, '', '', NULL, NULL, NULL, NULL,"
-    " NULL, NULL, NULL, NULL, NULL FROM attempts": "no such task",
+    " NULL, NULL, NULL, NULL, NULL, NULL FROM attempts": "no such task",
     "INSERT INTO attempts SELECT task_id, 2, 1, outcome, final, 1, 1, 1, NULL, NULL, '', '', NULL, NULL, NULL, NULL,"
-    " NULL, NULL, NULL, NULL, NULL FROM attempts": "final outcomes",
+    " NULL, NULL, NULL, NULL, NULL, NULL FROM attempts": "final outcomes",
     "INSERT INTO running SELECT id, 1, 1, 1, 1, 0, 1, 1 FROM tasks WHERE state = 'completed'": "with an open attempt",
     "UPDATE tasks SET lane_id = 77": "no such lane",
     "UPDATE meta SET last_task_id = 1": "last task id",

@@ -9,10 +9,14 @@ from typing import Any
 
 import msgspec
 import pytest
+from fake_nodes import FakeNodes
 
+from overnight.core.errors import NotNowError
 from overnight.core.nodes import Census, Closing, NodeRow
+from overnight.core.settings import resolve
+from overnight.core.version import VERSION
 from overnight.host.home import Home
-from overnight.wiring.nodes import closed_nodes
+from overnight.wiring.nodes import closed_nodes, on_nodes
 
 Call = Callable[..., Any]
 
@@ -90,6 +94,64 @@ def test_without_ray_the_extra_is_named(overnight: Call, place: Path, monkeypatc
     assert said.status == 75
     assert "Ray cannot be imported here (it is not here)" in said.err
     assert "pip install 'overnight[ray]'" in said.err
+
+
+@pytest.mark.parametrize(
+    ("mode", "raised", "said", "hint"),
+    [
+        ("token", "Failed to connect to Ray cluster", "did not take us", "is it the cluster's token?"),
+        ("token", "Unauthenticated: invalid token", "invalid token", "have the token of the cluster in RAY_AUTH_TOKEN"),
+        ("disabled", "Failed to connect to Ray cluster", "did not take us", "does the cluster ask for a token?"),
+        ("disabled", "Version mismatch: Ray 2.60, Python 3.12", "Version mismatch", "the same Ray and the same Python"),
+        ("disabled", "Could not find any running Ray instance", "Could not find", "ray start --head"),
+    ],
+)
+def test_what_ray_says_of_a_token_or_a_version_is_told_with_what_to_do(
+    overnight: Call, place: Path, monkeypatch: pytest.MonkeyPatch, mode: str, raised: str, said: str, hint: str
+) -> None:
+    """A token itself is never told of."""
+    (place / "ray.py").write_text(f"def init(**_):\n    raise ConnectionError({raised!r})\n")
+    monkeypatch.syspath_prepend(str(place))
+    monkeypatch.setenv("RAY_AUTH_MODE", mode)
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "a-secret-of-ours")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        told = overnight("run", "--on", "ray", "--ray-address", address, ":::", "x", "--", "true")
+
+    assert told.status == 75
+    assert said in told.err
+    assert "nothing was started, and what is in the queue stays there" in told.err
+    assert hint in told.err
+    assert "a-secret-of-ours" not in told.err
+    assert overnight("status", "--json").json["counts"]["pending"] == 1
+
+
+def test_nodes_that_all_have_another_version_are_named_before_anything_starts(overnight: Call, place: Path) -> None:
+    overnight("add", "--", "true")
+    nodes = FakeNodes(place, versions=("0.0.1", "0.0.2"))
+    home = Home(place / ".overnight")
+
+    with pytest.raises(NotNowError) as caught:
+        on_nodes(home, resolve(flags={}, environ={}, configured={}), lambda _words, _hint: None, nodes.carrier)
+
+    assert "no node can be used (a: it has overnight 0.0.1" in caught.value.message
+    assert "b: it has overnight 0.0.2" in caught.value.message
+    assert "nothing was started" in caught.value.message
+    assert caught.value.hint
+
+
+def test_one_node_of_another_version_is_left_out_and_its_slots_are_not_counted(overnight: Call, place: Path) -> None:
+    overnight("add", "--", "true")
+    nodes = FakeNodes(place, versions=(VERSION, "0.0.2"))
+    chosen = on_nodes(
+        Home(place / ".overnight"),
+        resolve(flags={}, environ={}, configured={}),
+        lambda _words, _hint: None,
+        nodes.carrier,
+    )
+
+    assert chosen.slots == 4
+    chosen.executor.close()
 
 
 def test_a_cluster_elsewhere_without_a_token_is_not_used(overnight: Call, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,9 @@ from dashboards import ACTION, NOON, Served, drain, fail, finish, home_in, new, 
 
 from overnight.core.findings import Status
 from overnight.core.health import Standing
+from overnight.core.nodes import Census, NodeRow
 from overnight.core.states import Reason, TaskState
+from overnight.host.clock import SystemClock
 from overnight.host.home import Home
 from overnight.host.lock import HomeLock, about_me
 from overnight.monitor.health import HealthBook
@@ -36,6 +38,18 @@ def test_the_first_page_counts_everything_once(served: Served) -> None:
     assert found["pulse"]["sentence"]["level"] == "attention"
     assert found["autonomy"] == {"value": 0.4, "part": 2.0, "whole": 5.0}
     assert {one["name"]: one["counts"]["pending"] for one in found["queues"]} == {"default": 6, "gpu": 1}
+
+
+def test_nodes_are_on_the_first_page_where_there_are_any(home: Home, own: Served) -> None:
+    assert own.get("pulse").json["nodes"] == []
+    now = SystemClock().now()
+    home.engine_info.write_bytes(msgspec.json.encode({"pid": 1, "started_at": now - 60}))
+    lost = NodeRow("b\u202e", "away", "not heard for 16 s", slots=2, lost=3, heard_at=now - 20)
+    home.nodes.write_bytes(msgspec.json.encode(Census(now, [lost])))
+
+    [told] = own.get("pulse").json["nodes"]
+    assert (told["stands"], told["busy"], told["slots"], told["lost"]) == ("lost", 0, 2, 3)
+    assert "\u202e" not in told["name"]
 
 
 def test_a_list_goes_on_where_the_page_before_ended(served: Served) -> None:

@@ -8,11 +8,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from browsing import Tab, browser, why_not
 from dashboards import NOON, Served, drain, fail, finish, home_in, new, serving, store_of
 
+from overnight.core.nodes import Census, NodeRow
 from overnight.core.workflow.model import Step, Workflow
+from overnight.host.clock import SystemClock
 from overnight.host.home import Home
 from overnight.ui.web.app import PAGES
 
@@ -65,6 +68,21 @@ def test_the_first_page_tells_how_it_goes(enter: Enter, served: Served) -> None:
     rows.first.wait_for()
     assert rows.count() == 2
     assert "disk" in rows.first.inner_text()
+
+
+def test_nodes_have_a_table_where_there_are_any(enter: Enter, home: Home, own: Served) -> None:
+    tab = enter(own)
+    tab.see("tasks, all accounted for")
+    nodes = tab.page.get_by_role("table", name="Nodes")
+    assert not nodes.is_visible()
+    now = SystemClock().now()
+    home.engine_info.write_bytes(msgspec.json.encode({"pid": 1, "started_at": now - 60}))
+    rows = [NodeRow("a", "up", slots=2, held=1, heard_at=now), NodeRow("b", "away", "not heard", slots=2, lost=3)]
+    home.nodes.write_bytes(msgspec.json.encode(Census(now, rows)))
+    nodes.wait_for(state="visible")
+    told = [row.inner_text().split("\t") for row in nodes.locator("tbody tr").all()]
+    assert [row[:3] for row in told] == [["a", "✓ up", "1 of 2"], ["b", "✕ lost", "0 of 2"]]
+    assert told[1][4:] == ["3", "not heard"]
 
 
 def test_failures_that_nobody_counted_are_not_none(enter: Enter, served: Served) -> None:

@@ -88,6 +88,7 @@ _ALL_TRIGGERS = (
         "nothing has run when a schedule was due, or its run before was not done",
         _events(EventName.SCHEDULE_MISSED),
     ),
+    Trigger("node_lost", "a node has gone with what it ran, which runs elsewhere", _events(EventName.NODE_LOST)),
     Trigger("check_failed", "a check of `overnight health` fails; each check is an alert", check=Status.FAIL),
     Trigger("check_warned", "a check of `overnight health` warns, fails, or knows nothing", check=Status.WARN),
     Trigger("clock_jumped", "the wall clock was set, or the machine has slept", _events(EventName.CLOCK_JUMPED)),

@@ -71,6 +71,8 @@ class Ended(msgspec.Struct, frozen=True, array_like=True):
     output: OutputRef | None = None
     #: JSON text of the returned value, or the reference to a file of it (see `core.results`); empty for None.
     result: bytes = b""
+    #: The machine on which it ran, said by whoever knows of several; empty: this one.
+    node: str = ""
 
     @property
     def key(self) -> AttemptKey:
@@ -112,6 +114,8 @@ class Lost(msgspec.Struct, frozen=True, array_like=True):
     started_at: float | None = None
     #: For people: what became of the worker.
     error: str = ""
+    #: The machine on which it ran, said by whoever knows of several; empty: this one.
+    node: str = ""
 
     @property
     def key(self) -> AttemptKey:

@@ -48,6 +48,16 @@ class EventName(StrEnum):
     STEP_THAWED = "step_thawed"
     #: By this definition tasks of the workflow are begun from now on.
     WORKFLOW_DEFINED = "workflow_defined"
+    #: Of a node on which attempts run: it is given work from now on; the line to it has ended, and it may go on until
+    #: its lease is over; that is over, and what it held is lost; it lacks something and is given nothing; a person
+    #: has closed it, has opened it again; it is empty, and its agent has ended.
+    NODE_JOINED = "node_joined"
+    NODE_SILENT = "node_silent"
+    NODE_LOST = "node_lost"
+    NODE_REFUSED = "node_refused"
+    NODE_CLOSED = "node_closed"
+    NODE_OPENED = "node_opened"
+    NODE_DRAINED = "node_drained"
     #: A result came for an attempt that was over; nothing was changed by it.
     LATE_RESULT_REFUSED = "late_result_refused"
     QUEUE_CHANGED = "queue_changed"

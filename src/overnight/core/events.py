@@ -132,6 +132,8 @@ class Ended(_Event, frozen=True, kw_only=True, gc=False):
     result: str = ""
     parent: int = 0
     step: str = ""
+    #: The machine on which it ran; empty: this one.
+    node: str = ""
 
 
 class FileCompleted(Ended, frozen=True, kw_only=True, gc=False, tag=EventName.FILE_COMPLETED.value):
@@ -271,6 +273,12 @@ class OfSchedule(_Event, frozen=True, kw_only=True, gc=False):
     next_at: datetime | None = None
 
 
+class OfNode(_Event, frozen=True, kw_only=True, gc=False):
+    """Of a machine on which attempts run; see `core.node_events`."""
+
+    node: str
+
+
 class _OfGate(_Event, frozen=True, kw_only=True, gc=False):
     gate: Gate
     available_bytes: int
@@ -334,60 +342,8 @@ class ProcessorStopped(_Event, frozen=True, kw_only=True, gc=False, tag=EventNam
     why: str = ""
 
 
-class CheckpointSaved(_Event, frozen=True, kw_only=True, gc=False, tag=EventName.CHECKPOINT_SAVED.value):
-    """A verified copy of the store lies in the home."""
-
-    checkpoint: str
-    #: Number of the last event in it.
-    position: int
-    size_bytes: int
-    seconds: float
-    #: Enough tasks had finished for one earlier; it would have cost too much.
-    stretched: bool = False
-    #: Why there is no copy of it in the second place.
-    second_trouble: str = ""
-    by: str = ""
-
-
-class CheckpointFailed(_Event, frozen=True, kw_only=True, gc=False, tag=EventName.CHECKPOINT_FAILED.value):
-    """No checkpoint could be made; the older ones are as they were."""
-
-    error: str
-
-
-class CheckpointRestored(_Event, frozen=True, kw_only=True, gc=False, tag=EventName.CHECKPOINT_RESTORED.value):
-    """The store was set back to a checkpoint; what it was before lies aside."""
-
-    #: Empty: there was none, and everything comes from the journal.
-    checkpoint: str = ""
-    #: Number of the last event in the checkpoint.
-    position: int
-    epoch: int
-    #: Events applied after it. A rollback that a person asks for applies none.
-    replayed: int = 0
-    #: What could not be made good, in words.
-    lost: list[str] = []
-    why: str = ""
-    #: Where the store of before lies.
-    aside: str = ""
-    by: str = ""
-
-
-class CheckpointRestoreFailed(
-    _Event, frozen=True, kw_only=True, gc=False, tag=EventName.CHECKPOINT_RESTORE_FAILED.value
-):
-    """A checkpoint was to be used and was passed over."""
-
-    checkpoint: str
-    error: str
-
-
-class StoreRescued(_Event, frozen=True, kw_only=True, gc=False, tag=EventName.STORE_RESCUED.value):
-    """The store is whole and in its place again; `aside`: where what lay there lies now, empty when nothing did."""
-
-    epoch: int
-    why: str
-    aside: str = ""
+class OfStore(_Event, frozen=True, kw_only=True, gc=False):
+    """Of the store as a whole and its checkpoints; see `core.store_events`."""
 
 
 #: An attempt's end, told in one of these ways.
@@ -410,6 +366,7 @@ Event = (
     | ControlAsked
     | OfStorm
     | OfSchedule
+    | OfNode
     | GateClosed
     | GateOpened
     | SlotsChanged
@@ -418,11 +375,7 @@ Event = (
     | WorkflowDefined
     | ProcessorStarted
     | ProcessorStopped
-    | CheckpointSaved
-    | CheckpointFailed
-    | CheckpointRestored
-    | CheckpointRestoreFailed
-    | StoreRescued
+    | OfStore
 )
 
 _encoder = msgspec.json.Encoder()

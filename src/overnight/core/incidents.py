@@ -28,6 +28,7 @@ class Kind(StrEnum):
     RESTORED = "restored"
     RESCUED = "rescued"
     CHECKPOINT = "checkpoint"
+    NODE = "node"
 
 
 class Noted(msgspec.Struct, frozen=True):
@@ -51,6 +52,8 @@ class Noted(msgspec.Struct, frozen=True):
     seconds: float = 0.0
     checkpoint: str = ""
     lost: tuple[str, ...] = ()
+    node: str = ""
+    attempts: int = 0
 
 
 def noted(fields: Mapping[str, object], *, name: str, at: float, before: float | None) -> Noted | None:
@@ -123,7 +126,7 @@ def _is_one_run(before: Life, after: Life) -> bool:
 
 def incidents(notes: Sequence[Noted], engines: Sequence[Life]) -> list[Incident]:
     """All that happened, the oldest first."""
-    found = [*_ends(engines), *_gates(notes), *_storms(notes), *_single(notes)]
+    found = [*_ends(engines), *_gates(notes), *_storms(notes), *_nodes(notes), *_single(notes)]
     return sorted(found, key=lambda one: one.began_at)
 
 
@@ -197,6 +200,33 @@ def _storm(began: Noted, ended: Noted | None) -> Incident:
     return Incident(Kind.STORM, since, ended.at, f"{words}, over after {length}{revived}", label)
 
 
+def _nodes(notes: Sequence[Noted]) -> Iterable[Incident]:
+    """From a node's silence, or its loss, until it is given work again or its engine ends."""
+    open_: dict[str, Noted] = {}
+    for note in notes:
+        if note.event in (EventName.NODE_SILENT, EventName.NODE_LOST):
+            if (silent := open_.get(note.node)) is not None:  # its lease goes from before
+                note = msgspec.structs.replace(note, at=silent.at)  # noqa: PLW2901 - the same, and longer
+            open_[note.node] = note
+        elif note.event is EventName.NODE_JOINED and note.node in open_:
+            yield _node(open_.pop(note.node), note.at, back=True)
+        elif note.event in (EventName.PROCESSOR_STARTED, EventName.PROCESSOR_STOPPED):
+            yield from (_node(one, note.at, back=False) for one in open_.values())
+            open_.clear()
+    yield from (_node(one, None, back=False) for one in open_.values())
+
+
+def _node(note: Noted, until: float | None, *, back: bool) -> Incident:
+    lasted = "" if until is None or not back else f", back after {_length(note.at, until)}"
+    if note.event is EventName.NODE_SILENT:
+        words = f"node {note.node} was silent ({note.why})" + (lasted or ", and its lease is not over")
+        return Incident(Kind.NODE, note.at, until, words, f"node {note.node} silent")
+    attempts = f"{note.attempts:,} {'attempt' if note.attempts == 1 else 'attempts'}"
+    again = f", and {attempts} with it, which ran again elsewhere" if note.attempts else ""
+    words = f"node {note.node} was lost{again} ({note.why}){lasted}"
+    return Incident(Kind.NODE, note.at, until, words, f"node {note.node} lost")
+
+
 def _single(notes: Sequence[Noted]) -> Iterable[Incident]:
     for note in notes:
         if note.event in _SINGLE:
@@ -213,6 +243,7 @@ _SINGLE = {
         "checkpoint {note.checkpoint} was passed over ({note.error})",
         "checkpoint passed over",
     ),
+    EventName.NODE_REFUSED: (Kind.NODE, "node {note.node} is given nothing ({note.why})", "node given nothing"),
     EventName.STORE_RESCUED: (Kind.RESCUED, "the store was taken away and put back{more}", "store put back"),
 }
 

@@ -55,6 +55,8 @@ class Facts(msgspec.Struct, frozen=True):
     supervisor_gave_up: bool = False
     #: So many groups of tasks wait because they failed alike.
     storms: int = 0
+    #: Why no node can be given anything; empty when one can, or there are none.
+    no_node: str = ""
     seconds_left: float | None = None
 
 
@@ -73,7 +75,7 @@ def sentence(facts: Facts) -> Sentence:
 
 
 def _stalls(facts: Facts) -> bool:
-    return facts.unfinished > 0 and facts.engine in _STANDING
+    return facts.unfinished > 0 and (facts.engine in _STANDING or bool(facts.no_node))
 
 
 #: Engines that begin nothing.
@@ -142,6 +144,8 @@ def _cause_of_standing(facts: Facts) -> str:
         return "no engine runs" + (f", and {facts.paused} is paused" if facts.paused else "")
     if facts.engine is Engine.RESTARTING:
         return "the engine has crashed and is about to be started again"
+    if facts.engine is not Engine.PAUSED and facts.no_node:
+        return facts.no_node
     return facts.why or "the engine pauses"
 
 

@@ -250,3 +250,5 @@ class Attempt(msgspec.Struct, frozen=True):
     slot: int | None = None
     #: The longer text: last lines of stderr, or the traceback.
     detail: str = ""
+    #: The machine on which it ran; empty: that of the engine.
+    node: str = ""

@@ -67,6 +67,8 @@ class Settlement(msgspec.Struct, frozen=True):
     result: bytes = b""
     #: Name of the step; empty for a task that is none.
     step: str = ""
+    #: The machine on which it ran; empty: this one.
+    node: str = ""
 
 
 class Intent(StrEnum):
@@ -155,6 +157,7 @@ def judge_lost(lost: Lost, standing: Standing) -> Settlement:
         error=lost.error if started else "",
         slot=standing.slot,
         step=standing.step,
+        node=lost.node,
     )
 
 
@@ -329,4 +332,5 @@ def _settle(
         slot=standing.slot,
         result=ended.result if outcome is Outcome.COMPLETED else b"",
         step=standing.step,
+        node=ended.node,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -18,6 +19,9 @@ from overnight.core.lanes import QueueView, is_paused
 from overnight.core.states import ErrorClass, Reason, TaskState
 from overnight.core.storms import Storm
 from overnight.core.task import Action, ActionKind, Task
+
+if TYPE_CHECKING:  # most homes have no nodes
+    from overnight.core.nodes import NodesView
 
 #: Steps that are named.
 _NAMED = 3
@@ -55,6 +59,9 @@ class Held(StrEnum):
     STORM = "storm"
     RESOURCE_MISSING = "resource_missing"
     RESOURCE_TAKEN = "resource_taken"
+    NODES_CLOSED = "nodes_closed"
+    NO_NODE = "no_node"
+    NODES_BUSY = "nodes_busy"
     SLOTS_BUSY = "slots_busy"
     QUEUE_RATE = "queue_rate"
     WORKFLOW_RATE = "workflow_rate"
@@ -122,6 +129,10 @@ class Around(msgspec.Struct, frozen=True):
     frozen_since: float | None = None
     #: Of a step: the state of the task that it is a step of.
     parent: TaskState | None = None
+    #: The nodes on which attempts run; None: all run on the machine of the engine.
+    nodes: NodesView | None = None
+    #: The node on which it runs; empty: that machine.
+    node: str = ""
 
 
 class Why(msgspec.Struct, frozen=True):
@@ -199,6 +210,7 @@ def _room(task: Task, around: Around) -> Iterator[Why]:
     yield from _full(task, around)
     yield from _storm(around)
     yield from _resources(task, around)
+    yield from _nodes(around)
     if around.slots is not None and around.running >= around.slots:
         busy = f"waits for its turn: all {around.slots} slots are busy"
         yield Why(busy, ("overnight status --detailed",), Held.SLOTS_BUSY)
@@ -209,6 +221,25 @@ def _room(task: Task, around: Around) -> Iterator[Why]:
         pace = f"of workflow {task.workflow!r} at most {around.workflow_rate:g} start a second"
         more = f"overnight queue set -w {task.workflow} --rate none"
         yield Why(f"waits for its turn: {pace}", (more,), Held.WORKFLOW_RATE)
+
+
+def _nodes(around: Around) -> Iterator[Why]:
+    nodes = around.nodes
+    if nodes is None:
+        return
+    stranded = nodes.stranded(around.now)
+    if stranded and nodes.nodes and all(node.closed is not None for node in nodes.nodes):
+        yield Why(
+            f"waits: {stranded}", (f"overnight nodes uncordon {nodes.nodes[0].row.name}", _NODES), Held.NODES_CLOSED
+        )
+    elif stranded:
+        yield Why(f"waits: {stranded}", (_NODES,), Held.NO_NODE)
+    elif nodes.busy >= nodes.slots:
+        busy = f"waits for its turn: all {nodes.slots} slots of the nodes that are given work are busy"
+        yield Why(busy, (_NODES, "overnight status --detailed"), Held.NODES_BUSY)
+
+
+_NODES = "overnight nodes list"
 
 
 def _engine(around: Around) -> Iterator[Why]:
@@ -291,7 +322,7 @@ def _running(task: Task, action: Action, around: Around) -> Why:
     ways = (f"overnight log -f {task.id}", f"overnight cancel {task.id}")
     if around.steps is not None:
         return Why(_under_way(around.steps, around.engine), (f"overnight show {task.id}", *ways))
-    which = f"attempt {task.attempt}"
+    which = f"attempt {task.attempt}" + (f" on node {around.node}" if around.node else "")
     if around.engine is Engine.NONE:
         lost = f"was running ({which}) when the engine ended; the next engine sees that it is dead and runs it again"
         return Why(lost, ("overnight start", "overnight run"))
@@ -299,13 +330,28 @@ def _running(task: Task, action: Action, around: Around) -> Why:
         since = f"since {format_duration(max(0.0, around.now - around.frozen_since))}"
         still = f"is frozen by a person {since} ({which}); its slot stays taken, and its time limits stand still"
         return Why(still, (f"overnight unpause {task.id}", f"overnight cancel {task.id}"))
+    if (silent := _silent_for(around)) is not None:
+        return Why(f"was handed out ({which}), and {silent}", (_NODES, *ways))
+    return Why(_at_work(task, action, around, which), ways)
+
+
+def _at_work(task: Task, action: Action, around: Around, which: str) -> str:
     if task.started_at is None:
-        return Why(f"was handed out ({which}) and is about to begin", ways)
+        return f"was handed out ({which}) and is about to begin"
     seconds = max(0.0, around.now - task.started_at)
     limit = (
         f", of at most {format_duration(action.timeout)}" if action.timeout is not None else ", without a time limit"
     )
-    return Why(f"runs ({which}) since {format_duration(seconds)}{limit}", ways)
+    return f"runs ({which}) since {format_duration(seconds)}{limit}"
+
+
+def _silent_for(around: Around) -> str | None:
+    """What is to be said of its node, where that is not heard."""
+    node = around.nodes.find(around.node) if around.nodes is not None and around.node else None
+    if node is None or node.row.over_at is None:
+        return None
+    left = format_duration(max(0.0, node.row.over_at - around.now))
+    return f"its node is {node.stands}; when the lease of that is over, in {left}, it runs elsewhere"
 
 
 def _under_way(steps: Steps, engine: Engine) -> str:

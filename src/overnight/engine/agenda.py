@@ -8,6 +8,9 @@ from collections.abc import Iterable
 import msgspec
 
 from overnight.core.events import Event as Note
+from overnight.core.events import stamp
+from overnight.core.node_events import told
+from overnight.core.nodes import NodeNews
 from overnight.core.states import TaskState
 from overnight.core.stopping import Ask
 from overnight.core.verdict import EXIT_DONE_AND_STOP, Settlement
@@ -104,6 +107,11 @@ class Agenda:
                     self.failing = True
                 if settlement.exit_code == EXIT_DONE_AND_STOP and settlement.state is TaskState.COMPLETED:
                     self.asks.append(Ask.HALT)
+
+    def hear(self, news: Iterable[NodeNews]) -> None:
+        """Tell what has happened to nodes."""
+        for one in news:
+            self.note(told(one, at=stamp(self._clock.now())))
 
     def note(self, *notes: Note) -> None:
         """Tell this with the next transaction. While the store takes none, the oldest are forgotten in the end."""

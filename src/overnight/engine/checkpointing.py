@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol, Self
 
-from overnight.core import checkpoints, events
+from overnight.core import checkpoints, events, store_events
 from overnight.core.checkpoints import Cadence, Due
 from overnight.core.durations import format_duration, iso
 from overnight.core.errors import StoreDamagedError
@@ -188,7 +188,7 @@ class Checkpointing:
     def _fail(self, why: str) -> None:
         self._not_before = self._clock.monotonic() + AFTER_FAILURE
         self._picture = None
-        self._tell(events.CheckpointFailed(at=events.stamp(self._clock.now()), error=events.printable(why)))
+        self._tell(store_events.CheckpointFailed(at=events.stamp(self._clock.now()), error=events.printable(why)))
 
     def _tell(self, event: events.Event) -> None:
         try:

@@ -10,11 +10,12 @@ the marks: it may be killed between any two lines.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from overnight.core.claims import Bind
 from overnight.core.error_rules import Rule
 from overnight.core.errors import OvernightError, StoreDamagedError
+from overnight.core.nodes import NodeNews
 from overnight.core.states import TaskState
 from overnight.core.stopping import Ask, Mode, StoppedBy, Stopping
 from overnight.core.verdict import Settlement
@@ -85,6 +86,7 @@ class Engine:
         by: Who this engine is, for the events.
         surroundings: The environment of what schedules add.
         fences: Which attempts were of this home's engines, where the store is one of many homes.
+        nodes: What has happened to the machines on which attempts run since this was last asked.
     """
 
     def __init__(
@@ -112,6 +114,7 @@ class Engine:
         by: str = "engine",
         surroundings: Surroundings = ({}, ()),
         fences: Fences | OnlyOurs = EVERY,
+        nodes: Callable[[], Sequence[NodeNews]] = list,
     ) -> None:
         self._store = store
         self._executor = executor
@@ -124,6 +127,7 @@ class Engine:
         self._observer = observer
         self._by = by
         self._fences = fences
+        self._nodes = nodes
         self._rescue = rescue
         self._orders = OrderBook(store, resources or {}, ahead=goal.ahead(), ids=ids, bind=bind)
         self._rules = rules
@@ -276,6 +280,7 @@ class Engine:
         if self._stops in ready:
             self._wishes.stop_for(self._stops.take())
         self._agenda.take_in(self._executor.events())
+        self._agenda.hear(self._nodes())
 
     def _answer_bell(self) -> None:
         words = self._bell.drain()

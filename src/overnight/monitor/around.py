@@ -17,6 +17,7 @@ from overnight.core.workflow.model import packed
 from overnight.core.workflow.plan import plan_of
 from overnight.core.workflow.records import Family
 from overnight.monitor.frozen import Frozen
+from overnight.monitor.nodes import Whereabouts
 from overnight.monitor.snapshot import take
 from overnight.monitor.standing import ENGINES
 from overnight.store.contract import Lane, Query, Queue, Store, Storm
@@ -68,6 +69,8 @@ def look(store: Store, home: Path, task: Task, totals: Mapping[str, float], *, n
         before=_before(store, task) if task.state is TaskState.WAITING and task.blockers else (),
         frozen_since=Frozen(home).since(task) if task.state is TaskState.RUNNING else None,
         parent=None if task.parent_id is None else store.get(task.parent_id).state,
+        nodes=picture.nodes,
+        node=Whereabouts(home).of(task),
     )
     return _beside(found, store.counts(queue=task.queue).running) if is_own(task.queue) else found
 
@@ -75,7 +78,9 @@ def look(store: Store, home: Path, task: Task, totals: Mapping[str, float], *, n
 def _beside(found: Around, running: int) -> Around:
     """Around a task of the runner's own: it has a slot for itself, and what holds up people does not hold it up."""
     engine = Engine.WORKING if found.engine is Engine.PAUSED else found.engine
-    return msgspec.structs.replace(found, engine=engine, slots=1, running=running, every_queue=None, storm=None)
+    return msgspec.structs.replace(
+        found, engine=engine, slots=1, running=running, every_queue=None, storm=None, nodes=None
+    )
 
 
 def _open(

@@ -87,6 +87,7 @@ class Exposition(Collector):
         yield _labelled("oldest_waiting_seconds", "Age of the task that is next in line.", ("queue",), waits)
         yield from self._attempts()
         yield from self._engine()
+        yield from self._nodes()
         yield from self._of_machine()
         yield _plain("alerts_firing", "Alerts that fire.", self._firing)
         checks = [((name,), float(status)) for name, status in sorted(self._checks.items())]
@@ -140,6 +141,17 @@ class Exposition(Collector):
             yield _plain("engine_memory_bytes", _HELP["engine_memory"], self._machine["engine_memory"])
             bound = memory_bound(self._picture.counts.unfinished)
             yield _plain("engine_memory_bound_bytes", "What it may have with so many tasks to do.", bound)
+
+    def _nodes(self) -> Iterator[Metric]:
+        """Nothing where everything runs on one machine."""
+        nodes = self._picture.nodes
+        if nodes is None:
+            return
+        stands = [((name,), float(n)) for name, n in sorted(nodes.counts().items())]
+        yield _labelled("nodes", "Machines on which attempts run, by how they stand.", ("state",), stands)
+        yield _plain("node_slots", "Slots of the nodes that are given work.", nodes.slots)
+        yield _plain("node_slots_busy", "Of these, how many have something to do.", nodes.busy)
+        yield _plain("node_attempts_lost", "Attempts that this engine has lost with nodes.", nodes.lost)
 
     def _of_machine(self) -> Iterator[Metric]:
         for name, shown in _MACHINE.items():

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -26,8 +27,13 @@ from overnight.host.lock import Owner, read_owner
 from overnight.host.processes import alive
 from overnight.monitor.frozen import Frozen
 from overnight.monitor.heartbeats import Beat, last_beat
+from overnight.monitor.nodes import Whereabouts
+from overnight.monitor.nodes import look as look_at_nodes
 from overnight.monitor.progress import Progress, reports
 from overnight.store.contract import Counts, Query, Queue, Store, Storm
+
+if TYPE_CHECKING:  # most homes have no nodes
+    from overnight.core.nodes import NodesView
 
 #: Seconds without a heartbeat after which an engine that holds the lock is reported as hanging.
 SILENT_AFTER = 90.0
@@ -141,6 +147,8 @@ class RunningView(msgspec.Struct, frozen=True):
     interrupted: bool = False
     #: Since when it stands still, POSIX seconds; None while it does not.
     frozen_since: float | None = None
+    #: The node on which it runs; empty: the machine of the engine.
+    node: str = ""
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -164,6 +172,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     unaccounted: int = 0
     #: What a person has paused so that nothing may start, with an engine or without: "every queue until ..."; or empty.
     paused: str = ""
+    #: The nodes of the engine, or of the last one; None when it has none.
+    nodes: NodesView | None = None
 
     @property
     def interrupted(self) -> int:
@@ -219,6 +229,7 @@ def take(store: Store, home: Path, *, now: float, most_running: int = MOST_RUNNI
         schedules=store.schedules(),
         unaccounted=store.unaccounted(),
         paused=paused,
+        nodes=look_at_nodes(home, engine.started_at),
     )
 
 
@@ -334,7 +345,7 @@ def _running(
     steps = _running_steps(store) if any(one.kind is ActionKind.WORKFLOW for one in actions.values()) else {}
     shown = {(one.id, one.attempt) for task in tasks for one in (task, *steps.get(task.id, ()))}
     told = reports(home / "spool", shown) if tasks and listed else {}
-    frozen = Frozen(home)
+    frozen, where = Frozen(home), Whereabouts(home)
     return [
         RunningView(
             task,
@@ -346,6 +357,7 @@ def _running(
             ),
             interrupted=_is_idle(task, going_on),
             frozen_since=frozen.since(task),
+            node=where.of(task) if listed else "",
         )
         for task in tasks
     ]

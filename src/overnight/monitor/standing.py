@@ -38,8 +38,17 @@ def facts_of(picture: Snapshot) -> Facts:
         supervisor_gone=watch is not None and not watch.alive and not watch.gave_up,
         supervisor_gave_up=watch is not None and watch.gave_up,
         storms=len(picture.storms),
+        no_node=_no_node(picture),
         seconds_left=picture.seconds_left,
     )
+
+
+def _no_node(picture: Snapshot) -> str:
+    """Why no node can be given anything. What a closed one still has moves."""
+    if picture.nodes is None or picture.engine.state is EngineState.STOPPED:
+        return ""
+    moving = any(node.row.held for node in picture.nodes.nodes if node.row.state == "up")
+    return "" if moving else picture.nodes.stranded(picture.at)
 
 
 def sentence_of(picture: Snapshot) -> Sentence:

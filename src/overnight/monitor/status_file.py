@@ -64,6 +64,10 @@ class MonitoringStatus(msgspec.Struct, frozen=True, kw_only=True):
     memory_bound_percent: float | None = None
     #: Of the machine, the engine and the process that watches, by the names and in the units of the history.
     machine: dict[str, float] = {}
+    #: The nodes on which attempts run, by how they stand ("up", "silent", "drained" ...), and what was lost with them;
+    #: None where everything runs on one machine.
+    nodes: dict[str, int] | None = None
+    attempts_lost_with_nodes: int | None = None
 
     @classmethod
     def read(cls, home: Path | str) -> MonitoringStatus:
@@ -121,6 +125,8 @@ def describe(picture: Snapshot, machine: Figures, mean_seconds: float | None) ->
         healthy=picture.healthy,
         memory_bound_percent=_of_bound(picture, machine),
         machine=dict(machine),
+        nodes=None if picture.nodes is None else picture.nodes.counts(),
+        attempts_lost_with_nodes=None if picture.nodes is None else picture.nodes.lost,
     )
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import msgspec
 
-from overnight.core import events
+from overnight.core import events, store_events
 from overnight.core.errors import DiskFullError, NotFoundError, OvernightError, StoreDamagedError
 from overnight.executors.local.recovery import begun
 from overnight.host.home import Home, has_store, past
@@ -206,10 +206,10 @@ class _Building:
         mended.epoch = past(self._home).epoch + 1
         mended.aside = next_aside(self._home)
         failed = [
-            events.CheckpointRestoreFailed(at=at, checkpoint=events.printable(name), error=events.printable(why))
+            store_events.CheckpointRestoreFailed(at=at, checkpoint=events.printable(name), error=events.printable(why))
             for name, why in mended.passed_over
         ]
-        restored = events.CheckpointRestored(
+        restored = store_events.CheckpointRestored(
             at=at,
             checkpoint=mended.checkpoint,
             position=mended.position,

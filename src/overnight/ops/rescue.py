@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from overnight.core import events
+from overnight.core import events, store_events
 from overnight.core.errors import StoreDamagedError
 from overnight.host.home import Home, past
 from overnight.ops.swapping import making_ready, next_aside, swap
@@ -51,7 +51,7 @@ def rescue(home: Home, store: Store, why: str, *, now: float) -> Rescued:
         if wrong := examine(target, deep=False, zero_pages=digest(target).zero_pages):
             raise StoreDamagedError(f"{home.store}: what was left of it is damaged ({wrong[0]})")
         epoch, aside = past(home).epoch + 1, next_aside(home)
-        told = events.StoreRescued(
+        told = store_events.StoreRescued(
             at=events.stamp(now),
             epoch=epoch,
             why=events.printable(why),

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from overnight.core import events
+from overnight.core import events, store_events
 from overnight.core.endings import Evidence, Lost
 from overnight.core.errors import NotFoundError, OvernightError, StoreDamagedError
 from overnight.core.states import FINAL, TaskState
@@ -353,8 +353,8 @@ def _tell(store: Store, source: Source, epoch: int, passed_over: Passed, *, now:
     failed = [(events.printable(entry.name), events.printable(why)) for entry, why in passed_over]
     store.note(
         [
-            *(events.CheckpointRestoreFailed(at=at, checkpoint=name, error=why) for name, why in failed),
-            events.CheckpointRestored(
+            *(store_events.CheckpointRestoreFailed(at=at, checkpoint=name, error=why) for name, why in failed),
+            store_events.CheckpointRestored(
                 at=at,
                 checkpoint=events.printable(source.name),
                 position=source.position,

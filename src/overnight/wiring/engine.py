@@ -291,6 +291,7 @@ def _run_engine(
                 by=who(),
                 surroundings=schedules.surroundings(settings),
                 fences=Fences(home.fences) if elsewhere(home) else EVERY,
+                nodes=chosen.news,
             ).run()
     finally:
         waiter.close()

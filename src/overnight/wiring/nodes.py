@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
 from overnight.core.durations import format_duration
 from overnight.core.errors import NotFoundError, NotNowError
 from overnight.core.node_settings import HERE
-from overnight.core.nodes import Census, Closing, NodeRow
+from overnight.core.nodes import Census, Closing, NodeNews, NodeRow
 from overnight.core.settings import Settings
 from overnight.executors.contract import Executor
 from overnight.executors.local import LocalExecutor
@@ -20,15 +19,15 @@ from overnight.executors.nodes.afterwards import LocalAfterNodes
 from overnight.executors.nodes.carrier import Carrier, Trouble
 from overnight.executors.nodes.executor import NodesExecutor
 from overnight.executors.nodes.files import Landing
-from overnight.executors.nodes.node import Lease, Node, State
+from overnight.executors.nodes.node import Lease, Node, State, other_program
 from overnight.executors.ray.carrier import RayCarrier
 from overnight.executors.ray.words import Task
 from overnight.host.files import write_atomically
 from overnight.host.home import Home
+from overnight.monitor import nodes as written
 from overnight.wiring import clock
 from overnight.wiring.telling import Told
 
-_Kind = TypeVar("_Kind")
 #: Seconds in which a node must have answered at the start: a cluster may have to start its first worker.
 FIRST = 60.0
 
@@ -38,6 +37,8 @@ class Chosen(msgspec.Struct, frozen=True):
 
     executor: Executor
     slots: int
+    #: What has happened to the nodes since it was last asked.
+    news: Callable[[], Sequence[NodeNews]] = list
 
 
 def executor_of(home: Home, settings: Settings, told: Told, *, slots: int) -> Chosen:
@@ -97,13 +98,14 @@ def on_nodes(home: Home, settings: Settings, told: Told, carrier: Carrier) -> Ch
         watch=register.watch,
         closed=lambda: closed_nodes(home),
     )
-    facts = executor.connect(FIRST)
+    greeted = executor.connect(FIRST)
+    facts = [one for one in greeted if not other_program(one)]
     if not facts:
         executor.abandon()
-        raise _nobody(carrier.trouble, executor.failed)
+        raise _nobody(carrier.trouble, executor.failed | {one.name: other_program(one) for one in greeted})
     slots = settings.slots or sum(one.slots for one in facts)
     executor.wanted = slots
-    return Chosen(executor, slots)
+    return Chosen(executor, slots, executor.news)
 
 
 def _nobody(trouble: Trouble | None, failed: Mapping[str, str]) -> NotNowError:
@@ -158,7 +160,8 @@ class Register:
 
 def _row(node: Node) -> NodeRow:
     why = node.unfit if node.state is State.UP else node.why
-    row = NodeRow(node.name, node.state.value, why, held=len(node.held))
+    over_at = _instant(node.over_at) if node.may_run and node.state is not State.UP else None
+    row = NodeRow(node.name, node.state.value, why, held=len(node.held), over_at=over_at, lost=node.lost)
     if (facts := node.facts) is None:
         return row
     return msgspec.structs.replace(
@@ -170,7 +173,13 @@ def _row(node: Node) -> NodeRow:
         version=facts.version,
         python=facts.python,
         labels=facts.labels,
+        heard_at=_instant(node.heard_at),
     )
+
+
+def _instant(moment: float) -> float:
+    """A monotonic moment as POSIX seconds."""
+    return round(clock.now() + moment - clock.monotonic(), 1)
 
 
 # -- what people want of nodes -------------------------------------------------------------------
@@ -178,7 +187,7 @@ def _row(node: Node) -> NodeRow:
 
 def closed_nodes(home: Home) -> dict[str, Closing]:
     """The nodes that people have closed, and how."""
-    return _read(home.closed_nodes, dict[str, Closing]) or {}
+    return written.closed_nodes(home.path)
 
 
 def census(home: Home) -> Census:
@@ -187,7 +196,7 @@ def census(home: Home) -> Census:
     Raises:
         NotFoundError: No engine of this home has had nodes.
     """
-    found = _read(home.nodes, Census)
+    found = written.census(home.path)
     if found is None:
         raise NotFoundError(
             f"nothing in {home.path} has run on nodes; there is nothing to show",
@@ -210,11 +219,3 @@ def close_node(home: Home, name: str, how: Closing | None) -> None:
     wanted = {**closed, name: how}
     left: Mapping[str, str] = {node: word.value for node, word in wanted.items() if word is not None}
     write_atomically(home.closed_nodes, msgspec.json.encode(left))
-
-
-def _read(path: Path, kind: type[_Kind]) -> _Kind | None:
-    """What a file says; None when there is none that can be read."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
-    except (FileNotFoundError, msgspec.MsgspecError):
-        return None

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from store_parts import NOON, SmallEngine, settlement, task, tasks
+from store_parts import NOON, SmallEngine, settlement, task, tasks, told
 
 from overnight.core.lanes import OPS_QUEUE
-from overnight.core.states import ErrorClass, TaskState
+from overnight.core.states import ErrorClass, Outcome, TaskState
 from overnight.store.contract import Query, Selector, Store, Verb
 
 S = TaskState
@@ -86,6 +86,22 @@ def test_words_mean_themselves(words: str, store: Store) -> None:
 def test_words_are_looked_for_in_inputs_that_are_no_text(store: Store) -> None:
     (task_id,) = store.add([task(b"caf\xe9 noir")], now=NOON).ids
     assert [one.id for one in store.tasks(Query(words="noir"))] == [task_id]
+
+
+def test_an_attempt_and_its_event_say_on_which_machine_it_ran(store: Store, engine: SmallEngine) -> None:
+    store.add(tasks(4), now=NOON)
+    plain, failed, lost, here = engine.claim()
+    engine.turn(settlement(plain, node="a"), settlement(failed, S.FAILED, node="b"))
+    engine.turn(settlement(lost, S.PENDING, outcome=Outcome.LOST, node="b"), settlement(here))
+
+    ran = [[attempt.node for attempt in store.attempts(one.id)] for one in (plain, failed, lost, here)]
+    assert ran == [["a"], ["b"], ["b"], [""]]
+    ends = [line.get("node") for line in told(store) if line["event"] in ENDS]
+    assert sorted(ends, key=str) == [None, "a", "b", "b"]
+
+
+#: Events of an attempt's end that come up above.
+ENDS = ("file_completed", "file_failed", "file_interrupted")
 
 
 def test_each_ended_attempt_has_its_slot(store: Store, engine: SmallEngine) -> None:

@@ -14,10 +14,13 @@ import select
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
+import msgspec
+
 from overnight.core.endings import AttemptKey, Ended, Evidence, Lost
-from overnight.core.nodes import Closing
+from overnight.core.nodes import Closing, NodeNews
 from overnight.core.task import Action
 from overnight.executors.contract import Event, Executor, Offer, Over, Spec
+from overnight.executors.nodes.bulletin import Bulletin
 from overnight.executors.nodes.carrier import Carrier, Gone, Said
 from overnight.executors.nodes.files import Landing
 from overnight.executors.nodes.messages import Facts, Hello, Key, encode, to_engine
@@ -87,6 +90,7 @@ class NodesExecutor:
         self._known_unfit: dict[str, str] = {}
         self._nodes: dict[str, Node] = {}
         self._states: dict[str, State] = {}
+        self._bulletin = Bulletin()
         self._seats = Seats()
         self._aside: int | None = None
         self._fence = 0
@@ -185,6 +189,10 @@ class NodesExecutor:
     def nodes(self) -> list[Node]:
         """All that were heard of."""
         return list(self._nodes.values())
+
+    def news(self) -> list[NodeNews]:
+        """What has happened to nodes since this was last asked."""
+        return self._bulletin.take()
 
     # -- slots -------------------------------------------------------------------------------
 
@@ -315,7 +323,9 @@ class NodesExecutor:
         moment = self._clock.monotonic()
         for node in self._nodes.values():
             if moment >= node.over_at and node.may_run:
-                self._take(node, node.give_up())
+                given_up = node.give_up()
+                self._bulletin.lost(node, given_up)
+                self._take(node, given_up)
             node.flush()
         self._see_changes()
         if moment >= self._look_at:
@@ -326,14 +336,15 @@ class NodesExecutor:
     def _take(self, node: Node, events: Iterable[Event]) -> None:
         for event in events:
             if isinstance(event, Ended):
-                self._ready.append(self._landing.land(event, node.pieces_of(event)))
+                self._ready.append(_on(node, self._landing.land(event, node.pieces_of(event))))
             else:
-                self._ready.append(event)
+                self._ready.append(_on(node, event) if isinstance(event, Lost) else event)
 
     def _see_changes(self) -> None:
         changed = [node for node in self._nodes.values() if self._states.get(node.name) is not node.state]
         for node in changed:
             self._states[node.name] = node.state
+            self._bulletin.changed(node, drained=node.name in self._closed)
             self._watch(self.nodes(), node)
         if changed:
             self._arrange()
@@ -342,6 +353,7 @@ class NodesExecutor:
         """Do what people want of nodes."""
         closed = self._ask_closed()
         self._look_after_unfit()
+        self._bulletin.closed(self._closed, closed)
         if closed or self._closed:  # slots of a closed node go elsewhere as they fall empty
             self._closed = closed
             self._arrange()
@@ -357,6 +369,7 @@ class NodesExecutor:
         for node in unfit:
             if node.unfit != self._known_unfit.get(node.name):
                 self._known_unfit[node.name] = node.unfit
+                self._bulletin.unfit(node)
                 self._watch(self.nodes(), node)
             if len(unfit) == len(up):
                 node.insist()
@@ -413,3 +426,10 @@ class NodesExecutor:
             self._listen(0.1)
         self._carrier.close()
         self._poll.close()
+
+
+def _on(node: Node, over: Over) -> Over:
+    """The last word about an attempt, with where it ran; one that never began was nowhere."""
+    if isinstance(over, Lost) and over.evidence is Evidence.NEVER_STARTED:
+        return over
+    return msgspec.structs.replace(over, node=node.name)

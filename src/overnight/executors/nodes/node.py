@@ -120,6 +120,8 @@ class Node:
         #: What it has not told the end of, in the order in which it was handed over.
         self.held: dict[Key, Held | None] = {}
         self.begun: dict[Key, float] = {}
+        #: Attempts that were lost with it.
+        self.lost = 0
         #: Its slots that have no worker at the moment.
         self.resting: frozenset[int] = frozenset()
         self.slots = 0
@@ -162,9 +164,9 @@ class Node:
         return []
 
     def _greet(self, hello: Hello) -> None:
-        self.facts = facts = hello.facts
-        if (facts.version, facts.protocol) != (VERSION, PROTOCOL):
-            self.refuse(f"it has overnight {facts.version}, and this engine is {VERSION}; install the same on both")
+        self.facts = hello.facts
+        if why := other_program(hello.facts):
+            self.refuse(why)
         elif self.state is not State.CLOSED:
             self._heard_now(hello.stamp)
             self._reopen()
@@ -292,6 +294,7 @@ class Node:
         self.state, self.why = State.AWAY, why
         self._pieces.clear()
         self.begun, begun = {}, self.begun
+        self.lost += len(self.held)
         return self._lose(list(self.held), lambda key: _lost_with_node(key, begun, why))
 
     # -- what is said ------------------------------------------------------------------------
@@ -397,3 +400,10 @@ def _lost_with_node(key: Key, begun: Mapping[Key, float], why: str) -> Lost:
     if key in begun:
         return Lost(*key, Evidence.STARTED, started_at=begun[key], error=why)
     return Lost(*key, Evidence.UNKNOWN, error=f"{why}, so whether it had begun is not known")
+
+
+def other_program(facts: Facts) -> str:
+    """Why a node cannot be used that has another version of the program than we; empty when it has the same."""
+    if (facts.version, facts.protocol) == (VERSION, PROTOCOL):
+        return ""
+    return f"it has overnight {facts.version}, and this engine is {VERSION}; install the same on both"

@@ -42,6 +42,7 @@ _KNOWN = {
 
 
 _HAVE_IT = "have the token of the cluster in RAY_AUTH_TOKEN, or the path of its file in RAY_AUTH_TOKEN_PATH"
+_WANTS_ONE = f"does the cluster ask for a token? then RAY_AUTH_MODE=token, and {_HAVE_IT}"
 _START = "start one: 'ray start --head --include-dashboard=false', or name its address: --ray-address HOST:PORT"
 
 
@@ -219,8 +220,11 @@ def _advice(error: BaseException) -> str:
         return _HAVE_IT
     if "version mismatch" in words:
         return "have the same Ray and the same Python here and on all nodes"
+    if "could not find" in words:
+        return _START
     # It listens, as was seen before: then it is most often the token, of which Ray says nothing here.
-    return _START if os.environ.get("RAY_AUTH_MODE") != "token" else f"is it the cluster's token? {_HAVE_IT}"
+    in_token_mode = os.environ.get("RAY_AUTH_MODE") == "token"
+    return f"is it the cluster's token? {_HAVE_IT}" if in_token_mode else _WANTS_ONE
 
 
 def _environment(address: str) -> dict[str, str]:

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from overnight.core import events
+from overnight.core import events, store_events
 from overnight.core.checkpoints import Keeping, Kept, surplus
 from overnight.core.errors import StoreDamagedError
 from overnight.core.gates import Reading
@@ -66,7 +66,7 @@ class Made(msgspec.Struct, frozen=True):
     second_trouble: str = ""
 
 
-def saved(made: Made, *, at: float, stretched: bool = False, by: str = "") -> events.CheckpointSaved:
+def saved(made: Made, *, at: float, stretched: bool = False, by: str = "") -> store_events.CheckpointSaved:
     """What the journal says of it.
 
     Args:
@@ -75,7 +75,7 @@ def saved(made: Made, *, at: float, stretched: bool = False, by: str = "") -> ev
         stretched: Enough tasks had finished for one earlier.
         by: Who asked for it; nobody did when it is one of the cadence.
     """
-    return events.CheckpointSaved(
+    return store_events.CheckpointSaved(
         at=events.stamp(at),
         checkpoint=made.name,
         position=made.position,

@@ -273,7 +273,7 @@ SELECT task_id, attempt, lane_id, is_step, generation, is_clean FROM running WHE
 DELETE FROM running WHERE task_id IN carray(?);
 
 -- name: record_attempt
-INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: settle
 -- Leave RUNNING. The attempt number fences out a worker that was declared lost and then came back.
@@ -547,7 +547,7 @@ SELECT task_id FROM (
 
 -- name: attempts
 SELECT task_id, number, outcome, started_at, finished_at, seconds, reason, error_class, error, exit_code, signal,
-       cpu_seconds, peak_memory_bytes, output_segment, output_offset, output_length, output_printed, slot, detail
+       cpu_seconds, peak_memory_bytes, output_segment, output_offset, output_length, output_printed, slot, detail, node
   FROM attempts WHERE task_id = ? ORDER BY number;
 
 -- name: slots_of

@@ -145,6 +145,7 @@ def _attempt(row: Row) -> Attempt:
         output=output,
         slot=row[17],
         detail=row[18],
+        node=row[19] or "",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 #: Of the tables. `overnight.store.sqlite.migrations` has the way from one to the next.
-VERSION = 6
+VERSION = 7
 
 
 def schema() -> str:

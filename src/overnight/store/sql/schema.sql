@@ -216,6 +216,8 @@ CREATE TABLE attempts (
     output_length     INTEGER,
     output_printed    INTEGER,
     slot              INTEGER,
+    -- The machine on which it ran; NULL: that of the engine.
+    node              TEXT,
     PRIMARY KEY (task_id, number),
     CONSTRAINT the_recalled_never_began CHECK (outcome <> 'recalled' OR started_at IS NULL)
 ) STRICT, WITHOUT ROWID;

@@ -117,7 +117,7 @@ def _complete(books: _Books, s: Settlement, row: Row, *, now: float, at: str) ->
     place = (output.segment, output.offset, output.length, output.printed) if output else _NOWHERE
     books.records.append(
         (s.task_id, s.attempt, generation, "completed", 1, s.started_at, now, s.seconds, None, None, "", "",
-         s.exit_code, s.signal, s.cpu_seconds, s.peak_memory_bytes, *place, s.slot)
+         s.exit_code, s.signal, s.cpu_seconds, s.peak_memory_bytes, *place, s.slot, s.node or None)
     )  # fmt: skip
     if s.result:
         books.results.append((s.task_id, s.attempt, now, s.result))
@@ -139,6 +139,7 @@ def _complete(books: _Books, s: Settlement, row: Row, *, now: float, at: str) ->
         result=s.result.decode(errors="backslashreplace") if s.result else "",
         parent=parent,
         step=step,
+        node=s.node,
     )
 
 
@@ -213,6 +214,7 @@ def _record(s: Settlement, generation: int, now: float) -> Row:
         s.peak_memory_bytes,
         *place,
         s.slot,
+        events.printable(s.node) or None,
     )
 
 
@@ -242,4 +244,5 @@ def _ended(s: Settlement, at: str, of_step: tuple[int, str] | None) -> events.At
         result=s.result.decode(errors="backslashreplace"),
         parent=parent,
         step=step,
+        node=events.printable(s.node),
     )

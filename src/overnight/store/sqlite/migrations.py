@@ -120,6 +120,8 @@ CREATE TABLE schedule_runs (
     task_id INTEGER PRIMARY KEY
 ) STRICT;
 INSERT INTO touched SELECT id FROM tasks WHERE generation > 1 AND parent_id IS NULL""",
+    # On which machine an attempt ran, since there may be several.
+    7: "ALTER TABLE attempts ADD COLUMN node TEXT",
 }
 
 

@@ -7,12 +7,15 @@ Bytes that are not UTF-8 cannot stand in JSON: the text shows them with replacem
 from __future__ import annotations
 
 from base64 import b64encode
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from overnight.core.task import Action, ActionKind, Attempt, Task
 from overnight.ui.cli import printing
+
+if TYPE_CHECKING:  # most homes have no nodes
+    from overnight.core.nodes import NodesView
 
 
 def line(shape: dict[str, Any]) -> str:
@@ -75,6 +78,26 @@ def _doing(action: Action | None) -> dict[str, Any]:
     return shape
 
 
+def nodes_shape(nodes: NodesView) -> list[dict[str, Any]]:
+    """The nodes as ``status --json`` shows them."""
+    return [
+        {
+            "name": safe(node.row.name),
+            "state": node.stands,
+            "why": safe(node.row.why) or None,
+            "closed": node.closed,
+            "slots": node.row.slots,
+            "busy": node.busy,
+            "held": node.row.held,
+            "lost": node.row.lost,
+            "version": node.row.version or None,
+            "last_heard": printing.iso(node.row.heard_at),
+            "lease_until": printing.iso(node.row.over_at),
+        }
+        for node in nodes.nodes
+    ]
+
+
 def attempt_shape(attempt: Attempt) -> dict[str, Any]:
     """An attempt as ``show --json`` shows it."""
     return {
@@ -91,6 +114,7 @@ def attempt_shape(attempt: Attempt) -> dict[str, Any]:
         "output_bytes": attempt.output.printed if attempt.output else 0,
         "cpu_seconds": attempt.cpu_seconds,
         "peak_memory_bytes": attempt.peak_memory_bytes,
+        "node": safe(attempt.node) or None,
     }
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from overnight.core.gauges import Gauge
 from overnight.core.next_steps import NextStep
+from overnight.core.nodes import NodeView
 from overnight.core.spells import Lane
 from overnight.monitor.history.asking import Point
 from overnight.monitor.history.rhythm import Beat, Trend
@@ -36,6 +37,8 @@ class Running(msgspec.Struct, frozen=True):
     message: str
     interrupted: bool
     frozen: bool
+    #: Empty: the machine of the engine.
+    node: str
 
     @classmethod
     def of(cls, view: RunningView) -> Running:
@@ -53,6 +56,7 @@ class Running(msgspec.Struct, frozen=True):
             message=shown(report.message or "") if report else "",
             interrupted=view.interrupted,
             frozen=view.frozen_since is not None,
+            node=shown(view.node),
         )
 
 
@@ -81,6 +85,28 @@ class Engine(msgspec.Struct, frozen=True):
     containment: str
     gates: list[str]
     supervisor: Supervisor | None
+
+
+class NodeLine(msgspec.Struct, frozen=True):
+    """A machine on which attempts run. `stands`: up, unfit, cordoned, draining, drained, silent, lost, refused ..."""
+
+    name: str
+    stands: str
+    why: str
+    slots: int
+    busy: int
+    #: Attempts that were lost with it.
+    lost: int
+    #: When it was last heard; and when nothing runs there any more, if it stays silent.
+    heard_at: float | None
+    over_at: float | None
+
+    @classmethod
+    def of(cls, view: NodeView) -> NodeLine:
+        """One of a picture."""
+        row = view.row
+        words = shown(row.why), row.slots, view.busy, row.lost, row.heard_at, row.over_at
+        return cls(shown(row.name), view.stands, *words)
 
 
 class StormView(msgspec.Struct, frozen=True):
@@ -115,6 +141,8 @@ class Pulse(msgspec.Struct, frozen=True):
     seconds_left: float | None
     running: list[Running]
     storms: list[StormView]
+    #: Empty where everything runs on one machine.
+    nodes: list[NodeLine]
 
 
 class Share(msgspec.Struct, frozen=True):

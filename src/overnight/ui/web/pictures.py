@@ -22,6 +22,7 @@ from overnight.ui.web.answers import (
     CauseView,
     Checkpoint,
     Engine,
+    NodeLine,
     Overview,
     Pulse,
     QueueView,
@@ -88,6 +89,7 @@ def pulse_of(picture: Snapshot, seq: int) -> Pulse:
         seconds_left=picture.seconds_left if picture.counts.unfinished else None,
         running=[Running.of(one) for one in picture.running[:_MOST_RUNNING]],
         storms=[StormView(storms.name(one), shown(storms.sentence(one)), one.probe_at) for one in picture.storms],
+        nodes=[] if picture.nodes is None else [NodeLine.of(one) for one in picture.nodes.nodes],
     )
 
 

@@ -100,6 +100,8 @@ class AttemptView(msgspec.Struct, frozen=True):
     printed_bytes: int
     kept_bytes: int
     slot: int | None
+    #: The machine on which it ran; empty: that of the engine.
+    node: str
 
     @classmethod
     def of(cls, attempt: Attempt) -> AttemptView:
@@ -122,6 +124,7 @@ class AttemptView(msgspec.Struct, frozen=True):
             printed_bytes=output.printed if output else 0,
             kept_bytes=output.length if output else 0,
             slot=attempt.slot,
+            node=shown(attempt.node),
         )
 
 

@@ -23,6 +23,7 @@ _LEVELS = {
     Kind.DISK: _ATTENTION,
     Kind.MEMORY: _ATTENTION,
     Kind.CLOCK: _ATTENTION,
+    Kind.NODE: _ATTENTION,
 }
 
 
@@ -44,7 +45,13 @@ def deeds(told: Sequence[Told], engines: Sequence[Life]) -> list[IncidentView]:
             found.append(_deed(one, _FINE, f"engine stopped: {why}" if why else "engine stopped"))
         elif one.name == E.QUEUE_CHANGED:
             found.append(_queue(one, paused))
+        elif one.name in (E.NODE_CLOSED, E.NODE_OPENED, E.NODE_DRAINED):
+            how = _NODE_DEEDS.get(one.name, f"closed ({one.facts.get('how')})")
+            found.append(_deed(one, _FINE, f"node {one.facts.get('node')} {how}"))
     return found
+
+
+_NODE_DEEDS: dict[str, str] = {E.NODE_OPENED: "opened again", E.NODE_DRAINED: "drained"}
 
 
 def _deed(one: Told, level: str, words: str) -> IncidentView:
@@ -97,6 +104,7 @@ _COUNTED = (
     (Kind.MEMORY, "shortage of memory", "shortages of memory"),
     (Kind.CLOCK, "jump of the clock", "jumps of the clock"),
     (Kind.CHECKPOINT, "failed checkpoint", "failed checkpoints"),
+    (Kind.NODE, "node lost or silent", "nodes lost or silent"),
 )
 
 

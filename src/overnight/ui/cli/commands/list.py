@@ -9,6 +9,7 @@ import click
 from overnight.core.states import TaskState
 from overnight.core.task import Action, Task
 from overnight.monitor.frozen import Frozen
+from overnight.monitor.nodes import Whereabouts
 from overnight.monitor.snapshot import interrupted
 from overnight.store.contract import Query, Store
 from overnight.ui.cli import printing, shapes
@@ -53,12 +54,12 @@ def list_(
     query = Query(states=states, queue=queue, workflow=workflow, cause=cause, steps=steps, parent=parent)
     bound = limit if limit is not None else (_BOUND if printing.on_terminal() and not as_json else 0)
     with opened(readonly=True) as session:
-        frozen = Frozen(session.home.path)
+        frozen, where = Frozen(session.home.path), Whereabouts(session.home.path)
         is_idle = interrupted(session.store, session.home.path)
         if as_json:
             for task, action in found(session.store, query, bound):
                 shape = shapes.task_shape(task, action, frozen.since(task))
-                printing.say(shapes.line(shape | {"interrupted": is_idle(task)}))
+                printing.say(shapes.line(shape | {"interrupted": is_idle(task), "node": where.of(task) or None}))
         else:
             _print(list(found(session.store, query, bound + 1 if bound else 0)), bound, frozen, is_idle)
 

@@ -15,6 +15,7 @@ from overnight import wiring
 from overnight.core.errors import NotFoundError
 from overnight.core.states import TaskState
 from overnight.core.task import Attempt, Task
+from overnight.monitor.nodes import Whereabouts
 from overnight.store.contract import Query
 from overnight.ui.cli import printing
 from overnight.ui.cli.group import Verb
@@ -105,6 +106,8 @@ def _choose(session: Session, task_id: int, number: int | None) -> Attempt:
 
 
 def _print(session: Session, attempt: Attempt) -> None:
+    if attempt.node and printing.on_terminal():
+        printing.note(f"overnight: attempt {attempt.number} ran on node {printing.clean(attempt.node)}")
     if attempt.output is None:
         printing.note(f"overnight: attempt {attempt.number} printed nothing")
         return
@@ -125,6 +128,9 @@ def _follow(session: Session, task_id: int) -> None:
                 _print(session, attempt)
         if task.state is TaskState.RUNNING and task.attempt > seen:
             seen = task.attempt
+            if node := Whereabouts(session.home.path).of(task):
+                where = f"attempt {seen} runs on node {printing.clean(node)}"
+                printing.note(f"overnight: {where}; what it prints comes when it has ended")
             pour(_live(session, task_id, seen))
         elif task.state not in _UNDER_WAY:
             return

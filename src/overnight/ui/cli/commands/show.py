@@ -13,6 +13,7 @@ from overnight.core.task import LIMITS, Action, ActionKind, Attempt, Task, text
 from overnight.host import results
 from overnight.host.home import Home
 from overnight.monitor.frozen import Frozen
+from overnight.monitor.nodes import Whereabouts
 from overnight.monitor.snapshot import interrupted
 from overnight.ui.cli import printing, shapes
 from overnight.ui.cli.group import Verb
@@ -70,6 +71,7 @@ def _shape(
     shape["limits"] = {name: getattr(action, name) for name in LIMITS} if action else None
     shape["retries"] = action.retries if action else None
     shape["attempts"] = [shapes.attempt_shape(attempt) for attempt in attempts]
+    shape["node"] = Whereabouts(home.path).of(task) or None
     shape["needs"] = task.needs
     shape["keep_children"] = bool(action and action.keep_children)
     shape["left_running"] = _left_running(home, task, action)
@@ -111,6 +113,7 @@ def _facts(home: Home, task: Task, action: Action | None, frozen: float | None) 
         ("added", printing.clock(task.added_at)),
         ("not before", _clock(task.not_before)),
         ("started", _clock(task.started_at)),
+        ("node", Whereabouts(home.path).of(task)),
         ("frozen", "" if frozen is None else f"since {_clock(frozen)}"),
         ("finished", _clock(task.finished_at)),
         ("result", _result(home, task)),
@@ -161,6 +164,7 @@ def _row(attempt: Attempt) -> tuple[str, str, str, str, str]:
         ended += f", signal {attempt.signal}"
     used = [f"cpu {printing.duration(attempt.cpu_seconds)}"] if attempt.cpu_seconds is not None else []
     used += [f"memory {printing.size(attempt.peak_memory_bytes)}"] if attempt.peak_memory_bytes else []
+    used = [f"on {attempt.node}", *used] if attempt.node else used
     used += [f"output {printing.size(attempt.output.printed)}"] if attempt.output else []
     began = attempt.started_at if attempt.started_at is not None else attempt.finished_at
     return (

@@ -154,9 +154,11 @@ def _shape(snapshot: Snapshot) -> dict[str, Any]:
                 "progress": view.report.progress if view.report else None,
                 "message": view.report.message if view.report else None,
                 "frozen_since": printing.iso(view.frozen_since),
+                "node": view.node or None,
             }
             for view in snapshot.running
         ],
+        "nodes": None if snapshot.nodes is None else shapes.nodes_shape(snapshot.nodes),
         "health": {"state": "ok" if snapshot.healthy else "warning", "why": engine.why},
     }
 
@@ -249,7 +251,13 @@ def _lines(snapshot: Snapshot, session: Session, found: Glance | None, *, resour
         from overnight.ui.cli.glance import failing, lines_of
 
         lines += failing(found)
-    lines += [_engine_line(snapshot), *_supervisor_lines(snapshot), *_storm_lines(snapshot), *_moved_lines(session)]
+    lines += [
+        _engine_line(snapshot),
+        *_node_lines(snapshot),
+        *_supervisor_lines(snapshot),
+        *_storm_lines(snapshot),
+        *_moved_lines(session),
+    ]
     lines += [_counts_line(snapshot), *_steps_lines(snapshot), *_interrupted_lines(snapshot)]
     lines += _schedule_lines(snapshot)
     if snapshot.counts.unfinished and snapshot.engine.state not in (EngineState.STOPPED, EngineState.PAUSED):
@@ -280,6 +288,13 @@ def _engine_line(snapshot: Snapshot) -> str:
     if engine.last_heartbeat is not None:
         words += f", last heard of {printing.duration(max(0.0, snapshot.at - engine.last_heartbeat))} ago"
     return words + (f": {printing.clean(engine.why)}" if engine.why else "")
+
+
+def _node_lines(snapshot: Snapshot) -> list[str]:
+    """The nodes on which it runs. What they were when it ended, 'nodes list' says."""
+    if snapshot.nodes is None or snapshot.engine.state is EngineState.STOPPED:
+        return []
+    return [printing.clean(snapshot.nodes.words(snapshot.at))]
 
 
 def _machine_lines(snapshot: Snapshot) -> list[str]:
@@ -374,7 +389,8 @@ def _running_row(view: RunningView) -> tuple[str, str, str]:
     since = "" if view.seconds is None else printing.duration(view.seconds)
     if view.interrupted:
         since = "interrupted"
-    words = ["frozen"] if view.frozen_since is not None else []
+    words = [f"on {view.node}"] if view.node else []
+    words += ["frozen"] if view.frozen_since is not None else []
     words += [f"[{', '.join(view.steps)}]"] if view.steps else []
     if view.report is not None:
         words += [f"{view.report.progress:.0%}"] if view.report.progress is not None else []

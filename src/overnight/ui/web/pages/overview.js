@@ -8,6 +8,7 @@ import { actOn, copyable, course, link, stateBar, table, tasksAt, toast } from "
 import { listen } from "./live.js";
 
 const LAST = "overnight.last-visit", AWAY = 15 * 60;
+const NODE_SIGNS = { up: "✓", lost: "✕", refused: "✕", closed: "·", joining: "…" };
 const SIGNS = { ok: "✓", warn: "!", fail: "✕", unknown: "?" };
 
 // When this browser saw the page last, if it has been away since; else the start of the engine counts.
@@ -43,13 +44,15 @@ export function overview(page, { go }) {
   const causes = table([{ name: "tasks", class: "num" }, { name: "error", class: "grow" }, { name: "queue" }, { name: "how it goes on" }, { name: "class" }, { name: "what may help" }, { name: "" }], "Failures by cause");
   const none = el("p", { class: "muted" }, "–");
   const running = table([{ name: "task", class: "num" }, { name: "what", class: "grow" }, { name: "for", class: "num", word: "for" }, { name: "says", class: "grow" }], "What runs");
+  const nodes = table([{ name: "node" }, { name: "state" }, { name: "slots busy", class: "num" }, { name: "last heard", class: "num" }, { name: "attempts lost", class: "num" }, { name: "why", class: "grow" }], "Nodes");
   const health = el("ul", { class: "list" }, el("li", { class: "muted" }, "–")), scores = el("dl", { class: "facts" }), facts = el("p", { class: "muted small" }, "–");
-  running.node.hidden = true;
+  running.node.hidden = nodes.node.hidden = true;
 
   fill(page, el("h1", { hidden: true }, "Overview"), sentence, bar.node, counts,
     el("section", { class: "charts", "aria-label": "Charts" }, work.node, bad.node, cpu.node, room.node),
     el("section", { class: "card" }, el("div", { class: "chart" }, el("div", { class: "label" }, "What happened when", link("/timeline", "Timeline"))), night),
     el("h2", {}, "Failures by cause"), none, causes.node,
+    el("h2", { hidden: true }, "Nodes"), nodes.node,
     el("h2", { hidden: true }, "Running now"), running.node,
     el("h2", {}, "Health"), health,
     el("div", { class: "cols" }, el("div", {}, el("h3", {}, "How well it went without anybody"), scores), el("div", {}, el("h3", {}, "Here"), facts)));
@@ -79,10 +82,22 @@ export function overview(page, { go }) {
       (r) => running.row(el("td", { class: "num" }, link("/tasks/" + r.id, r.id)), el("td", { class: "name" }, el("span", { class: "clamp" }, r.name)), el("td", { class: "num nowrap" }), el("td", { class: "full" })),
       (node, r) => {
         text(node.cells[2], r.interrupted ? "interrupted" : r.started_at === null ? "" : duration(Math.round(p.at - r.started_at)));
-        const said = [r.frozen ? "frozen" : "", r.steps.length ? `[${r.steps.join(", ")}]` : "", r.progress === null ? "" : percent(r.progress), r.message].filter(Boolean).join(" ");
+        const said = [r.node ? `on ${r.node}` : "", r.frozen ? "frozen" : "", r.steps.length ? `[${r.steps.join(", ")}]` : "", r.progress === null ? "" : percent(r.progress), r.message].filter(Boolean).join(" ");
         text(node.cells[3], said);
       });
     running.node.previousElementSibling.hidden = running.node.hidden = !p.running.length;
+    keyed(nodes.body, p.nodes, (n) => n.name,
+      (n) => nodes.row(el("td", { class: "name" }, el("b", {}, n.name)), el("td", {}, el("span", { class: "tag" })), el("td", { class: "num nowrap" }), el("td", { class: "num nowrap" }), el("td", { class: "num" }), el("td", { class: "full" })),
+      (node, n) => {
+        const [, state, busy, heard, lost, why] = node.cells;
+        text(state.firstChild, `${NODE_SIGNS[n.stands] ?? "!"} ${n.stands}`);
+        attribute(state.firstChild, "class", ["up", "closed", "joining"].includes(n.stands) ? "tag" : ["lost", "silent", "refused", "unfit"].includes(n.stands) ? "tag bad" : "tag warn");
+        text(busy, `${n.busy} of ${n.slots}`);
+        text(heard, n.heard_at === null ? "never" : p.engine.pid === null ? time(n.heard_at) : `${duration(Math.max(0, Math.round(p.at - n.heard_at)))} ago`);
+        text(lost, n.lost ? number(n.lost) : "");
+        text(why, [n.why, n.over_at === null ? "" : `its lease runs until ${time(n.over_at)}`].filter(Boolean).join("; "));
+      });
+    nodes.node.previousElementSibling.hidden = nodes.node.hidden = !p.nodes.length;
     now = p.rate_per_second ? `${rate(p.rate_per_second)} now` : p.engine.state === "running" ? "no rate yet" : `engine ${p.engine.state}`;
     text(work.value, [now, mean].filter(Boolean).join(" · "));
   }

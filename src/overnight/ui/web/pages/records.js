@@ -96,7 +96,7 @@ export function checkpoints(page) {
   return () => { gone = true; stop(); clearTimeout(timer); };
 }
 
-const KINDS = { "": [], "failures": ["file_failed", "file_timeout", "file_held", "step_failed", "step_timeout"], "people": ["control_asked", "queue_changed", "file_revived", "file_cancelled", "file_held", "file_released", "file_removed", "file_edited"], "the engine": ["processor_started", "processor_stopped", "gate_closed", "gate_opened", "slots_changed", "clock_jumped", "storm_began", "storm_probed", "storm_ended", "store_rescued"], "checkpoints": ["checkpoint_saved", "checkpoint_failed", "checkpoint_restored", "checkpoint_restore_failed"] };
+const KINDS = { "": [], "failures": ["file_failed", "file_timeout", "file_held", "step_failed", "step_timeout"], "people": ["control_asked", "queue_changed", "file_revived", "file_cancelled", "file_held", "file_released", "file_removed", "file_edited", "node_closed", "node_opened"], "the engine": ["processor_started", "processor_stopped", "gate_closed", "gate_opened", "slots_changed", "clock_jumped", "storm_began", "storm_probed", "storm_ended", "store_rescued"], "checkpoints": ["checkpoint_saved", "checkpoint_failed", "checkpoint_restored", "checkpoint_restore_failed"], "nodes": ["node_joined", "node_silent", "node_lost", "node_refused", "node_closed", "node_opened", "node_drained"] };
 
 // What the columns beside it say already, and what only programs compare.
 const DULL = new Set(["fence", "state", "started_at", "action"]);
