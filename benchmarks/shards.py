@@ -38,7 +38,7 @@ CHUNK = 8
 FEW, LONG, AFTER = 4, 80.0, 20.0
 PAUSES = (10.0, 12.0, 13.0, 14.0, 15.0, 16.0)
 DELAYS = (0.1, 1.0, 3.0, 4.0, 6.0)
-CELLS = ((98, 60.0), (1000, 20.0), (5000, 10.0))
+CELLS = ((98, 30.0), (1000, 10.0))
 
 
 class Totals:
@@ -166,7 +166,7 @@ def few(seed: int, weather: Weather, place: Path) -> Spell:
 
 def cell(seed: int, nodes: int, seconds: float, place: Path) -> tuple[float, float]:
     """An engine with so many nodes: words a second, and seconds of a processor a second for them."""
-    shard = Shard(place / f"cell-{nodes}", seed, nodes=nodes, slots=min(nodes, 98))
+    shard = Shard(place / f"cell-{nodes}", seed, nodes=nodes)
     shard.run(10.0)
     words, busy = sum(shard.heard.values()), shard.busy
     shard.run(seconds)

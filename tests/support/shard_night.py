@@ -145,21 +145,18 @@ class Shard:
     Args:
         root: Directory for the few files of its engines; nobody else's.
         seed: The same seed, the same night.
-        nodes: How many.
-        slots: How many attempts run at a time; 0: one for each node.
+        nodes: How many; so many attempts run at a time.
         weather: What network and machines are like.
         placed: Whether an engine after another knows what that one has placed.
     """
 
-    def __init__(
-        self, root: Path, seed: int, *, nodes: int, slots: int = 0, weather: Weather = FAIR, placed: bool = True
-    ) -> None:
+    def __init__(self, root: Path, seed: int, *, nodes: int, weather: Weather = FAIR, placed: bool = True) -> None:
         root.mkdir(parents=True, exist_ok=True)
         self.root, self.weather, self._placed = root, weather, placed
         self.dice = random.Random(seed)  # noqa: S311 - no secret
         self.loop = Loop()
         self.store = Store(self.loop)
-        self.slots = slots or nodes
+        self.slots = nodes
         self.nodes = {
             name: ShardNode(name, self.loop, self.dice, self._begins)
             for name in (f"{number:04}" for number in range(nodes))
