@@ -25,6 +25,7 @@ import pytest
 from postgres_server import why_not
 
 from overnight.core.states import TaskState
+from overnight.core.task import Action, ActionKind, NewTask
 from overnight.store.contract import Counts, Query
 from overnight.store.postgres import PostgresStore
 
@@ -186,3 +187,27 @@ def test_a_server_that_is_killed_costs_no_task_an_attempt(tmp_path: Path) -> Non
         assert only.engine() == engine
         assert set(is_whole(address)) == {1}
         assert "answers again; going on" in (tmp_path / "a" / ".overnight" / "engine.log").read_text()
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_a_crash_in_the_middle_of_commit_is_not_taken_for_a_commit(taken: bool) -> None:  # noqa: FBT001  # a parameter
+    """Nothing of the transaction was on the disk: its name is given to the next one, or to nobody yet."""
+    crashed: list[str] = []
+    with server() as (address, kill, again):
+
+        def hook(_: str, moment: str) -> None:
+            if moment != "before_commit" or crashed:
+                return
+            crashed.append(moment)
+            kill()
+            again()
+            if taken:
+                with psycopg.connect(address, autocommit=True) as connection:
+                    connection.execute("CREATE TABLE others ()")
+
+        PostgresStore.open(address, create=True).close()
+        with closing(PostgresStore.open(address, hooks=hook)) as store:
+            action = Action(kind=ActionKind.COMMAND, cwd=b"/", argv=(b"true",))
+            store.add([NewTask(action=action, input=b"x")], now=1.0)
+            assert store.counts().pending == 1
+            assert store.recount() == []

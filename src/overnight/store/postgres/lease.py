@@ -56,8 +56,7 @@ class Lease:
     def __init__(self, address: str, *, holder: str, home: str) -> None:
         # Two seconds are the least that libpq waits for a server to let it in.
         mark = "&" if "?" in address else "?"
-        self._database = Database(f"{address}{mark}connect_timeout=2", patience=0.0)
-        self._database.connection.patience = _PATIENCE
+        self._database = Database(f"{address}{mark}connect_timeout=2", patience=0.0, answers=_PATIENCE)
         self._holder = holder
         self._home = home
         self._token = 0
@@ -98,7 +97,6 @@ class Lease:
     def _reach(self) -> None:
         if self._database.connection.is_lost:
             self._database.reopen()
-            self._database.connection.patience = _PATIENCE
             self._listens = False
 
     def close(self) -> None:
