@@ -39,6 +39,8 @@ with open(sys.argv[1], "a", buffering=1) as ledger:
         print(os.environ["OVERNIGHT_TASK_ID"], os.environ["OVERNIGHT_ATTEMPT"], time.time(), file=ledger)
         time.sleep(0.05)
 """
+#: The same for a minute.
+LONG_TASK = TASK.replace("30", "1200")
 
 
 class Host(NamedTuple):
@@ -130,6 +132,29 @@ def test_another_host_takes_over_from_an_engine_that_is_killed(tmp_path: Path, p
             spans = [attempts[number] for number in sorted(attempts)]
             for (_, end), (begin, _) in pairwise(spans):
                 assert end < begin
+
+
+def test_what_a_stopped_engine_ran_is_ended_before_another_one_begins(tmp_path: Path, postgres: str) -> None:
+    """Its workers live on while it is stopped: another process ends it, and with it them, before its lease is over."""
+    ledger = tmp_path / "ledger"
+    with host(tmp_path / "a", postgres) as first, host(tmp_path / "b", postgres) as second:
+        added = first.run("add", "--", sys.executable, "-c", LONG_TASK, str(ledger), ":::", "x")
+        assert added.returncode == 0, added.stderr
+        assert first.run("start", "-j", "1").returncode == 0
+        until(ledger.exists)
+        assert second.run("start", "-j", "1").returncode == 0
+        until(lambda: wanted(postgres))
+        with closing(PostgresStore.open(postgres, readonly=True)) as store:
+            leader = store.leader()
+            engine, supervisor = first.engine()
+            os.kill(supervisor, signal.SIGSTOP)  # else it begins the next engine here, which need not wait
+            os.kill(engine, signal.SIGSTOP)
+            assert until(lambda: store.leader() not in ("", leader)) < 12
+            until(lambda: len(lives(ledger)[1]) > 1)
+        os.kill(supervisor, signal.SIGCONT)
+        attempts = lives(ledger)[1]
+        (_, end), (begin, _) = (attempts[number] for number in sorted(attempts)[:2])
+        assert end < begin
 
 
 def wanted(address: str) -> bool:

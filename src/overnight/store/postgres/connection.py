@@ -24,12 +24,15 @@ from typing import Any
 
 from overnight.core.errors import HomeUnusableError, NotFoundError, StoreAwayError, StoreUnavailableError
 from overnight.core.migrations.addresses import shown
+from overnight.host.clock import SystemClock
 from overnight.store.postgres import dialect
 from overnight.store.postgres.link import Answer, Link
 from overnight.store.postgres.meanings import StatementError
 from overnight.store.sql.database import Transaction
 from overnight.store.sql.schema import VERSION
 from overnight.store.sql.statements import SQL, Row
+
+_monotonic = SystemClock().monotonic
 
 #: Called with the operation's name and "before_commit" or "after_commit". For fault tests.
 Hooks = Callable[[str, str], None]
@@ -283,14 +286,14 @@ class Database:
 
     def _asked_patiently(self, name: str, number: int, life: int) -> str | None:
         """What became of a transaction; None when that was not to be learned within our patience."""
-        until = time.monotonic() + self._server_patience
+        until = _monotonic() + self._server_patience
         while True:
             with contextlib.suppress(StoreUnavailableError):
                 self.wait_for_server()
                 became = self._became(name, number, life)
                 if became != "in progress":  # else the server has not yet noticed that we were gone
                     return became
-            if time.monotonic() > until:
+            if _monotonic() > until:
                 return None
             time.sleep(_NAP)
 
