@@ -25,6 +25,7 @@ import pytest
 from postgres_server import why_not
 
 from overnight.core.states import TaskState
+from overnight.core.task import Action, ActionKind, NewTask
 from overnight.store.contract import Counts, Query
 from overnight.store.postgres import PostgresStore
 
@@ -38,6 +39,8 @@ with open(sys.argv[1], "a", buffering=1) as ledger:
         print(os.environ["OVERNIGHT_TASK_ID"], os.environ["OVERNIGHT_ATTEMPT"], time.time(), file=ledger)
         time.sleep(0.05)
 """
+#: The same for a minute.
+LONG_TASK = TASK.replace("30", "1200")
 
 
 class Host(NamedTuple):
@@ -131,6 +134,29 @@ def test_another_host_takes_over_from_an_engine_that_is_killed(tmp_path: Path, p
                 assert end < begin
 
 
+def test_what_a_stopped_engine_ran_is_ended_before_another_one_begins(tmp_path: Path, postgres: str) -> None:
+    """Its workers live on while it is stopped: another process ends it, and with it them, before its lease is over."""
+    ledger = tmp_path / "ledger"
+    with host(tmp_path / "a", postgres) as first, host(tmp_path / "b", postgres) as second:
+        added = first.run("add", "--", sys.executable, "-c", LONG_TASK, str(ledger), ":::", "x")
+        assert added.returncode == 0, added.stderr
+        assert first.run("start", "-j", "1").returncode == 0
+        until(ledger.exists)
+        assert second.run("start", "-j", "1").returncode == 0
+        until(lambda: wanted(postgres))
+        with closing(PostgresStore.open(postgres, readonly=True)) as store:
+            leader = store.leader()
+            engine, supervisor = first.engine()
+            os.kill(supervisor, signal.SIGSTOP)  # else it begins the next engine here, which need not wait
+            os.kill(engine, signal.SIGSTOP)
+            assert until(lambda: store.leader() not in ("", leader)) < 12
+            until(lambda: len(lives(ledger)[1]) > 1)
+        os.kill(supervisor, signal.SIGCONT)
+        attempts = lives(ledger)[1]
+        (_, end), (begin, _) = (attempts[number] for number in sorted(attempts)[:2])
+        assert end < begin
+
+
 def wanted(address: str) -> bool:
     """Whether somebody stands by."""
     with psycopg.connect(address) as connection:
@@ -186,3 +212,27 @@ def test_a_server_that_is_killed_costs_no_task_an_attempt(tmp_path: Path) -> Non
         assert only.engine() == engine
         assert set(is_whole(address)) == {1}
         assert "answers again; going on" in (tmp_path / "a" / ".overnight" / "engine.log").read_text()
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_a_crash_in_the_middle_of_commit_is_not_taken_for_a_commit(taken: bool) -> None:  # noqa: FBT001  # a parameter
+    """Nothing of the transaction was on the disk: its name is given to the next one, or to nobody yet."""
+    crashed: list[str] = []
+    with server() as (address, kill, again):
+
+        def hook(_: str, moment: str) -> None:
+            if moment != "before_commit" or crashed:
+                return
+            crashed.append(moment)
+            kill()
+            again()
+            if taken:
+                with psycopg.connect(address, autocommit=True) as connection:
+                    connection.execute("CREATE TABLE others ()")
+
+        PostgresStore.open(address, create=True).close()
+        with closing(PostgresStore.open(address, hooks=hook)) as store:
+            action = Action(kind=ActionKind.COMMAND, cwd=b"/", argv=(b"true",))
+            store.add([NewTask(action=action, input=b"x")], now=1.0)
+            assert store.counts().pending == 1
+            assert store.recount() == []

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from overnight import wiring
-from overnight.core.errors import AlreadyRunningError, HomeUnusableError, NotNowError, StoreAwayError, UsageError
+from overnight.core.errors import (
+    AlreadyRunningError,
+    HomeUnusableError,
+    NotNowError,
+    StoreAwayError,
+    StoreBusyError,
+    UsageError,
+)
 from overnight.core.task import Action, ActionKind, NewTask
 from overnight.host import home as homes
+from overnight.host.clock import asleep_or_awake
 from overnight.host.home import Home, elsewhere, has_tasks, need_file
 from overnight.host.lock import HomeLock, about_me
 from overnight.monitor.snapshot import EngineState, take
@@ -177,6 +185,8 @@ def test_a_writer_on_another_host_rings_the_bell_here(
 class Unsteady:
     """A lease whose server is away, or which another one has taken."""
 
+    asked_for = 0.1
+
     def __init__(self, *, away: bool) -> None:
         self._away = away
 
@@ -198,10 +208,17 @@ def test_an_engine_that_cannot_hold_its_lease_ends_at_once(
     away: bool,  # noqa: FBT001  # a parameter
     words: str,
 ) -> None:
-    ended = threading.Event()
     told = Told()
     monkeypatch.setattr(leading, "SHORT", 0.1)
-    keeper = Keeper(Unsteady(away=away), home, told)  # type: ignore[arg-type]
+    ends(home, Unsteady(away=away), told, monkeypatch)
+    assert words in told.words[0]
+
+
+def ends(home: Home, lease: Unsteady, told: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """See that an engine with such a lease ends."""
+    monkeypatch.setattr(leading, "Deadline", Undisturbed)
+    ended = threading.Event()
+    keeper = Keeper(lease, home, told, asleep_or_awake())  # type: ignore[arg-type]  # all that is asked of one
 
     def end(_: int) -> None:
         ended.set()
@@ -210,8 +227,100 @@ def test_an_engine_that_cannot_hold_its_lease_ends_at_once(
     monkeypatch.setattr("os._exit", end)
     keeper.start()
     assert ended.wait(30)
-    keeper.join()
-    assert words in told.words[0]
+    keeper.end()
+
+
+class Undisturbed:
+    """Nobody ends the process from outside."""
+
+    def put_off(self, until: float) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+def test_an_engine_whose_last_word_nobody_hears_ends_all_the_same(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its stderr may be closed, or a pipe that nobody empties."""
+    heard = threading.Event()
+    monkeypatch.setattr(leading, "_LAST_WORD", 0.05)
+
+    def unheard(*_: str) -> None:
+        heard.wait(20)
+
+    ends(home, Unsteady(away=False), unheard, monkeypatch)
+    heard.set()
+
+    def closed(*_: str) -> None:
+        raise OSError("closed")
+
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    ends(home, Unsteady(away=False), closed, monkeypatch)
+
+
+class Busy(Unsteady):
+    """A lease whose server is too busy for once, and then renews."""
+
+    def __init__(self) -> None:
+        super().__init__(away=False)
+        self.calls: list[float] = []
+        self.again = threading.Event()
+
+    def renew(self) -> float | None:
+        self.calls.append(asleep_or_awake())
+        if len(self.calls) == 1:
+            raise StoreBusyError("busy")
+        self.again.set()
+        return 60.0
+
+
+def test_a_lease_that_could_not_be_renewed_once_is_asked_for_again(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leading, "Deadline", Undisturbed)
+    monkeypatch.setattr(leading, "RENEW_EVERY", 0.01)
+    lease = Busy()
+    keeper = Keeper(lease, home, Told(), asleep_or_awake())  # type: ignore[arg-type]
+    keeper.start()
+    assert lease.again.wait(30)
+    keeper.end()
+
+
+def test_a_renewal_without_an_answer_may_have_made_the_lease_shorter(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was long, somebody stands by, and the server has done what was asked for: it is over sooner than was said."""
+    monkeypatch.setattr(leading, "Deadline", Undisturbed)
+    lease = Unsteady(away=True)
+    keeper = Keeper(lease, home, Told(), asked := asleep_or_awake())  # type: ignore[arg-type]
+    keeper._held = keeper._held._replace(seconds=60.0)
+    keeper._renew()
+    assert keeper._held.over() < asked + 5
+    lease.asked_for = 60.0  # and a later one that was lost makes it no longer
+    before = keeper._held
+    keeper._renew()
+    assert keeper._held == before
+
+
+def test_two_copies_of_a_machine_are_not_one(home: Home, postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their homes have the same cookie: the one that comes later waits for the other."""
+    PostgresStore.open(postgres, create=True).close()
+    with closing(leading.lease_of(home, postgres)) as one:
+        one.take()
+        monkeypatch.setattr(leading, "boot_id", lambda: "another machine")
+        with closing(leading.lease_of(home, postgres)) as other:
+            assert other.take() != ""
+
+
+def test_a_lease_is_believed_in_from_when_it_was_asked_for(
+    home: Home, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer may take seconds, and the server counts from before it."""
+    PostgresStore.open(postgres, create=True).close()
+    clock = iter(range(1000))
+    with closing(leading.lease_of(home, postgres)) as lease:
+        take = lease.take
+        monkeypatch.setattr(lease, "take", lambda: (next(clock), take())[1])
+        monkeypatch.setattr(leading, "asleep_or_awake", lambda: next(clock))
+        assert leading._take(lease, home, Told(), None) == 0
 
 
 def test_whether_anybody_works_is_asked_of_the_store_too(

@@ -29,6 +29,14 @@ class SystemClock:
         return time.monotonic()
 
 
+def asleep_or_awake() -> float:
+    """Seconds since some moment, those in which the machine slept as well; the same in all of its processes.
+
+    Source: clock_gettime(2), CLOCK_BOOTTIME. Off Linux they are not counted.
+    """
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 def zone_of(name: str) -> tzinfo:
     """The time zone of this name, as the machine knows it; of an empty name that of the machine.
 

@@ -6,11 +6,12 @@ import os
 import re
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import psycopg
 import pytest
+from psycopg import pq
 from store_parts import NOON, SmallEngine, settlement, task, tasks
 
 from overnight.core.errors import (
@@ -18,13 +19,14 @@ from overnight.core.errors import (
     NotFoundError,
     StoreAwayError,
     StoreBusyError,
+    StoreUnavailableError,
     UsageError,
 )
 from overnight.core.states import TaskState
 from overnight.store.contract import Store
 from overnight.store.postgres import PostgresStore, dialect, values
 from overnight.store.postgres import store as store_module
-from overnight.store.postgres.link import Link
+from overnight.store.postgres.link import Answer, Link
 from overnight.store.sql.statements import SQL
 
 
@@ -244,6 +246,142 @@ def test_nobody_is_left_without_an_answer_to_commit(
     store.add([task()], now=NOON)
     assert store.counts().pending == 1
     assert len(commits) == (1 if committed else 2)
+
+
+def lose_commit(monkeypatch: pytest.MonkeyPatch, then: Callable[[Link], None]) -> list[str]:
+    """Have the first COMMIT done and its answer lost. `then`: called with each statement's connection after that."""
+    settle, execute = Link.settle, Link.execute
+    commits: list[str] = []
+
+    def watched(self: Link, statement: str, bindings: object = (), /) -> object:
+        if commits:
+            then(self)
+        if statement == "COMMIT":
+            commits.append(statement)
+            if len(commits) == 1:
+                execute(self, statement)
+                self.is_inside = False
+                settle(self)
+                raise self._lost("cut off")
+        return execute(self, statement, bindings)
+
+    monkeypatch.setattr(Link, "execute", watched)
+    return commits
+
+
+def test_the_server_may_go_away_again_while_it_is_asked_about_commit(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked once more; what it has recorded is not done a second time."""
+    lost: list[Link] = []
+
+    def lose_the_next(link: Link) -> None:
+        if len(lost) < 2:
+            lost.append(link)
+            raise link._lost("cut off")
+
+    lose_commit(monkeypatch, lose_the_next)
+    assert store.add([task()], now=NOON).ids == [1]
+    assert store.counts().total == 1
+
+
+def test_what_may_be_recorded_is_not_done_again_by_itself(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server stays away for too long to be asked, and is there a moment later."""
+    store._database._server_patience = 0.3
+    address = store._database._address
+
+    def away(_: Link) -> None:
+        store._database._address = "postgresql://nobody@127.0.0.1:1/none"
+
+    connect = store._database._connect
+
+    def connecting() -> Link:
+        store._database._address = "postgresql://nobody@127.0.0.1:1/none"
+        try:
+            return connect()
+        finally:
+            store._database._address = address
+
+    commits = lose_commit(monkeypatch, away)
+    monkeypatch.setattr(store._database, "_connect", connecting)
+    with pytest.raises(StoreUnavailableError, match="did not say afterwards what became of it") as caught:
+        store.add([task()], now=NOON)
+    assert not isinstance(caught.value, StoreAwayError)
+    assert commits == ["COMMIT"]
+    monkeypatch.undo()
+    store.reopen()
+    assert store.counts().total == 1
+
+
+def test_a_server_that_lets_us_in_and_goes_away_each_time_is_let_be(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one does before which a proxy stands: nobody tries for ever, and without a breath."""
+    tried: list[str] = []
+
+    def counts(_: object, **__: object) -> None:
+        tried.append("")
+        raise store._database.connection._lost("cut off")
+
+    store._database._server_patience = 1.0
+    monkeypatch.setattr("overnight.store.sql.reading.counts", counts)
+    with pytest.raises(StoreAwayError):
+        store.counts()
+    assert len(tried) == 6
+
+
+def test_what_is_published_stays_published_when_the_planner_cannot_be_told(
+    postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had been done: to do it again would have said that there is no such batch, and nothing was added."""
+    monkeypatch.setattr(store_module, "_MANY", 1)
+
+    def hook(operation: str, moment: str) -> None:
+        if (operation, moment) == ("publish", "after_commit"):
+            send_away(postgres)
+
+    with closing(PostgresStore.open(postgres, create=True, hooks=hook)) as store:
+        batch = store.open_batch(now=NOON, owner="me")
+        store.add(tasks(2), now=NOON, batch=batch)
+        assert store.publish(batch, now=NOON) == 2
+        assert store.counts().pending == 2
+
+
+class Refusal:
+    """The last word of a server, as libpq has it: transaction_timeout of version 17, or what a proxy says."""
+
+    error_message = b"terminating connection due to transaction timeout"
+
+    def error_field(self, field: int) -> bytes:
+        return b"25P04" if field == pq.DiagnosticField.SQLSTATE else b"FATAL"
+
+
+def test_the_last_word_of_a_server_is_one_whatever_its_number(store: PostgresStore) -> None:
+    """Nothing comes after it, and so nothing may be waited for."""
+    refused = store._database.connection._refused(Refusal())  # type: ignore[arg-type]  # all that is looked at
+    assert isinstance(refused, StoreAwayError)
+    assert store.add([task()], now=NOON).ids == [1]
+
+
+def test_an_answer_that_nobody_waited_for_is_not_taken_for_another(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C comes between a question and its answer: the next question is asked on a new connection."""
+    link, result = store._database.connection, Link._result
+
+    def interrupted(_: Link) -> object:
+        monkeypatch.setattr(Link, "_result", result)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Link, "_result", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        link.execute("SELECT 'stale'::text").fetchall()
+    assert link.is_lost
+    with pytest.raises(StoreAwayError, match="the connection was closed"):
+        Answer(link, None).fetchall()
+    assert store.counts().total == 0
 
 
 def test_a_server_that_stays_away_is_told_after_a_while(postgres: str) -> None:

@@ -3,10 +3,15 @@
 Writers take turns. The first statement of a write changes the one row of ``meta``, and so waits for whoever writes, and
 keeps the next one waiting: what the operations were written for, a store with one writer at a time, holds here too. It
 also says that something has changed, and what the transaction is called: when the connection is lost on the way
-of COMMIT, the server is asked afterwards what became of it, so nobody is ever told that the answer is unknown.
+of COMMIT, the server is asked afterwards what became of it.
+
+A server that has crashed gives the names of transactions of which nothing was left another time, and would say
+"committed" of somebody else's. So a write also has its number, which rises with what is committed, and each life of
+the server has the number with which it began: what is above that was undone by the crash. A life ends when the one row
+of ``alive`` is gone, for that table is unlogged.
 
 Source: PostgreSQL, "Transaction Isolation" (READ COMMITTED: each statement sees what was committed before it began),
-`pg_xact_status`.
+`pg_xact_status`, "CREATE TABLE" (UNLOGGED: emptied after a crash, and on a server that takes over).
 """
 
 from __future__ import annotations
@@ -19,12 +24,15 @@ from typing import Any
 
 from overnight.core.errors import HomeUnusableError, NotFoundError, StoreAwayError, StoreUnavailableError
 from overnight.core.migrations.addresses import shown
+from overnight.host.clock import SystemClock
 from overnight.store.postgres import dialect
 from overnight.store.postgres.link import Answer, Link
 from overnight.store.postgres.meanings import StatementError
 from overnight.store.sql.database import Transaction
 from overnight.store.sql.schema import VERSION
 from overnight.store.sql.statements import SQL, Row
+
+_monotonic = SystemClock().monotonic
 
 #: Called with the operation's name and "before_commit" or "after_commit". For fault tests.
 Hooks = Callable[[str, str], None]
@@ -50,7 +58,14 @@ _SETTINGS = (
     # What is left of it looks dear then, and would be compiled: 100 ms a statement.
     "SET jit = off"
 )
-_PEN = "UPDATE meta SET changes = changes + 1 RETURNING pg_current_xact_id()::text"
+_PEN = "UPDATE meta SET changes = changes + 1 RETURNING pg_current_xact_id()::text, changes"
+_ALIVE = "SELECT life FROM alive"
+_BEGIN_LIFE = """
+WITH begun AS (INSERT INTO lives (began_with) SELECT changes FROM meta WHERE NOT EXISTS (SELECT 1 FROM alive)
+               RETURNING number)
+INSERT INTO alive (life) SELECT number FROM begun
+"""
+_LIFE_AFTER = "SELECT began_with FROM lives WHERE number > ? ORDER BY number LIMIT 1"
 _CHANGES = "SELECT changes FROM meta"
 #: Said to the engine once for each write: a notification wakes it, wherever the writer is.
 _RING = "SELECT pg_notify('overnight_' || 'meta'::regclass::oid, '')"
@@ -72,6 +87,7 @@ class Database:
         hooks: Called around every COMMIT.
         told: Told once when the server is waited for, and once when it is there again.
         patience: Seconds that a write waits for the others, and everything for the server.
+        answers: Seconds that an answer may take before the server counts as away; None: for ever.
     """
 
     def __init__(
@@ -83,14 +99,18 @@ class Database:
         hooks: Hooks | None = None,
         told: Callable[[str], None] = lambda _: None,
         patience: float = PATIENCE,
+        answers: float | None = None,
     ) -> None:
         self._told = told
+        self._answers = answers
         self.shown = shown(address)
         self._address = address
         self._readonly = readonly
         self._hooks = hooks
         self._server_patience = self._lock_patience = patience
         self._is_open = False
+        #: The life of the server in which our connection was made.
+        self._life = 0
         #: Writes of this connection that were committed.
         self.own_changes = 0
         self.connection = self._reach()
@@ -111,6 +131,7 @@ class Database:
 
     def _connect(self) -> Link:
         link = Link(_with_keepalives(self._address), self.shown)
+        link.patience = self._answers
         try:
             for setting in _SETTINGS.split("; "):
                 link.execute(setting)
@@ -156,6 +177,21 @@ class Database:
                 f"{self.shown} has schema version {version} and this program knows {VERSION}; nothing was changed",
                 hint="use the same version of Overnight on all hosts: pip install --upgrade overnight",
             )
+        self._learn_life()
+
+    def _learn_life(self) -> None:
+        """In which life of the server our connection is; who comes first after a crash writes down that one began."""
+        if self._readonly:
+            return
+        link = self.connection
+        life = link.execute(_ALIVE).get
+        if life is None:
+            with self._transaction("BEGIN"):
+                link.execute("SELECT one FROM meta FOR UPDATE").fetchall()  # one after the other
+                link.execute(_BEGIN_LIFE)
+                self._end("COMMIT")
+            life = link.execute(_ALIVE).get
+        self._life = int(life)
 
     def _has_tables(self) -> bool:
         return self.connection.execute("SELECT to_regclass('meta')").get is not None
@@ -209,11 +245,12 @@ class Database:
                 self._undo()
 
     def _commit(self, pen: Answer) -> None:
-        name = str(pen.get)
+        name, number = pen.get
+        life = self._life
         try:
             self._end("COMMIT")
         except StoreAwayError:
-            self._ask_what_became_of(name)
+            self._ask_what_became_of(name, number, life)
 
     def _end(self, how: str) -> None:
         link = self.connection
@@ -231,24 +268,41 @@ class Database:
             self.connection.close()
         self._is_open = False
 
-    def _ask_what_became_of(self, name: str) -> None:
+    def _ask_what_became_of(self, name: str, number: int, life: int) -> None:
         """The connection was lost on the way of COMMIT: raise unless it was committed."""
-        self.wait_for_server()
+        became = self._asked_patiently(name, number, life)
+        if became == "aborted":
+            raise StoreAwayError(
+                f"the store at {self.shown} went away while this was to be recorded; nothing was changed",
+                hint="try again",
+            )
+        if became != "committed":
+            # Not as one that is away: what may be recorded is not to be done again by itself.
+            raise StoreUnavailableError(
+                f"the store at {self.shown} went away in the middle of COMMIT and did not say afterwards what became of"
+                " it; this is recorded whole, or nothing of it is",
+                hint="'overnight list' shows which, when the server is there",
+            )
+
+    def _asked_patiently(self, name: str, number: int, life: int) -> str | None:
+        """What became of a transaction; None when that was not to be learned within our patience."""
+        until = _monotonic() + self._server_patience
         while True:
-            became = self.connection.execute("SELECT pg_xact_status(?::text::xid8)", (name,)).get
-            if became == "committed":
-                return
-            if became == "aborted":
-                raise StoreAwayError(
-                    f"the store at {self.shown} went away while this was to be recorded; nothing was changed",
-                    hint="try again",
-                )
-            if became is None:
-                raise StoreUnavailableError(
-                    f"the store at {self.shown} went away and does not know any more what became of COMMIT",
-                    hint="'overnight list' shows whether it is recorded",
-                )
-            time.sleep(_NAP)  # the server has not yet noticed that we were gone
+            with contextlib.suppress(StoreUnavailableError):
+                self.wait_for_server()
+                became = self._became(name, number, life)
+                if became != "in progress":  # else the server has not yet noticed that we were gone
+                    return became
+            if _monotonic() > until:
+                return None
+            time.sleep(_NAP)
+
+    def _became(self, name: str, number: int, life: int) -> str | None:
+        later = self.connection.execute(_LIFE_AFTER, (life,)).get
+        if later is not None and number > later:
+            return "aborted"
+        status = self.connection.execute("SELECT pg_xact_status(?::text::xid8)", (name,)).get
+        return None if status is None else str(status)
 
     def _tell(self, operation: str, moment: str) -> None:
         if self._hooks is not None:
@@ -285,10 +339,30 @@ class Database:
         """Have a connection, a new one if need be, within our patience."""
         if self.connection.is_lost:
             self.connection = self._reach()
+            if self._life:  # else the tables may not be there yet
+                self._learn_life()
+
+    def try_again(self, times: int) -> bool:
+        """Wait for the server so that something can be done again, of which nothing has happened.
+
+        Args:
+            times: How often that has been done; a server that lets us in and goes away each time is let be.
+        """
+        if times >= self._tries:
+            return False
+        if times:
+            time.sleep(_NAP)
+        self.wait_for_server()
+        return True
+
+    @property
+    def _tries(self) -> int:
+        """How often something is tried that is given up when our patience is over."""
+        return max(int(self._server_patience / _NAP), 1)
 
     def _reach(self) -> Link:
         """A new connection, within our patience."""
-        tries = int(self._server_patience / _NAP)
+        tries = int(self._server_patience / _NAP)  # none for who has no patience
         for left in range(tries, 0, -1):
             try:
                 link = self._connect()
@@ -307,6 +381,7 @@ class Database:
         fresh = self._connect()
         self.connection.close()
         self.connection = fresh
+        self._learn_life()
 
     def close(self) -> None:
         """Let go; twice is as good as once."""

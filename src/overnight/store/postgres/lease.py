@@ -19,6 +19,8 @@ SHORT, LONG = 8.0, 60.0
 RENEW_EVERY = 1.5
 #: Share of a lease after which its holder gives up, when it could not be renewed.
 GIVE_UP = 0.65
+#: Share after which a holder that has not even given up is ended from outside.
+ENDED = 0.75
 #: Seconds for which somebody who has asked is believed to stand by.
 _WANTED_FOR = 10.0
 #: Seconds that an answer may take.
@@ -31,9 +33,9 @@ UPDATE lease SET token = token + 1, holder = ?1, home = ?2,
 """
 _WANT = "UPDATE lease SET wanted_at = clock_timestamp() RETURNING holder"
 _RENEW = """
-UPDATE lease SET until = clock_timestamp() + make_interval(secs => CASE
-       WHEN wanted_at > clock_timestamp() - make_interval(secs => ?2::float8) THEN ?3::float8 ELSE ?4::float8 END)
- WHERE token = ?1 AND until > clock_timestamp() RETURNING extract(epoch FROM until - clock_timestamp())::float8
+UPDATE lease SET until = clock_timestamp() + make_interval(secs => ?2::float8)
+ WHERE token = ?1 AND until > clock_timestamp()
+RETURNING wanted_at > clock_timestamp() - make_interval(secs => ?3::float8)
 """
 _RELEASE = "UPDATE lease SET until = '-infinity' WHERE token = ?"
 HOLDER = "SELECT holder FROM lease WHERE until > clock_timestamp()"
@@ -56,11 +58,12 @@ class Lease:
     def __init__(self, address: str, *, holder: str, home: str) -> None:
         # Two seconds are the least that libpq waits for a server to let it in.
         mark = "&" if "?" in address else "?"
-        self._database = Database(f"{address}{mark}connect_timeout=2", patience=0.0)
-        self._database.connection.patience = _PATIENCE
+        self._database = Database(f"{address}{mark}connect_timeout=2", patience=0.0, answers=_PATIENCE)
         self._holder = holder
         self._home = home
         self._token = 0
+        #: Seconds of which `renew` has spoken last.
+        self.asked_for = LONG
         self._listens = False
 
     def take(self) -> str:
@@ -74,10 +77,20 @@ class Lease:
         return ""
 
     def renew(self) -> float | None:
-        """Hold it for longer. Returns for how many seconds; None when another one has it, or it is over."""
-        self._reach()
-        granted = self._database.connection.execute(_RENEW, (self._token, _WANTED_FOR, SHORT, LONG)).get
-        return None if granted is None else float(granted)
+        """Hold it for longer. Returns for how many seconds; None when another one has it, or it is over.
+
+        Whether it is to be short is said by us and not decided there: else an answer that is lost could have made it
+        shorter than we believe. When this raises, it may be over after `asked_for`.
+        """
+        while True:
+            self._reach()
+            wanted = self._database.connection.execute(_RENEW, (self._token, self.asked_for, _WANTED_FOR)).get
+            if wanted is None:
+                return None
+            seconds = SHORT if wanted else LONG
+            if seconds == self.asked_for:
+                return seconds
+            self.asked_for = seconds
 
     def release(self) -> None:
         """Let go: everything that this engine has begun is at rest."""
@@ -98,7 +111,6 @@ class Lease:
     def _reach(self) -> None:
         if self._database.connection.is_lost:
             self._database.reopen()
-            self._database.connection.patience = _PATIENCE
             self._listens = False
 
     def close(self) -> None:

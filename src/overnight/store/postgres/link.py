@@ -14,9 +14,9 @@ import select
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from overnight.core.errors import ConfigurationError
+from overnight.core.errors import ConfigurationError, OvernightError
 from overnight.store.postgres.dialect import translated
-from overnight.store.postgres.meanings import away, meaning
+from overnight.store.postgres.meanings import StatementError, away, meaning
 from overnight.store.postgres.values import array, loaders, packed, rows
 from overnight.store.sql.statements import Row
 
@@ -30,6 +30,8 @@ except ImportError as missing:
     ) from None
 
 _OK = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK, pq.ExecStatus.PIPELINE_SYNC)
+#: Severities after which the server says nothing more on this connection.
+_LAST_WORDS = (b"FATAL", b"PANIC")
 #: Answers that are left unread; more could fill the way back while the way there is full.
 _UNREAD = 400
 #: Rows that go into one statement at most.
@@ -56,10 +58,12 @@ class Answer:
         self.rows: list[Row] | None = None
 
     def fetchall(self) -> list[Row]:
-        """All rows."""
+        """All rows. Raises StoreAwayError when the connection was closed before they came: none is no answer."""
         if self.rows is None:
             self._link.settle()
-        return self.rows or []
+            if self.rows is None:
+                raise away(self._link.shown, "the connection was closed")
+        return self.rows
 
     def __iter__(self) -> Iterator[Row]:
         return iter(self.fetchall())
@@ -196,6 +200,15 @@ class Link:
 
     def settle(self) -> None:
         """Read all answers that are due. Raises what the first error among them means."""
+        try:
+            self._settle()
+        except (OvernightError, StatementError):
+            raise
+        except BaseException:  # a signal's, half-way: nobody would know any more which answer belongs to what
+            self.close()
+            raise
+
+    def _settle(self) -> None:
         if not self._unread:
             return
         self._told(self._pg.send_flush_request if self.is_inside else self._pg.pipeline_sync)
@@ -241,7 +254,7 @@ class Link:
             return self._lost(self._pg.error_message.decode(errors="replace"))
         state = (result.error_field(pq.DiagnosticField.SQLSTATE) or b"").decode()
         words = result.error_message.decode(errors="replace")
-        if state.startswith("57P"):
+        if state.startswith("57P") or result.error_field(pq.DiagnosticField.SEVERITY_NONLOCALIZED) in _LAST_WORDS:
             return self._lost(words)
         self._skip()
         return meaning(state, words, self.shown)

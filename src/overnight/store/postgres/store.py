@@ -6,15 +6,17 @@ An operation that finds the server gone waits for it and is done then: nothing o
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from overnight.core.errors import StoreAwayError, UsageError
+from overnight.core.errors import StoreAwayError, StoreUnavailableError, UsageError
 from overnight.store.contract import Store
 from overnight.store.postgres.connection import PATIENCE, Database, Hooks
 from overnight.store.postgres.lease import HOLDER
+from overnight.store.postgres.meanings import StatementError
 from overnight.store.sql.store import SqlStore
 
 __all__ = ["PostgresStore"]
@@ -72,7 +74,9 @@ class PostgresStore(SqlStore):
     def publish(self, batch: int, *, now: float) -> int:
         count = super().publish(batch, now=now)
         if count >= _MANY:
-            self._database.connection.execute("ANALYZE tasks").fetchall()
+            # It is published, whatever becomes of this.
+            with contextlib.suppress(StoreUnavailableError, StatementError):
+                self._database.connection.execute("ANALYZE tasks").fetchall()
         return count
 
     def leader(self) -> str:
@@ -104,11 +108,14 @@ def _patient(operation: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(operation)
     def done(store: PostgresStore, *args: object, **options: object) -> Any:  # noqa: ANN401  # as the operation has it
+        times = 0
         while True:
             try:
                 return operation(store, *args, **options)
             except StoreAwayError:
-                store._database.wait_for_server()  # noqa: SLF001  # its own
+                if not store._database.try_again(times):  # noqa: SLF001  # its own
+                    raise
+                times += 1
 
     return done
 
