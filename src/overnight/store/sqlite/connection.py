@@ -86,6 +86,10 @@ _UNREADABLE = (
 _TRY_DAMAGE = "'overnight resume' sets the file aside, rebuilds it from a checkpoint and the journal, and goes on"
 
 
+#: Places for prepared statements. APSW takes one out while it runs and puts it into the next place, over whatever
+#: is there: so this is not how many are kept, but how many runs of others one outlives. A turn has some thirty.
+PREPARED = 2000
+
 #: Rows that go into one statement: measured with 8, 32 and 64, nothing is gained above.
 TOGETHER = 32
 
@@ -181,7 +185,7 @@ class Database:
         try:
             before = _inode(self.path)
             name, uri = named(self.path)
-            connection = Connection(name, flags=flags | uri, vfs=checksums.VFS, statementcachesize=200)
+            connection = Connection(name, flags=flags | uri, vfs=checksums.VFS, statementcachesize=PREPARED)
         except FileNotFoundError:
             raise NotFoundError(
                 f"there is no store at {self.path}, and so there are no tasks; nothing was changed",
