@@ -164,8 +164,9 @@ class Database:
         self._hooks = hooks
         self._on_wait = on_wait
         self._readonly = readonly
-        #: Of the log, once there is one.
+        #: Of the log, once there is one; looked at each second.
         self._log: tuple[int, int] | None = None
+        self._log_path = Path(f"{path}-wal")
         #: Pages in the write-ahead log after our last commit; others' are counted with them.
         self.wal_pages = 0
         if create and not readonly and not path.exists():
@@ -210,7 +211,7 @@ class Database:
             raise StoreDamagedError(f"{self.path} is damaged (no checksums); nothing was changed", hint=_TRY_DAMAGE)
         self._log = None
         with contextlib.suppress(OSError):  # a copy has none
-            self._log = _inode(Path(f"{self.path}-wal"))
+            self._log = _inode(self._log_path)
         self.check_file()
 
     def _has_checksums(self) -> bool:
@@ -323,7 +324,7 @@ class Database:
         """Raise `StoreDamagedError` when the paths do not name our file and its log any more."""
         _check(self.path, self._inode)
         if self._log is not None:  # what has just been committed lies there
-            _check(Path(f"{self.path}-wal"), self._log)
+            _check(self._log_path, self._log)
 
     def tidy(self, pages: int, *, give_back: int) -> None:
         """Move the log into the file when it has at least `pages` pages; give its room back from `give_back` on.
