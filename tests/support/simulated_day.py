@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from overnight.core.endings import Ending
+from overnight.core.endings import AttemptKey, Ending
 from overnight.core.errors import DiskFullError
 from overnight.core.slots import Bounds
 from overnight.core.stopping import Ask, Stopping
@@ -51,6 +51,8 @@ GB = 1_000_000_000
 #: Seconds between two adds, and tasks in each.
 ADD_EVERY = 60.0
 BOUNDS = Bounds(least=1, usual=4, most=8)
+#: The part of attempts that do not succeed.
+FAULTS = 0.08
 #: A finished task is kept for so long, so that what is kept does not depend on how long the day was.
 KEEP = 1800.0
 
@@ -104,6 +106,8 @@ class Day:
         self._script = self._plan()
         self._alive: dict[int, int] = {}
         self._succeeded: set[int] = set()
+        #: The dice of attempts that have not ended, and nothing that an engine knows of.
+        self._throws: dict[AttemptKey, float] = {}
         self.added = self.began = self.crashes = 0
         self.happened: Counter[str] = Counter()
         #: What is against the promises.
@@ -174,14 +178,14 @@ class Day:
     def _play(self, spec: Spec, _action: Action) -> Play:
         dice = random.Random(f"{self._seed} {spec.task_id} {spec.attempt}")  # noqa: S311 - as above
         self.began += 1
-        throw = dice.random()
+        throw = self._throws[spec.key] = dice.random()
         if throw < 0.05:
             return Play(dice.uniform(0.001, 5.0), Ending.EXITED, exit_code=1)
         if throw < 0.06:
             return Play(100.0, Ending.TIMEOUT)
         if throw < 0.07:
             return Play(dice.uniform(0.1, 5.0), dies=True)
-        if throw < 0.08:
+        if throw < FAULTS:
             return Play(0.01, Ending.POSTPONED, retry_at=self.clock.now() + 600.0)
         return Play(dice.choice((0.001, 0.004, 0.02, 0.3, 2.0)))
 
@@ -284,13 +288,10 @@ class Day:
                 self._alive[task_id] = line.key.attempt
             else:
                 self._alive.pop(task_id, None)
-                if line.deed is Deed.END and self._has_succeeded(line.key.task_id, line.key.attempt):
+                throw = self._throws.pop(line.key, 1.0)
+                if line.deed is Deed.END and throw >= FAULTS:
                     self._succeeded.add(task_id)
         self.world.ledger.clear()
-
-    def _has_succeeded(self, task_id: int, attempt: int) -> bool:
-        dice = random.Random(f"{self._seed} {task_id} {attempt}")  # noqa: S311 - as in _play
-        return dice.random() >= 0.08
 
     def sizes(self) -> dict[str, int]:
         """How much each container of the engine's parts holds."""

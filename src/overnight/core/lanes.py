@@ -137,7 +137,7 @@ def openings(
     pools[WORKFLOWS] = places - sum(lane.weight * lane.begun for lane in lanes)
     busy: Counter[str] = Counter()
     begun: defaultdict[str, float] = defaultdict(float)
-    for lane in lanes:
+    for lane in lanes if queues else ():
         for name in _limited_by(lane):
             busy[name] += running.get(lane.id, 0)
             begun[name] += lane.weight * lane.begun

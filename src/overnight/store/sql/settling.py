@@ -51,8 +51,10 @@ class _Books:
         insert_many(connection, "record_attempt", self.records)
         if self.plain:
             run(connection, "complete", (now, connection.ids(self.plain)))
-        run_each(connection, "complete_with_result", self.results)
-        run_each(connection, "settle", self.changes)
+        if self.results:
+            run_each(connection, "complete_with_result", self.results)
+        if self.changes:
+            run_each(connection, "settle", self.changes)
         run(connection, "close_attempts", (connection.ids(self.closed),))
         want_changes(connection, before, 3 * len(self.closed))
 

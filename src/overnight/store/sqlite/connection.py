@@ -86,6 +86,10 @@ _UNREADABLE = (
 _TRY_DAMAGE = "'overnight resume' sets the file aside, rebuilds it from a checkpoint and the journal, and goes on"
 
 
+#: Places for prepared statements. APSW takes one out while it runs and puts it into the next place, over whatever
+#: is there: so this is not how many are kept, but how many runs of others one outlives. A turn has some thirty.
+PREPARED = 2000
+
 #: Rows that go into one statement: measured with 8, 32 and 64, nothing is gained above.
 TOGETHER = 32
 
@@ -160,8 +164,9 @@ class Database:
         self._hooks = hooks
         self._on_wait = on_wait
         self._readonly = readonly
-        #: Of the log, once there is one.
+        #: Of the log, once there is one; looked at each second.
         self._log: tuple[int, int] | None = None
+        self._log_path = Path(f"{path}-wal")
         #: Pages in the write-ahead log after our last commit; others' are counted with them.
         self.wal_pages = 0
         if create and not readonly and not path.exists():
@@ -181,7 +186,7 @@ class Database:
         try:
             before = _inode(self.path)
             name, uri = named(self.path)
-            connection = Connection(name, flags=flags | uri, vfs=checksums.VFS, statementcachesize=200)
+            connection = Connection(name, flags=flags | uri, vfs=checksums.VFS, statementcachesize=PREPARED)
         except FileNotFoundError:
             raise NotFoundError(
                 f"there is no store at {self.path}, and so there are no tasks; nothing was changed",
@@ -206,7 +211,7 @@ class Database:
             raise StoreDamagedError(f"{self.path} is damaged (no checksums); nothing was changed", hint=_TRY_DAMAGE)
         self._log = None
         with contextlib.suppress(OSError):  # a copy has none
-            self._log = _inode(Path(f"{self.path}-wal"))
+            self._log = _inode(self._log_path)
         self.check_file()
 
     def _has_checksums(self) -> bool:
@@ -319,7 +324,7 @@ class Database:
         """Raise `StoreDamagedError` when the paths do not name our file and its log any more."""
         _check(self.path, self._inode)
         if self._log is not None:  # what has just been committed lies there
-            _check(Path(f"{self.path}-wal"), self._log)
+            _check(self._log_path, self._log)
 
     def tidy(self, pages: int, *, give_back: int) -> None:
         """Move the log into the file when it has at least `pages` pages; give its room back from `give_back` on.

@@ -83,7 +83,8 @@ class SqliteStore(SqlStore):
     def change_token(self) -> int:
         with self._database.understood():
             # The pragma, and not the file control of the same name: that one moves with our own commits, too.
-            return int(self._database.connection.pragma("data_version"))
+            # Not by the method of that name either, which prepares it anew each time.
+            return int(self._database.connection.execute("PRAGMA data_version").get)
 
     def check_file(self) -> None:
         self._database.check_file()
