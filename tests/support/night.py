@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from overnight.core.endings import Ending
+from overnight.core.nodes import NodeNews
 from overnight.core.slots import fixed
 from overnight.core.states import TaskState
 from overnight.core.stopping import Ask
@@ -83,6 +84,12 @@ class Night:
         self.rescue: Rescue = give_up
         #: Names of processes that have died.
         self.dead: set[str] = set()
+        #: What has happened to nodes; told once.
+        self.nodes: list[NodeNews] = []
+
+    def _tell_of_nodes(self) -> list[NodeNews]:
+        told, self.nodes = self.nodes, []
+        return told
 
     def add(self, *tasks: NewTask) -> list[int]:
         return self.store.add(tasks, now=self.clock.now()).ids
@@ -120,6 +127,7 @@ class Night:
             alarm=lambda words, hint: self.alarms.append((words, hint)),
             is_alive=lambda owner: owner not in self.dead,
             rescue=self.rescue,
+            nodes=self._tell_of_nodes,
         )
         return engine.run()
 

@@ -62,6 +62,8 @@ def test_status_says_how_the_nodes_stand_and_where_a_task_runs(overnight: Call, 
     assert "3 attempts lost with nodes, and run again" in said
     assert "on b" in said
 
+    assert "2 nodes, 1 of 2 slots busy; b silent" in overnight("status", "--format", "html").out
+
     told = overnight("status", "--json").json
     assert [(one["name"], one["state"], one["slots"], one["busy"], one["lost"]) for one in told["nodes"]] == [
         ("a", "up", 2, 1, 0),

@@ -40,7 +40,8 @@ def _engine(picture: Snapshot) -> str:
     words += [f"pid {engine.pid}"] if engine.pid is not None else []
     words += [f"for {format_duration(engine.uptime_seconds)}"] if engine.uptime_seconds is not None else []
     words += [f"{engine.active or 0} of {engine.slots} workers active"] if engine.slots is not None else []
-    return ", ".join(words) + (f": {engine.why}" if engine.why else "")
+    nodes = "" if picture.nodes is None or engine.pid is None else f"; {picture.nodes.words(picture.at)}"
+    return ", ".join(words) + (f": {engine.why}" if engine.why else "") + nodes
 
 
 def _cards(picture: Snapshot, machine: MachineView) -> str:
