@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,12 +28,13 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 
 def try_schedule(site: Site, seed: int, *, commands: int, functions: int) -> None:
-    site.add(COMMANDS, commands)
-    site.add(FUNCTIONS, functions)
-    killed = run_schedule(site, seed)
+    killed: Counter[str] = Counter()
+    while killed.total() <= 2:  # on a busy machine everything may be done before the first strike
+        site.add(COMMANDS, commands)
+        site.add(FUNCTIONS, functions)
+        killed += run_schedule(site, seed)
     print(dict(killed))  # noqa: T201 - shown when it fails
     assert violations(site) == [], f"seed {seed}, killed {dict(killed)}"
-    assert killed.total() > 2
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -26,6 +26,8 @@ LINUX = sys.platform == "linux"
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 #: The first kernel thread, parent of all others.
 _KTHREADD = 2
+#: Somebody who is to ask for another one and has not begun to is given so many times the time.
+_SLOW = 10
 
 
 class Identity(NamedTuple):
@@ -170,10 +172,11 @@ def is_stuck(pid: int) -> bool:
 
 
 def environment_in_time(pid: int, *, seconds: float = 1.0) -> bytes:
-    """`environment`, but never waiting longer than this: empty then.
+    """`environment`, but never waiting longer than this for a lock: empty then.
 
     Reading it takes a lock of that process, and one that is stuck in the kernel may hold it for hours.
-    So it is another process that asks, and that one may be left to wait.
+    So it is another process that asks, and that one may be left to wait. One that only has not come to
+    ask yet, because the machine is busy, is given more time: nothing would be known of what is there.
     """
     if not is_stuck(pid) or is_kernel_thread(pid):
         return environment(pid)
@@ -184,8 +187,11 @@ def environment_in_time(pid: int, *, seconds: float = 1.0) -> bytes:
     except OSError:  # no process is to be had: to be told late is better than never
         return environment(pid)
     try:
-        return asker.communicate(timeout=seconds)[0]
-    except subprocess.TimeoutExpired:
+        for _ in range(_SLOW):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return asker.communicate(timeout=seconds)[0]
+            if is_stuck(asker.pid):
+                break
         asker.kill()  # it ends when it can; whoever purges waits for it
         asker.returncode = -signal.SIGKILL
         return b""

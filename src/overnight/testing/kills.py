@@ -149,7 +149,8 @@ class Site:
 
     def add(self, kinds: Sequence[str], count: int) -> None:
         """Add so many tasks, of each kind in turn."""
-        inputs = [f"{kinds[number % len(kinds)]}-{number}" for number in range(count)]
+        known = len(self.inputs)
+        inputs = [f"{kinds[number % len(kinds)]}-{known + number}" for number in range(count)]
         what = ["--call", "job:work"] if kinds[0] in FUNCTIONS else []
         command = [] if what else ["--", "./work"]
         self.terminal.run("add", *what, *inputs, *command)
