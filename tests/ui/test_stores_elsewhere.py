@@ -73,6 +73,25 @@ def test_tasks_of_a_home_are_not_hidden_by_the_variable(home: Home, monkeypatch:
         wiring.open_store(home)
 
 
+def test_another_store_is_not_taken_for_that_of_this_home(
+    home: Home, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Results on their way are known by numbers: the same ones are other tasks there."""
+    at(monkeypatch, postgres)
+    wiring.open_store(home, create=True).close()
+    there = f"{postgres}{'&' if '?' in postgres else '?'}options=-csearch_path%3D"
+    at(monkeypatch, f"{there}none")
+    with pytest.raises(UsageError, match="is not that one; nothing was done"):
+        wiring.open_store(home, create=True)
+    PostgresStore.open(f"{there}another", create=True).close()
+    at(monkeypatch, f"{there}another")
+    with pytest.raises(UsageError, match="is not that one; nothing was done"):
+        wiring.open_store(home, readonly=True)
+    at(monkeypatch, f"{there}overnight")  # the same one, in other words
+    wiring.open_store(home).close()
+    assert elsewhere(home) == f"{there}overnight"
+
+
 @pytest.mark.parametrize(
     ("address", "words"),
     [

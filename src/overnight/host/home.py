@@ -50,6 +50,8 @@ class _Card(msgspec.Struct, omit_defaults=True):
     has_store: bool = False
     #: Where the store is when it is no file of this home, for people: without secrets.
     elsewhere: str = ""
+    #: And which one it is, wherever that is reached.
+    elsewhere_id: str = ""
     #: Rises whenever the store is set back.
     epoch: int = 0
     #: Events that a rollback has undone: (last one before, last one of them).
@@ -162,15 +164,21 @@ def elsewhere(home: Home) -> str:
     return _card(home).elsewhere
 
 
-def remember_elsewhere(home: Home, shown: str) -> None:
-    """Note in ``home.json`` that the store of this home is there. Does it once for each place.
+def elsewhere_id(home: Home) -> str:
+    """Which store that is, wherever it is reached; empty when it is a file of the home."""
+    return _card(home).elsewhere_id
+
+
+def remember_elsewhere(home: Home, shown: str, which: str) -> None:
+    """Note in ``home.json`` that the store of this home is there, and which one it is. Does it once for each place.
 
     Raises:
         OSError: It could not be written; the next call will do.
     """
     card = _card(home)
-    if card.elsewhere != shown:
-        write_atomically(home.home_json, _encoded(msgspec.structs.replace(card, elsewhere=shown)))
+    if (card.elsewhere, card.elsewhere_id) != (shown, which):
+        changed = msgspec.structs.replace(card, elsewhere=shown, elsewhere_id=which)
+        write_atomically(home.home_json, _encoded(changed))
 
 
 def has_tasks(home: Home) -> bool:

@@ -10,11 +10,11 @@ import contextlib
 import os
 
 from overnight import wiring
-from overnight.core.errors import UsageError
+from overnight.core.errors import NotFoundError, UsageError
 from overnight.core.events import printable
 from overnight.core.migrations.addresses import shown
 from overnight.core.store_settings import STORE
-from overnight.host.home import Home, elsewhere, remember_elsewhere
+from overnight.host.home import Home, elsewhere, elsewhere_id, remember_elsewhere
 from overnight.host.lock import read_owner
 from overnight.store.contract import Store
 from overnight.wiring.telling import on_stderr
@@ -27,7 +27,7 @@ def address_of(home: Home) -> str:
     """The address of the store of a home, with its password; empty when the store is a file in it.
 
     Raises:
-        UsageError: OVERNIGHT_STORE is no address, or not of the store in which the tasks of this home are.
+        UsageError: OVERNIGHT_STORE is no address, or is not set, or the tasks are in a file.
     """
     words, place = os.environ.get(wiring.STORE, ""), elsewhere(home)
     if not words and place:
@@ -59,19 +59,40 @@ def open_elsewhere(home: Home, *, create: bool, readonly: bool, patience: float 
     """The store of a home that has it elsewhere. A server that does not answer is waited for, and that is said.
 
     Raises:
-        UsageError: See `address_of`.
+        UsageError: See `address_of`; or there is another store than that in which the tasks of this home are, or none.
         StoreAwayError: The server does not answer.
     """
     from overnight.store.postgres import PostgresStore
 
-    address = address_of(home)
+    address, known = address_of(home), elsewhere_id(home)
     patience = READING if patience is None and readonly else patience
-    store = PostgresStore.open(
-        address, create=create, readonly=readonly, told=lambda words: on_stderr(words, ""), patience=patience
-    )
+    try:
+        store = PostgresStore.open(
+            address,
+            create=create and not known,
+            readonly=readonly,
+            told=lambda words: on_stderr(words, ""),
+            patience=patience,
+        )
+    except NotFoundError:
+        if known:
+            raise _other_store(home, address) from None
+        raise
+    if known and store.id != known:
+        store.close()
+        raise _other_store(home, address)
     with contextlib.suppress(OSError):  # on a full disk the next call does it
-        remember_elsewhere(home, shown(address))
+        remember_elsewhere(home, shown(address), store.id)
     return store
+
+
+def _other_store(home: Home, address: str) -> UsageError:
+    """Results on their way, output and attempts are known here by numbers, which mean something else there."""
+    return UsageError(
+        f"the tasks of {home.path} are in the store at {elsewhere(home)}, and that at {shown(address)} is not that one;"
+        " nothing was done",
+        hint=f"set {wiring.STORE} to where it is now, or use another directory for other tasks",
+    )
 
 
 def nobody_works(home: Home, store: Store) -> bool:

@@ -429,6 +429,14 @@ def test_another_version_is_refused(postgres: str) -> None:
         PostgresStore.open(postgres)
 
 
+@pytest.mark.usefixtures("store")
+def test_a_store_from_before_a_release_is_refused(postgres: str) -> None:
+    with psycopg.connect(postgres) as connection:
+        connection.execute("DROP TABLE overnight.alive")
+    with pytest.raises(HomeUnusableError, match="of before a release"):
+        PostgresStore.open(postgres)
+
+
 def test_there_is_no_file_to_copy(store: PostgresStore, tmp_path: object) -> None:
     with pytest.raises(UsageError, match="there is no file"):
         store.copy_to(tmp_path)  # type: ignore[arg-type]

@@ -59,7 +59,9 @@ _SETTINGS = (
     "SET jit = off"
 )
 _PEN = "UPDATE meta SET changes = changes + 1 RETURNING pg_current_xact_id()::text, changes"
-_ALIVE = "SELECT life FROM alive"
+_ALIVE = "SELECT (SELECT life FROM alive), store_id FROM meta"
+#: On a server that only follows another one nobody can look into `alive`, and nobody writes.
+_WHO = "SELECT 0, store_id FROM meta"
 _BEGIN_LIFE = """
 WITH begun AS (INSERT INTO lives (began_with) SELECT changes FROM meta WHERE NOT EXISTS (SELECT 1 FROM alive)
                RETURNING number)
@@ -111,6 +113,8 @@ class Database:
         self._is_open = False
         #: The life of the server in which our connection was made.
         self._life = 0
+        #: Which store this is, wherever it is reached.
+        self.id = ""
         #: Writes of this connection that were committed.
         self.own_changes = 0
         self.connection = self._reach()
@@ -171,26 +175,27 @@ class Database:
                 f"there is no store at {self.shown}, and so there are no tasks; nothing was changed",
                 hint="'overnight add' or 'overnight run' makes one",
             )
-        version = self.connection.execute("SELECT schema_version FROM meta").get
-        if version != VERSION:
+        version, is_ours = self.connection.execute(
+            "SELECT schema_version, to_regclass('alive') IS NOT NULL FROM meta"
+        ).get
+        if version != VERSION or not is_ours:
+            number = version if is_ours else f"{version} of before a release"
             raise HomeUnusableError(
-                f"{self.shown} has schema version {version} and this program knows {VERSION}; nothing was changed",
+                f"{self.shown} has schema version {number} and this program knows {VERSION}; nothing was changed",
                 hint="use the same version of Overnight on all hosts: pip install --upgrade overnight",
             )
         self._learn_life()
 
     def _learn_life(self) -> None:
         """In which life of the server our connection is; who comes first after a crash writes down that one began."""
-        if self._readonly:
-            return
         link = self.connection
-        life = link.execute(_ALIVE).get
+        life, self.id = link.execute(_WHO if self._readonly else _ALIVE).get
         if life is None:
             with self._transaction("BEGIN"):
                 link.execute("SELECT one FROM meta FOR UPDATE").fetchall()  # one after the other
                 link.execute(_BEGIN_LIFE)
                 self._end("COMMIT")
-            life = link.execute(_ALIVE).get
+            life, _ = link.execute(_ALIVE).get
         self._life = int(life)
 
     def _has_tables(self) -> bool:
@@ -339,7 +344,7 @@ class Database:
         """Have a connection, a new one if need be, within our patience."""
         if self.connection.is_lost:
             self.connection = self._reach()
-            if self._life:  # else the tables may not be there yet
+            if self.id:  # else the tables may not be there yet
                 self._learn_life()
 
     def try_again(self, times: int) -> bool:

@@ -71,6 +71,11 @@ class PostgresStore(SqlStore):
             )
         )
 
+    @property
+    def id(self) -> str:
+        """Which store this is, wherever it is reached: a copy from a backup has the same."""
+        return self._database.id
+
     def publish(self, batch: int, *, now: float) -> int:
         count = super().publish(batch, now=now)
         if count >= _MANY:

@@ -2,6 +2,8 @@
 
 -- Rises with every write; who wants to know whether others have written compares it with its own.
 ALTER TABLE meta ADD COLUMN changes bigint NOT NULL DEFAULT 0, ADD COLUMN schema_version bigint NOT NULL DEFAULT 0;
+-- By which a home knows its store again, wherever that is reached.
+ALTER TABLE meta ADD COLUMN store_id text NOT NULL DEFAULT gen_random_uuid()::text;
 
 -- A row changes some three times in its life, and a change of state is in an index: room for it on the same page, and
 -- a vacuum that comes before a fifth of a large table is dead. The small tables are written in every turn.
