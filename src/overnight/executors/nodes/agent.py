@@ -19,6 +19,7 @@ import msgspec
 from overnight.core.durations import format_duration
 from overnight.core.endings import AttemptKey, Ended, Ending, Evidence, Froze, Lost
 from overnight.core.errors import OvernightError
+from overnight.core.resources import Granted
 from overnight.core.task import Action
 from overnight.executors.contract import Executor, Over
 from overnight.executors.nodes import messages
@@ -74,8 +75,9 @@ class Agent:
         self._beat_at = math.inf
         self._taken_at = -math.inf
         #: What each slot holds, in order.
-        self._slots: dict[int, dict[Key, None]] = {}
+        self._slots: dict[int, dict[Key, Granted]] = {}
         self._begun: set[Key] = set()
+        self._frozen: set[AttemptKey] = set()
         #: Asked to end by us, and why.
         self._ended_by_us: dict[Key, str] = {}
         self._actions: dict[int, Action] = {}
@@ -111,6 +113,9 @@ class Agent:
         if (opening.fence, opening.term) <= (self._fence, self._term):
             self._say(messages.Refused(opening.term, f"an engine that came later (number {self._fence}) has this node"))
             return
+        if opening.fence != self._fence:
+            for key in self._frozen:
+                self._executor.freeze(key, frozen=False)  # who wanted that is gone
         self._fence, self._term, self._ttl = opening.fence, opening.term, opening.ttl
         self._actions.clear()
         self._unfit.clear()
@@ -134,9 +139,9 @@ class Agent:
     def _answer(self, opening: messages.Open) -> None:
         """It is the engine now. What it does not know of might be handed out anew as soon as it knows that."""
         self._opening = None
-        known = self._under() | self._letters.keys()
-        still = [key for key in opening.left if key in known]
-        self._say(messages.Opened(self._term, self._clock.monotonic(), still))
+        told = self._letters.keys().intersection(opening.left)
+        still = [(*key, slot, granted) for slot, held in self._slots.items() for key, granted in held.items()]
+        self._say(messages.Opened(self._term, self._clock.monotonic(), list(told), still))
 
     def _heed(self, word: messages.Word) -> None:
         self._extend(word.echo)
@@ -183,7 +188,8 @@ class Agent:
             self._letters.add([Lost(*spec.key, Evidence.NEVER_STARTED) for spec in order.specs])
             self._report(self._letters.write(), unfit=why)
             return
-        self._slots.setdefault(order.slot, {}).update(((spec.task_id, spec.attempt), None) for spec in order.specs)
+        held = self._slots.setdefault(order.slot, {})
+        held |= {(spec.task_id, spec.attempt): spec.granted for spec in order.specs}
         self._executor.submit(order.slot, order.specs, self._actions)
 
     def _recall(self, order: messages.Recall) -> None:
@@ -275,7 +281,10 @@ class Agent:
         self._forget([(over.task_id, over.attempt) for over in overs])
         if self.lapsed and not any(self._slots.values()):
             self._guard(math.inf)
-        return [event for event in events if isinstance(event, Froze)]
+        froze = [event for event in events if isinstance(event, Froze)]
+        for event in froze:
+            (self._frozen.add if event.frozen else self._frozen.discard)(event.key)
+        return froze
 
     def _told(self, over: Over) -> Over:
         why = self._ended_by_us.get((over.task_id, over.attempt))
@@ -289,6 +298,7 @@ class Agent:
     def _forget(self, keys: Iterable[Key]) -> None:
         for key in keys:
             self._begun.discard(key)
+            self._frozen.discard(AttemptKey(*key))
             self._strangers.discard(key)
             self._ended_by_us.pop(key, None)
             for held in self._slots.values():

@@ -19,14 +19,15 @@ import msgspec
 
 from overnight.core.endings import AttemptKey, Ended, Evidence, Lost
 from overnight.core.nodes import Closing
+from overnight.core.resources import Granted
 from overnight.core.task import Action
-from overnight.executors.contract import Event, Executor, Offer, Over, Spec
+from overnight.executors.contract import Event, Executor, Offer, Onward, Over, Spec
 from overnight.executors.nodes.carrier import Carrier, Gone, Said
 from overnight.executors.nodes.files import Landing
 from overnight.executors.nodes.messages import Facts, Hello, Key, ToEngine, encode, to_engine
 from overnight.executors.nodes.node import Lease, Node, State
 from overnight.executors.nodes.placements import Placed, Placements, read
-from overnight.executors.nodes.seats import Seats
+from overnight.executors.nodes.seats import Seat, Seats
 from overnight.host.clock import Clock
 
 #: Seconds for an answer to a recall; what comes later counts as lost before it began.
@@ -108,6 +109,9 @@ class NodesExecutor:
         self.failed: dict[str, str] = {}
         #: What was heard while somebody waited for an answer.
         self._ready: list[Event] = []
+        #: Whether an earlier engine's attempts are being taken over, and those that were.
+        self._opening = False
+        self._onward: list[Onward] = []
         self._poll = select.epoll()
 
     # -- opening -----------------------------------------------------------------------------
@@ -153,6 +157,7 @@ class NodesExecutor:
         placed = read(self._path)
         self._placements.used(placed.nodes)
         self._placements.whole = placed.whole
+        self._opening = True
         with_nodes = [key for key in left_open if key in placed.by_key]
         here = [key for key in left_open if key not in placed.by_key]
         events = [self._of_here(over, placed) for over in self._local.open(fence=fence, left_open=here)]
@@ -166,6 +171,7 @@ class NodesExecutor:
             if source.fileno() >= 0:
                 self._poll.register(source.fileno(), select.EPOLLIN)
         events += self._take_over(with_nodes)
+        self._opening = False
         self._arrange()
         return events
 
@@ -175,7 +181,7 @@ class NodesExecutor:
         return Lost(*over.key, Evidence.NEVER_STARTED) if unknown and placed.whole else over
 
     def _take_over(self, keys: Sequence[AttemptKey]) -> list[Over]:
-        """Ask the nodes what became of these, and end what still runs.
+        """Ask the nodes what became of these, and take over what still runs, or end what there is no slot for.
 
         Of a node that does not answer the lease is waited for, also when nothing is known to be there: it may run
         what the store does not know of, because it was set back or lost with the machine.
@@ -183,15 +189,37 @@ class NodesExecutor:
         missing, events = set(keys), []
         while missing or any(node.feared for node in self._nodes.values()):
             self._listen(0.1)
-            for node in self._nodes.values():
-                if node.state is State.UP:
-                    node.interrupt("the engine died while it ran")
-                    node.flush()
             heard, self._ready = self._ready, []
             events += [event for event in heard if isinstance(event, Ended | Lost) and event.key in missing]
             missing -= {event.key for event in heard}
+            if all(self._where(key) for key in missing):
+                missing -= self._adopt(sorted(missing))
         self._given()
         return events
+
+    def _where(self, key: AttemptKey) -> tuple[Node, int, Granted] | None:
+        """Where an attempt of an earlier engine goes on, in which slot of that node, and what is its own."""
+        found = ((node, node.still(key)) for node in self._nodes.values())
+        return next(((node, *still) for node, still in found if still is not None), None)
+
+    def _adopt(self, keys: Iterable[AttemptKey]) -> set[AttemptKey]:
+        """Take these over; those for which there is no slot here any more are ended. Returns the others."""
+        for key in keys:
+            if (found := self._where(key)) is None:
+                continue
+            node, local, granted = found
+            slot = self._seats.take(Seat(node.name, local), self.wanted)
+            if slot is None:
+                node.end([key], "the engine died while it ran, and the next one has fewer slots")
+                node.flush()
+            else:
+                node.held[key] = slot
+                self._onward.append(Onward(key, slot, granted))
+        return {one.key for one in self._onward}
+
+    def onward(self) -> list[Onward]:
+        onward, self._onward = self._onward, []
+        return onward
 
     def nodes(self) -> list[Node]:
         """All that were heard of."""
@@ -217,7 +245,7 @@ class NodesExecutor:
         for node in self._nodes.values():
             for held in node.held.values():
                 if held is not None:
-                    counts[held.slot] = counts.get(held.slot, 0) + 1
+                    counts[held] = counts.get(held, 0) + 1
         return counts
 
     def resize(self, slots: int) -> None:
@@ -230,6 +258,8 @@ class NodesExecutor:
 
     def _arrange(self) -> None:
         """Seat the slots, and have the nodes make room for them."""
+        if self._opening:
+            return  # what goes on keeps its seat
         held = self._held_by_slot()
         room = {
             name: node.facts.slots

@@ -18,6 +18,7 @@ from __future__ import annotations
 import msgspec
 
 from overnight.core.endings import Ended, Froze, Lost
+from overnight.core.resources import Granted
 from overnight.core.task import Action
 from overnight.executors.contract import Over, Spec
 
@@ -61,7 +62,7 @@ class Piece(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Open(Message, frozen=True, tag="open"):
-    """I am your engine now. Whatever you run that is not in `left` ends."""
+    """I am your engine now. Whatever you run that is not in `left` ends; the rest goes on."""
 
     fence: int
     term: int
@@ -152,11 +153,13 @@ class Hello(Message, frozen=True, tag="hello"):
 
 
 class Opened(Message, frozen=True, tag="opened"):
-    """You are my engine. These of `left` still run, or are told of in letters; the others never came here."""
+    """You are my engine. These of `left` are told of in letters, or still run; the others never came here."""
 
     term: int
     stamp: float
-    known: list[Key]
+    told: list[Key]
+    #: Task, attempt, slot as this node counts, and which ones of named resources are its own.
+    still: list[tuple[int, int, int, Granted]]
 
 
 class Report(Message, frozen=True, tag="report"):

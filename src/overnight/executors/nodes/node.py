@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from overnight.core.endings import AttemptKey, Ended, Evidence, Lost
+from overnight.core.resources import Granted
 from overnight.core.task import Action
 from overnight.core.version import VERSION
 from overnight.executors.contract import Event, Spec
@@ -61,13 +62,6 @@ class Lease(NamedTuple):
         return self.ttl + self.margin
 
 
-class Held(NamedTuple):
-    """An attempt that was handed to a node."""
-
-    slot: int
-    spec: Spec
-
-
 class Node:
     """One node.
 
@@ -97,8 +91,11 @@ class Node:
         self._fence, self._lease, self._say, self._now = fence, lease, say, now
         # Of no other engine: what an agent says to the last one after it has greeted this one must not count here.
         self._term = fence * TERMS
-        #: What it has not told the end of, in the order in which it was handed over.
-        self.held: dict[Key, Held | None] = {}
+        #: What it has not told the end of, in the order in which it was handed over, and the slot as the engine
+        #: counts; None for what an earlier engine has handed over.
+        self.held: dict[Key, int | None] = {}
+        #: Of the latter what goes on there, with the slot as the node counts.
+        self._still: dict[Key, tuple[int, Granted]] = {}
         self.begun: dict[Key, float] = {}
         #: Its slots that have no worker at the moment.
         self.resting: frozenset[int] = frozenset()
@@ -177,7 +174,8 @@ class Node:
     def _opened(self, opened: messages.Opened) -> list[Event]:
         self.state, self.why, self.feared = State.UP, "", False
         self._heard_now(opened.stamp)
-        known = set(opened.known)
+        self._still = {(task, attempt): (local, granted) for task, attempt, local, granted in opened.still}
+        known = {*opened.told, *self._still}
         never_came = [key for key in self.held if key not in known]
         if self.slots:
             self._orders.insert(0, messages.Resize(self.slots))
@@ -252,6 +250,10 @@ class Node:
         """It is not to be used."""
         self.state, self.why = State.REFUSED, why
 
+    def still(self, key: Key) -> tuple[int, Granted] | None:
+        """Where an attempt of an earlier engine goes on, as the node counts, and what is its own; else None."""
+        return self._still.get(key) if self.state is State.UP and key in self.held else None
+
     # -- silence -----------------------------------------------------------------------------
 
     def gone(self, why: str) -> None:
@@ -299,7 +301,7 @@ class Node:
             batch: The attempts, in order.
             actions: What to do in each; sent once.
         """
-        self.held |= {(spec.task_id, spec.attempt): Held(slot, spec) for spec in batch}
+        self.held |= {(spec.task_id, spec.attempt): slot for spec in batch}
         wanted = {spec.action_id for spec in batch}
         if len(self._known_actions) + len(wanted) > ACTIONS_KEPT:
             self._known_actions.clear()
@@ -339,7 +341,13 @@ class Node:
         """Ask, once in each term, to end all that it has; they go back to the queue."""
         if self.held and not self._interrupted:
             self._interrupted = True
-            self.order(messages.End(list(self.held), why))
+            self.end(list(self.held), why)
+
+    def end(self, keys: list[Key], why: str) -> None:
+        """Ask to end these at once; they go back to the queue."""
+        for key in keys:
+            self._still.pop(key, None)
+        self.order(messages.End(keys, why))
 
     def insist(self) -> None:
         """Have it run what it is not fit for, so that the reason is told of the task."""
