@@ -160,3 +160,23 @@ def test_an_engine_that_is_killed_finds_its_agents_by_their_names(
     assert done.returncode == 0, done.stderr
     judge(terminal.cwd, 100, killed)
     terminal.verify()
+
+
+def test_what_runs_when_the_engine_is_killed_goes_on_under_the_next_one(
+    terminal: Terminal, cluster: RayNodes, until: Until
+) -> None:
+    """Its lease is long enough for another engine to come; so nothing of what was done is done again."""
+    (terminal.cwd / "overnight.toml").write_text('[nodes]\nlease = "40s"\n')
+    names = [f"{number}.txt" for number in range(4)]
+    process = terminal.start(*line(cluster, names, "20"))
+    until(lambda: len(lives(terminal.cwd)) == 4 or process.poll() is not None)
+
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    done = terminal.complete(*line(cluster, names, "20"))
+
+    assert done.returncode == 0, done.stderr
+    assert [life.attempt for life in lives(terminal.cwd)] == [1, 1, 1, 1]
+    assert all(life.ended is not None for life in lives(terminal.cwd))
+    assert terminal.counts()["completed"] == 4
+    terminal.verify()

@@ -50,10 +50,26 @@ def test_the_lease_is_waited_for_and_nobody_knows_whether_it_began(tmp_path: Pat
     assert not (tmp_path / "placements").exists(), "it is asked about once"
 
 
-def test_without_anything_left_there_nothing_is_waited_for(tmp_path: Path) -> None:
+def test_what_no_store_knows_of_may_run_there_as_well(tmp_path: Path) -> None:
+    """A store that was set back has forgotten it, and would have it begin here."""
     placements = Placements(tmp_path / "placements", 16.0, dict)
     placements.begin()
     placements.note("a", [AWAY])
+    waited: list[float] = []
+    executor = after(tmp_path, waited, [])
+
+    executor.open(fence=2, left_open=[])
+    executor.close()
+
+    assert waited == [16.0]
+
+
+def test_after_an_orderly_end_nothing_is_waited_for(tmp_path: Path) -> None:
+    placements = Placements(tmp_path / "placements", 16.0, dict)
+    placements.begin()
+    placements.note("a", [AWAY])
+    placements.used([])
+    placements.begin()
     waited: list[float] = []
     executor = after(tmp_path, waited, [])
 

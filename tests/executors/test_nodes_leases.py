@@ -197,23 +197,6 @@ def test_an_outcome_outlives_the_engine_until_it_is_committed(nodes: FakeNodes) 
     assert isinstance(lost, Lost), "what is committed is forgotten"
 
 
-def test_what_runs_when_the_engine_dies_is_seen_dead_before_it_is_told_of(nodes: FakeNodes) -> None:
-    key = running(nodes, 1)
-
-    told = crash(nodes, key)
-
-    assert isinstance(told[key], Lost)
-    assert told[key] == Lost(
-        1,
-        1,
-        Evidence.STARTED,
-        started_at=nodes.carrier.nodes["a"].world.began_at(key),
-        error=told[key].error,
-        node="a",
-    )
-    assert not is_alive(nodes.carrier.nodes["a"], key)
-
-
 def test_what_the_next_engine_does_not_know_of_is_ended(nodes: FakeNodes) -> None:
     """A store that was set back has never heard of it, and will hand its task out again."""
     key = running(nodes, 1)
@@ -345,6 +328,8 @@ class Night:
         self.open: dict[int, int] = {}
         self.attempts = dict.fromkeys(range(1, 13), 0)
         self.done: dict[int, int] = {}
+        #: How often an attempt went on under the next engine.
+        self.taken_over = 0
         self.nodes.open()
 
     def _play(self, spec: Spec, _: Action) -> Play:
@@ -392,7 +377,11 @@ class Night:
         self.fence += 1
         self.nodes.executor = self.nodes.make()
         left = [AttemptKey(*item) for item in self.open.items()]
-        self.settle(self.nodes.executor.open(fence=self.fence, left_open=left))
+        told = self.nodes.executor.open(fence=self.fence, left_open=left)
+        onward = [one.key for one in self.nodes.executor.onward()]
+        assert sorted(left) == sorted([*onward, *(event.key for event in told)])
+        self.taken_over += len(onward)
+        self.settle(told)
         self.nodes.executor.ack()
 
     def misfortune(self) -> None:
@@ -431,10 +420,14 @@ def test_whatever_breaks_no_attempt_runs_beside_another_and_none_is_lost(seed: i
 
 @pytest.mark.prove
 def test_so_it_is_in_three_hundred_nights(tmp_path: Path) -> None:
+    taken_over = 0
     for seed in range(20, 300):
         place = tmp_path / str(seed)
         place.mkdir()
-        Night(place, seed).run()
+        night = Night(place, seed)
+        night.run()
+        taken_over += night.taken_over
+    assert taken_over > 1000, "engines died, and what ran went on"
 
 
 def give_up_early(node: Node) -> float:

@@ -28,7 +28,18 @@ def bench(tmp_path: Path) -> Iterator[NodesBench]:
     assert bench.survivors() == []
 
 
-def test_what_is_printed_and_returned_there_is_here(bench: NodesBench) -> None:
+@pytest.fixture
+def calm(tmp_path: Path) -> Iterator[NodesBench]:
+    """The same with a lease that no busy machine lets run out."""
+    bench = NodesBench(tmp_path, slots=1, names=("a",), lease=Lease(60.0, 1.0))
+    bench.open()
+    yield bench
+    bench.close()
+    assert bench.survivors() == []
+
+
+def test_what_is_printed_and_returned_there_is_here(calm: NodesBench) -> None:
+    bench = calm
     shell = bench.shell("printf out; printf err >&2; head -c 3000000 /dev/zero")
     large = bench.call("large:f", "def f(value):\n    print('said')\n    return value * 100000\n", inline_result=1000)
 
@@ -70,7 +81,8 @@ def test_a_stopped_agent_is_ended_by_its_guard_and_what_it_ran_with_it(bench: No
     assert not Path(f"/proc/{pid}").exists(), "it was dead before its end was told"
 
 
-def test_another_agent_of_the_node_knows_what_the_last_one_ran(bench: NodesBench) -> None:
+def test_another_agent_of_the_node_knows_what_the_last_one_ran(calm: NodesBench) -> None:
+    bench = calm
     done, begun = bench.shell("echo over > over"), bench.shell("echo begun > begun; sleep 600")
     keys = bench.start(bench.spec(done), bench.spec(begun))
     bench.until_there_silently("over")

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from overnight.core.durations import parse_instant
-from overnight.host.clock import LocalZone, SystemClock
+from overnight.host.clock import LeaseClock, LocalZone, SystemClock
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -56,3 +56,10 @@ def test_a_moment_at_the_end_of_the_calendar_is_refused_and_not_a_crash(monkeypa
         with pytest.raises(ValueError, match="is no time"):
             parse_instant("9999-12-31 23:59:59", now=0.0, zone=LocalZone())
     time.tzset()
+
+
+def test_a_lease_runs_out_while_the_machine_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An agent that wakes must see at once that its attempts run elsewhere by now."""
+    monkeypatch.setattr(time, "clock_gettime", {time.CLOCK_BOOTTIME: 4000.0, time.CLOCK_MONOTONIC: 5.0}.get)
+
+    assert LeaseClock().monotonic() == 4000.0

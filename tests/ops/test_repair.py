@@ -17,6 +17,7 @@ from keeping import NOON, Place, action
 from overnight.core.errors import DiskFullError, StoreDamagedError
 from overnight.core.states import TaskState
 from overnight.executors.local.marks import Mark, MarksFile, Ring, State
+from overnight.executors.nodes.placements import Placements
 from overnight.host import results
 from overnight.host.home import Home, past
 from overnight.monitor.books import audit
@@ -369,7 +370,17 @@ def begun_by_marks(home: Home, task_id: int, attempt: int) -> None:
     slot.close()
 
 
-def test_an_attempt_of_which_only_the_marks_know_is_on_record_again(place: Place) -> None:
+def handed_to_a_node(home: Home, task_id: int, attempt: int) -> None:
+    """As a killed engine leaves it."""
+    placements = Placements(home.placements, 16.0, dict)
+    placements.begin()
+    placements.note("a", [(task_id, attempt)])
+
+
+@pytest.mark.parametrize("begun_by_marks", [begun_by_marks, handed_to_a_node])
+def test_an_attempt_of_which_only_the_marks_know_is_on_record_again(
+    place: Place, begun_by_marks: Callable[[Home, int, int], None]
+) -> None:
     """Else a task that may run only once would run a second time."""
     (once, other) = place.add("once", "other", action=action(at_most_once=True))
     place.journal()

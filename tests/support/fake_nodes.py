@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from overnight.core.endings import AttemptKey
+from overnight.core.endings import AttemptKey, Ended
 from overnight.core.nodes import Closing
 from overnight.core.task import Action
 from overnight.core.version import VERSION
@@ -15,11 +15,32 @@ from overnight.executors.nodes.agent import Agent
 from overnight.executors.nodes.carrier import Gone, Said, Trouble
 from overnight.executors.nodes.executor import NodesExecutor
 from overnight.executors.nodes.files import Landing
-from overnight.executors.nodes.messages import Facts
+from overnight.executors.nodes.messages import Facts, Piece
 from overnight.executors.nodes.node import Lease
 from overnight.testing import FakeClock, FakeExecutor, FakeWorld, Play
 
 LEASE = Lease(15.0, 1.0)
+
+
+class SlowToEnd(FakeExecutor):
+    """What is asked to end takes its time."""
+
+    takes = 0.0
+
+    def cancel(self, keys: Sequence[AttemptKey], *, grace: float | None = None) -> None:
+        self._asked = [*getattr(self, "_asked", []), (self._clock.monotonic() + self.takes, list(keys), grace)]
+        self._end_asked()
+
+    def _end_asked(self) -> None:
+        moment = self._clock.monotonic()
+        asked = getattr(self, "_asked", [])
+        for _, keys, grace in [one for one in asked if one[0] <= moment]:
+            super().cancel(keys, grace=grace)
+        self._asked = [one for one in asked if one[0] > moment]
+
+    def events(self) -> list[Event]:
+        self._end_asked()
+        return super().events()
 
 
 class FakeNode:
@@ -33,6 +54,8 @@ class FakeNode:
         self.world = FakeWorld(clock)
         #: Whether its line is there, and whether its processes get any time.
         self.linked, self.frozen = True, False
+        #: The files that go with an outcome.
+        self.pieces: Callable[[Ended], Iterator[Piece]] = lambda _: iter(())
         #: What it has not, in words.
         self.lacks = ""
         self.inbox: deque[bytes] = deque()
@@ -42,9 +65,9 @@ class FakeNode:
 
     def renew(self) -> None:
         """Another agent, after the last one was killed."""
-        self.executor = FakeExecutor(self._clock, slots=0, play=self._note, world=self.world)
+        self.executor = SlowToEnd(self._clock, slots=0, play=self._note, world=self.world)
         facts = Facts(self.name, slots=4, version=self._version, python="3.11.0")
-        self.agent = Agent(self.executor, self._clock, facts, lacks=lambda _: self.lacks)
+        self.agent = Agent(self.executor, self._clock, facts, pieces=self.pieces, lacks=lambda _: self.lacks)
         self.inbox.clear()
         self.greets = True
 
@@ -77,6 +100,8 @@ class FakeCarrier:
         self._clock = clock
         self.nodes = {node.name: node for node in nodes}
         self._gone: list[Gone] = []
+        #: Words that somebody has kept until now.
+        self.late: list[Said] = []
 
     def open(self) -> None:
         for node in self.nodes.values():
@@ -91,7 +116,8 @@ class FakeCarrier:
 
     def receive(self) -> list[Said | Gone]:
         gone, self._gone = self._gone, []
-        return [*gone, *(Said(node.name, words) for node in self.nodes.values() for words in node.step())]
+        late, self.late = self.late, []
+        return [*gone, *late, *(Said(node.name, words) for node in self.nodes.values() for words in node.step())]
 
     def wait(self, seconds: float) -> None:
         self._clock.advance(min(seconds, 0.01))

@@ -35,6 +35,13 @@ def told(granted: Mapping[str, Iterable[str]]) -> Granted:
     return tuple(found)
 
 
+def ids_in(granted: Granted, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """The ids of these resources in what an attempt was told."""
+    values = dict(granted)
+    found = {name: values.get(f"OVERNIGHT_{variable(name)}".encode(), b"") for name in names}
+    return {name: tuple(ids.decode("utf-8", "surrogateescape").split(",")) for name, ids in found.items() if ids}
+
+
 def shares(needs: Mapping[str, float], ids: Mapping[str, Sequence[str]]) -> Mapping[str, float]:
     """What a task takes of each resource: of one with ids whole ones."""
     if ids.keys().isdisjoint(needs):
@@ -74,6 +81,14 @@ class Pool:
             self._free[name].remove(one)
             self._last[name, one] = slot
         return tuple(chosen)
+
+    def keep(self, granted: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:
+        """An attempt has these already; those of them that there are, and that nobody else has, are its own."""
+        kept = {name: tuple(one for one in ids if one in self._free.get(name, ())) for name, ids in granted.items()}
+        for name, ids in kept.items():
+            for one in ids:
+                self._free[name].remove(one)
+        return {name: ids for name, ids in kept.items() if ids}
 
     def give_back(self, granted: Mapping[str, Iterable[str]]) -> None:
         """An attempt is over, and its processes are seen dead."""

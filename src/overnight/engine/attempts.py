@@ -17,8 +17,8 @@ from overnight.core.task import Action
 from overnight.core.verdict import Intent, Settlement, Standing, judge, judge_lost
 from overnight.engine.dispatch import deal
 from overnight.engine.orders import OrderBook
-from overnight.executors.contract import Event, Executor, Spec
-from overnight.store.contract import Claimed, Store
+from overnight.executors.contract import Event, Executor, Onward, Spec
+from overnight.store.contract import Claimed, OpenAttempt, Store
 
 #: Actions kept at hand; beyond so many those that nobody runs are forgotten.
 ACTIONS_KEPT = 1024
@@ -161,11 +161,38 @@ class Attempts:
         self._fetch_actions({task.action_id for task in claimed})
         return [Lost(*self._enlist(task, slot, moment).key, Evidence.NEVER_STARTED) for task in claimed]
 
-    def _enlist(self, claimed: Claimed, slot: int, moment: float) -> Running:
+    def take_over(self, left: Iterable[OpenAttempt], onward: Sequence[Onward], *, moment: float) -> None:
+        """What goes on of an earlier engine's attempts is under way here from now on. `moment` is monotonic."""
+        by_key = {one.key: one for one in onward}
+        going = [one for one in left if (one.task_id, one.attempt) in by_key]
+        self._fetch_actions({one.action_id for one in going})
+        for one in going:
+            found = by_key[AttemptKey(one.task_id, one.attempt)]
+            self._enlist(self._as_claimed(one), found.slot, moment, self._orders.keep(found.granted))
+
+    def _as_claimed(self, left: OpenAttempt) -> Claimed:
+        task = self._store.get(left.task_id)
+        return Claimed(
+            left.task_id,
+            left.attempt,
+            left.action_id,
+            left.lane_id,
+            task.input,
+            left.failures,
+            left.deaths,
+            left.generation,
+            task.priority,
+            parent_id=task.parent_id,
+            step=left.step,
+        )
+
+    def _enlist(
+        self, claimed: Claimed, slot: int, moment: float, granted: Mapping[str, Sequence[str]] | None = None
+    ) -> Running:
         action = self._actions[claimed.action_id]
         if action.at_most_once:
             self._orders.pace.never_ahead(claimed.lane_id)
-        granted = self._orders.grant(claimed.lane_id, slot)
+        granted = self._orders.grant(claimed.lane_id, slot) if granted is None else granted
         running = Running(claimed, action, slot, self._orders.cost(claimed.lane_id), moment, granted)
         self._by_task[claimed.id] = running
         self._loads[slot] = self._loads.get(slot, 0.0) + running.cost

@@ -3,7 +3,8 @@
 Asking is one thing and standing still another: the control lies there until the worker has said that
 the tree stands still, and goes in the transaction that tells of it. An attempt that has not begun yet
 is asked again. Nothing of this is in the store: an attempt that is frozen ends with its engine, like any
-other, so there is nothing to be frozen afterwards. A drain thaws, for it waits for what runs.
+other, so there is nothing to be frozen afterwards; one that goes on elsewhere is moving by then. A drain
+thaws, for it waits for what runs.
 """
 
 from __future__ import annotations

@@ -185,6 +185,8 @@ class Engine:
         self._agenda.settled = [(None, settlement) for settlement in recovered]
         self._own.recovered(recovered)
         self._orders.read(self._clock.monotonic())
+        if onward := self._executor.onward():
+            self._attempts.take_over(self._store.left_open(), onward, moment=self._clock.monotonic())
         self._wishes.stop_for([*self._stops.take(), *self._stops.look()])
         self._wishes.obey()
         self._conditions.look(idle=False, wanted=False)

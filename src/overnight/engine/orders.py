@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from overnight.core.claims import Bind, Role
 from overnight.core.lanes import OPEN_A_SLOT, LaneView, Openings, QueueView, is_own, limited_by, openings, place
 from overnight.core.pace import AHEAD, LAST_IN_A_SLOT, Allowance, Pace
-from overnight.core.resources import Pool, shares
+from overnight.core.resources import Granted, Pool, ids_in, shares
 from overnight.core.storms import Storm
 from overnight.store.contract import Claim, Claimed, Control, Lane, Queue, Store, Turn
 
@@ -125,6 +125,10 @@ class OrderBook:
         if lane is None or self._ids.keys().isdisjoint(lane.needs):
             return {}
         return self._pool.take(lane.needs, slot)
+
+    def keep(self, granted: Granted) -> Mapping[str, Sequence[str]]:
+        """The ids that an attempt of an earlier engine was given: they are its own for as long as it runs."""
+        return self._pool.keep(ids_in(granted, self._ids)) if granted else {}
 
     def give_back(self, granted: Mapping[str, Sequence[str]]) -> None:
         """An attempt that had these is over."""

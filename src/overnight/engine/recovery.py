@@ -3,7 +3,7 @@
 A crash leaves attempts on record that nobody settled. The executor knows the truth about each of
 them, from the marks and the spool that its workers kept: it ended and only its report was lost; it
 had begun; or it never began. Nothing is decided before every process of that time was seen dead, so
-a second attempt never runs beside the first.
+a second attempt never runs beside the first. What goes on elsewhere is not decided at all: see `Executor.onward`.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ def recover(
     rules: Sequence[Rule] = (),
     ours: Fences | OnlyOurs = EVERY,
 ) -> list[Settlement]:
-    """Open the executor and judge every attempt that was left open.
+    """Open the executor and judge every attempt that was left open, and does not go on.
 
     Of an attempt of another home nothing is known here but that it may have begun, and that its engine has ended
     before this one could begin.
 
     Returns:
-        One settlement for each; the caller writes them in its first turn.
+        One settlement for each that does not go on; the caller writes them in its first turn.
     """
     left = store.left_open()
     actions = store.actions({attempt.action_id for attempt in left})

@@ -32,6 +32,7 @@ __all__ = [
     "Froze",
     "Lost",
     "Offer",
+    "Onward",
     "Over",
     "Spec",
 ]
@@ -64,6 +65,15 @@ class Spec(msgspec.Struct, frozen=True, array_like=True):
         return AttemptKey(self.task_id, self.attempt)
 
 
+class Onward(NamedTuple):
+    """An attempt that an earlier engine left open, and that runs on: it is this engine's now, in this slot."""
+
+    key: AttemptKey
+    slot: int
+    #: Which ones of named resources are its own.
+    granted: Granted = ()
+
+
 class Offer(NamedTuple):
     """One slot and how many attempts it still holds, the running one included."""
 
@@ -78,7 +88,13 @@ class Executor(Protocol):
         """Start the workers, and say what became of the attempts that an earlier engine left open.
 
         Every key of `left_open` is answered by exactly one event, and only after no process of it
-        can be alive any more.
+        can be alive any more; but for those of `onward`, which run on.
+        """
+
+    def onward(self) -> list[Onward]:
+        """The attempts to which `open` has given no answer: those that were not ours to end, and go on.
+
+        They are under way as if they had been submitted, and events will tell of them. Asked once, after `open`.
         """
 
     def fileno(self) -> int:

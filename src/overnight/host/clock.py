@@ -32,9 +32,16 @@ class SystemClock:
 def asleep_or_awake() -> float:
     """Seconds since some moment, those in which the machine slept as well; the same in all of its processes.
 
-    Source: clock_gettime(2), CLOCK_BOOTTIME. Off Linux they are not counted.
+    Source: clock_gettime(2), CLOCK_BOOTTIME. Where there is none CLOCK_MONOTONIC counts sleep (macOS).
     """
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+class LeaseClock(SystemClock):
+    """A clock that goes on while the machine sleeps: what was lent for so long must be given back when it wakes."""
+
+    def monotonic(self) -> float:
+        return asleep_or_awake()
 
 
 def zone_of(name: str) -> tzinfo:

@@ -6,8 +6,8 @@ step, so whoever dies on the way leaves what was there. What the damaged store c
 outbox holds what the journal has not yet. What nobody can know is said by its numbers.
 
 Attempts that were on record stay open, for the engine to learn from marks and spool what became of them. Of one
-that has begun and is on no record the marks alone know; it is put on record here, or a task that may run
-only once would begin again.
+that has begun and is on no record the marks alone know, or the record of what was handed to nodes; it is put on
+record here, or a task that may run only once would begin again.
 """
 
 from __future__ import annotations
@@ -189,11 +189,14 @@ class _Building:
         give_over(rebuilt, rows, last=number, fence=fence, last_task_id=highest)
 
     def _put_on_record(self, replayer: Replayer) -> int:
-        """What has begun by the marks; where nothing is unknown they have nothing to add."""
+        """What has begun by the marks, or may have on a node; where nothing is unknown they have nothing to add."""
         if self._evidence.is_whole:
             return 0
+        from overnight.executors.nodes import placements  # few homes have nodes, and every engine imports this file
+
         with suppress(OSError):
-            return len(replayer.begun(begun(self._home.marks), now=self._now))
+            handed = placements.read(self._home.placements).by_key
+            return len(replayer.begun([*begun(self._home.marks), *handed], now=self._now))
         return 0
 
     def _unknown(self, account: Account) -> list[str]:

@@ -9,7 +9,7 @@ import msgspec
 
 from overnight.core.endings import AttemptKey, Ended, Ending, Evidence, Froze, Lost
 from overnight.core.task import Action
-from overnight.executors.contract import Event, Offer, Over, Spec
+from overnight.executors.contract import Event, Offer, Onward, Over, Spec
 from overnight.testing.clock import FakeClock
 from overnight.testing.world import FakeWorld, Play
 
@@ -58,6 +58,9 @@ class FakeExecutor:
         events = [self._world.testimony(key) for key in left_open]
         self.unacknowledged += events
         return events
+
+    def onward(self) -> list[Onward]:
+        return []
 
     def fileno(self) -> int:
         return -1

@@ -17,7 +17,7 @@ import msgspec
 
 from overnight.core.errors import DiskFullError
 from overnight.core.task import Action
-from overnight.executors.contract import AttemptKey, Event, Offer, Over, Spec
+from overnight.executors.contract import AttemptKey, Event, Offer, Onward, Over, Spec
 from overnight.executors.local import output as stored_output
 from overnight.executors.local import recovery
 from overnight.executors.local.containment import RECORD, Containment, Isolation
@@ -139,6 +139,9 @@ class LocalExecutor:
         recovery.remember(self._spool, events)
         self._recovered = bool(events)
         return events
+
+    def onward(self) -> list[Onward]:
+        return []  # what outlives us was seen dead
 
     def fileno(self) -> int:
         return self._selector.fileno()

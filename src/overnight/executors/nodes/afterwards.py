@@ -42,7 +42,7 @@ class LocalAfterNodes(LocalExecutor):
         away = [key for key in left_open if key in placed.by_key or (placed.nodes and not placed.whole)]
         here = [key for key in left_open if key not in away]
         self._to_forget = bool(placed.nodes)
-        if away:
+        if away or placed.nodes:
             words = f"{len(away)} attempts of the last engine were with nodes; their lease is waited for"
             self._told(f"{words}, {placed.over_after:g} s", "'overnight run --on ray' would ask the nodes instead")
             self._pause(placed.over_after)

@@ -19,33 +19,12 @@ import msgspec
 from overnight.core.durations import format_duration
 from overnight.core.endings import AttemptKey, Ended, Ending, Evidence, Froze, Lost
 from overnight.core.errors import OvernightError
+from overnight.core.resources import Granted
 from overnight.core.task import Action
 from overnight.executors.contract import Executor, Over
+from overnight.executors.nodes import messages
 from overnight.executors.nodes.letters import Letter, Letters
-from overnight.executors.nodes.messages import (
-    Cancel,
-    Close,
-    Closed,
-    End,
-    Facts,
-    Freeze,
-    Hello,
-    Insist,
-    Key,
-    Open,
-    Opened,
-    Order,
-    Piece,
-    Recall,
-    Refused,
-    Report,
-    Resize,
-    Submit,
-    ToEngine,
-    Word,
-    encode,
-    to_agent,
-)
+from overnight.executors.nodes.messages import Key, encode, to_agent
 from overnight.host.clock import Clock
 
 #: Signs of life in one lease.
@@ -62,7 +41,7 @@ class Agent:
 
     Args:
         executor: Runs the attempts; opened when the first engine comes.
-        clock: Monotonic for the lease.
+        clock: Monotonic for the lease; it goes on while the machine sleeps.
         facts: What to say of the node.
         pieces: The files that go with an outcome (see `files`).
         lacks: What an action needs and this node has not, in words.
@@ -73,9 +52,9 @@ class Agent:
         self,
         executor: Executor,
         clock: Clock,
-        facts: Facts,
+        facts: messages.Facts,
         *,
-        pieces: Callable[[Ended], Iterator[Piece]] = lambda _: iter(()),
+        pieces: Callable[[Ended], Iterator[messages.Piece]] = lambda _: iter(()),
         lacks: Callable[[Action], str] = lambda _: "",
         guard: Callable[[float], None] = lambda _: None,
     ) -> None:
@@ -87,14 +66,18 @@ class Agent:
         self._letters = Letters(pieces)
         self._fence, self._term, self._ttl = 0, 0, math.inf
         self._opened = False
+        #: The engine that waits until what it does not know of has ended, and that; of its end nobody is told.
+        self._opening: messages.Open | None = None
+        self._strangers: set[Key] = set()
         #: Without a lease nothing runs: before the first engine, and after one that was silent for too long.
         self.lapsed = True
         self._until = -math.inf
         self._beat_at = math.inf
         self._taken_at = -math.inf
         #: What each slot holds, in order.
-        self._slots: dict[int, dict[Key, None]] = {}
+        self._slots: dict[int, dict[Key, Granted]] = {}
         self._begun: set[Key] = set()
+        self._frozen: set[AttemptKey] = set()
         #: Asked to end by us, and why.
         self._ended_by_us: dict[Key, str] = {}
         self._actions: dict[int, Action] = {}
@@ -115,45 +98,52 @@ class Agent:
     def connected(self) -> None:
         """Somebody is at the other end of the line now; what was to be said was meant for somebody else."""
         self.out.clear()
-        self._say(Hello(self._facts, self._clock.monotonic()))
+        self._say(messages.Hello(self._facts, self._clock.monotonic()))
 
     def hear(self, packed: bytes) -> None:
         """Take in one message."""
         self._keep_lease()  # a word that waited while we were frozen does not give the lease back
         message = to_agent.decode(packed)
-        if isinstance(message, Open):
+        if isinstance(message, messages.Open):
             self._open(message)
         elif (message.fence, message.term) == (self._fence, self._term) and not self.lapsed:
             self._heed(message)
 
-    def _open(self, opening: Open) -> None:
+    def _open(self, opening: messages.Open) -> None:
         if (opening.fence, opening.term) <= (self._fence, self._term):
-            self._say(Refused(opening.term, f"an engine that came later (number {self._fence}) has this node"))
+            self._say(messages.Refused(opening.term, f"an engine that came later (number {self._fence}) has this node"))
             return
+        if opening.fence != self._fence:
+            for key in self._frozen:
+                self._executor.freeze(key, frozen=False)  # who wanted that is gone
         self._fence, self._term, self._ttl = opening.fence, opening.term, opening.ttl
         self._actions.clear()
         self._unfit.clear()
-        left = set(opening.left)
-        if self._opened:
-            self._end(self._under() - left, "the engine does not know of it any more")
-            known = [key for key in opening.left if key in self._under() | self._letters.keys()]
-        else:
+        if not self._opened:
             keys = [AttemptKey(*key) for key in opening.left]
             try:
                 self._letters.add(self._executor.open(fence=opening.fence, left_open=keys))
             except OvernightError as error:
-                self._say(Refused(self._term, error.message))
+                self._say(messages.Refused(self._term, error.message))
                 return
             self._opened = True
-            known = opening.left
+        self._letters.begin_again(opening.left)
+        self._begun.clear()  # whoever asks is told again
+        self._strangers = self._under().difference(opening.left)
+        self._end(self._strangers, "the engine does not know of it any more")
+        self._opening = opening
         self.lapsed, self._until = False, -math.inf
         self._extend(opening.echo)
-        self._say(Opened(self._term, self._clock.monotonic(), known))
-        for letter in self._letters.out:
-            self._report(letter)
         self.look()
 
-    def _heed(self, word: Word) -> None:
+    def _answer(self, opening: messages.Open) -> None:
+        """It is the engine now. What it does not know of might be handed out anew as soon as it knows that."""
+        self._opening = None
+        told = self._letters.keys().intersection(opening.left)
+        still = [(*key, slot, granted) for slot, held in self._slots.items() for key, granted in held.items()]
+        self._say(messages.Opened(self._term, self._clock.monotonic(), list(told), still))
+
+    def _heed(self, word: messages.Word) -> None:
         self._extend(word.echo)
         self._letters.acknowledge(word.ack)
         if self._letters.empty:
@@ -161,25 +151,28 @@ class Agent:
         for order in word.orders:
             self._obey(order)
 
-    def _obey(self, order: Order) -> None:
-        if isinstance(order, Submit):
+    def _obey(self, order: messages.Order) -> None:
+        if isinstance(order, messages.Submit):
             self._submit(order)
-        elif isinstance(order, Recall):
+        elif isinstance(order, messages.Recall):
             self._recall(order)
-        elif isinstance(order, Cancel):
+        elif isinstance(order, messages.Cancel):
             self._executor.cancel([AttemptKey(*key) for key in order.keys], grace=order.grace)
-        elif isinstance(order, End):
+        elif isinstance(order, messages.End):
             self._end(self._under().intersection(order.keys), order.why)
-        elif isinstance(order, Freeze):
+        elif isinstance(order, messages.Freeze):
             self._executor.freeze(AttemptKey(*order.key), frozen=order.frozen)
-        elif isinstance(order, Resize):
+        elif isinstance(order, messages.Resize):
             self._resize(order.slots)
-        elif isinstance(order, Insist):
+        elif isinstance(order, messages.Forget):
+            self._actions.clear()
+            self._unfit.clear()
+        elif isinstance(order, messages.Insist):
             self._unfit = dict.fromkeys(self._unfit, "")
-        elif isinstance(order, Close):
+        elif isinstance(order, messages.Close):
             self.done = self._letters.empty and not any(self._slots.values())
             self.close()
-            self._say(Closed(self._term))
+            self._say(messages.Closed(self._term))
 
     def _resize(self, slots: int) -> None:
         self._wanted = slots
@@ -187,7 +180,7 @@ class Agent:
             self._executor.resize(slots)
             self._there = slots
 
-    def _submit(self, order: Submit) -> None:
+    def _submit(self, order: messages.Submit) -> None:
         self._actions |= order.actions
         self._unfit |= {number: self._lacks(action) for number, action in order.actions.items()}
         why = next((words for spec in order.specs if (words := self._unfit[spec.action_id])), "")
@@ -195,10 +188,11 @@ class Agent:
             self._letters.add([Lost(*spec.key, Evidence.NEVER_STARTED) for spec in order.specs])
             self._report(self._letters.write(), unfit=why)
             return
-        self._slots.setdefault(order.slot, {}).update(((spec.task_id, spec.attempt), None) for spec in order.specs)
+        held = self._slots.setdefault(order.slot, {})
+        held |= {(spec.task_id, spec.attempt): spec.granted for spec in order.specs}
         self._executor.submit(order.slot, order.specs, self._actions)
 
-    def _recall(self, order: Recall) -> None:
+    def _recall(self, order: messages.Recall) -> None:
         if order.slot is not None and order.slot not in self._slots:
             self._report(recalled=[(order.number, [])])
             return
@@ -248,6 +242,11 @@ class Agent:
         """Whether what workers say is taken in at once: what the engine has heard does not go with the node."""
         return self._opened and not self.closed and not self._letters.many
 
+    @property
+    def may_tidy(self) -> bool:
+        """Whether no outcome is on its way whose files somebody may still have to read, however long it takes."""
+        return self.listens and self._letters.empty
+
     def due(self) -> float:
         """Seconds until `look` has something to do though nobody says anything."""
         if not self._opened or self.closed:
@@ -265,7 +264,9 @@ class Agent:
         self._keep_lease()
         moment = self._clock.monotonic()
         froze = self._take_in(moment) if not self._letters.many or moment >= self._taken_at + ANYWAY else []
-        letter = None if self.lapsed else self._letters.write()
+        if self._opening is not None and not self.lapsed and not self._strangers:
+            self._answer(self._opening)
+        letter = None if self.lapsed or self._opening is not None else self._letters.write()
         begun = self._newly_begun()
         resting = self._now_resting()
         if letter or froze or begun or resting != self._resting or moment >= self._beat_at:
@@ -276,11 +277,14 @@ class Agent:
         self._taken_at = moment
         events = self._executor.events()
         overs: list[Over] = [self._told(event) for event in events if not isinstance(event, Froze)]
-        self._letters.add(overs)
+        self._letters.add([over for over in overs if (over.task_id, over.attempt) not in self._strangers])
         self._forget([(over.task_id, over.attempt) for over in overs])
         if self.lapsed and not any(self._slots.values()):
             self._guard(math.inf)
-        return [event for event in events if isinstance(event, Froze)]
+        froze = [event for event in events if isinstance(event, Froze)]
+        for event in froze:
+            (self._frozen.add if event.frozen else self._frozen.discard)(event.key)
+        return froze
 
     def _told(self, over: Over) -> Over:
         why = self._ended_by_us.get((over.task_id, over.attempt))
@@ -294,6 +298,8 @@ class Agent:
     def _forget(self, keys: Iterable[Key]) -> None:
         for key in keys:
             self._begun.discard(key)
+            self._frozen.discard(AttemptKey(*key))
+            self._strangers.discard(key)
             self._ended_by_us.pop(key, None)
             for held in self._slots.values():
                 held.pop(key, None)
@@ -328,7 +334,7 @@ class Agent:
     ) -> None:
         moment = self._clock.monotonic()
         self._beat_at = math.inf if self.lapsed else moment + self._ttl / BEATS
-        report = Report(
+        report = messages.Report(
             self._term,
             moment,
             self._resting,
@@ -343,5 +349,5 @@ class Agent:
             report = msgspec.structs.replace(report, **told)
         self._say(report)
 
-    def _say(self, message: ToEngine) -> None:
+    def _say(self, message: messages.ToEngine) -> None:
         self.out.append(encode(message))

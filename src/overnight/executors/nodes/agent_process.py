@@ -29,7 +29,7 @@ from overnight.executors.nodes.files import Luggage, lacks
 from overnight.executors.nodes.guard import Guard
 from overnight.executors.nodes.messages import Facts
 from overnight.executors.nodes.stream import Stream
-from overnight.host.clock import SystemClock
+from overnight.host.clock import LeaseClock, SystemClock
 from overnight.host.layout import Layout
 
 LOCK = "agent.lock"
@@ -85,7 +85,7 @@ class Process:
         self._executor = self._make_executor()
         luggage = Luggage(self._place.output, self._place.results)
         self.agent = Agent(
-            self._executor, self._clock, facts_of(errand), pieces=luggage.pieces, lacks=lacks, guard=guard.tell
+            self._executor, LeaseClock(), facts_of(errand), pieces=luggage.pieces, lacks=lacks, guard=guard.tell
         )
         self._listener = _listen(errand.path) if errand.path else None
         self._stream: Stream | None = None
@@ -180,7 +180,7 @@ class Process:
             self._alone_since = moment
         elif moment - self._alone_since > self._errand.linger:
             self.agent.close()
-        if moment >= self._tidy_at and self.agent.listens:
+        if moment >= self._tidy_at and self.agent.may_tidy:
             self._tidy_at = moment + TIDY
             self._tidy(self._clock.now() - OLD)
 

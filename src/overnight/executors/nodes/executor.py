@@ -10,6 +10,7 @@ the margin, are over. What it held is told as lost then, with what is known of i
 
 from __future__ import annotations
 
+import contextlib
 import select
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,15 +19,16 @@ import msgspec
 
 from overnight.core.endings import AttemptKey, Ended, Evidence, Lost
 from overnight.core.nodes import Closing, NodeNews
+from overnight.core.resources import Granted
 from overnight.core.task import Action
-from overnight.executors.contract import Event, Executor, Offer, Over, Spec
+from overnight.executors.contract import Event, Executor, Offer, Onward, Over, Spec
 from overnight.executors.nodes.bulletin import Bulletin
 from overnight.executors.nodes.carrier import Carrier, Gone, Said
 from overnight.executors.nodes.files import Landing
-from overnight.executors.nodes.messages import Facts, Hello, Key, encode, to_engine
+from overnight.executors.nodes.messages import Facts, Hello, Key, ToEngine, encode, to_engine
 from overnight.executors.nodes.node import Lease, Node, State
 from overnight.executors.nodes.placements import Placed, Placements, read
-from overnight.executors.nodes.seats import Seats
+from overnight.executors.nodes.seats import Seat, Seats
 from overnight.host.clock import Clock
 
 #: Seconds for an answer to a recall; what comes later counts as lost before it began.
@@ -39,6 +41,14 @@ OTHERS = 10.0
 LOOK = 1.0
 #: The slot of the local executor for what is set aside.
 ASIDE = 0
+
+
+def understood(word: Said) -> ToEngine | None:
+    """What an agent says; None when it is of another kind than ours."""
+    try:
+        return to_engine.decode(word.packed)
+    except msgspec.MsgspecError:
+        return None
 
 
 #: Told of all nodes, and of the one whose state has changed.
@@ -101,6 +111,9 @@ class NodesExecutor:
         self.failed: dict[str, str] = {}
         #: What was heard while somebody waited for an answer.
         self._ready: list[Event] = []
+        #: Whether an earlier engine's attempts are being taken over, and those that were.
+        self._opening = False
+        self._onward: list[Onward] = []
         self._poll = select.epoll()
 
     # -- opening -----------------------------------------------------------------------------
@@ -127,7 +140,7 @@ class NodesExecutor:
         words = self._carrier.receive()
         self._early += words
         self.failed |= {word.node: word.why for word in words if isinstance(word, Gone)}
-        hellos = [to_engine.decode(word.packed) for word in words if isinstance(word, Said)]
+        hellos = [heard for word in words if isinstance(word, Said) and (heard := understood(word)) is not None]
         return {one.facts.name: one.facts for one in hellos if isinstance(one, Hello)}
 
     def abandon(self) -> None:
@@ -145,9 +158,13 @@ class NodesExecutor:
         self._fence = fence
         placed = read(self._path)
         self._placements.used(placed.nodes)
+        self._placements.whole = placed.whole
+        self._opening = True
         with_nodes = [key for key in left_open if key in placed.by_key]
         here = [key for key in left_open if key not in placed.by_key]
         events = [self._of_here(over, placed) for over in self._local.open(fence=fence, left_open=here)]
+        for name in placed.nodes:
+            self._node(name).feared = True
         for key in with_nodes:
             self._node(placed.by_key[key]).held[key] = None
         self._placements.begin()
@@ -156,8 +173,7 @@ class NodesExecutor:
             if source.fileno() >= 0:
                 self._poll.register(source.fileno(), select.EPOLLIN)
         events += self._take_over(with_nodes)
-        if not placed.whole and placed.nodes:
-            self._wait_out(placed.nodes)
+        self._opening = False
         self._arrange()
         return events
 
@@ -167,24 +183,45 @@ class NodesExecutor:
         return Lost(*over.key, Evidence.NEVER_STARTED) if unknown and placed.whole else over
 
     def _take_over(self, keys: Sequence[AttemptKey]) -> list[Over]:
-        """Ask the nodes what became of these, and end what still runs."""
+        """Ask the nodes what became of these, and take over what still runs, or end what there is no slot for.
+
+        Of a node that does not answer the lease is waited for, also when nothing is known to be there: it may run
+        what the store does not know of, because it was set back or lost with the machine.
+        """
         missing, events = set(keys), []
-        while missing:
+        while missing or any(node.feared for node in self._nodes.values()):
             self._listen(0.1)
-            for node in self._nodes.values():
-                if node.state is State.UP:
-                    node.interrupt("the engine died while it ran")
-                    node.flush()
             heard, self._ready = self._ready, []
             events += [event for event in heard if isinstance(event, Ended | Lost) and event.key in missing]
             missing -= {event.key for event in heard}
+            if all(self._where(key) for key in missing):
+                missing -= self._adopt(sorted(missing))
         self._given()
         return events
 
-    def _wait_out(self, nodes: Collection[str]) -> None:
-        """What was given to these is not on record (the machine was lost): until they have answered, or cannot run."""
-        while any(self._node(name).state not in (State.UP, State.AWAY) for name in nodes):
-            self._listen(0.1)
+    def _where(self, key: AttemptKey) -> tuple[Node, int, Granted] | None:
+        """Where an attempt of an earlier engine goes on, in which slot of that node, and what is its own."""
+        found = ((node, node.still(key)) for node in self._nodes.values())
+        return next(((node, *still) for node, still in found if still is not None), None)
+
+    def _adopt(self, keys: Iterable[AttemptKey]) -> set[AttemptKey]:
+        """Take these over; those for which there is no slot here any more are ended. Returns the others."""
+        for key in keys:
+            if (found := self._where(key)) is None:
+                continue
+            node, local, granted = found
+            slot = self._seats.take(Seat(node.name, local), self.wanted)
+            if slot is None:
+                node.end([key], "the engine died while it ran, and the next one has fewer slots")
+                node.flush()
+            else:
+                node.held[key] = slot
+                self._onward.append(Onward(key, slot, granted))
+        return {one.key for one in self._onward}
+
+    def onward(self) -> list[Onward]:
+        onward, self._onward = self._onward, []
+        return onward
 
     def nodes(self) -> list[Node]:
         """All that were heard of."""
@@ -214,7 +251,7 @@ class NodesExecutor:
         for node in self._nodes.values():
             for held in node.held.values():
                 if held is not None:
-                    counts[held.slot] = counts.get(held.slot, 0) + 1
+                    counts[held] = counts.get(held, 0) + 1
         return counts
 
     def resize(self, slots: int) -> None:
@@ -227,6 +264,8 @@ class NodesExecutor:
 
     def _arrange(self) -> None:
         """Seat the slots, and have the nodes make room for them."""
+        if self._opening:
+            return  # what goes on keeps its seat
         held = self._held_by_slot()
         room = {
             name: node.facts.slots
@@ -249,7 +288,7 @@ class NodesExecutor:
             self._local.submit(ASIDE, batch, actions)
             return
         seat = self._seats.get(slot)
-        if seat is None:  # its node was lost in the same moment
+        if seat is None or self._nodes[seat.node].state is not State.UP:  # its node was lost in the same moment
             self._ready += [Lost(*spec.key, Evidence.NEVER_STARTED) for spec in batch]
             return
         try:
@@ -318,8 +357,10 @@ class NodesExecutor:
             node = self._node(word.node)
             if isinstance(word, Gone):
                 node.gone(word.why)
+            elif (message := understood(word)) is not None:
+                self._take(node, node.hear(message))
             else:
-                self._take(node, node.hear(to_engine.decode(word.packed)))
+                node.refuse("what its agent says cannot be read here; install the same overnight on both")
         moment = self._clock.monotonic()
         for node in self._nodes.values():
             if moment >= node.over_at and node.may_run:
@@ -398,7 +439,7 @@ class NodesExecutor:
         return self._nodes[name]
 
     def _placed(self) -> dict[Key, str]:
-        return {key: name for name, node in self._nodes.items() for key in node.held}
+        return {key: name for name, node in self._nodes.items() for key in node.on_record()}
 
     # -- committing and closing --------------------------------------------------------------
 
@@ -407,6 +448,8 @@ class NodesExecutor:
         for node in self._nodes.values():
             node.commit()
             node.flush()
+        with contextlib.suppress(OSError):  # then it goes on saying that it does not know all
+            self._placements.settled()
 
     def old_outputs(self, *, before: float) -> list[str]:
         return self._local.old_outputs(before=before)
@@ -424,6 +467,9 @@ class NodesExecutor:
         until = self._clock.monotonic() + CLOSE
         while any(node.state is State.UP for node in leaving) and self._clock.monotonic() < until:
             self._listen(0.1)
+        self._placements.used(node.name for node in self._nodes.values() if node.may_run)
+        with contextlib.suppress(OSError):  # then more of them are feared than need be
+            self._placements.begin()
         self._carrier.close()
         self._poll.close()
 

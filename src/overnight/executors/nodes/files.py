@@ -99,12 +99,14 @@ class Landing:
             ended = msgspec.structs.replace(ended, output=self._lay_down(ended.output, printed))
         if (aside := spilled(ended.result)) is None:
             return ended
+        content = b"".join(piece.data for piece in pieces if piece.name)
+        if len(content) != aside.size_bytes:
+            return _without_result(ended, "its result was not on its node any more")
         try:
             self._results.mkdir(mode=0o700, exist_ok=True)
-            write_atomically(self._results / aside.name, b"".join(piece.data for piece in pieces if piece.name))
+            write_atomically(self._results / aside.name, content)
         except OSError as error:
-            words = f"its result could not be written here ({error.strerror})"
-            return Lost(ended.task_id, ended.attempt, Evidence.STARTED, started_at=ended.started_at, error=words)
+            return _without_result(ended, f"its result could not be written here ({error.strerror})")
         return ended
 
     def _lay_down(self, ref: OutputRef, printed: Iterable[bytes]) -> OutputRef:
@@ -128,3 +130,7 @@ class Landing:
         except OvernightError:  # it fails there as it would here, and says so
             return spec
         return msgspec.structs.replace(spec, given=msgspec.json.encode(given))
+
+
+def _without_result(ended: Ended, words: str) -> Lost:
+    return Lost(ended.task_id, ended.attempt, Evidence.STARTED, started_at=ended.started_at, error=words)

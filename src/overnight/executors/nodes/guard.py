@@ -14,7 +14,7 @@ import select
 import signal
 from struct import Struct
 
-from overnight.host.clock import SystemClock
+from overnight.host.clock import LeaseClock
 from overnight.host.purge import spare
 
 #: Seconds after the end of the lease; less than the margin for which the engine waits.
@@ -55,7 +55,7 @@ class Guard:
         poll = select.poll()
         poll.register(line, select.POLLIN)
         while True:
-            left = _UNTIL.unpack_from(self._memory, 0)[0] + GRACE - SystemClock().monotonic()
+            left = _UNTIL.unpack_from(self._memory, 0)[0] + GRACE - LeaseClock().monotonic()
             if left <= 0:
                 if os.getppid() == agent:
                     os.kill(agent, signal.SIGKILL)

@@ -1,6 +1,7 @@
 """Outcomes on their way to the engine: kept by the agent until the engine has committed them.
 
-A letter is given again, the same, until it is acknowledged; so the engine may die, or the line may break, at any point.
+What is out and not acknowledged is written anew for whoever asks anew, from the first piece of its files; so the engine
+may die, or the line may break, at any point. Pieces are acknowledged as they come: no memory has to hold a large file.
 
 The letters are in memory, and need not be elsewhere: the agent acknowledges to its own executor only what
 the engine has committed, so marks and spool of the node still have what an agent takes with it when it is killed.
@@ -9,7 +10,7 @@ the engine has committed, so marks and spool of the node still have what an agen
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import msgspec
 
@@ -68,6 +69,17 @@ class Letters:
     def add(self, events: Sequence[Over]) -> None:
         """Keep these."""
         self._waiting += events
+
+    def begin_again(self, wanted: Collection[Key]) -> None:
+        """Nothing is out any more; of what was, or waits, what is wanted waits to be told."""
+        overs: list[Over] = []
+        for letter in self.out:
+            overs += [*letter.ended, *letter.lost]
+        overs += self._waiting
+        asked = set(wanted)
+        self._waiting = deque(over for over in overs if (over.task_id, over.attempt) in asked)
+        self._files = None
+        self.out.clear()
 
     def acknowledge(self, number: int) -> None:
         """Letters up to this number are committed."""

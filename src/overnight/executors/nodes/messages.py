@@ -18,6 +18,7 @@ from __future__ import annotations
 import msgspec
 
 from overnight.core.endings import Ended, Froze, Lost
+from overnight.core.resources import Granted
 from overnight.core.task import Action
 from overnight.executors.contract import Over, Spec
 
@@ -25,6 +26,10 @@ from overnight.executors.contract import Over, Spec
 PROTOCOL = 1
 
 Key = tuple[int, int]
+
+
+class Message(msgspec.Struct, frozen=True, array_like=True):
+    """What all messages are like: small, and told from each other by their tags."""
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -56,8 +61,8 @@ class Piece(msgspec.Struct, frozen=True, array_like=True):
 # -- engine to agent -----------------------------------------------------------------------------
 
 
-class Open(msgspec.Struct, frozen=True, array_like=True, tag="open"):
-    """I am your engine now. Whatever you run that is not in `left` ends."""
+class Open(Message, frozen=True, tag="open"):
+    """I am your engine now. Whatever you run that is not in `left` ends; the rest goes on."""
 
     fence: int
     term: int
@@ -69,7 +74,7 @@ class Open(msgspec.Struct, frozen=True, array_like=True, tag="open"):
     echo: float
 
 
-class Submit(msgspec.Struct, frozen=True, array_like=True, tag="submit"):
+class Submit(Message, frozen=True, tag="submit"):
     """Run these in this slot, in this order. `actions` are those that this agent has not been told of in this term."""
 
     slot: int
@@ -77,52 +82,56 @@ class Submit(msgspec.Struct, frozen=True, array_like=True, tag="submit"):
     actions: dict[int, Action]
 
 
-class Recall(msgspec.Struct, frozen=True, array_like=True, tag="recall"):
+class Recall(Message, frozen=True, tag="recall"):
     """Give back what no worker has read; `Report.recalled` answers with the number."""
 
     number: int
     slot: int | None
 
 
-class Cancel(msgspec.Struct, frozen=True, array_like=True, tag="cancel"):
+class Cancel(Message, frozen=True, tag="cancel"):
     """End these, as `Executor.cancel` does."""
 
     keys: list[Key]
     grace: float | None
 
 
-class End(msgspec.Struct, frozen=True, array_like=True, tag="end"):
+class End(Message, frozen=True, tag="end"):
     """End these at once. They count as interrupted, whatever their ends look like."""
 
     keys: list[Key]
     why: str
 
 
-class Freeze(msgspec.Struct, frozen=True, array_like=True, tag="freeze"):
+class Freeze(Message, frozen=True, tag="freeze"):
     """Let one stand still, or go on."""
 
     key: Key
     frozen: bool
 
 
-class Resize(msgspec.Struct, frozen=True, array_like=True, tag="resize"):
+class Resize(Message, frozen=True, tag="resize"):
     """Have so many slots."""
 
     slots: int
 
 
-class Insist(msgspec.Struct, frozen=True, array_like=True, tag="insist"):
+class Forget(Message, frozen=True, tag="forget"):
+    """No action that you were told of is known any more: those that are still needed come again."""
+
+
+class Insist(Message, frozen=True, tag="insist"):
     """No node has what an action needs: run it all the same, so that its task fails with the reason."""
 
 
-class Close(msgspec.Struct, frozen=True, array_like=True, tag="close"):
+class Close(Message, frozen=True, tag="close"):
     """End everything, and then yourself."""
 
 
-Order = Submit | Recall | Cancel | End | Freeze | Resize | Insist | Close
+Order = Submit | Recall | Cancel | End | Freeze | Resize | Forget | Insist | Close
 
 
-class Word(msgspec.Struct, frozen=True, array_like=True, tag="word"):
+class Word(Message, frozen=True, tag="word"):
     """What is to be done, what is committed, and the newest stamp that was heard."""
 
     fence: int
@@ -136,22 +145,24 @@ class Word(msgspec.Struct, frozen=True, array_like=True, tag="word"):
 # -- agent to engine -----------------------------------------------------------------------------
 
 
-class Hello(msgspec.Struct, frozen=True, array_like=True, tag="hello"):
+class Hello(Message, frozen=True, tag="hello"):
     """A line has been made; nothing happens before `Open`."""
 
     facts: Facts
     stamp: float
 
 
-class Opened(msgspec.Struct, frozen=True, array_like=True, tag="opened"):
-    """You are my engine. These of `left` still run, or are told of in letters; the others never came here."""
+class Opened(Message, frozen=True, tag="opened"):
+    """You are my engine. These of `left` are told of in letters, or still run; the others never came here."""
 
     term: int
     stamp: float
-    known: list[Key]
+    told: list[Key]
+    #: Task, attempt, slot as this node counts, and which ones of named resources are its own.
+    still: list[tuple[int, int, int, Granted]]
 
 
-class Report(msgspec.Struct, frozen=True, array_like=True, tag="report"):
+class Report(Message, frozen=True, tag="report"):
     """A sign of life, and what has happened."""
 
     term: int
@@ -178,14 +189,14 @@ class Report(msgspec.Struct, frozen=True, array_like=True, tag="report"):
         return [*self.ended, *self.lost]
 
 
-class Refused(msgspec.Struct, frozen=True, array_like=True, tag="refused"):
+class Refused(Message, frozen=True, tag="refused"):
     """This node cannot be used by you, and why."""
 
     term: int
     why: str
 
 
-class Closed(msgspec.Struct, frozen=True, array_like=True, tag="closed"):
+class Closed(Message, frozen=True, tag="closed"):
     """Everything has ended, and so have I."""
 
     term: int

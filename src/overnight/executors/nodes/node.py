@@ -11,38 +11,19 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from overnight.core.endings import AttemptKey, Ended, Evidence, Lost
+from overnight.core.resources import Granted
 from overnight.core.task import Action
 from overnight.core.version import VERSION
 from overnight.executors.contract import Event, Spec
-from overnight.executors.nodes.messages import (
-    PROTOCOL,
-    Cancel,
-    Close,
-    Closed,
-    End,
-    Facts,
-    Freeze,
-    Hello,
-    Insist,
-    Key,
-    Open,
-    Opened,
-    Order,
-    Piece,
-    Recall,
-    Refused,
-    Report,
-    Resize,
-    Submit,
-    ToAgent,
-    ToEngine,
-    Word,
-)
+from overnight.executors.nodes import messages
+from overnight.executors.nodes.messages import PROTOCOL, Key
 
 #: A stamp is given back when so much of the lease has passed since the last one.
 ECHO_AFTER = 1 / 10
 
 
+#: Actions that an agent remembers; then it is told all anew, or a night of tasks of their own would fill its memory.
+ACTIONS_KEPT = 1024
 #: More than one engine ever opens.
 TERMS = 2**20
 
@@ -81,13 +62,6 @@ class Lease(NamedTuple):
         return self.ttl + self.margin
 
 
-class Held(NamedTuple):
-    """An attempt that was handed to a node."""
-
-    slot: int
-    spec: Spec
-
-
 class Node:
     """One node.
 
@@ -105,11 +79,11 @@ class Node:
         *,
         fence: int,
         lease: Lease,
-        say: Callable[[ToAgent], None],
+        say: Callable[[messages.ToAgent], None],
         now: Callable[[], float],
     ) -> None:
         self.name = name
-        self.facts: Facts | None = None
+        self.facts: messages.Facts | None = None
         self.state = State.AWAITED
         self.why = ""
         #: What it has not and an attempt needed.
@@ -117,16 +91,23 @@ class Node:
         self._fence, self._lease, self._say, self._now = fence, lease, say, now
         # Of no other engine: what an agent says to the last one after it has greeted this one must not count here.
         self._term = fence * TERMS
-        #: What it has not told the end of, in the order in which it was handed over.
-        self.held: dict[Key, Held | None] = {}
+        #: What it has not told the end of, in the order in which it was handed over, and the slot as the engine
+        #: counts; None for what an earlier engine has handed over.
+        self.held: dict[Key, int | None] = {}
+        #: Of the latter what goes on there, with the slot as the node counts.
+        self._still: dict[Key, tuple[int, Granted]] = {}
         self.begun: dict[Key, float] = {}
         #: Attempts that were lost with it.
         self.lost = 0
         #: Its slots that have no worker at the moment.
         self.resting: frozenset[int] = frozenset()
         self.slots = 0
+        #: Whether an earlier engine has used it, and nobody has heard yet what of that it still runs.
+        self.feared = False
+        #: Whether the agent has greeted over the line that there is: words from before a gap have lost neighbours.
+        self._linked = False
         self._known_actions: set[int] = set()
-        self._orders: list[Order] = []
+        self._orders: list[messages.Order] = []
         self._stamp = self._echoed = -math.inf
         #: When it was last heard: any lease of it ends before this and the lease's length.
         self.heard_at = now()
@@ -138,7 +119,7 @@ class Node:
         #: Whose end was heard and not yet given to the engine, or given and not yet committed: the node keeps these.
         self._taken: set[Key] = set()
         self._uncommitted: set[Key] = set()
-        self._pieces: dict[Key, list[Piece]] = {}
+        self._pieces: dict[Key, list[messages.Piece]] = {}
         #: Answers to recalls that nobody waits for any more count as lost before they began.
         self._asked: set[int] = set()
         self.answers: dict[int, list[Key]] = {}
@@ -147,24 +128,25 @@ class Node:
 
     # -- what is heard -----------------------------------------------------------------------
 
-    def hear(self, message: ToEngine) -> list[Event]:
+    def hear(self, message: messages.ToEngine) -> list[Event]:
         """Take in one message."""
-        if isinstance(message, Hello):
+        if isinstance(message, messages.Hello):
             self._greet(message)
-        elif message.term != self._term:
+        elif message.term != self._term or not self._linked:
             pass  # about a time that is over
-        elif isinstance(message, Refused):
+        elif isinstance(message, messages.Refused):
             self.refuse(message.why)
-        elif isinstance(message, Opened):
+        elif isinstance(message, messages.Opened):
             return self._opened(message)
-        elif isinstance(message, Report):
+        elif isinstance(message, messages.Report):
             return self._heard(message)
         else:
             self._closed(message)
         return []
 
-    def _greet(self, hello: Hello) -> None:
+    def _greet(self, hello: messages.Hello) -> None:
         self.facts = hello.facts
+        self._linked = True
         if why := other_program(hello.facts):
             self.refuse(why)
         elif self.state is not State.CLOSED:
@@ -185,19 +167,23 @@ class Node:
         self._asked.clear()
         self._interrupted = False
         self.unfit = ""
-        left = [*self.held, *(self._taken | self._uncommitted).difference(self.held)]
-        self._say(Open(self._fence, self._term, left, self._lease.ttl, self._stamp))
+        self._say(messages.Open(self._fence, self._term, list(self.on_record()), self._lease.ttl, self._stamp))
 
-    def _opened(self, opened: Opened) -> list[Event]:
-        self.state, self.why = State.UP, ""
+    def on_record(self) -> dict[Key, None]:
+        """What the store has on record as handed to it: what it holds, and what is not committed yet."""
+        return dict.fromkeys((*self.held, *self._taken, *self._uncommitted))
+
+    def _opened(self, opened: messages.Opened) -> list[Event]:
+        self.state, self.why, self.feared = State.UP, "", False
         self._heard_now(opened.stamp)
-        known = set(opened.known)
+        self._still = {(task, attempt): (local, granted) for task, attempt, local, granted in opened.still}
+        known = {*opened.told, *self._still}
         never_came = [key for key in self.held if key not in known]
         if self.slots:
-            self._orders.insert(0, Resize(self.slots))
+            self._orders.insert(0, messages.Resize(self.slots))
         return self._lose(never_came, lambda key: Lost(*key, Evidence.NEVER_STARTED))
 
-    def _heard(self, report: Report) -> list[Event]:
+    def _heard(self, report: messages.Report) -> list[Event]:
         self._heard_now(report.stamp)
         if report.lapsed:
             self._reopen()
@@ -212,7 +198,7 @@ class Node:
     def _heard_now(self, stamp: float) -> None:
         self._stamp, self.heard_at = stamp, self._now()
 
-    def _take_letter(self, report: Report) -> list[Event]:
+    def _take_letter(self, report: messages.Report) -> list[Event]:
         if report.letter <= self._letter:
             return []
         self._letter = report.letter
@@ -225,17 +211,19 @@ class Node:
                 self.begun.pop(key, None)
                 self._taken.add(key)
                 events.append(over)
+            else:
+                self._pieces.pop(key, None)
         # Else there is nothing in it for the store: parts of files, or what was settled long ago.
         if events or self._waits_for_commit(report):
             self._fresh_letters.append(report.letter)
         return events
 
-    def _waits_for_commit(self, report: Report) -> bool:
+    def _waits_for_commit(self, report: messages.Report) -> bool:
         """Whether something in a letter that was heard before is not in the store yet."""
         waiting = self._taken | self._uncommitted
         return any((over.task_id, over.attempt) in waiting for over in report.overs)
 
-    def pieces_of(self, ended: Ended) -> list[Piece]:
+    def pieces_of(self, ended: Ended) -> list[messages.Piece]:
         """The files that came with an outcome; they are the caller's now."""
         return self._pieces.pop(ended.key, [])
 
@@ -257,18 +245,22 @@ class Node:
             del self.begun[key]
         return events
 
-    def _closed(self, _: Closed) -> None:
+    def _closed(self, _: messages.Closed) -> None:
         self.state = State.CLOSED
 
     def refuse(self, why: str) -> None:
         """It is not to be used."""
         self.state, self.why = State.REFUSED, why
 
+    def still(self, key: Key) -> tuple[int, Granted] | None:
+        """Where an attempt of an earlier engine goes on, as the node counts, and what is its own; else None."""
+        return self._still.get(key) if self.state is State.UP and key in self.held else None
+
     # -- silence -----------------------------------------------------------------------------
 
     def gone(self, why: str) -> None:
         """The line has ended."""
-        self.why = why
+        self.why, self._linked = why, False
         if self.state in (State.UP, State.OPENING):
             self.state = State.SILENT
 
@@ -285,13 +277,13 @@ class Node:
     @property
     def may_run(self) -> bool:
         """Whether there is anything to give up."""
-        return bool(self.held) or self.state in (State.OPENING, State.UP, State.SILENT)
+        return bool(self.held) or self.feared or self.state in (State.OPENING, State.UP, State.SILENT)
 
     def give_up(self) -> list[Event]:
         """Its lease is over: whatever it held will be run elsewhere."""
         silent = f"{self._lease.over_after:g} s"
         why = f"the node {self.name} was not heard for {silent}" + (f" ({self.why})" if self.why else "")
-        self.state, self.why = State.AWAY, why
+        self.state, self.why, self.feared = State.AWAY, why, False
         self._pieces.clear()
         self.begun, begun = {}, self.begun
         self.lost += len(self.held)
@@ -299,7 +291,7 @@ class Node:
 
     # -- what is said ------------------------------------------------------------------------
 
-    def order(self, *orders: Order) -> None:
+    def order(self, *orders: messages.Order) -> None:
         """Say this with the next word."""
         self._orders += orders
 
@@ -312,22 +304,26 @@ class Node:
             batch: The attempts, in order.
             actions: What to do in each; sent once.
         """
-        self.held |= {(spec.task_id, spec.attempt): Held(slot, spec) for spec in batch}
-        fresh = {spec.action_id for spec in batch} - self._known_actions
+        self.held |= {(spec.task_id, spec.attempt): slot for spec in batch}
+        wanted = {spec.action_id for spec in batch}
+        if len(self._known_actions) + len(wanted) > ACTIONS_KEPT:
+            self._known_actions.clear()
+            self.order(messages.Forget())
+        fresh = wanted - self._known_actions
         self._known_actions |= fresh
-        self.order(Submit(local, list(batch), {action_id: actions[action_id] for action_id in fresh}))
+        self.order(messages.Submit(local, list(batch), {action_id: actions[action_id] for action_id in fresh}))
 
     def recall(self, local: int | None) -> int:
         """Ask for what was not read; `answers` has it under the number that is returned."""
         self._number += 1
         self._asked.add(self._number)
-        self.order(Recall(self._number, local))
+        self.order(messages.Recall(self._number, local))
         return self._number
 
     def recall_for_good(self) -> None:
         """Take back what was not read; it is told as lost before it began."""
         self._number += 1
-        self.order(Recall(self._number, None))
+        self.order(messages.Recall(self._number, None))
 
     @property
     def idle(self) -> bool:
@@ -342,33 +338,39 @@ class Node:
     def cancel(self, keys: Sequence[AttemptKey], grace: float | None) -> None:
         """Ask to end those of these that it has."""
         if mine := [(key.task_id, key.attempt) for key in keys if key in self.held]:
-            self.order(Cancel(mine, grace))
+            self.order(messages.Cancel(mine, grace))
 
     def interrupt(self, why: str) -> None:
         """Ask, once in each term, to end all that it has; they go back to the queue."""
         if self.held and not self._interrupted:
             self._interrupted = True
-            self.order(End(list(self.held), why))
+            self.end(list(self.held), why)
+
+    def end(self, keys: list[Key], why: str) -> None:
+        """Ask to end these at once; they go back to the queue."""
+        for key in keys:
+            self._still.pop(key, None)
+        self.order(messages.End(keys, why))
 
     def insist(self) -> None:
         """Have it run what it is not fit for, so that the reason is told of the task."""
         self.unfit = ""
-        self.order(Insist())
+        self.order(messages.Insist())
 
     def freeze(self, key: AttemptKey, *, frozen: bool) -> None:
         """Ask that this one stands still, or goes on, if it has it."""
         if key in self.held:
-            self.order(Freeze((key.task_id, key.attempt), frozen))
+            self.order(messages.Freeze((key.task_id, key.attempt), frozen))
 
     def resize(self, slots: int) -> None:
         """Have so many slots there."""
         if slots != self.slots:
             self.slots = slots
-            self.order(Resize(slots))
+            self.order(messages.Resize(slots))
 
     def close(self) -> None:
         """Tell it to end everything, and itself."""
-        self.order(Close())
+        self.order(messages.Close())
 
     def given(self) -> None:
         """All events so far have been given to the engine."""
@@ -392,7 +394,7 @@ class Node:
             return
         orders, self._orders = self._orders, []
         self._echoed, self._told = self._stamp, committed
-        self._say(Word(self._fence, self._term, self._stamp, committed, orders))
+        self._say(messages.Word(self._fence, self._term, self._stamp, committed, orders))
 
 
 def _lost_with_node(key: Key, begun: Mapping[Key, float], why: str) -> Lost:
@@ -402,7 +404,7 @@ def _lost_with_node(key: Key, begun: Mapping[Key, float], why: str) -> Lost:
     return Lost(*key, Evidence.UNKNOWN, error=f"{why}, so whether it had begun is not known")
 
 
-def other_program(facts: Facts) -> str:
+def other_program(facts: messages.Facts) -> str:
     """Why a node cannot be used that has another version of the program than we; empty when it has the same."""
     if (facts.version, facts.protocol) == (VERSION, PROTOCOL):
         return ""

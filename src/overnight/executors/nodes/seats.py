@@ -29,6 +29,15 @@ class Seats:
         """Where a slot is; None while it is nowhere."""
         return self._by_slot.get(slot)
 
+    def take(self, seat: Seat, most: int) -> int | None:
+        """A slot below `most` for this seat, that one if it has one; None when all have others."""
+        mine = (slot for slot, taken in self._by_slot.items() if taken == seat)
+        free = (slot for slot in range(most) if slot not in self._by_slot)
+        slot = next(mine, next(free, None))
+        if slot is not None:
+            self._by_slot[slot] = seat
+        return slot
+
     def wanted(self) -> dict[int, Seat]:
         """The slots that are to be offered, in order."""
         return {slot: seat for slot, seat in sorted(self._by_slot.items()) if slot < self._wanted}

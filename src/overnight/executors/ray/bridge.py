@@ -69,7 +69,7 @@ class Link(threading.Thread):
         except Exception as error:  # noqa: BLE001 - Ray has many, and each means that nobody answers
             why = _in_short(error)
         if self._bridge.is_current(self):
-            self._bridge.lost(self.node, why)
+            self._bridge.lost(self, why)
 
     def _find(self) -> Any:  # noqa: ANN401 - a handle of Ray
         ray, task = self._bridge.ray, self._bridge.task
@@ -123,6 +123,8 @@ class Bridge:
         self._lock = threading.Lock()
         self._links: dict[str, Link] = {}
         self._released: set[str] = set()
+        #: Names by Ray's numbers.
+        self._names: dict[str, str] = {}
 
     def serve(self) -> None:
         """Carry words until the engine goes."""
@@ -167,10 +169,11 @@ class Bridge:
         pause = threading.Event()
         while True:
             try:
-                found = name_nodes(nodes_in(self.ray.nodes()))
+                found = name_nodes(nodes_in(self.ray.nodes()), self._names)
             except Exception as error:  # noqa: BLE001 - the head is away; agents go on, and so do we when it is back
                 self.tell(Broken(f"Ray does not say which nodes there are ({_in_short(error)})", ""))
                 found = []
+            self._names |= {node.id: node.name for node in found}
             found = [node for node in found if node.cpus]
             self.tell(Table([node.name for node in found]))
             for node in found:
@@ -188,12 +191,14 @@ class Bridge:
         """Whether words come and go by this one."""
         return self._links.get(link.node.name) is link
 
-    def lost(self, node: Found, why: str) -> None:
+    def lost(self, link: Link, why: str) -> None:
         """There is no line to a node any more; another one is made at the next look."""
+        node = link.node
         if any(name in why for name in _MISSING):
             why = f"{why}; install the same overnight for the Python that Ray runs on {node.host}"
         self.tell(Ended(node.name, why))
-        self._links.pop(node.name, None)
+        if self.is_current(link):
+            del self._links[node.name]
 
     def tell(self, message: ToEngine) -> None:
         """Say this to the engine."""

@@ -49,12 +49,37 @@ class RayCarrier:
         self._start()
 
     def _start(self) -> None:
+        """Start a bridge; later, where there is no room for a process, a file or a socket now."""
+        try:
+            self._launch()
+        except OSError as error:
+            self.trouble = Trouble(f"the bridge to Ray cannot be started ({error})", "make room; it is tried again")
+            self._start_later()
+
+    def _start_later(self) -> None:
+        self._start_at = self._clock.monotonic() + self._pause
+        self._pause = min(self._pause * 2, LONGEST)
+
+    def _launch(self) -> None:
         ours, theirs = socket.socketpair()
+        try:
+            with theirs:
+                self._bridge = self._begin(theirs)
+        except OSError:
+            ours.close()
+            raise
+        spare(self._bridge.pid)
+        self._stream = Stream(ours)
+        self._poll.register(ours, select.EPOLLIN)
+        for node in self._released:
+            self._say(Release(node))
+
+    def _begin(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
         task = msgspec.structs.replace(self._task, line=theirs.fileno())
         boot = f"import sys; sys.path[:] = {[path for path in sys.path if path]!r}"
         argv = [sys.executable, "-c", f"{boot}; from overnight.executors.ray.bridge import main; main()"]
-        with theirs, self._log.open("wb") as log:
-            self._bridge = subprocess.Popen(
+        with self._log.open("wb") as log:
+            return subprocess.Popen(
                 [*argv, msgspec.json.encode(task).decode()],
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
@@ -64,11 +89,6 @@ class RayCarrier:
                 cwd="/",
                 env={**os.environ, "OVERNIGHT_ROLE": "bridge"},
             )
-        spare(self._bridge.pid)
-        self._stream = Stream(ours)
-        self._poll.register(ours, select.EPOLLIN)
-        for node in self._released:
-            self._say(Release(node))
 
     def fileno(self) -> int:
         return self._poll.fileno()
@@ -114,8 +134,7 @@ class RayCarrier:
 
     def _lose_bridge(self) -> list[Said | Gone]:
         self._end()
-        self._start_at = self._clock.monotonic() + self._pause
-        self._pause = min(self._pause * 2, LONGEST)
+        self._start_later()
         gone: list[Said | Gone] = [Gone(node, "the bridge to Ray has ended") for node in sorted(self._linked)]
         self._linked.clear()
         return gone

@@ -39,12 +39,21 @@ def nodes_in(table: Iterable[Mapping[str, Any]]) -> list[Found]:
     ]
 
 
-def name_nodes(nodes: Sequence[Found]) -> list[Found]:
-    """Names for them: what their label says, else their host, and where several are on one, a part of Ray's number."""
-    labelled = [(dict(node.labels).get(LABEL) or node.host, node) for node in nodes]
+def name_nodes(nodes: Sequence[Found], known: Mapping[str, str] | None = None) -> list[Found]:
+    """Names for them: what their label says, else their host, and where several are on one, a part of Ray's number.
+
+    Args:
+        nodes: All that are alive.
+        known: Names by Ray's numbers that were given before; who has one keeps it, whoever joins.
+    """
+    known = known or {}
+    labelled = [(_safe(dict(node.labels).get(LABEL) or node.host), node) for node in nodes]
     count = Counter(name for name, _ in labelled)
-    named = ((name if count[name] == 1 else f"{name}-{node.id[:8]}", node) for name, node in labelled)
-    return [msgspec.structs.replace(node, name=_safe(name)) for name, node in named]
+    taken = {known[node.id] for node in nodes if node.id in known}
+    fresh = (
+        (name if count[name] == 1 and name not in taken else f"{name}-{node.id[:8]}", node) for name, node in labelled
+    )
+    return [msgspec.structs.replace(node, name=known.get(node.id, name)) for name, node in fresh]
 
 
 def _safe(name: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from overnight.executors.nodes.messages import Message
+
 
 class Task(msgspec.Struct, frozen=True):
     """What the bridge is to do."""
@@ -20,34 +22,34 @@ class Task(msgspec.Struct, frozen=True):
     line: int
 
 
-class Say(msgspec.Struct, frozen=True, array_like=True, tag="say"):
+class Say(Message, frozen=True, tag="say"):
     """To a node, or from it."""
 
     node: str
     packed: bytes
 
 
-class Ended(msgspec.Struct, frozen=True, array_like=True, tag="ended"):
+class Ended(Message, frozen=True, tag="ended"):
     """The line to a node has ended."""
 
     node: str
     why: str
 
 
-class Release(msgspec.Struct, frozen=True, array_like=True, tag="release"):
+class Release(Message, frozen=True, tag="release"):
     """Make no more lines to this node: it is told to end."""
 
     node: str
 
 
-class Broken(msgspec.Struct, frozen=True, array_like=True, tag="broken"):
+class Broken(Message, frozen=True, tag="broken"):
     """Ray cannot be used: what happened and what to type."""
 
     why: str
     hint: str
 
 
-class Table(msgspec.Struct, frozen=True, array_like=True, tag="table"):
+class Table(Message, frozen=True, tag="table"):
     """The nodes that are there."""
 
     names: list[str]
