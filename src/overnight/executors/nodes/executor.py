@@ -26,6 +26,7 @@ from overnight.executors.nodes.carrier import Carrier, Gone, Said
 from overnight.executors.nodes.files import Landing
 from overnight.executors.nodes.messages import Facts, Hello, Key, ToEngine, encode, to_engine
 from overnight.executors.nodes.node import Lease, Node, State
+from overnight.executors.nodes.parcels import Sender
 from overnight.executors.nodes.placements import Placed, Placements, read
 from overnight.executors.nodes.seats import Seat, Seats
 from overnight.host.clock import Clock
@@ -64,6 +65,7 @@ class NodesExecutor:
         placements: File that says which attempt went where.
         landing: Where what attempts printed and returned is put.
         slots: How many attempts run at a time, at most.
+        parcels: Sends the files along that inputs name; None where nodes have them.
         lease: How long nodes go on without word.
         watch: Told of all nodes when the state of one has changed, and each second; with the one that has.
         closed: The nodes that are to be given nothing, and how.
@@ -78,6 +80,7 @@ class NodesExecutor:
         placements: Path,
         landing: Landing,
         slots: int,
+        parcels: Sender | None = None,
         lease: Lease = Lease(),  # noqa: B008 - a value
         watch: Watch = lambda _nodes, _changed: None,
         closed: Callable[[], Mapping[str, Closing]] = dict,
@@ -88,6 +91,7 @@ class NodesExecutor:
         self._path = placements
         self._placements = Placements(placements, lease.over_after, self._placed)
         self._landing = landing
+        self._parcels = parcels
         #: Slots that are seated as soon as there is room for them.
         self.wanted = slots
         self._lease = lease
@@ -291,8 +295,25 @@ class NodesExecutor:
             self._ready += [Lost(*spec.key, Evidence.NEVER_STARTED) for spec in batch]
             return
         node = self._nodes[seat.node]
-        node.submit(seat.local, slot, [self._landing.whole(spec) for spec in batch], actions)
+        sent = batch if self._parcels is None else self._ship(self._parcels, node, batch, actions)
+        if not sent:
+            return
+        node.submit(seat.local, slot, [self._landing.whole(spec) for spec in sent], actions)
         node.flush()
+
+    def _ship(self, parcels: Sender, node: Node, batch: Sequence[Spec], actions: Mapping[int, Action]) -> list[Spec]:
+        """Send files along, each piece as a word of its own; the attempts whose files are on their way."""
+        sent = []
+        for spec in batch:
+            action = actions[spec.action_id]
+            if (refused := parcels.refusal(spec, action, now=self._clock.now())) is not None:
+                self._ready.append(refused)
+                continue
+            sent.append(spec)
+            for ship in parcels.cut(spec, action):
+                node.order(ship)
+                node.flush()
+        return sent
 
     def recall(self, slot: int | None = None) -> list[AttemptKey]:
         if slot is not None and slot == self._aside:

@@ -53,8 +53,8 @@ class Piece(msgspec.Struct, frozen=True, array_like=True):
 
     task_id: int
     attempt: int
-    #: Name of the file of a result; empty for what the attempt printed.
-    name: str
+    #: Name of the file of a result, path of one that goes beside an input; empty for what the attempt printed.
+    name: bytes
     data: bytes
 
 
@@ -80,6 +80,16 @@ class Submit(Message, frozen=True, tag="submit"):
     slot: int
     specs: list[Spec]
     actions: dict[int, Action]
+
+
+class Ship(Message, frozen=True, tag="ship"):
+    """A piece of the file that the input of an attempt names; all pieces come before the attempt."""
+
+    task_id: int
+    attempt: int
+    #: Its path on the machine of the engine.
+    original: bytes
+    data: bytes
 
 
 class Recall(Message, frozen=True, tag="recall"):
@@ -128,7 +138,7 @@ class Close(Message, frozen=True, tag="close"):
     """End everything, and then yourself."""
 
 
-Order = Submit | Recall | Cancel | End | Freeze | Resize | Forget | Insist | Close
+Order = Submit | Ship | Recall | Cancel | End | Freeze | Resize | Forget | Insist | Close
 
 
 class Word(Message, frozen=True, tag="word"):
