@@ -15,8 +15,6 @@ import select
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-import msgspec
-
 from overnight.core.endings import AttemptKey, Ended, Evidence, Lost
 from overnight.core.nodes import Closing
 from overnight.core.resources import Granted
@@ -24,7 +22,7 @@ from overnight.core.task import Action
 from overnight.executors.contract import Event, Executor, Offer, Onward, Over, Spec
 from overnight.executors.nodes.carrier import Carrier, Gone, Said
 from overnight.executors.nodes.files import Landing
-from overnight.executors.nodes.messages import Facts, Hello, Key, ToEngine, encode, to_engine
+from overnight.executors.nodes.messages import Facts, Hello, Key, encode, understood
 from overnight.executors.nodes.node import Lease, Node, State
 from overnight.executors.nodes.parcels import Sender
 from overnight.executors.nodes.placements import Placed, Placements, read
@@ -41,14 +39,6 @@ OTHERS = 10.0
 LOOK = 1.0
 #: The slot of the local executor for what is set aside.
 ASIDE = 0
-
-
-def understood(word: Said) -> ToEngine | None:
-    """What an agent says; None when it is of another kind than ours."""
-    try:
-        return to_engine.decode(word.packed)
-    except msgspec.MsgspecError:
-        return None
 
 
 #: Told of all nodes, and of the one whose state has changed.
@@ -142,7 +132,7 @@ class NodesExecutor:
         words = self._carrier.receive()
         self._early += words
         self.failed |= {word.node: word.why for word in words if isinstance(word, Gone)}
-        hellos = [heard for word in words if isinstance(word, Said) and (heard := understood(word)) is not None]
+        hellos = [heard for word in words if isinstance(word, Said) and (heard := understood(word.packed)) is not None]
         return {one.facts.name: one.facts for one in hellos if isinstance(one, Hello)}
 
     def abandon(self) -> None:
@@ -295,25 +285,14 @@ class NodesExecutor:
             self._ready += [Lost(*spec.key, Evidence.NEVER_STARTED) for spec in batch]
             return
         node = self._nodes[seat.node]
-        sent = batch if self._parcels is None else self._ship(self._parcels, node, batch, actions)
+        sent = list(batch)
+        if self._parcels is not None:
+            sent, refused = self._parcels.send(batch, actions, node.order_at_once, now=self._clock.now())
+            self._ready += refused
         if not sent:
             return
         node.submit(seat.local, slot, [self._landing.whole(spec) for spec in sent], actions)
         node.flush()
-
-    def _ship(self, parcels: Sender, node: Node, batch: Sequence[Spec], actions: Mapping[int, Action]) -> list[Spec]:
-        """Send files along, each piece as a word of its own; the attempts whose files are on their way."""
-        sent = []
-        for spec in batch:
-            action = actions[spec.action_id]
-            if (refused := parcels.refusal(spec, action, now=self._clock.now())) is not None:
-                self._ready.append(refused)
-                continue
-            sent.append(spec)
-            for ship in parcels.cut(spec, action):
-                node.order(ship)
-                node.flush()
-        return sent
 
     def recall(self, slot: int | None = None) -> list[AttemptKey]:
         if slot is not None and slot == self._aside:
@@ -372,7 +351,7 @@ class NodesExecutor:
             node = self._node(word.node)
             if isinstance(word, Gone):
                 node.gone(word.why)
-            elif (message := understood(word)) is not None:
+            elif (message := understood(word.packed)) is not None:
                 self._take(node, node.hear(message))
             else:
                 node.refuse("what its agent says cannot be read here; install the same overnight on both")

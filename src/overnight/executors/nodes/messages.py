@@ -217,4 +217,12 @@ ToEngine = Hello | Opened | Report | Refused | Closed
 
 encode = msgspec.msgpack.Encoder().encode
 to_agent: msgspec.msgpack.Decoder[ToAgent] = msgspec.msgpack.Decoder(ToAgent)
-to_engine: msgspec.msgpack.Decoder[ToEngine] = msgspec.msgpack.Decoder(ToEngine)
+_to_engine: msgspec.msgpack.Decoder[ToEngine] = msgspec.msgpack.Decoder(ToEngine)
+
+
+def understood(packed: bytes) -> ToEngine | None:
+    """What an agent says; None when it is of another kind than ours."""
+    try:
+        return _to_engine.decode(packed)
+    except msgspec.MsgspecError:
+        return None

@@ -11,7 +11,7 @@ import contextlib
 import os
 import shutil
 import stat
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -31,6 +31,32 @@ LARGEST = 64 * 1024 * 1024
 
 class Sender:
     """The engine's side."""
+
+    def send(
+        self, batch: Sequence[Spec], actions: Mapping[int, Action], say: Callable[[Ship], None], *, now: float
+    ) -> tuple[list[Spec], list[Ended]]:
+        """Send files along, piece by piece.
+
+        Args:
+            batch: The attempts to which they belong, if their inputs name any.
+            actions: What to do in each.
+            say: Takes a piece.
+            now: POSIX seconds.
+
+        Returns:
+            The attempts whose files are on their way, and the ends of those that cannot be sent.
+        """
+        sent: list[Spec] = []
+        refused: list[Ended] = []
+        for spec in batch:
+            action = actions[spec.action_id]
+            if (why := self.refusal(spec, action, now=now)) is not None:
+                refused.append(why)
+                continue
+            sent.append(spec)
+            for ship in self.cut(spec, action):
+                say(ship)
+        return sent, refused
 
     def refusal(self, spec: Spec, action: Action, *, now: float) -> Ended | None:
         """Why an attempt cannot be sent with its file; None when it can, or there is none. `now` is POSIX seconds."""
