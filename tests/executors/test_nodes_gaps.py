@@ -40,7 +40,7 @@ def pieces(ended: Ended) -> Iterator[Piece]:
     """What the node has of it."""
     if ended.result:
         for at in range(0, len(LARGE), MOST_BYTES):
-            yield Piece(*ended.key, "1-1.json", LARGE[at : at + MOST_BYTES])
+            yield Piece(*ended.key, b"1-1.json", LARGE[at : at + MOST_BYTES])
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from overnight.executors.contract import Over, Spec
 from overnight.executors.nodes.agent import Agent
 from overnight.executors.nodes.messages import Open, Word, encode
 from overnight.executors.nodes.node import Node, State
-from overnight.executors.nodes.placements import Placements
+from overnight.executors.nodes.placements import Placements, read
 from overnight.testing import Play
 
 ACTIONS = {1: Action(kind=ActionKind.COMMAND, cwd=b"/")}
@@ -72,6 +72,32 @@ def test_a_silent_node_is_given_up_when_its_lease_and_the_margin_are_over(nodes:
     assert (lost.evidence, lost.worker_died) == (Evidence.STARTED, False)
     assert "the node a was not heard for" in lost.error
     assert nodes.executor.started(other)
+
+
+def test_a_node_with_nothing_to_tell_keeps_its_lease(tmp_path: Path) -> None:
+    """One whose lease is over for a moment again and again gives back what it was given just then."""
+    nodes = FakeNodes(tmp_path, slots=0)
+    nodes.open()
+    until = nodes.clock.monotonic() + 2 * LEASE.ttl
+    lapsed: list[float] = []
+
+    def passed() -> bool:
+        lapsed.extend(nodes.clock.monotonic() for node in nodes.carrier.nodes.values() if node.agent.lapsed)
+        return nodes.clock.monotonic() >= until
+
+    nodes.until(lambda: not any(node.agent.lapsed for node in nodes.carrier.nodes.values()))
+    nodes.until(passed)
+    assert lapsed == []
+
+
+def test_whoever_was_given_up_is_not_waited_for_again(nodes: FakeNodes) -> None:
+    """The lease of a dead node is over once, and not once for each engine that comes after."""
+    running(nodes, 1)
+    nodes.carrier.nodes["a"].frozen = True
+    nodes.pass_time(LEASE.over_after + LEASE.ttl / 6)
+    nodes.executor.ack()
+
+    assert read(nodes.executor._path).nodes == {"b"}
 
 
 def test_what_had_not_begun_as_far_as_is_known_may_have(nodes: FakeNodes) -> None:

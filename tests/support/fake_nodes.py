@@ -17,6 +17,7 @@ from overnight.executors.nodes.executor import NodesExecutor
 from overnight.executors.nodes.files import Landing
 from overnight.executors.nodes.messages import Facts, Piece
 from overnight.executors.nodes.node import Lease
+from overnight.executors.nodes.parcels import Parcels, Sender
 from overnight.testing import FakeClock, FakeExecutor, FakeWorld, Play
 
 LEASE = Lease(15.0, 1.0)
@@ -56,6 +57,8 @@ class FakeNode:
         self.linked, self.frozen = True, False
         #: The files that go with an outcome.
         self.pieces: Callable[[Ended], Iterator[Piece]] = lambda _: iter(())
+        #: Where files that come along are laid down.
+        self.parcels: Parcels | None = None
         #: What it has not, in words.
         self.lacks = ""
         self.inbox: deque[bytes] = deque()
@@ -67,7 +70,9 @@ class FakeNode:
         """Another agent, after the last one was killed."""
         self.executor = SlowToEnd(self._clock, slots=0, play=self._note, world=self.world)
         facts = Facts(self.name, slots=4, version=self._version, python="3.11.0")
-        self.agent = Agent(self.executor, self._clock, facts, pieces=self.pieces, lacks=lambda _: self.lacks)
+        self.agent = Agent(
+            self.executor, self._clock, facts, pieces=self.pieces, lacks=lambda _: self.lacks, parcels=self.parcels
+        )
         self.inbox.clear()
         self.greets = True
 
@@ -160,6 +165,7 @@ class FakeNodes:
         slots: Of the engine.
         versions: Of the program on each node.
         closed: What people have closed.
+        parcels: Sends files along.
     """
 
     def __init__(
@@ -170,11 +176,13 @@ class FakeNodes:
         slots: int = 2,
         versions: tuple[str, ...] = (VERSION, VERSION),
         closed: Callable[[], Mapping[str, Closing]] = dict,
+        parcels: Sender | None = None,
     ) -> None:
         self.clock = FakeClock()
         self.root = root
         self.slots = slots
         self._closed = closed
+        self._parcels = parcels
         nodes = [FakeNode(name, self.clock, play, version) for name, version in zip("ab", versions, strict=True)]
         self.carrier = FakeCarrier(self.clock, nodes)
         self.seen: list[Event] = []
@@ -191,6 +199,7 @@ class FakeNodes:
             slots=self.slots,
             lease=LEASE,
             closed=self._closed,
+            parcels=self._parcels,
         )
 
     def until(self, holds: Callable[[], object], *, seconds: float = 60.0) -> None:

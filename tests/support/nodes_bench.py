@@ -19,6 +19,7 @@ from overnight.executors.nodes.agent_process import Errand, agent_argv
 from overnight.executors.nodes.executor import NodesExecutor
 from overnight.executors.nodes.files import Landing
 from overnight.executors.nodes.node import Lease
+from overnight.executors.nodes.parcels import Sender
 from overnight.executors.nodes.sockets import SocketCarrier
 from overnight.host.processes import below
 
@@ -33,14 +34,22 @@ class NodesBench(Bench):
         slots: Of the engine.
         names: Of the nodes, each with four slots.
         lease: Theirs.
+        parcels: Sends files along.
     """
 
     def __init__(
-        self, root: Path, *, slots: int = 2, names: tuple[str, ...] = ("a", "b"), lease: Lease = LEASE
+        self,
+        root: Path,
+        *,
+        slots: int = 2,
+        names: tuple[str, ...] = ("a", "b"),
+        lease: Lease = LEASE,
+        parcels: Sender | None = None,
     ) -> None:
         super().__init__(root, slots=0)
         self.names = names
         self.lease = lease
+        self.parcels = parcels
         self.slots = slots
         self._here = self.executor
         self.agents: dict[str, subprocess.Popen[bytes]] = {}
@@ -58,6 +67,7 @@ class NodesBench(Bench):
             landing=Landing(self.root / "output", self.root / "results"),
             slots=self.slots,
             lease=self.lease,
+            parcels=self.parcels,
         )
 
     def open(self, left_open: Sequence[AttemptKey] = ()) -> list[Over]:

@@ -207,6 +207,8 @@ class Shard:
         if fence := self.store.take():
             self.engine = ShardEngine(self, fence)
             self.engines += 1
+            if not self._placed:
+                (self.root / "placements").unlink(missing_ok=True)
             # Whoever takes the lease holds it while it asks the nodes.
             self.engine.keep()
             self.engine.begin()

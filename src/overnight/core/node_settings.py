@@ -28,6 +28,15 @@ NODE_SETTINGS = (
         key="nodes.ray_address",
     ),
     Setting(
+        name="ship",
+        kind=kinds.SWITCH,
+        default=False,
+        help="Send the file that an input names to its node, and what is written beside it back.",
+        flag="--ship",
+        environment="OVERNIGHT_SHIP",
+        key="nodes.ship",
+    ),
+    Setting(
         name="node_lease",
         kind=kinds.DURATION,
         default=15.0,

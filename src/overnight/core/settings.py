@@ -288,6 +288,7 @@ class Settings(msgspec.Struct, frozen=True):
     on: str
     #: "auto", or HOST:PORT.
     ray_address: str
+    ship: bool
     node_lease: float
     #: None: no limit, here and in the next four.
     stall: float | None

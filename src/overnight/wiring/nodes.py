@@ -20,6 +20,7 @@ from overnight.executors.nodes.carrier import Carrier, Trouble
 from overnight.executors.nodes.executor import NodesExecutor
 from overnight.executors.nodes.files import Landing
 from overnight.executors.nodes.node import Lease, Node, State, other_program
+from overnight.executors.nodes.parcels import Sender
 from overnight.executors.ray.carrier import RayCarrier
 from overnight.executors.ray.words import Task
 from overnight.host.files import write_atomically
@@ -94,6 +95,7 @@ def on_nodes(home: Home, settings: Settings, told: Told, carrier: Carrier) -> Ch
         placements=home.placements,
         landing=Landing(home.output, home.results),
         slots=0,
+        parcels=Sender() if settings.ship else None,
         lease=Lease(settings.node_lease),
         watch=register.watch,
         closed=lambda: closed_nodes(home),

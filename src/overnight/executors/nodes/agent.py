@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -21,10 +21,11 @@ from overnight.core.endings import AttemptKey, Ended, Ending, Evidence, Froze, L
 from overnight.core.errors import OvernightError
 from overnight.core.resources import Granted
 from overnight.core.task import Action
-from overnight.executors.contract import Executor, Over
+from overnight.executors.contract import Executor, Over, Spec
 from overnight.executors.nodes import messages
 from overnight.executors.nodes.letters import Letter, Letters
 from overnight.executors.nodes.messages import Key, encode, to_agent
+from overnight.executors.nodes.parcels import Parcels
 from overnight.host.clock import Clock
 
 #: Signs of life in one lease.
@@ -45,6 +46,7 @@ class Agent:
         facts: What to say of the node.
         pieces: The files that go with an outcome (see `files`).
         lacks: What an action needs and this node has not, in words.
+        parcels: The files that come along.
         guard: Told until when (monotonic seconds) the attempts may run, whenever that changes; infinite while none do.
     """
 
@@ -56,6 +58,7 @@ class Agent:
         *,
         pieces: Callable[[Ended], Iterator[messages.Piece]] = lambda _: iter(()),
         lacks: Callable[[Action], str] = lambda _: "",
+        parcels: Parcels | None = None,
         guard: Callable[[float], None] = lambda _: None,
     ) -> None:
         self._executor = executor
@@ -63,6 +66,7 @@ class Agent:
         self._facts = facts
         self._lacks = lacks
         self._guard = guard
+        self._parcels = parcels
         self._letters = Letters(pieces)
         self._fence, self._term, self._ttl = 0, 0, math.inf
         self._opened = False
@@ -127,6 +131,8 @@ class Agent:
                 self._say(messages.Refused(self._term, error.message))
                 return
             self._opened = True
+        if self._parcels is not None:
+            self._parcels.keep({*opening.left, *self._under()})
         self._letters.begin_again(opening.left)
         self._begun.clear()  # whoever asks is told again
         self._strangers = self._under().difference(opening.left)
@@ -139,13 +145,14 @@ class Agent:
     def _answer(self, opening: messages.Open) -> None:
         """It is the engine now. What it does not know of might be handed out anew as soon as it knows that."""
         self._opening = None
+        self._beat_at = self._clock.monotonic() + self._ttl / BEATS
         told = self._letters.keys().intersection(opening.left)
         still = [(*key, slot, granted) for slot, held in self._slots.items() for key, granted in held.items()]
         self._say(messages.Opened(self._term, self._clock.monotonic(), list(told), still))
 
     def _heed(self, word: messages.Word) -> None:
         self._extend(word.echo)
-        self._letters.acknowledge(word.ack)
+        self._drop_parcels(self._letters.acknowledge(word.ack))
         if self._letters.empty:
             self._executor.ack()
         for order in word.orders:
@@ -154,25 +161,34 @@ class Agent:
     def _obey(self, order: messages.Order) -> None:
         if isinstance(order, messages.Submit):
             self._submit(order)
+        elif isinstance(order, messages.Ship):
+            if self._parcels is not None:
+                self._parcels.take(order)
         elif isinstance(order, messages.Recall):
             self._recall(order)
-        elif isinstance(order, messages.Cancel):
+        elif isinstance(order, messages.Resize):
+            self._resize(order.slots)
+        elif isinstance(order, messages.Close):
+            self.done = self._letters.empty and not any(self._slots.values())
+            self.close()
+            self._say(messages.Closed(self._term))
+        else:
+            self._obey_about_some(order)
+
+    def _obey_about_some(
+        self, order: messages.Cancel | messages.End | messages.Freeze | messages.Forget | messages.Insist
+    ) -> None:
+        if isinstance(order, messages.Cancel):
             self._executor.cancel([AttemptKey(*key) for key in order.keys], grace=order.grace)
         elif isinstance(order, messages.End):
             self._end(self._under().intersection(order.keys), order.why)
         elif isinstance(order, messages.Freeze):
             self._executor.freeze(AttemptKey(*order.key), frozen=order.frozen)
-        elif isinstance(order, messages.Resize):
-            self._resize(order.slots)
         elif isinstance(order, messages.Forget):
             self._actions.clear()
             self._unfit.clear()
-        elif isinstance(order, messages.Insist):
+        else:
             self._unfit = dict.fromkeys(self._unfit, "")
-        elif isinstance(order, messages.Close):
-            self.done = self._letters.empty and not any(self._slots.values())
-            self.close()
-            self._say(messages.Closed(self._term))
 
     def _resize(self, slots: int) -> None:
         self._wanted = slots
@@ -181,16 +197,36 @@ class Agent:
             self._there = slots
 
     def _submit(self, order: messages.Submit) -> None:
-        self._actions |= order.actions
-        self._unfit |= {number: self._lacks(action) for number, action in order.actions.items()}
+        for number, action in order.actions.items():
+            self._learn(number, action, order.specs)
         why = next((words for spec in order.specs if (words := self._unfit[spec.action_id])), "")
         if why or order.slot >= self._there:
             self._letters.add([Lost(*spec.key, Evidence.NEVER_STARTED) for spec in order.specs])
             self._report(self._letters.write(), unfit=why)
             return
+        specs = self._unpacked(order.specs)
         held = self._slots.setdefault(order.slot, {})
-        held |= {(spec.task_id, spec.attempt): spec.granted for spec in order.specs}
-        self._executor.submit(order.slot, order.specs, self._actions)
+        held |= {(spec.task_id, spec.attempt): spec.granted for spec in specs}
+        self._executor.submit(order.slot, specs, self._actions)
+
+    def _learn(self, number: int, action: Action, specs: Sequence[Spec]) -> None:
+        """Know an action. One whose directory is not here, and whose file came along, is done where that is."""
+        lacks, parcels = self._lacks(action), self._parcels
+        if lacks and parcels is not None and any(parcels.has(spec) for spec in specs if spec.action_id == number):
+            action, lacks = msgspec.structs.replace(action, cwd=bytes(parcels.directory)), ""
+        self._actions[number], self._unfit[number] = action, lacks
+
+    def _unpacked(self, specs: Sequence[Spec]) -> list[Spec]:
+        """These with the files that came along; of one whose file could not be laid down that is told."""
+        if self._parcels is None:
+            return list(specs)
+        found = [self._parcels.unpacked(spec, now=self._clock.now()) for spec in specs]
+        self._letters.add([refused for refused in found if isinstance(refused, Ended)])
+        return [spec for spec in found if isinstance(spec, Spec)]
+
+    def _drop_parcels(self, keys: Collection[Key]) -> None:
+        if self._parcels is not None:
+            self._parcels.drop(keys)
 
     def _recall(self, order: messages.Recall) -> None:
         if order.slot is not None and order.slot not in self._slots:
@@ -198,6 +234,7 @@ class Agent:
             return
         keys: list[Key] = [(key.task_id, key.attempt) for key in self._executor.recall(order.slot)]
         self._forget(keys)
+        self._drop_parcels(keys)
         self._report(recalled=[(order.number, keys)])
 
     # -- the lease ---------------------------------------------------------------------------

@@ -28,11 +28,14 @@ from overnight.executors.nodes.agent import Agent
 from overnight.executors.nodes.files import Luggage, lacks
 from overnight.executors.nodes.guard import Guard
 from overnight.executors.nodes.messages import Facts
+from overnight.executors.nodes.parcels import Parcels
 from overnight.executors.nodes.stream import Stream
 from overnight.host.clock import LeaseClock, SystemClock
 from overnight.host.layout import Layout
 
 LOCK = "agent.lock"
+#: Directory of files that come along.
+PARCELS = "parcels"
 #: Seconds for an agent of the same node that is about to end.
 ANOTHER = 15.0
 #: Seconds between two looks at files that the engine has long had; and how old they are.
@@ -83,9 +86,16 @@ class Process:
         self._lock = _alone(self._place.path / LOCK, self._clock)
         guard = Guard()
         self._executor = self._make_executor()
-        luggage = Luggage(self._place.output, self._place.results)
+        parcels = Parcels(self._place.path / PARCELS)
+        luggage = Luggage(self._place.output, self._place.results, parcels)
         self.agent = Agent(
-            self._executor, LeaseClock(), facts_of(errand), pieces=luggage.pieces, lacks=lacks, guard=guard.tell
+            self._executor,
+            LeaseClock(),
+            facts_of(errand),
+            pieces=luggage.pieces,
+            lacks=lacks,
+            parcels=parcels,
+            guard=guard.tell,
         )
         self._listener = _listen(errand.path) if errand.path else None
         self._stream: Stream | None = None
@@ -126,7 +136,12 @@ class Process:
 
     def _clear_away(self) -> None:
         """Leave nothing but the directories of tasks, if these are here."""
-        for directory in (self._place.spool, self._place.output, self._place.results):
+        for directory in (
+            self._place.spool,
+            self._place.output,
+            self._place.results,
+            self._place.path / PARCELS,
+        ):
             shutil.rmtree(directory, ignore_errors=True)
         for path in (self._place.marks, self._place.path / RECORD, self._place.path / LOCK):
             path.unlink(missing_ok=True)

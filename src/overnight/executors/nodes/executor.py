@@ -25,8 +25,9 @@ from overnight.executors.contract import Event, Executor, Offer, Onward, Over, S
 from overnight.executors.nodes.bulletin import Bulletin
 from overnight.executors.nodes.carrier import Carrier, Gone, Said
 from overnight.executors.nodes.files import Landing
-from overnight.executors.nodes.messages import Facts, Hello, Key, ToEngine, encode, to_engine
+from overnight.executors.nodes.messages import Facts, Hello, Key, encode, understood
 from overnight.executors.nodes.node import Lease, Node, State
+from overnight.executors.nodes.parcels import Sender
 from overnight.executors.nodes.placements import Placed, Placements, read
 from overnight.executors.nodes.seats import Seat, Seats
 from overnight.host.clock import Clock
@@ -43,14 +44,6 @@ LOOK = 1.0
 ASIDE = 0
 
 
-def understood(word: Said) -> ToEngine | None:
-    """What an agent says; None when it is of another kind than ours."""
-    try:
-        return to_engine.decode(word.packed)
-    except msgspec.MsgspecError:
-        return None
-
-
 #: Told of all nodes, and of the one whose state has changed.
 Watch = Callable[[Sequence[Node], Node | None], None]
 
@@ -65,6 +58,7 @@ class NodesExecutor:
         placements: File that says which attempt went where.
         landing: Where what attempts printed and returned is put.
         slots: How many attempts run at a time, at most.
+        parcels: Sends the files along that inputs name; None where nodes have them.
         lease: How long nodes go on without word.
         watch: Told of all nodes when the state of one has changed, and each second; with the one that has.
         closed: The nodes that are to be given nothing, and how.
@@ -79,6 +73,7 @@ class NodesExecutor:
         placements: Path,
         landing: Landing,
         slots: int,
+        parcels: Sender | None = None,
         lease: Lease = Lease(),  # noqa: B008 - a value
         watch: Watch = lambda _nodes, _changed: None,
         closed: Callable[[], Mapping[str, Closing]] = dict,
@@ -89,6 +84,7 @@ class NodesExecutor:
         self._path = placements
         self._placements = Placements(placements, lease.over_after, self._placed)
         self._landing = landing
+        self._parcels = parcels
         #: Slots that are seated as soon as there is room for them.
         self.wanted = slots
         self._lease = lease
@@ -114,6 +110,8 @@ class NodesExecutor:
         #: Whether an earlier engine's attempts are being taken over, and those that were.
         self._opening = False
         self._onward: list[Onward] = []
+        #: A node was given up, and what became of its attempts is not committed yet.
+        self._gave_up = False
         self._poll = select.epoll()
 
     # -- opening -----------------------------------------------------------------------------
@@ -140,7 +138,7 @@ class NodesExecutor:
         words = self._carrier.receive()
         self._early += words
         self.failed |= {word.node: word.why for word in words if isinstance(word, Gone)}
-        hellos = [heard for word in words if isinstance(word, Said) and (heard := understood(word)) is not None]
+        hellos = [heard for word in words if isinstance(word, Said) and (heard := understood(word.packed)) is not None]
         return {one.facts.name: one.facts for one in hellos if isinstance(one, Hello)}
 
     def abandon(self) -> None:
@@ -297,7 +295,13 @@ class NodesExecutor:
             self._ready += [Lost(*spec.key, Evidence.NEVER_STARTED) for spec in batch]
             return
         node = self._nodes[seat.node]
-        node.submit(seat.local, slot, [self._landing.whole(spec) for spec in batch], actions)
+        sent = list(batch)
+        if self._parcels is not None:
+            sent, refused = self._parcels.send(batch, actions, node.order_at_once, now=self._clock.now())
+            self._ready += refused
+        if not sent:
+            return
+        node.submit(seat.local, slot, [self._landing.whole(spec) for spec in sent], actions)
         node.flush()
 
     def recall(self, slot: int | None = None) -> list[AttemptKey]:
@@ -357,7 +361,7 @@ class NodesExecutor:
             node = self._node(word.node)
             if isinstance(word, Gone):
                 node.gone(word.why)
-            elif (message := understood(word)) is not None:
+            elif (message := understood(word.packed)) is not None:
                 self._take(node, node.hear(message))
             else:
                 node.refuse("what its agent says cannot be read here; install the same overnight on both")
@@ -365,6 +369,7 @@ class NodesExecutor:
         for node in self._nodes.values():
             if moment >= node.over_at and node.may_run:
                 given_up = node.give_up()
+                self._gave_up = True
                 self._bulletin.lost(node, given_up)
                 self._take(node, given_up)
             node.flush()
@@ -450,6 +455,15 @@ class NodesExecutor:
             node.flush()
         with contextlib.suppress(OSError):  # then it goes on saying that it does not know all
             self._placements.settled()
+        if self._gave_up:
+            self._gave_up = False
+            self._write_who_may_run()
+
+    def _write_who_may_run(self) -> None:
+        """Whoever comes next waits for no node that was given up, or that went in order."""
+        self._placements.used(node.name for node in self._nodes.values() if node.may_run)
+        with contextlib.suppress(OSError):  # then more of them are feared than need be
+            self._placements.begin()
 
     def old_outputs(self, *, before: float) -> list[str]:
         return self._local.old_outputs(before=before)
@@ -467,9 +481,7 @@ class NodesExecutor:
         until = self._clock.monotonic() + CLOSE
         while any(node.state is State.UP for node in leaving) and self._clock.monotonic() < until:
             self._listen(0.1)
-        self._placements.used(node.name for node in self._nodes.values() if node.may_run)
-        with contextlib.suppress(OSError):  # then more of them are feared than need be
-            self._placements.begin()
+        self._write_who_may_run()
         self._carrier.close()
         self._poll.close()
 

@@ -21,6 +21,7 @@ from overnight.executors.local.output import packed
 from overnight.executors.local.segments import Segments
 from overnight.executors.nodes.letters import MOST_BYTES
 from overnight.executors.nodes.messages import Piece
+from overnight.executors.nodes.parcels import Parcels, cut
 from overnight.host import results
 from overnight.host.files import write_atomically
 
@@ -41,9 +42,11 @@ class Luggage:
     Args:
         output: Directory of what attempts print there.
         results: Directory of large results there.
+        parcels: What came along, and goes back.
     """
 
-    def __init__(self, output: Path, results: Path) -> None:
+    def __init__(self, output: Path, results: Path, parcels: Parcels) -> None:
+        self._parcels = parcels
         self._output = output
         self._results = results
 
@@ -51,9 +54,10 @@ class Luggage:
         """What goes with an outcome. What is not there any more does not go."""
         key = (ended.task_id, ended.attempt)
         if ended.output is not None and ended.output.length:
-            yield from (Piece(*key, "", data) for data in self._printed(ended, ended.output))
+            yield from (Piece(*key, b"", data) for data in self._printed(ended, ended.output))
         if (aside := spilled(ended.result)) is not None:
-            yield from (Piece(*key, aside.name, data) for data in _cut(self._results / aside.name))
+            yield from (Piece(*key, aside.name.encode(), data) for data in cut(self._results / aside.name))
+        yield from self._parcels.brought(key)
 
     def _printed(self, ended: Ended, ref: OutputRef) -> Iterator[bytes]:
         """Whole frames, gathered."""
@@ -68,15 +72,6 @@ class Luggage:
             return
         if gathered:
             yield bytes(gathered)
-
-
-def _cut(path: Path) -> Iterator[bytes]:
-    try:
-        with path.open("rb") as file:
-            while data := file.read(MOST_BYTES):
-                yield data
-    except FileNotFoundError:
-        return
 
 
 class Landing:
@@ -97,9 +92,13 @@ class Landing:
         if ended.output is not None:
             printed = [piece.data for piece in pieces if not piece.name]
             ended = msgspec.structs.replace(ended, output=self._lay_down(ended.output, printed))
+        try:
+            _lay_beside(pieces)
+        except OSError as error:
+            return _without_result(ended, f"what it wrote beside its input could not be written here ({error})")
         if (aside := spilled(ended.result)) is None:
             return ended
-        content = b"".join(piece.data for piece in pieces if piece.name)
+        content = b"".join(piece.data for piece in pieces if piece.name == aside.name.encode())
         if len(content) != aside.size_bytes:
             return _without_result(ended, "its result was not on its node any more")
         try:
@@ -130,6 +129,14 @@ class Landing:
         except OvernightError:  # it fails there as it would here, and says so
             return spec
         return msgspec.structs.replace(spec, given=msgspec.json.encode(given))
+
+
+def _lay_beside(pieces: Sequence[Piece]) -> None:
+    """Files that an attempt has written beside its input, each there whole or not at all."""
+    names = dict.fromkeys(piece.name for piece in pieces if piece.name.startswith(b"/"))
+    for name in names:
+        whole = b"".join(piece.data for piece in pieces if piece.name == name)
+        write_atomically(Path(os.fsdecode(name)), whole)
 
 
 def _without_result(ended: Ended, words: str) -> Lost:

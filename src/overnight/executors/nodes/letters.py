@@ -81,10 +81,14 @@ class Letters:
         self._files = None
         self.out.clear()
 
-    def acknowledge(self, number: int) -> None:
-        """Letters up to this number are committed."""
+    def acknowledge(self, number: int) -> list[Key]:
+        """Letters up to this number are committed; whose outcomes they told."""
+        keys: list[Key] = []
         while self.out and self.out[0].number <= number:
-            self.out.popleft()
+            letter = self.out.popleft()
+            keys += [(over.task_id, over.attempt) for over in letter.ended]
+            keys += [(over.task_id, over.attempt) for over in letter.lost]
+        return keys
 
     def write(self) -> Letter | None:
         """The next letter, if there is something to tell; it is out from now on."""

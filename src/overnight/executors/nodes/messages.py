@@ -53,8 +53,8 @@ class Piece(msgspec.Struct, frozen=True, array_like=True):
 
     task_id: int
     attempt: int
-    #: Name of the file of a result; empty for what the attempt printed.
-    name: str
+    #: Name of the file of a result, path of one that goes beside an input; empty for what the attempt printed.
+    name: bytes
     data: bytes
 
 
@@ -80,6 +80,16 @@ class Submit(Message, frozen=True, tag="submit"):
     slot: int
     specs: list[Spec]
     actions: dict[int, Action]
+
+
+class Ship(Message, frozen=True, tag="ship"):
+    """A piece of the file that the input of an attempt names; all pieces come before the attempt."""
+
+    task_id: int
+    attempt: int
+    #: Its path on the machine of the engine.
+    original: bytes
+    data: bytes
 
 
 class Recall(Message, frozen=True, tag="recall"):
@@ -128,7 +138,7 @@ class Close(Message, frozen=True, tag="close"):
     """End everything, and then yourself."""
 
 
-Order = Submit | Recall | Cancel | End | Freeze | Resize | Forget | Insist | Close
+Order = Submit | Ship | Recall | Cancel | End | Freeze | Resize | Forget | Insist | Close
 
 
 class Word(Message, frozen=True, tag="word"):
@@ -207,4 +217,12 @@ ToEngine = Hello | Opened | Report | Refused | Closed
 
 encode = msgspec.msgpack.Encoder().encode
 to_agent: msgspec.msgpack.Decoder[ToAgent] = msgspec.msgpack.Decoder(ToAgent)
-to_engine: msgspec.msgpack.Decoder[ToEngine] = msgspec.msgpack.Decoder(ToEngine)
+_to_engine: msgspec.msgpack.Decoder[ToEngine] = msgspec.msgpack.Decoder(ToEngine)
+
+
+def understood(packed: bytes) -> ToEngine | None:
+    """What an agent says; None when it is of another kind than ours."""
+    try:
+        return _to_engine.decode(packed)
+    except msgspec.MsgspecError:
+        return None

@@ -295,6 +295,11 @@ class Node:
         """Say this with the next word."""
         self._orders += orders
 
+    def order_at_once(self, order: messages.Order) -> None:
+        """Say this with a word of its own."""
+        self.order(order)
+        self.flush()
+
     def submit(self, local: int, slot: int, batch: Sequence[Spec], actions: Mapping[int, Action]) -> None:
         """Hand attempts over.
 

@@ -53,6 +53,9 @@ _DIRECTORY = Offered("directories")
     "--on", type=click.Choice([HERE, RAY]), help="Where attempts run: here, or on the nodes of a Ray cluster."
 )
 @click.option("--ray-address", metavar="HOST:PORT", help="Where that cluster is. [default: the one of this machine]")
+@click.option(
+    "--ship", is_flag=True, help="Send files that inputs name to nodes, and bring back what is written beside."
+)
 @click.option("-k", "--keep-order", is_flag=True, help="Print outputs in the order of the inputs.")
 @click.option("--tag", is_flag=True, help="Print the input and a TAB before each line of output.")
 @click.option("--tagstring", metavar="WORDS", help="Print these words, filled in, and a TAB instead.")
@@ -70,6 +73,7 @@ def run(
     again: bool,
     on: str | None,
     ray_address: str | None,
+    ship: bool,
     keep_order: bool,
     tag: bool,
     tagstring: str | None,
@@ -98,7 +102,7 @@ def run(
         for line in work.previews() if work else ():
             printing.say(line)
         return
-    manner = manner_of(jobs, checkpoint_tasks=checkpoint, on=on, ray_address=ray_address)._replace(
+    manner = manner_of(jobs, checkpoint_tasks=checkpoint, on=on, ray_address=ray_address, ship=ship or None)._replace(
         quiet=quiet or as_json,
         keep_order=keep_order,
         halt=halt,
