@@ -157,7 +157,7 @@ def left_behind(root: Path, freeze: Freeze, kind: str) -> int:
 def test_the_next_engine_holds_what_is_stuck_and_nothing_else(
     tmp_path: Path, freeze: Freeze, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    monkeypatch.setattr(executor, "SWEEP", 1.0)
+    monkeypatch.setattr(executor, "SWEEP", 3.0)
     stuck, dead = AttemptKey(1, 2), AttemptKey(2, 2)
     pid = left_behind(tmp_path, freeze, kind)
 
