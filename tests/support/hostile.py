@@ -25,9 +25,12 @@ def linger() -> None:
 
 
 def hop() -> None:
-    """Fork and exit, again and again: nobody who looks it up finds it under the number that he has read."""
+    """Fork and exit, again and again: nobody who looks it up finds it under the number that he has read.
+
+    Where a file `enough` lies it ends.
+    """
     until = time.monotonic() + LONGEST
-    while time.monotonic() < until:
+    while time.monotonic() < until and not os.access("enough", os.F_OK):
         if os.fork():
             os._exit(0)
     os._exit(0)
