@@ -26,7 +26,7 @@ bench-web: $(VENV)/.with-dev browser ## measure the dashboard in a real browser
 
 keepers: $(VENV)/.with-keepers ## restic and borg for the tests of backups, where apt-get can be used; they are skipped without
 
-test: lint browser ## install, then everything a change must pass (under 10 minutes on 2 cores)
+test: lint browser ## install, then everything a change must pass (some 11 minutes on 2 cores)
 	$(PY) -m pytest -n auto --maxschedchunk 4 $(ARGS)
 
 prove: $(VENV)/.with-dev keepers ## the long proofs: crashes, power cuts, kills (about an hour on 2 cores)
