@@ -228,28 +228,19 @@ def test_nobody_is_left_without_an_answer_to_commit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The connection is lost on the way of COMMIT: whether it was done is asked afterwards."""
-    settle, commits = Link.settle, []
-    execute = Link.execute
-
-    def watched(self: Link, statement: str, bindings: object = (), /) -> object:
-        if statement == "COMMIT":
-            commits.append(statement)
-            if len(commits) == 1:
-                if committed:
-                    execute(self, statement)
-                    self.is_inside = False
-                    settle(self)
-                raise self._lost("cut off")
-        return execute(self, statement, bindings)
-
-    monkeypatch.setattr(Link, "execute", watched)
+    commits = lose_commit(monkeypatch, committed=committed)
     store.add([task()], now=NOON)
     assert store.counts().pending == 1
     assert len(commits) == (1 if committed else 2)
 
 
-def lose_commit(monkeypatch: pytest.MonkeyPatch, then: Callable[[Link], None]) -> list[str]:
-    """Have the first COMMIT done and its answer lost. `then`: called with each statement's connection after that."""
+def lose_commit(
+    monkeypatch: pytest.MonkeyPatch, then: Callable[[Link], None] = lambda _: None, *, committed: bool = True
+) -> list[str]:
+    """Have the connection lost at the first COMMIT, which is done or not. Returns all of them.
+
+    `then` is called with each statement's connection after that.
+    """
     settle, execute = Link.settle, Link.execute
     commits: list[str] = []
 
@@ -259,9 +250,10 @@ def lose_commit(monkeypatch: pytest.MonkeyPatch, then: Callable[[Link], None]) -
         if statement == "COMMIT":
             commits.append(statement)
             if len(commits) == 1:
-                execute(self, statement)
-                self.is_inside = False
-                settle(self)
+                if committed:
+                    execute(self, statement)
+                    self.is_inside = False
+                    settle(self)
                 raise self._lost("cut off")
         return execute(self, statement, bindings)
 
