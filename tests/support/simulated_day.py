@@ -13,7 +13,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,11 @@ class Quiet:
 
     def ticked(self, counts: Counts, running: list[Running]) -> None:
         """Nothing."""
+
+
+@lru_cache(maxsize=8)
+def _action(timeout: float, at_most_once: bool) -> Action:  # noqa: FBT001 - by position, for the cache
+    return Action(ActionKind.CALL, b"/", call="m:f", timeout=timeout, at_most_once=at_most_once)
 
 
 class Day:
@@ -172,11 +177,15 @@ class Day:
     def _task(self, hour: int, number: int) -> NewTask:
         """Lanes come and go with the hours, and one task in ten has an action of its own."""
         own = 100.0 + (number if number % 10 == 0 else 0)
-        action = Action(ActionKind.CALL, b"/", call="m:f", timeout=own, at_most_once=number % 97 == 0)
-        return NewTask(action=action, input=b"%d" % number, queue=f"queue-{hour}-{number % 3}", priority=number % 5)
+        return NewTask(
+            action=_action(own, number % 97 == 0),
+            input=b"%d" % number,
+            queue=f"queue-{hour}-{number % 3}",
+            priority=number % 5,
+        )
 
     def _play(self, spec: Spec, _action: Action) -> Play:
-        dice = random.Random(f"{self._seed} {spec.task_id} {spec.attempt}")  # noqa: S311 - as above
+        dice = random.Random(hash((self._seed, spec.task_id, spec.attempt)))  # noqa: S311 - as above
         self.began += 1
         throw = self._throws[spec.key] = dice.random()
         if throw < 0.05:

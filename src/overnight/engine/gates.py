@@ -46,22 +46,24 @@ class Gates:
             self.full = False
         self._disk = gates.disk(reading, self._thresholds, was=self._disk)
         self.memory = gates.memory(reading, self._thresholds, was=self.memory)
-        return self._news(reading, stamp(now))
+        return self._news(reading, now)
 
     def ran_out(self, reading: Reading, *, now: float) -> list[Event]:
         """The store has found no room; the reserve makes some. Returns what has changed."""
         self.full = True
         self._room.ran_out()
-        return self._news(reading, stamp(now))
+        return self._news(reading, now)
 
-    def _news(self, reading: Reading, at: str) -> list[Event]:
+    def _news(self, reading: Reading, now: float) -> list[Event]:
         before, self._told = self._told, {hold.gate: hold for hold in self._holding(reading)}
         closed = [hold for gate, hold in self._told.items() if gate not in before]
         opened = [hold for gate, hold in before.items() if gate not in self._told]
-        now = {Gate.DISK: reading.disk_free, Gate.MEMORY: reading.memory_available or 0}
+        if not closed and not opened:
+            return []
+        at, free = stamp(now), {Gate.DISK: reading.disk_free, Gate.MEMORY: reading.memory_available or 0}
         return [
             *(GateClosed(at=at, gate=it.gate, available_bytes=it.available, needed_bytes=it.needed) for it in closed),
-            *(GateOpened(at=at, gate=it.gate, available_bytes=now[it.gate], needed_bytes=it.needed) for it in opened),
+            *(GateOpened(at=at, gate=it.gate, available_bytes=free[it.gate], needed_bytes=it.needed) for it in opened),
         ]
 
     def _holding(self, reading: Reading) -> list[Hold]:

@@ -464,7 +464,6 @@ class Engine:
             self._let_go_on()
             self._scheduling.look(fence=self.fence, stopping=self._wishes.stopping.mode)
             self._retention.step(fence=self.fence)
-        self._news.look()
         if self._agenda.stirred:
             self._agenda.stirred = False
             self._goal.stirred()

@@ -37,6 +37,8 @@ class News:
         self._journaling = journaling
         self._clock = clock
         self._is_alive = is_alive
+        #: Whether any task may be in the hands of a program: nobody can take one without changing the store.
+        self._may_be_popped = True
 
     def look(self) -> None:
         """Read the orders anew if anybody else has changed the store."""
@@ -49,6 +51,10 @@ class News:
         Raises:
             DiskFullError: There is no room to write it.
         """
+        self.look()
+        self._may_be_popped = self._may_be_popped and bool(self._store.popped())
+        if not self._may_be_popped:
+            return 0
         returned = give_back(self._store, self._is_alive, now=self._clock.now())
         if returned:
             self._orders.read(self._clock.monotonic())
@@ -56,6 +62,7 @@ class News:
         return returned
 
     def _take_note(self) -> None:
+        self._may_be_popped = True
         self._agenda.stir()
         self._agenda.stirred = True
         self._journaling.hurry()

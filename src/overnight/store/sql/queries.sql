@@ -522,12 +522,12 @@ DELETE FROM actions
 -- name: counts
 SELECT c.is_step, c.state, sum(c.n)
   FROM counters AS c JOIN lanes AS l ON l.id = c.lane_id
- WHERE (l.batch_id = 0 OR l.batch_id NOT IN (SELECT id FROM batches WHERE published_at IS NULL))
+ WHERE c.n <> 0
+   AND (l.batch_id = 0 OR NOT EXISTS (SELECT 1 FROM batches AS b WHERE b.id = l.batch_id AND b.published_at IS NULL))
    AND CASE WHEN ?1 IS NULL THEN l.queue NOT GLOB '_*' ELSE l.queue = ?1 END AND (?2 IS NULL OR l.workflow = ?2)
- GROUP BY c.is_step, c.state;
-
--- name: count_popped
-SELECT count(*) FROM popped AS p JOIN tasks AS t ON t.id = p.task_id JOIN lanes AS l ON l.id = t.lane_id
+ GROUP BY c.is_step, c.state
+ UNION ALL
+SELECT 0, 'popped', count(*) FROM popped AS p JOIN tasks AS t ON t.id = p.task_id JOIN lanes AS l ON l.id = t.lane_id
  WHERE t.parent_id IS NULL AND (?1 IS NULL OR l.queue = ?1) AND (?2 IS NULL OR l.workflow = ?2);
 
 -- name: states

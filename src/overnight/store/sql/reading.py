@@ -41,15 +41,12 @@ def counts(database: Database, *, queue: str | None, workflow: str | None) -> Co
     """See `Store.counts`."""
     top: dict[str, int] = {}
     steps: dict[str, int] = {}
-    removed = 0
-    with database.read() as connection:
-        popped = read_one(connection, "count_popped", (queue, workflow))
-        for is_step, state, n in read_each(connection, "counts", (queue, workflow)):
-            if state == "removed":
-                removed += 0 if is_step else n
-            elif n:
-                (steps if is_step else top)[state] = n
-    return Counts(**top, steps=steps, removed=removed, popped=popped)
+    for is_step, state, n in database.rows("counts", (queue, workflow)):  # one statement: one picture
+        if not is_step:
+            top[state] = n
+        elif state != "removed":
+            steps[state] = n
+    return Counts(**top, steps=steps)
 
 
 def get(database: Database, lanes: Lanes, task_id: int) -> Task:
