@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
+import supervised
 from hypothesis import settings
 from small_machine import ROOM
 
@@ -27,6 +28,12 @@ def pytest_xdist_auto_num_workers() -> int:
 # A shell that runs us in the background has both ignored, and so would every program that a test presses Ctrl-C for.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], object]], None]:
+    """Wait for a condition, with a deadline that fails the test."""
+    return supervised.until
 
 
 @pytest.fixture(scope="session")

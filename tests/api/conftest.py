@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +14,6 @@ import pytest
 from small_machine import ROOM
 
 #: Seconds after which something that should happen is taken not to happen.
-PATIENCE = 60.0
 
 
 @pytest.fixture(autouse=True)
@@ -28,19 +26,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "overnight.toml").write_text('[defaults]\nbackoff = "100ms"\n')
     return tmp_path
-
-
-@pytest.fixture
-def until() -> Callable[[Callable[[], object]], None]:
-    """Wait for a condition, with a deadline that fails the test."""
-
-    def wait(condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while not condition():
-            assert time.monotonic() < deadline, "it did not happen"
-            time.sleep(0.005)
-
-    return wait
 
 
 @pytest.fixture

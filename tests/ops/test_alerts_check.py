@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from scenes import no_store
+
 from overnight.core.alerts import Alert, Phase
 from overnight.core.findings import Finding, Status
 from overnight.core.settings import resolve
@@ -12,28 +14,14 @@ from overnight.monitor.history.alerting import Book, Silence
 from overnight.monitor.history.keeping import History
 from overnight.ops.checks.alerts import CHECK
 from overnight.ops.checks.contract import Scene
-from overnight.store.contract import Store
+from overnight.testing import FakeClock
 
 NOON = 1_800_000_000.0
 
 
-class StillClock:
-    """Noon."""
-
-    def now(self) -> float:
-        return NOON
-
-    def monotonic(self) -> float:
-        return 0.0
-
-
-def no_store() -> Store:
-    raise AssertionError("it needs none")
-
-
 def findings(home: Home) -> list[Finding]:
     settings = resolve(flags={}, environ={}, configured={})
-    return list(CHECK.run(Scene(home.path.parent, home, no_store, settings, StillClock())))
+    return list(CHECK.run(Scene(home.path.parent, home, no_store, settings, FakeClock(NOON))))
 
 
 def test_alerts_that_fire_are_named_unless_they_are_silenced(tmp_path: Path) -> None:

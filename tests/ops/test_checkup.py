@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from scenes import no_store
 
 from overnight.core.findings import Finding, Status
 from overnight.core.health import KEPT, Standing
@@ -16,12 +17,7 @@ from overnight.monitor.health import HealthBook, Standings
 from overnight.ops.checks.contract import Check, Cost, Scene, fail, ok
 from overnight.ops.checkup import Checkup
 from overnight.ops.examination import Examiner
-from overnight.store.contract import Store
 from overnight.testing import FakeClock
-
-
-def no_store() -> Store:
-    raise AssertionError("there is no home")
 
 
 @pytest.fixture

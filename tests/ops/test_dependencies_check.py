@@ -5,17 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from scenes import no_store
 
 from overnight.core.findings import Finding, Status
 from overnight.core.settings import resolve
 from overnight.host.clock import SystemClock
 from overnight.ops.checks.contract import Scene
 from overnight.ops.checks.dependencies import CHECK
-from overnight.store.contract import Store
-
-
-def no_store() -> Store:
-    raise AssertionError("there is no home")
 
 
 def asked(place: Path) -> Finding:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from scenes import no_store
 
 from overnight.core.findings import Finding, Status
 from overnight.core.settings import resolve
@@ -14,11 +15,6 @@ from overnight.host.clock import SystemClock
 from overnight.ops.checks import CHECKS, load
 from overnight.ops.checks.contract import Check, Scene, ok
 from overnight.ops.examination import Examiner, examine
-from overnight.store.contract import Store
-
-
-def no_store() -> Store:
-    raise AssertionError("there is no home")
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from scenes import no_store
 
 from overnight.core.findings import Finding, Status
 from overnight.core.settings import resolve
@@ -14,23 +15,9 @@ from overnight.host.home import Home
 from overnight.host.lock import HomeLock
 from overnight.ops.checks.contract import Scene
 from overnight.ops.checks.monitor import CHECK
-from overnight.store.contract import Store
+from overnight.testing import FakeClock
 
 NOON = 1_800_000_000.0
-
-
-class StillClock:
-    """Noon."""
-
-    def now(self) -> float:
-        return NOON
-
-    def monotonic(self) -> float:
-        return 0.0
-
-
-def no_store() -> Store:
-    raise AssertionError("it needs none")
 
 
 @pytest.fixture
@@ -49,7 +36,7 @@ def lock(home: Home) -> Iterator[HomeLock]:
 
 def findings(home: Home | None, **environ: str) -> list[Finding]:
     settings = resolve(flags={}, environ=environ, configured={})
-    return list(CHECK.run(Scene(Path(), home, no_store, settings, StillClock())))
+    return list(CHECK.run(Scene(Path(), home, no_store, settings, FakeClock(NOON))))
 
 
 def written(home: Home, seconds_ago: float) -> None:

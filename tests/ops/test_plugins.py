@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scenes import no_store
 
 from overnight.core.check_tables import Asked, WantedCheck, read
 from overnight.core.configuration import parse
@@ -27,7 +28,6 @@ from overnight.ops.checks import CHECKS
 from overnight.ops.checks.contract import Check, Scene, ok
 from overnight.ops.examination import examine
 from overnight.ops.plugins import answered, brought, catalogue, check_of
-from overnight.store.contract import Store
 
 OURS = Check("theirs", "Theirs", lambda _: [ok("theirs", "fine")])
 
@@ -39,10 +39,6 @@ def mixed() -> list[object]:
 
 def loud() -> list[Check]:
     raise RuntimeError("x" * 10_000)
-
-
-def no_store() -> Store:
-    raise AssertionError("there is no home")
 
 
 @pytest.fixture
