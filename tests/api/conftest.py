@@ -13,8 +13,6 @@ from pathlib import Path
 import pytest
 from small_machine import ROOM
 
-#: Seconds after which something that should happen is taken not to happen.
-
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
