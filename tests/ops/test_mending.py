@@ -42,6 +42,7 @@ def test_for_want_of_room_a_rescue_is_tried_again_and_told_once(
     assert "no room is left" in heard.words[0]
     save(GONE)
     assert "nothing is lost" in heard.words[1]
+    assert "\n" not in heard.words[1]  # it is said in one line
     place.reopen()
     assert list(place.states()) == ["a"]
     place.store.close()

@@ -101,7 +101,7 @@ def _is_full(error: OvernightError | OSError) -> bool:
 def words_about_rescued(saved: Rescued) -> str:
     """What was wrong and what was done."""
     words = f"{saved.why}; all of it was still open here and is back in its place, nothing is lost"
-    return words if saved.aside is None else f"{words}\n  what lay there instead is kept in {saved.aside}"
+    return words if saved.aside is None else f"{words}; what lay there instead is kept in {saved.aside}"
 
 
 def mend_needed(error: StoreDamagedError) -> MendNeededError:
