@@ -128,6 +128,9 @@ def test_another_host_takes_over_from_an_engine_that_is_killed(tmp_path: Path, p
         assert took < 10
         until(lambda: counts(postgres).completed == TASKS)
         tried = is_whole(postgres)
+        alone, together = second.run("verify"), second.run("verify", "--with", str(first.path / ".overnight"))
+        assert "in homes of other hosts and could not be looked at" in alone.stderr
+        assert (together.returncode, together.stderr) == (0, ""), together.stderr
         assert sum(tried) > TASKS or left < 3  # something was running, if the machine has not been too slow for that
         for attempts in lives(ledger).values():
             spans = [attempts[number] for number in sorted(attempts)]

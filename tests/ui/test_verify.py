@@ -29,6 +29,7 @@ def test_books_in_balance(overnight: Call) -> None:
         "steps": 0,
         "removed": 0,
         "events": 0,
+        "events_not_seen": 0,
         "checkpoints": 0,
         "findings": [],
     }
@@ -71,3 +72,10 @@ def test_a_damaged_store_has_a_status_of_its_own(overnight: Call, place: Path) -
     found = overnight("verify", "--json")
     assert found.status == 6
     assert not found.json["balanced"]
+
+
+def test_a_home_of_another_store_is_refused(overnight: Call, place: Path) -> None:
+    overnight("add", "a", "--", "true")
+    said = overnight("verify", "--with", str(place / ".overnight"))
+    assert said.status == 2
+    assert "is no home of another host with the same store; nothing was counted" in said.err

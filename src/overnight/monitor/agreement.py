@@ -10,13 +10,12 @@ task is gone with it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
 
 import msgspec
 
 from overnight.core.states import TaskState
 from overnight.core.task import Task
-from overnight.monitor.segments import lines_after
+from overnight.monitor.segments import Line
 from overnight.store.contract import Discrepancy, OutboxRow, Query, Store
 
 #: Tasks and rows that are read at a time.
@@ -65,9 +64,9 @@ class Told:
         self.first = 0
         self.last = 0
 
-    def read(self, journal: Path, store: Store) -> None:
+    def read(self, journal: Iterable[Line], store: Store) -> None:
         """All that there is: the journal's lines, then those that it has not yet."""
-        for line in lines_after(journal, 0):
+        for line in journal:
             if line.seq is not None:
                 self._take(line.content)
         number, after = store.journal_seq(), 0
@@ -116,11 +115,18 @@ class Told:
         known.attempt, known.steps = told.attempt, steps
 
 
-def disagreements(store: Store, journal: Path, holds: Callable[[int], bool] = lambda _: True) -> list[Discrepancy]:
+def disagreements(
+    store: Store, journal: Callable[[], Iterable[Line]], holds: Callable[[int], bool] = lambda _: True
+) -> list[Discrepancy]:
     """Where journal and store differ; [] when they tell the same. Reads all of both.
 
     An engine may work meanwhile: what differs is looked at twice, and only what differs in the same way both
     times is told.
+
+    Args:
+        store: Of whichever home.
+        journal: Reads it from its beginning.
+        holds: Whether the event of a number counts: a rollback undoes some.
     """
     found = _differing(store, journal, holds)
     if not found:
@@ -129,9 +135,9 @@ def disagreements(store: Store, journal: Path, holds: Callable[[int], bool] = la
     return [one for one in found if one in again]
 
 
-def _differing(store: Store, journal: Path, holds: Callable[[int], bool]) -> list[Discrepancy]:
+def _differing(store: Store, journal: Callable[[], Iterable[Line]], holds: Callable[[int], bool]) -> list[Discrepancy]:
     told = Told(holds)
-    told.read(journal, store)
+    told.read(journal(), store)
     if not told.first:
         return []  # it was taken away, which is told elsewhere
     return [*_tasks(store, told.tasks, whole=told.first == 1)]

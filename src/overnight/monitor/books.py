@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from overnight.monitor.agreement import disagreements
+from overnight.monitor.segments import lines_after
 from overnight.monitor.tail import full_segments
 from overnight.store.contract import Discrepancy, Store
 
@@ -30,7 +31,7 @@ def audit(store: Store, journal: Path, *, holds: Callable[[int], bool] = lambda 
     drained = store.journal_seq()
     gaps = _gaps(journal, drained)
     # What a journal with gaps tells otherwise follows from the gaps.
-    return [*store.recount(), *(gaps or disagreements(store, journal, holds))]
+    return [*store.recount(), *(gaps or disagreements(store, lambda: lines_after(journal, 0), holds))]
 
 
 def _gaps(journal: Path, drained: int) -> list[Finding]:

@@ -11,13 +11,13 @@ from collections.abc import Collection, Iterator, Sequence
 import msgspec
 
 from overnight.core import results
-from overnight.core.errors import OvernightError, StoreDamagedError
+from overnight.core.errors import OvernightError, StoreDamagedError, UsageError
 from overnight.core.events import printable
 from overnight.core.states import FINAL
 from overnight.core.task import Task
 from overnight.host import results as result_files
-from overnight.host.home import Home, elsewhere, past
-from overnight.monitor import agreement, books
+from overnight.host.home import Home, elsewhere, elsewhere_id, past
+from overnight.monitor import agreement, books, shared_journal
 from overnight.store.contract import Counts, Discrepancy, Store
 from overnight.store.copies.manifest import NAME as MANIFEST
 from overnight.store.copies.shelf import Entry, Shelf, troubles
@@ -25,6 +25,7 @@ from overnight.store.sqlite.examining import examine
 
 #: What to type about each kind of trouble; any other is one of the store's own books.
 _TRY = {
+    shared_journal.KIND: "keep the homes of all hosts as they are and report this with 'overnight verify --json'",
     books.KIND: "'overnight checkpoint save': a copy made now does not need the part of the journal before it",
     agreement.KIND: "'overnight show ID' shows what the store has, 'overnight log ID' what the task has printed",
     "edges": "'overnight why ID' shows what it waits for; 'overnight release ID' lets it go without",
@@ -50,7 +51,10 @@ class Trouble(msgspec.Struct, frozen=True):
 
 
 class Verified(msgspec.Struct, frozen=True):
-    """What was counted, and what was wrong. `removed`: tasks that were forgotten and stay counted."""
+    """What was counted, and what was wrong. `removed`: tasks that were forgotten and stay counted.
+
+    `not_seen`: events of a store of many hosts that stand in journals of other homes than those that were read.
+    """
 
     tasks: int
     steps: int
@@ -58,6 +62,7 @@ class Verified(msgspec.Struct, frozen=True):
     events: int
     checkpoints: int
     troubles: list[Trouble]
+    not_seen: int = 0
 
 
 def check_pages(home: Home) -> None:
@@ -75,30 +80,44 @@ def check_pages(home: Home) -> None:
         )
 
 
-def verify(home: Home, store: Store, shelves: Sequence[Shelf]) -> Verified:
+def verify(home: Home, store: Store, shelves: Sequence[Shelf], others: Sequence[Home] = ()) -> Verified:
     """Count everything again. An engine may work meanwhile.
 
     Args:
         home: Whose.
         store: Its store.
         shelves: Where its checkpoints lie.
+        others: Homes of other hosts that have the same store.
 
     Raises:
         StoreDamagedError: The store cannot be believed.
+        UsageError: One of the others has another store.
     """
+    _want_the_same_store(home, others)
     counts = store.counts()
-    found = [of_books(one) for one in _audited(home, store)]
+    audited, not_seen = _audited(home, store, others)
+    found = [of_books(one) for one in audited]
     entries = [entry for shelf in shelves for entry in shelf.entries()]
     found += [trouble for entry in entries for trouble in _checkpoint(entry)]
     found += _results(home, store)
-    return Verified(counts.total, _steps(counts), counts.removed, store.journal_seq(), len(entries), found)
+    return Verified(counts.total, _steps(counts), counts.removed, store.journal_seq(), len(entries), found, not_seen)
 
 
-def _audited(home: Home, store: Store) -> list[Discrepancy]:
-    """What does not balance. Of a store of many hosts each journal has what the engine of its host has written."""
-    if elsewhere(home):
-        return store.recount()
-    return list(books.audit(store, home.journal, holds=past(home).holds))
+def _audited(home: Home, store: Store, others: Sequence[Home]) -> tuple[list[Discrepancy], int]:
+    """What does not balance, and how many events were not to be seen."""
+    if not elsewhere(home):
+        return books.audit(store, home.journal, holds=past(home).holds), 0
+    found, not_seen = shared_journal.audit(store, [one.journal for one in (home, *others)])
+    return [*store.recount(), *found], not_seen
+
+
+def _want_the_same_store(home: Home, others: Sequence[Home]) -> None:
+    for other in others:
+        if not elsewhere(home) or elsewhere_id(other) != elsewhere_id(home):
+            raise UsageError(
+                f"{other.path} is no home of another host with the same store; nothing was counted",
+                hint="'--with' takes the directory '.overnight' of each other host, or a copy of it",
+            )
 
 
 def _steps(counts: Counts) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import click
 import msgspec
@@ -20,8 +21,16 @@ from overnight.ui.cli.session import opened
 
 
 @click.command(cls=Verb)
+@click.option(
+    "--with",
+    "others",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="HOME",
+    help="The home of another host with the same store: its journal is counted, too.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def verify(*, as_json: bool) -> None:
+def verify(*, others: tuple[Path, ...], as_json: bool) -> None:
     """Prove that the books balance.
 
     Every page of the store is as it was written, every task is in exactly one state, every generation has
@@ -31,7 +40,7 @@ def verify(*, as_json: bool) -> None:
     """
     home = wiring.find_home(home_option())
     try:
-        verified = _verify(home)
+        verified = _verify(home, [Home(path.absolute()) for path in others])
     except StoreDamagedError as error:
         if as_json:
             printing.say(msgspec.json.encode({"balanced": False, "damaged": printable(error.message)}).decode())
@@ -43,10 +52,10 @@ def verify(*, as_json: bool) -> None:
     sys.exit(1 if verified.troubles else 0)
 
 
-def _verify(home: Home) -> Verified:
+def _verify(home: Home, others: list[Home]) -> Verified:
     with opened(readonly=True) as session:
         check_pages(home)
-        return count_again(home, session.store, shelves_of(home))
+        return count_again(home, session.store, shelves_of(home), others)
 
 
 def _shape(verified: Verified) -> dict[str, object]:
@@ -56,12 +65,17 @@ def _shape(verified: Verified) -> dict[str, object]:
         "steps": verified.steps,
         "removed": verified.removed,
         "events": verified.events,
+        "events_not_seen": verified.not_seen,
         "checkpoints": verified.checkpoints,
         "findings": [msgspec.to_builtins(one) for one in verified.troubles],
     }
 
 
 def _tell(verified: Verified) -> None:
+    if verified.not_seen:
+        seen = printing.count(verified.not_seen, "event of the journal stands", "events of the journal stand")
+        printing.note(f"overnight: {seen} in homes of other hosts and could not be looked at")
+        printing.note("  try: 'overnight verify --with HOME' for each of them, or for a copy of it")
     if not verified.troubles:
         printing.say(f"The books balance: {printing.count(verified.tasks, 'task')}, each accounted for.")
         if verified.removed:
