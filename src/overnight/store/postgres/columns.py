@@ -1,0 +1,44 @@
+"""Many rows in one statement: its parameters are columns, and those in which all rows agree are single values.
+
+Each parameter costs the server two look-ups of its type: to write 64 rows of 22 values took twice as long by 1,408 of
+them as it does by 22.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from overnight.store.postgres.values import ARRAYS, column
+
+_PARAMETER = re.compile(r"\?")
+
+
+def in_columns(statement: str, kinds: Sequence[int], agreed: Sequence[bool]) -> str:
+    """An ``INSERT ... VALUES (...)`` that takes columns.
+
+    Args:
+        statement: Its parameters are told by their places.
+        kinds: Numbers of their types.
+        agreed: Which of them are the same in all rows.
+    """
+    head, row = statement.split("VALUES", 1)
+    given = iter([_given(ARRAYS[kind], same=same) for kind, same in zip(kinds, agreed, strict=True)])
+    return f"{head}SELECT {_PARAMETER.sub(lambda _: next(given), row.strip()[1:-1])}"
+
+
+def _given(kind: str, *, same: bool) -> str:
+    return f"?::{kind}" if same else f"unnest(?::{kind}[])"
+
+
+def agreement(columns: Sequence[Sequence[Any]]) -> tuple[bool, ...]:
+    """In which columns all rows agree; never in all of them, for it is a column that says how many there are."""
+    agreed = [one.count(one[0]) == len(one) for one in columns]
+    agreed[0] &= not all(agreed)
+    return tuple(agreed)
+
+
+def bound(columns: Sequence[Sequence[Any]], kinds: Sequence[int], agreed: Sequence[bool]) -> list[Any]:
+    """The parameters of such a statement."""
+    return [one[0] if same else column(kind, one) for one, kind, same in zip(columns, kinds, agreed, strict=True)]
