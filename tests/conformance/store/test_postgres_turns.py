@@ -127,6 +127,21 @@ def test_the_numbers_of_one_transaction_are_not_those_of_the_next(store: Postgre
         raise_fence("fence < 0")
 
 
+def test_what_is_undone_has_nothing_to_come_true(postgres: str) -> None:
+    """An engine that dies before COMMIT, whatever was on its way then."""
+
+    def hook(operation: str, moment: str) -> None:
+        if (operation, moment) == ("turn", "before_commit"):
+            raise InterruptedError
+
+    with closing(PostgresStore.open(postgres, create=True, hooks=hook)) as store:
+        engine = SmallEngine(store)
+        store.add([task()], now=NOON)
+        with pytest.raises(InterruptedError):
+            engine.claim()
+        assert store.left_open() == []
+
+
 # -- many rows --------------------------------------------------------------------------------
 
 _ROWS = [
@@ -157,7 +172,24 @@ def test_rows_that_agree_in_everything_are_as_many_as_they_were(store: PostgresS
     assert link.execute("SELECT count(*) FROM sent").get == 2500
 
 
-def test_steps_of_workflows_and_ids_of_none(store: PostgresStore) -> None:
+def test_many_ends_of_all_kinds_in_one_turn(store: PostgresStore) -> None:
+    """Each is written by one statement for all of its kind."""
+    engine = SmallEngine(store)
+    store.add(tasks(9), now=NOON)
+    claimed = engine.claim()
+    kinds = (TaskState.COMPLETED, TaskState.FAILED, TaskState.WAITING)
+    ended = [
+        settlement(one, kinds[n % 3], result=b'"%d"' % n if n % 3 == 0 else b"", error=f"e{n}" if n % 3 else "")
+        for n, one in enumerate(claimed)
+    ]
+    engine.turn(*ended)
+    for n, one in enumerate(claimed):
+        now = store.get(one.id)
+        assert (now.state, now.result, now.error) == (kinds[n % 3], ended[n].result, ended[n].error)
+    assert store.recount() == []
+
+
+def test_ids_of_none(store: PostgresStore) -> None:
     """No id at all is a parameter, too."""
     link = store._database.connection
     store.add([task()], now=NOON)

@@ -189,16 +189,20 @@ class Database:
         self._learn_life()
 
     def _bring_forward(self) -> None:
-        before = migrations.version_of(self.connection)
-        self._told(
-            f"the store at {self.shown} is brought from schema {before} to {migrations.VERSION}, in one transaction;"
-            " what it was is in the backups of its server only"
-        )
+        """Make the newest tables of older ones, once: who comes at the same time waits and finds them."""
+        link = self.connection
         with self._transaction("BEGIN"):
-            migrations.bring_forward(self.connection)
-            self._tell("migrate", "before_commit")
+            version = migrations.lock(link)
+            if version < migrations.VERSION:
+                self._told(
+                    f"the store at {self.shown} is brought from schema {version} to {migrations.VERSION}, in one"
+                    " transaction; what it was is in the backups of its server only"
+                )
+                migrations.bring_forward(link, version)
+                self._tell("migrate", "before_commit")
             self._end("COMMIT")
-        self._tell("migrate", "after_commit")
+        if version < migrations.VERSION:
+            self._tell("migrate", "after_commit")
 
     def _learn_life(self) -> None:
         """In which life of the server our connection is; who comes first after a crash writes down that one began."""
@@ -292,6 +296,7 @@ class Database:
     def _undo(self) -> None:
         try:
             if not self.connection.is_lost:
+                self.connection.drop_doubts()
                 self._end("ROLLBACK")
         except (StoreUnavailableError, StatementError):
             # It is undone by itself when the connection is gone; what led here is the news.

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from overnight.core.errors import ConfigurationError, OvernightError
-from overnight.store.postgres.columns import agreement, bound, in_columns
+from overnight.store.postgres.columns import agreement, bound, can_be_columns, in_columns, is_update
 from overnight.store.postgres.dialect import translated
 from overnight.store.postgres.meanings import StatementError, away, meaning
 from overnight.store.postgres.values import array, loaders, packed, rows
@@ -37,6 +37,8 @@ _LAST_WORDS = (b"FATAL", b"PANIC")
 _UNREAD = 400
 #: Rows that go into one statement at most.
 _TOGETHER = 1000
+#: Ways in which the rows of many statements agree, each of which is prepared; beyond that they count as not agreeing.
+_VARIANTS = 200
 #: What changes nothing that is foreseen: it neither begins nor frees a task, nor lets one wait.
 _LEAVES_IT = frozenset(SQL[name] for name in ("record_attempt", "complete", "complete_with_result", "close_attempts"))
 #: Bytes of a parameter from which on a statement is sent at once; smaller ones go together, when an answer is wanted.
@@ -181,26 +183,36 @@ class Link:
         return self._send(prepared, bindings)
 
     def executemany(self, statement: str, many: Iterable[Any], /) -> _Several:
-        """Run a statement once for each of `many`."""
+        """Run a statement once for each of `many`; an ``UPDATE`` that says nothing of its rows once for all."""
         prepared = self._prepared.get(statement) or self._prepare(statement)
         if self._ahead and prepared.changes:
             self._pass(statement)
+        if is_update(statement):
+            self._write_all(statement, list(many))
+            return _Several([])
         return _Several([self._send(prepared, bindings) for bindings in many])
 
     def insert_many(self, statement: str, many: Sequence[Sequence[Any]], /) -> None:
         """Run an ``INSERT ... VALUES (...)`` for each of `many`, a thousand together."""
         if self._ahead:
             self._pass(statement)
-        for at in range(0, len(many), _TOGETHER):
-            self._insert(statement, many[at : at + _TOGETHER])
+        self._write_all(statement, many)
 
-    def _insert(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
-        if len(rows) == 1:
-            self.execute(statement, rows[0])
+    def _write_all(self, statement: str, many: Sequence[Sequence[Any]]) -> None:
+        for at in range(0, len(many), _TOGETHER):
+            self._write(statement, many[at : at + _TOGETHER])
+
+    def _write(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+        kinds = self._kinds.get(statement) or self._ask_kinds(statement) if len(rows) > 1 else ()
+        if not kinds or not can_be_columns(kinds):
+            prepared = self._prepared.get(statement) or self._prepare(statement)
+            for row in rows:
+                self._send(prepared, row)
             return
-        kinds = self._kinds.get(statement) or self._ask_kinds(statement)
         columns = list(zip(*rows, strict=True))
         agreed = agreement(columns)
+        if len(self._several) >= _VARIANTS and (statement, agreed) not in self._several:
+            agreed = (False,) * len(columns)
         words = self._several.get((statement, agreed))
         if words is None:
             words = self._several[statement, agreed] = in_columns(statement, kinds, agreed)
@@ -259,6 +271,10 @@ class Link:
         """Have it come true, where that was not looked at yet."""
         if self._wanted:
             self.settle()
+
+    def drop_doubts(self) -> None:
+        """It no longer matters: what was done is undone."""
+        self._wanted.clear()
 
     def _look(self) -> None:
         """Raise StoreDamagedError when a number of rows is not what it must be."""

@@ -13,7 +13,7 @@ from overnight.core.events import printable
 from overnight.core.version import VERSION as PROGRAM
 from overnight.store.postgres.link import Link
 
-__all__ = ["MIGRATIONS", "OLDEST", "VERSION", "bring_forward", "check", "newer", "version_of"]
+__all__ = ["MIGRATIONS", "OLDEST", "VERSION", "bring_forward", "check", "lock", "mark", "newer"]
 
 #: The statements that lead from version n - 1 to version n. Never changed once released.
 MIGRATIONS: dict[int, tuple[str, ...]] = {
@@ -67,16 +67,11 @@ def check(link: Link, *, older: bool) -> bool:
     if version < VERSION and not older:
         raise StoreOutdatedError(
             f"{link.shown} has schema version {version} and this program wants {VERSION}; nothing was changed",
-            hint="'overnight restart' on the host that works brings the store up to date, or use the version of"
-            " Overnight that wrote it",
+            hint="'overnight restart' on the host that works brings the store up to date ('overnight start' where none"
+            " does), or use the version of Overnight that wrote it",
             store_id=store_id,
         )
     return bool(version == VERSION)
-
-
-def version_of(link: Link) -> int:
-    """The version of the tables."""
-    return int(link.execute("SELECT schema_version FROM meta").get)
 
 
 def newer(link: Link) -> HomeUnusableError:
@@ -89,10 +84,18 @@ def newer(link: Link) -> HomeUnusableError:
     )
 
 
-def bring_forward(link: Link) -> None:
-    """Make the newest tables of older ones. Inside a write: readers wait, and all of it is done or nothing."""
-    link.execute("SELECT one FROM meta FOR UPDATE").fetchall()  # one after the other, and after whoever writes
-    for step in range(version_of(link) + 1, VERSION + 1):
+def lock(link: Link) -> int:
+    """Keep everybody out, readers too, and say which version the tables have now. Inside a write, as its first word.
+
+    Whole tables, and not the row that writers wait for: who waits for that holds its table, for which we would wait.
+    """
+    link.execute("LOCK TABLE meta, tasks IN ACCESS EXCLUSIVE MODE")
+    return int(link.execute("SELECT schema_version FROM meta").get)
+
+
+def bring_forward(link: Link, version: int) -> None:
+    """Make the newest tables of those of a version. Inside a write, after `lock`: all of it is done, or nothing."""
+    for step in range(version + 1, VERSION + 1):
         for statement in MIGRATIONS[step]:
             link.execute(statement)
     mark(link)
