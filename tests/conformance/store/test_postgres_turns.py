@@ -13,6 +13,7 @@ from store_parts import NOON, SmallEngine, settlement, task, tasks
 from overnight.core.errors import StoreDamagedError
 from overnight.core.states import TaskState
 from overnight.store.postgres import PostgresStore
+from overnight.store.postgres import link as link_module
 from overnight.store.postgres.link import Link
 
 
@@ -163,6 +164,18 @@ def test_rows_come_back_as_they_went(store: PostgresStore) -> None:
     link.insert_many(statement, [(n, None, text, None, TaskState.HELD) for n, text in enumerate(texts)])
     assert [row[0] for row in link.execute("SELECT t FROM sent ORDER BY n")] == [*texts[:-1], "a\\x00b"]
     assert {row[0] for row in link.execute("SELECT e FROM sent")} == {"held"}
+
+
+def test_ways_to_agree_are_not_prepared_without_end(store: PostgresStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond some, rows count as not agreeing in anything."""
+    monkeypatch.setattr(link_module, "_VARIANTS", 2)
+    link = store._database.connection
+    link.execute("CREATE TEMPORARY TABLE sent (a bigint, b bigint, c bigint)")
+    several = [[(1, 1, 2), (2, 1, 2)], [(1, 1, 2), (1, 2, 2)], [(1, 1, 1), (1, 1, 2)], [(3, 1, 1), (4, 2, 1)]]
+    for rows in several:
+        link.insert_many("INSERT INTO sent VALUES (?, ?, ?)", rows)
+    assert link.execute("SELECT a, b, c FROM sent").fetchall() == [row for rows in several for row in rows]
+    assert len(link._several) == 3
 
 
 def test_rows_that_agree_in_everything_are_as_many_as_they_were(store: PostgresStore) -> None:

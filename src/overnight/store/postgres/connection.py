@@ -26,7 +26,8 @@ from overnight.core.errors import NotFoundError, StoreAwayError, StoreUnavailabl
 from overnight.core.migrations.addresses import shown
 from overnight.host.clock import SystemClock
 from overnight.store.postgres import dialect, migrations
-from overnight.store.postgres.link import Answer, Link
+from overnight.store.postgres.answers import Answer
+from overnight.store.postgres.link import Link
 from overnight.store.postgres.meanings import StatementError
 from overnight.store.sql.database import Transaction
 from overnight.store.sql.statements import SQL, Row

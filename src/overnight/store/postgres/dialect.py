@@ -123,13 +123,11 @@ def _patched(name: str, sql: str) -> str:
 
 def translated(sql: str) -> Translated:
     """A statement of SQLite's in the words of PostgreSQL; whoever asks keeps it."""
-    if _MAKES.match(sql):
-        return Translated(sql, None, changes=False)
     return _known().get(sql) or _in_our_words(sql)
 
 
 def _in_our_words(sql: str) -> Translated:
-    for pattern, words in _RULES:
+    for pattern, words in () if _MAKES.match(sql) else _RULES:
         sql = pattern.sub(words, sql)
     names: list[str] = []
     count = 0

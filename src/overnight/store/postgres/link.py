@@ -11,15 +11,16 @@ that nobody needs here; so only its libpq is used.
 from __future__ import annotations
 
 import select
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from overnight.core.errors import ConfigurationError, OvernightError
+from overnight.store.postgres.answers import Answer, Part, Prepared, Several
 from overnight.store.postgres.columns import agreement, bound, can_be_columns, in_columns, is_update
 from overnight.store.postgres.dialect import translated
 from overnight.store.postgres.meanings import StatementError, away, meaning
 from overnight.store.postgres.values import array, loaders, packed, rows
-from overnight.store.sql.statements import SQL, Row, unbalanced
+from overnight.store.sql.statements import SQL, unbalanced
 
 try:
     from psycopg import OperationalError, pq
@@ -46,76 +47,6 @@ _WORTHWHILE = 200
 _MILLISECONDS = 1000
 
 
-class _Prepared(NamedTuple):
-    name: bytes
-    names: tuple[str, ...] | None
-    changes: bool
-
-
-class Answer:
-    """The rows of one statement, `overnight.store.sql.statements.Rows`; waited for when somebody looks."""
-
-    __slots__ = ("kinds", "link", "prepared", "rows")
-
-    def __init__(self, link: Link, prepared: _Prepared | None) -> None:
-        self.link = link
-        self.prepared = prepared
-        self.rows: list[Row] | None = None
-        #: Of a statement that was described: the types of its parameters.
-        self.kinds: list[int] = []
-
-    def fetchall(self) -> list[Row]:
-        """All rows. Raises StoreAwayError when the connection was closed before they came: none is no answer."""
-        if self.rows is None:
-            self.link.settle()
-            if self.rows is None:
-                raise away(self.link.shown, "the connection was closed")
-        return self.rows
-
-    def __iter__(self) -> Iterator[Row]:
-        return iter(self.fetchall())
-
-    @property
-    def get(self) -> Any:  # noqa: ANN401  # the caller knows
-        """The one value of the first row, all of it if it has several; None when there is no row."""
-        found = self.fetchall()
-        if not found:
-            return None
-        return found[0][0] if len(found[0]) == 1 else found[0]
-
-
-class _Part(Answer):
-    """One value of an answer to several questions."""
-
-    __slots__ = ("_number", "_whole")
-
-    def __init__(self, whole: Answer, number: int) -> None:
-        super().__init__(whole.link, None)
-        self._whole = whole
-        self._number = number
-
-    def fetchall(self) -> list[Row]:
-        ((*values,),) = self._whole.fetchall()
-        return [(values[self._number],)]
-
-
-class _Several:
-    """The rows of one statement that was run several times."""
-
-    def __init__(self, answers: list[Answer]) -> None:
-        self._answers = answers
-
-    def fetchall(self) -> list[Row]:
-        return [row for answer in self._answers for row in answer.fetchall()]
-
-    def __iter__(self) -> Iterator[Row]:
-        return iter(self.fetchall())
-
-    @property
-    def get(self) -> Any:  # noqa: ANN401  # the caller knows
-        return next((answer.get for answer in self._answers if answer.fetchall()), None)
-
-
 class Link:
     """`overnight.store.sql.statements.Connection` on PostgreSQL.
 
@@ -133,7 +64,7 @@ class Link:
         #: Seconds that an answer may take; None: for ever.
         self.patience: float | None = None
         self._changed = 0
-        self._prepared: dict[str, _Prepared] = {}
+        self._prepared: dict[str, Prepared] = {}
         self._several: dict[tuple[str, tuple[bool, ...]], str] = {}
         self._unread: list[Answer] = []
         #: How the columns of statements are read; found with the first answer.
@@ -182,15 +113,15 @@ class Link:
             bindings = [bindings[name] for name in prepared.names]
         return self._send(prepared, bindings)
 
-    def executemany(self, statement: str, many: Iterable[Any], /) -> _Several:
+    def executemany(self, statement: str, many: Iterable[Any], /) -> Several:
         """Run a statement once for each of `many`; an ``UPDATE`` that says nothing of its rows once for all."""
         prepared = self._prepared.get(statement) or self._prepare(statement)
         if self._ahead and prepared.changes:
             self._pass(statement)
         if is_update(statement):
             self._write_all(statement, list(many))
-            return _Several([])
-        return _Several([self._send(prepared, bindings) for bindings in many])
+            return Several([])
+        return Several([self._send(prepared, bindings) for bindings in many])
 
     def insert_many(self, statement: str, many: Sequence[Sequence[Any]], /) -> None:
         """Run an ``INSERT ... VALUES (...)`` for each of `many`, a thousand together."""
@@ -253,7 +184,7 @@ class Link:
         """The same of several statements that give one value each, and have no parameters: all by one."""
         whole = self.execute(f"SELECT {', '.join(f'({one})' for one in statements)}")
         for number, statement in enumerate(statements):
-            self._ahead[statement, ()] = _Part(whole, number)
+            self._ahead[statement, ()] = Part(whole, number)
 
     def _pass(self, statement: str) -> None:
         if statement not in _LEAVES_IT:
@@ -292,17 +223,17 @@ class Link:
 
     # -- sending -----------------------------------------------------------------------------
 
-    def _prepare(self, statement: str) -> _Prepared:
+    def _prepare(self, statement: str) -> Prepared:
         sql, names, changes = translated(statement)
         self._number += 1
-        prepared = _Prepared(b"s%d" % self._number, names, changes)
+        prepared = Prepared(b"s%d" % self._number, names, changes)
         self._told(lambda: self._pg.send_prepare(prepared.name, sql.encode()))
         self._prepared[statement] = prepared
         self._unheard.append(statement)
         self._unread.append(Answer(self, None))
         return prepared
 
-    def _send(self, prepared: _Prepared, bindings: Iterable[Any]) -> Answer:
+    def _send(self, prepared: Prepared, bindings: Iterable[Any]) -> Answer:
         values, formats = packed(bindings)
         self._told(lambda: self._pg.send_query_prepared(prepared.name, values, formats))
         if any(value and len(value) > _WORTHWHILE for value in values):
