@@ -78,6 +78,20 @@ class HomeUnusableError(OvernightError):
     exit_code = 2
 
 
+class StoreOutdatedError(HomeUnusableError):
+    """The tables on a server are those of an older program; who leads the store brings them forward.
+
+    Args:
+        message: See `OvernightError`.
+        hint: See `OvernightError`.
+        store_id: Which store it is.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", store_id: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.store_id = store_id
+
+
 class NotNowError(OvernightError):
     """A gate at the start is closed (disk, memory): the same call may work later."""
 

@@ -80,7 +80,7 @@ def open_store(
     if os.environ.get(STORE) or elsewhere(home):
         from overnight.wiring.stores import open_elsewhere
 
-        return open_elsewhere(home, create=create, readonly=readonly, patience=patience)
+        return open_elsewhere(home, create=create, migrate=migrate, readonly=readonly, patience=patience)
     from overnight.store.sqlite import SqliteStore
 
     if has_store(home) and not home.store.exists():

@@ -10,7 +10,7 @@ import contextlib
 import os
 
 from overnight import wiring
-from overnight.core.errors import NotFoundError, UsageError
+from overnight.core.errors import NotFoundError, StoreOutdatedError, UsageError
 from overnight.core.events import printable
 from overnight.core.migrations.addresses import shown
 from overnight.core.store_settings import STORE
@@ -55,7 +55,7 @@ def _need_postgres(words: str) -> None:
         ) from None
 
 
-def open_elsewhere(home: Home, *, create: bool, readonly: bool, patience: float | None) -> Store:
+def open_elsewhere(home: Home, *, create: bool, migrate: bool, readonly: bool, patience: float | None) -> Store:
     """The store of a home that has it elsewhere. A server that does not answer is waited for, and that is said.
 
     Raises:
@@ -70,12 +70,17 @@ def open_elsewhere(home: Home, *, create: bool, readonly: bool, patience: float 
         store = PostgresStore.open(
             address,
             create=create and not known,
+            migrate=migrate,
             readonly=readonly,
             told=lambda words: on_stderr(words, ""),
             patience=patience,
         )
     except NotFoundError:
         if known:
+            raise _other_store(home, address) from None
+        raise
+    except StoreOutdatedError as outdated:
+        if known and outdated.store_id != known:
             raise _other_store(home, address) from None
         raise
     if known and store.id != known:

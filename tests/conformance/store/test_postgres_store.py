@@ -26,7 +26,8 @@ from overnight.core.states import TaskState
 from overnight.store.contract import Store
 from overnight.store.postgres import PostgresStore, dialect, values
 from overnight.store.postgres import store as store_module
-from overnight.store.postgres.link import Answer, Link
+from overnight.store.postgres.answers import Answer
+from overnight.store.postgres.link import Link
 from overnight.store.sql.statements import SQL
 
 

@@ -22,14 +22,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-from overnight.core.errors import HomeUnusableError, NotFoundError, StoreAwayError, StoreUnavailableError
+from overnight.core.errors import NotFoundError, StoreAwayError, StoreUnavailableError
 from overnight.core.migrations.addresses import shown
 from overnight.host.clock import SystemClock
-from overnight.store.postgres import dialect
-from overnight.store.postgres.link import Answer, Link
+from overnight.store.postgres import dialect, migrations
+from overnight.store.postgres.answers import Answer
+from overnight.store.postgres.link import Link
 from overnight.store.postgres.meanings import StatementError
 from overnight.store.sql.database import Transaction
-from overnight.store.sql.schema import VERSION
 from overnight.store.sql.statements import SQL, Row
 
 _monotonic = SystemClock().monotonic
@@ -58,7 +58,13 @@ _SETTINGS = (
     # What is left of it looks dear then, and would be compiled: 100 ms a statement.
     "SET jit = off"
 )
-_PEN = "UPDATE meta SET changes = changes + 1 RETURNING pg_current_xact_id()::text, changes"
+#: No row: a newer program has brought the tables forward since this one has looked.
+_PEN = (
+    f"UPDATE meta SET changes = changes + 1 WHERE schema_version = {migrations.VERSION}"  # noqa: S608 - a number of ours
+    " RETURNING pg_current_xact_id()::text, changes"
+)
+#: The same for a turn, whose statements are the same each time: to plan each anew, for other numbers, gains nothing.
+_PEN_OF_TURN = f"{_PEN}, set_config('plan_cache_mode', 'force_generic_plan', true)"
 _ALIVE = "SELECT (SELECT life FROM alive), store_id FROM meta"
 #: On a server that only follows another one nobody can look into `alive`, and nobody writes.
 _WHO = "SELECT 0, store_id FROM meta"
@@ -85,6 +91,8 @@ class Database:
         address: Of the database, as libpq has it. Our tables are in the schema "overnight", or in what its
             ``options=-csearch_path=...`` names.
         create: Make the tables when they are missing; else that is a `NotFoundError`.
+        migrate: Bring older tables forward: the caller leads the store.
+        older: Older tables will do: the caller looks at nothing but the lease.
         readonly: Never write.
         hooks: Called around every COMMIT.
         told: Told once when the server is waited for, and once when it is there again.
@@ -97,6 +105,8 @@ class Database:
         address: str,
         *,
         create: bool = False,
+        migrate: bool = False,
+        older: bool = False,
         readonly: bool = False,
         hooks: Hooks | None = None,
         told: Callable[[str], None] = lambda _: None,
@@ -119,16 +129,16 @@ class Database:
         self.own_changes = 0
         self.connection = self._reach()
         try:
-            self._prepare_patiently(create=create and not readonly)
+            self._prepare_patiently(create=create and not readonly, migrate=migrate and not readonly, older=older)
         except BaseException:
             self.connection.close()
             raise
 
-    def _prepare_patiently(self, *, create: bool) -> None:
+    def _prepare_patiently(self, *, create: bool, migrate: bool, older: bool) -> None:
         while True:
             try:
-                self._prepare(create=create)
-            except StoreAwayError:  # on the way, and then the tables are not made by half
+                self._prepare(create=create, migrate=migrate, older=older)
+            except StoreAwayError:  # on the way, and then the tables are not made, or brought forward, by half
                 self.wait_for_server()
             else:
                 return
@@ -167,7 +177,7 @@ class Database:
     def _lock_timeout(self) -> str:
         return f"SET lock_timeout = {int(self._lock_patience * 1000) or 1000}"
 
-    def _prepare(self, *, create: bool) -> None:
+    def _prepare(self, *, create: bool, migrate: bool, older: bool) -> None:
         if not self._has_tables() and create:
             self._create()
         if not self._has_tables():
@@ -175,16 +185,25 @@ class Database:
                 f"there is no store at {self.shown}, and so there are no tasks; nothing was changed",
                 hint="'overnight add' or 'overnight run' makes one",
             )
-        version, is_ours = self.connection.execute(
-            "SELECT schema_version, to_regclass('alive') IS NOT NULL FROM meta"
-        ).get
-        if version != VERSION or not is_ours:
-            number = version if is_ours else f"{version} of before a release"
-            raise HomeUnusableError(
-                f"{self.shown} has schema version {number} and this program knows {VERSION}; nothing was changed",
-                hint="use the same version of Overnight on all hosts: pip install --upgrade overnight",
-            )
+        if not migrations.check(self.connection, older=migrate or older) and migrate:
+            self._bring_forward()
         self._learn_life()
+
+    def _bring_forward(self) -> None:
+        """Make the newest tables of older ones, once: who comes at the same time waits and finds them."""
+        link = self.connection
+        with self._transaction("BEGIN"):
+            version = migrations.lock(link)
+            if version < migrations.VERSION:
+                self._told(
+                    f"the store at {self.shown} is brought from schema {version} to {migrations.VERSION}, in one"
+                    " transaction; what it was is in the backups of its server only"
+                )
+                migrations.bring_forward(link, version)
+                self._tell("migrate", "before_commit")
+            self._end("COMMIT")
+        if version < migrations.VERSION:
+            self._tell("migrate", "after_commit")
 
     def _learn_life(self) -> None:
         """In which life of the server our connection is; who comes first after a crash writes down that one began."""
@@ -210,7 +229,7 @@ class Database:
                 link.execute(f"CREATE SCHEMA IF NOT EXISTS {self._schema()}")
                 for statement in dialect.tables():
                     link.execute(statement)
-                link.execute("UPDATE meta SET schema_version = ?", (VERSION,))
+                migrations.mark(link)
             self._end("COMMIT")
 
     def _schema(self) -> str:
@@ -226,13 +245,18 @@ class Database:
         link = self.connection
         transaction = Transaction(link)
         with self._transaction("BEGIN"):
-            pen = link.execute(_PEN)
-            yield transaction
-            transaction.balance()
-            transaction.spill()
-            if operation not in _OF_ENGINES:
-                link.execute(_RING)
-            self._tell(operation, "before_commit")
+            pen = link.execute(_PEN_OF_TURN if operation == "turn" else _PEN)
+            try:
+                yield transaction
+                transaction.balance()
+                transaction.spill()
+                if operation not in _OF_ENGINES:
+                    link.execute(_RING)
+                self._tell(operation, "before_commit")
+                link.settle_doubts()
+                pen.fetchall()
+            finally:
+                self._want_ours(pen)
             self._commit(pen)
         self.own_changes += 1
         self._tell(operation, "after_commit")
@@ -241,16 +265,22 @@ class Database:
     def _transaction(self, begin: str) -> Iterator[None]:
         """A block in a transaction, which is undone when it is left otherwise than by `_end`."""
         link = self.connection
-        link.is_inside = self._is_open = True
+        self._is_open = True
         try:
-            link.execute(begin)
+            link.begin(begin)
             yield
         finally:
             if self._is_open:
                 self._undo()
 
+    def _want_ours(self, pen: Answer) -> None:
+        """Raise when the tables are no more those that this program knows: nothing else that went wrong is the news."""
+        if pen.rows == []:
+            self._undo()
+            raise migrations.newer(self.connection)
+
     def _commit(self, pen: Answer) -> None:
-        name, number = pen.get
+        name, number, *_ = pen.get
         life = self._life
         try:
             self._end("COMMIT")
@@ -267,6 +297,7 @@ class Database:
     def _undo(self) -> None:
         try:
             if not self.connection.is_lost:
+                self.connection.drop_doubts()
                 self._end("ROLLBACK")
         except (StoreUnavailableError, StatementError):
             # It is undone by itself when the connection is gone; what led here is the news.

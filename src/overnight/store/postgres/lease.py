@@ -58,7 +58,7 @@ class Lease:
     def __init__(self, address: str, *, holder: str, home: str) -> None:
         # Two seconds are the least that libpq waits for a server to let it in.
         mark = "&" if "?" in address else "?"
-        self._database = Database(f"{address}{mark}connect_timeout=2", patience=0.0, answers=_PATIENCE)
+        self._database = Database(f"{address}{mark}connect_timeout=2", older=True, patience=0.0, answers=_PATIENCE)
         self._holder = holder
         self._home = home
         self._token = 0

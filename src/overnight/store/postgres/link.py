@@ -11,14 +11,16 @@ that nobody needs here; so only its libpq is used.
 from __future__ import annotations
 
 import select
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from overnight.core.errors import ConfigurationError, OvernightError
+from overnight.store.postgres.answers import Answer, Part, Prepared, Several
+from overnight.store.postgres.columns import agreement, bound, can_be_columns, in_columns, is_update
 from overnight.store.postgres.dialect import translated
 from overnight.store.postgres.meanings import StatementError, away, meaning
 from overnight.store.postgres.values import array, loaders, packed, rows
-from overnight.store.sql.statements import Row
+from overnight.store.sql.statements import SQL, unbalanced
 
 try:
     from psycopg import OperationalError, pq
@@ -35,63 +37,14 @@ _LAST_WORDS = (b"FATAL", b"PANIC")
 #: Answers that are left unread; more could fill the way back while the way there is full.
 _UNREAD = 400
 #: Rows that go into one statement at most.
-_TOGETHER = 64
+_TOGETHER = 1000
+#: Ways in which the rows of many statements agree, each of which is prepared; beyond that they count as not agreeing.
+_VARIANTS = 200
+#: What changes nothing that is foreseen: it neither begins nor frees a task, nor lets one wait.
+_LEAVES_IT = frozenset(SQL[name] for name in ("record_attempt", "complete", "complete_with_result", "close_attempts"))
+#: Bytes of a parameter from which on a statement is sent at once; smaller ones go together, when an answer is wanted.
+_WORTHWHILE = 200
 _MILLISECONDS = 1000
-
-
-class _Prepared(NamedTuple):
-    name: bytes
-    names: tuple[str, ...] | None
-    changes: bool
-    #: How its columns are read; found with the first answer.
-    load: list[Callable[[bytes], Any]]
-
-
-class Answer:
-    """The rows of one statement, `overnight.store.sql.statements.Rows`; waited for when somebody looks."""
-
-    __slots__ = ("_link", "prepared", "rows")
-
-    def __init__(self, link: Link, prepared: _Prepared | None) -> None:
-        self._link = link
-        self.prepared = prepared
-        self.rows: list[Row] | None = None
-
-    def fetchall(self) -> list[Row]:
-        """All rows. Raises StoreAwayError when the connection was closed before they came: none is no answer."""
-        if self.rows is None:
-            self._link.settle()
-            if self.rows is None:
-                raise away(self._link.shown, "the connection was closed")
-        return self.rows
-
-    def __iter__(self) -> Iterator[Row]:
-        return iter(self.fetchall())
-
-    @property
-    def get(self) -> Any:  # noqa: ANN401  # the caller knows
-        """The one value of the first row, all of it if it has several; None when there is no row."""
-        found = self.fetchall()
-        if not found:
-            return None
-        return found[0][0] if len(found[0]) == 1 else found[0]
-
-
-class _Several:
-    """The rows of one statement that was run several times."""
-
-    def __init__(self, answers: list[Answer]) -> None:
-        self._answers = answers
-
-    def fetchall(self) -> list[Row]:
-        return [row for answer in self._answers for row in answer.fetchall()]
-
-    def __iter__(self) -> Iterator[Row]:
-        return iter(self.fetchall())
-
-    @property
-    def get(self) -> Any:  # noqa: ANN401  # the caller knows
-        return next((answer.get for answer in self._answers if answer.fetchall()), None)
 
 
 class Link:
@@ -111,9 +64,19 @@ class Link:
         #: Seconds that an answer may take; None: for ever.
         self.patience: float | None = None
         self._changed = 0
-        self._prepared: dict[str, _Prepared] = {}
-        self._several: dict[tuple[str, int], str] = {}
+        self._prepared: dict[str, Prepared] = {}
+        self._several: dict[tuple[str, tuple[bool, ...]], str] = {}
         self._unread: list[Answer] = []
+        #: How the columns of statements are read; found with the first answer.
+        self._load: dict[bytes, list[Callable[[bytes], Any]]] = {}
+        #: Statements whose parameters have been asked for, and of what types these are.
+        self._kinds: dict[str, list[int]] = {}
+        #: What was asked before anybody has asked, in this transaction.
+        self._ahead: dict[tuple[str, Any], Answer] = {}
+        #: Statements sent in this transaction; how many rows each of those answered has changed; what has to come true.
+        self._sent = 0
+        self._counts: list[int] = []
+        self._wanted: list[tuple[int, int, int]] = []
         #: Statements whose preparation nobody has heard of yet.
         self._unheard: list[str] = []
         self._number = 0
@@ -130,36 +93,75 @@ class Link:
 
     # -- statements --------------------------------------------------------------------------
 
+    def begin(self, statement: str) -> None:
+        """Enter a transaction."""
+        if self._unread:
+            self.settle()
+        self.is_inside = True
+        self._forget()
+        self.execute(statement)
+
     def execute(self, statement: str, bindings: Any = (), /) -> Answer:  # noqa: ANN401  # any that a column can have
         """Run a statement, SQLite's or our own."""
         prepared = self._prepared.get(statement) or self._prepare(statement)
+        if self._ahead:
+            if prepared.changes:
+                self._pass(statement)
+            elif type(bindings) is tuple and (found := self._ahead.pop((statement, bindings), None)):
+                return found
         if prepared.names is not None:
             bindings = [bindings[name] for name in prepared.names]
         return self._send(prepared, bindings)
 
-    def executemany(self, statement: str, many: Iterable[Any], /) -> _Several:
-        """Run a statement once for each of `many`."""
+    def executemany(self, statement: str, many: Iterable[Any], /) -> Several:
+        """Run a statement once for each of `many`; an ``UPDATE`` that says nothing of its rows once for all."""
         prepared = self._prepared.get(statement) or self._prepare(statement)
-        return _Several([self._send(prepared, bindings) for bindings in many])
+        if self._ahead and prepared.changes:
+            self._pass(statement)
+        if is_update(statement):
+            self._write_all(statement, list(many))
+            return Several([])
+        return Several([self._send(prepared, bindings) for bindings in many])
 
     def insert_many(self, statement: str, many: Sequence[Sequence[Any]], /) -> None:
-        """Run an ``INSERT ... VALUES (...)`` for each of `many`: 64 rows a statement, then 32, 16 ..."""
-        at, size = 0, _TOGETHER
-        while at < len(many):
-            while size > len(many) - at:
-                size //= 2
-            self.execute(self._for_several(statement, size), [one for row in many[at : at + size] for one in row])
-            at += size
+        """Run an ``INSERT ... VALUES (...)`` for each of `many`, a thousand together."""
+        if self._ahead:
+            self._pass(statement)
+        self._write_all(statement, many)
 
-    def _for_several(self, statement: str, count: int) -> str:
-        found = self._several.get((statement, count))
-        if found is None:
-            head, row = statement.split("VALUES", 1)
-            found = self._several[statement, count] = f"{head}VALUES {', '.join([row] * count)}"
-        return found
+    def _write_all(self, statement: str, many: Sequence[Sequence[Any]]) -> None:
+        for at in range(0, len(many), _TOGETHER):
+            self._write(statement, many[at : at + _TOGETHER])
+
+    def _write(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+        kinds = self._kinds.get(statement) or self._ask_kinds(statement) if len(rows) > 1 else ()
+        if not kinds or not can_be_columns(kinds):
+            prepared = self._prepared.get(statement) or self._prepare(statement)
+            for row in rows:
+                self._send(prepared, row)
+            return
+        columns = list(zip(*rows, strict=True))
+        agreed = agreement(columns)
+        if len(self._several) >= _VARIANTS and (statement, agreed) not in self._several:
+            agreed = (False,) * len(columns)
+        words = self._several.get((statement, agreed))
+        if words is None:
+            words = self._several[statement, agreed] = in_columns(statement, kinds, agreed)
+        prepared = self._prepared.get(words) or self._prepare(words)
+        self._send(prepared, bound(columns, kinds, agreed))
+
+    def _ask_kinds(self, statement: str) -> list[int]:
+        """Of what types the parameters of a statement are."""
+        prepared = self._prepared.get(statement) or self._prepare(statement)
+        self._told(lambda: self._pg.send_describe_prepared(prepared.name))
+        described = Answer(self, None)
+        self._unread.append(described)
+        self.settle()
+        self._kinds[statement] = described.kinds
+        return described.kinds
 
     @staticmethod
-    def ids(ids: Iterable[int], /) -> str:
+    def ids(ids: Iterable[int], /) -> bytes:
         """Ids as a parameter."""
         return array(ids)
 
@@ -169,21 +171,75 @@ class Link:
             self.settle()
         return self._changed
 
-    def _prepare(self, statement: str) -> _Prepared:
+    # -- what is asked ahead, and what has to come true ----------------------------------------
+
+    travels = True
+
+    def foresee(self, statement: str, bindings: Sequence[Any] = (), /) -> None:
+        """Ask now what will be asked; whoever changes what that may look at undoes it."""
+        prepared = self._prepared.get(statement) or self._prepare(statement)
+        self._ahead[statement, bindings] = self._send(prepared, bindings)
+
+    def foresee_values(self, statements: Sequence[str], /) -> None:
+        """The same of several statements that give one value each, and have no parameters: all by one."""
+        whole = self.execute(f"SELECT {', '.join(f'({one})' for one in statements)}")
+        for number, statement in enumerate(statements):
+            self._ahead[statement, ()] = Part(whole, number)
+
+    def _pass(self, statement: str) -> None:
+        if statement not in _LEAVES_IT:
+            self._ahead.clear()
+
+    def mark(self) -> int:
+        """See `overnight.store.sql.statements.Connection.mark`."""
+        return self._sent
+
+    def want(self, since: int, expected: int, /) -> None:
+        """See `overnight.store.sql.statements.Connection.want`; nobody waits for it here."""
+        self._wanted.append((since, self._sent, expected))
+
+    def settle_doubts(self) -> None:
+        """Have it come true, where that was not looked at yet."""
+        if self._wanted:
+            self.settle()
+
+    def drop_doubts(self) -> None:
+        """It no longer matters: what was done is undone."""
+        self._wanted.clear()
+
+    def _look(self) -> None:
+        """Raise StoreDamagedError when a number of rows is not what it must be."""
+        wanted, self._wanted = self._wanted, []
+        for since, upto, expected in wanted:
+            found = sum(self._counts[since:upto])
+            if found != expected:
+                raise unbalanced(expected, found)
+
+    def _forget(self) -> None:
+        self._ahead.clear()
+        self._wanted.clear()
+        self._counts.clear()
+        self._sent = 0
+
+    # -- sending -----------------------------------------------------------------------------
+
+    def _prepare(self, statement: str) -> Prepared:
         sql, names, changes = translated(statement)
         self._number += 1
-        prepared = _Prepared(b"s%d" % self._number, names, changes, [])
+        prepared = Prepared(b"s%d" % self._number, names, changes)
         self._told(lambda: self._pg.send_prepare(prepared.name, sql.encode()))
         self._prepared[statement] = prepared
         self._unheard.append(statement)
         self._unread.append(Answer(self, None))
         return prepared
 
-    def _send(self, prepared: _Prepared, bindings: Iterable[Any]) -> Answer:
+    def _send(self, prepared: Prepared, bindings: Iterable[Any]) -> Answer:
         values, formats = packed(bindings)
         self._told(lambda: self._pg.send_query_prepared(prepared.name, values, formats))
-        self._told(self._pg.flush)  # the server works on it while the next one is made
+        if any(value and len(value) > _WORTHWHILE for value in values):
+            self._told(self._pg.flush)  # the server works on it while the next one is made
         answer = Answer(self, prepared)
+        self._sent += self.is_inside
         self._unread.append(answer)
         if len(self._unread) >= _UNREAD:
             self.settle()
@@ -222,19 +278,24 @@ class Link:
         if not self.is_inside:
             self._result()  # the sync itself
         self._unheard.clear()
+        self._look()
 
     def _take(self, answer: Answer, result: PGresult) -> None:
         prepared = answer.prepared
         if prepared is None:
+            answer.kinds = [result.param_type(number) for number in range(result.nparams)]
             return
         if result.nfields:
-            if not prepared.load:
-                prepared.load.extend(loaders(result.ftype(column) for column in range(result.nfields)))
-            answer.rows = rows(result.ntuples, prepared.load, result.get_value)
+            load = self._load.get(prepared.name)
+            if load is None:
+                load = self._load[prepared.name] = loaders([result.ftype(n) for n in range(result.nfields)])
+            answer.rows = rows(result, load)
         else:
             answer.rows = []
-        if prepared.changes:
-            self._changed += result.command_tuples or 0
+        changed = result.command_tuples or 0 if prepared.changes else 0
+        self._changed += changed
+        if self.is_inside:
+            self._counts.append(changed)
 
     def _result(self) -> PGresult | None:
         pg = self._pg
@@ -262,6 +323,7 @@ class Link:
     def _skip(self) -> None:
         """Pass over what comes after an error, up to a sync."""
         self._unread.clear()
+        self._forget()
         for statement in self._unheard:
             self._prepared.pop(statement, None)
         self._unheard.clear()
@@ -303,6 +365,7 @@ class Link:
         """Let go; twice is as good as once."""
         self._prepared.clear()
         self._unread.clear()
+        self._forget()
         self.is_inside = False
         self._pg.finish()
 

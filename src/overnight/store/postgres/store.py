@@ -39,6 +39,7 @@ class PostgresStore(SqlStore):
         address: str,
         *,
         create: bool = False,
+        migrate: bool = False,
         readonly: bool = False,
         hooks: Hooks | None = None,
         told: Callable[[str], None] = lambda _: None,
@@ -49,6 +50,7 @@ class PostgresStore(SqlStore):
         Args:
             address: ``postgresql://USER@HOST/DATABASE``; passwords are in no message.
             create: Make an empty one when there is none. Many may try at once; all get the same.
+            migrate: The caller leads the store (`lease`) and may bring older tables up to date.
             readonly: Never write.
             hooks: Called as hooks(operation, "before_commit" | "after_commit") around every COMMIT.
             told: Told once when the server is waited for, and once when it is there again.
@@ -57,13 +59,15 @@ class PostgresStore(SqlStore):
 
         Raises:
             NotFoundError: There is no store, and none was to be made.
-            HomeUnusableError: Another version has made it, or it cannot be used by this user.
+            HomeUnusableError: A newer version has made it, or it cannot be used by this user.
+            StoreOutdatedError: An older version has made it, and this caller may not change it.
             StoreAwayError: The server does not answer.
         """
         return cls(
             Database(
                 address,
                 create=create,
+                migrate=migrate,
                 readonly=readonly,
                 hooks=hooks,
                 told=told,

@@ -2,12 +2,20 @@
 
 -- Rises with every write; who wants to know whether others have written compares it with its own.
 ALTER TABLE meta ADD COLUMN changes bigint NOT NULL DEFAULT 0, ADD COLUMN schema_version bigint NOT NULL DEFAULT 0;
+-- The program that has made these tables, or has brought them forward: an older one names it.
+ALTER TABLE meta ADD COLUMN program text NOT NULL DEFAULT '';
 -- By which a home knows its store again, wherever that is reached.
 ALTER TABLE meta ADD COLUMN store_id text NOT NULL DEFAULT gen_random_uuid()::text;
 
--- A row changes some three times in its life, and a change of state is in an index: room for it on the same page, and
+-- See dialect.py for the column `resting`, which they are about.
+DROP INDEX tasks_claim, tasks_due, tasks_rare;
+CREATE INDEX tasks_claim ON tasks (lane_id, priority DESC, order_key) WHERE resting = 'pending';
+CREATE INDEX tasks_due ON tasks (not_before) WHERE not_before IS NOT NULL;
+CREATE INDEX tasks_rare ON tasks (resting) WHERE resting <> 'pending';
+
+-- A row changes some three times in its life, most of all at its claim and its end: room for it on the same page, and
 -- a vacuum that comes before a fifth of a large table is dead. The small tables are written in every turn.
-ALTER TABLE tasks SET (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
+ALTER TABLE tasks SET (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
 ALTER TABLE meta SET (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 ALTER TABLE counters SET (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 ALTER TABLE running SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);

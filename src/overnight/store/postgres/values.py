@@ -1,22 +1,31 @@
-"""Values on their way to PostgreSQL and back, as text; bytes alone go as they are.
+"""Values on their way to PostgreSQL and back, as text; bytes and arrays go in the server's own form.
 
 A parameter says nothing about its type: the server finds that from the statement. So a statement is prepared once,
 whatever it is called with.
+
+Source: PostgreSQL, `array_recv` (dimensions, whether there are nulls, type; size and lower bound; then each element
+behind its length), and the same of its types.
 """
 
 from __future__ import annotations
 
 from binascii import unhexlify
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from struct import pack
 from typing import Any
 
+from psycopg.adapt import Transformer
+from psycopg.pq.abc import PGresult
+
 from overnight.store.sql.statements import Row
+
+_READER = Transformer()
 
 #: What a value becomes, and 1 when these are its very bytes.
 _Packed = tuple[bytes | None, int]
 
 
-def _text(value: str) -> _Packed:
+def _text(value: str) -> tuple[bytes, int]:
     # The one character that no text of PostgreSQL can have.
     return (value.replace("\0", "\\x00") if "\0" in value else value).encode(), 0
 
@@ -52,9 +61,40 @@ def _pack_of(kind: type) -> Callable[[Any], _Packed]:
     raise TypeError(f"{kind.__name__} is no value of a column")
 
 
-def array(ids: Iterable[int]) -> str:
+#: Numbers of types: what an array of them is called, and of those of one length how an element is packed.
+_BYTES, _WHOLE, _TEXT, _FLOAT = 17, 20, 25, 701
+ARRAYS = {_BYTES: "bytea", _WHOLE: "bigint", _TEXT: "text", _FLOAT: "float8"}
+_FIXED = {_WHOLE: "q", _FLOAT: "d"}
+_LENGTH = 8
+_NULL = pack(">i", -1)
+
+
+def array(ids: Iterable[int]) -> bytes:
     """Ids as one parameter."""
-    return f"{{{','.join(map(str, ids))}}}"
+    return column(_WHOLE, tuple(ids))
+
+
+def column(kind: int, values: Sequence[Any]) -> bytes:
+    """Many values as one parameter. `kind`: one of `ARRAYS`."""
+    count = len(values)
+    if not count:
+        return pack(">3i", 0, 0, kind)
+    if kind not in _FIXED or None in values:
+        return pack(">5i", 1, None in values, kind, count, 1) + b"".join(_elements(kind, values))
+    flat = [_LENGTH] * (2 * count)
+    flat[1::2] = values
+    return pack(f">5i{('i' + _FIXED[kind]) * count}", 1, 0, kind, count, 1, *flat)
+
+
+def _elements(kind: int, values: Sequence[Any]) -> Iterable[bytes]:
+    for value in values:
+        if value is None:
+            yield _NULL
+        elif kind in _FIXED:
+            yield pack(f">i{_FIXED[kind]}", _LENGTH, value)
+        else:
+            plain = value if kind == _BYTES else _text(value)[0]
+            yield pack(">i", len(plain)) + plain
 
 
 def _whole_or_not(value: bytes) -> int | float:
@@ -79,15 +119,23 @@ _LOAD: dict[int, Callable[[bytes], Any]] = {
 }
 
 
-def loaders(kinds: Iterable[int]) -> list[Callable[[bytes], Any]]:
-    """How columns of these types are read."""
-    return [_LOAD.get(kind, _words) for kind in kinds]
+#: Types that psycopg reads as we do, in C.
+_ALIKE = frozenset((16, 17, 20, 21, 23, 25, 26, 700, 701))
 
 
-def rows(count: int, load: list[Callable[[bytes], Any]], value: Callable[[int, int], bytes | None]) -> list[Row]:
+def loaders(kinds: Sequence[int]) -> list[Callable[[bytes], Any]]:
+    """How columns of these types are read; nothing when psycopg does it as we do."""
+    return [] if _ALIKE.issuperset(kinds) else [_LOAD.get(kind, _words) for kind in kinds]
+
+
+def rows(result: PGresult, load: list[Callable[[bytes], Any]]) -> list[Row]:
     """The rows of an answer."""
+    if not load:
+        _READER.set_pgresult(result)
+        return _READER.load_rows(0, result.ntuples, tuple)
     places = list(enumerate(load))
+    value = result.get_value
     return [
         tuple([None if (cell := value(row, column)) is None else read(cell) for column, read in places])
-        for row in range(count)
+        for row in range(result.ntuples)
     ]

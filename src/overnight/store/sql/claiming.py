@@ -24,12 +24,12 @@ from overnight.store.sql.lanes import Lanes
 from overnight.store.sql.statements import (
     Connection,
     Row,
+    foresee,
     insert_many,
     read_all,
     read_each,
     read_one,
     run,
-    want_changes,
 )
 
 #: Waiting tasks that become due in one turn; the next turn takes the next.
@@ -185,9 +185,9 @@ def record_starts(
                 step=of_step[1],
             )
         )
-    before = connection.total_changes()
+    before = connection.mark()
     insert_many(connection, "record_start", started)
-    want_changes(connection, before, len(rows))
+    connection.want(before, len(rows))
     return claimed
 
 
@@ -205,9 +205,9 @@ def become_running(connection: Connection, transaction: Transaction, rows: list[
     for (lane_id, is_step), n in taken.items():
         transaction.move(lane_id, is_step, TaskState.PENDING, -n)
         transaction.move(lane_id, is_step, TaskState.RUNNING, n)
-    before = connection.total_changes()
+    before = connection.mark()
     run(connection, "claim", (connection.ids([row[0] for row in rows]),))
-    want_changes(connection, before, len(rows))
+    connection.want(before, len(rows))
 
 
 def _pick(
@@ -220,7 +220,7 @@ def _pick(
 ) -> list[Row]:
     """The tasks to claim, out of the pools: highest priority first, then the oldest, over all open lanes together."""
     head = partial(_head, connection, lanes, without)
-    wanted = {lane_id: _most(takes, pools, count) for lane_id, takes in open_lanes.items() if lanes.get(lane_id)}
+    wanted = _wanted(lanes, open_lanes, pools, count)
     if len(wanted) == 1:
         ((lane_id, most),) = wanted.items()
         rows = list(head(lane_id, most))
@@ -238,6 +238,26 @@ def _pick(
             picked.append(row)
             _push(heads, rest)
     return picked
+
+
+def _wanted(
+    lanes: Lanes, open_lanes: Mapping[int, Mapping[str, float]], pools: Mapping[str, float], count: int
+) -> dict[int, int]:
+    """How many tasks are wanted of each lane at the most."""
+    return {lane_id: _most(takes, pools, count) for lane_id, takes in open_lanes.items() if lanes.get(lane_id)}
+
+
+def foresee_heads(connection: Connection, lanes: Lanes, claim: Claim) -> None:
+    """Say what `claim` will read first. Of many lanes it is not known how much, and so nothing is said of them."""
+    wanted = _wanted(lanes, claim.lanes, claim.pools, claim.count)
+    if len(wanted) <= _FORESEEN and not (claim.probes or claim.without or claim.bind):
+        for lane_id, most in wanted.items():
+            if most > 0:
+                foresee(connection, "head_of_lane", (lane_id, most))
+
+
+#: Lanes whose heads are asked for ahead.
+_FORESEEN = 4
 
 
 def _share(

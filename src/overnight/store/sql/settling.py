@@ -17,7 +17,7 @@ from overnight.core.step_events import OF_ATTEMPT, StepCompleted
 from overnight.store.contract import Settlement
 from overnight.store.sql.advancing import Advance, End
 from overnight.store.sql.database import Transaction
-from overnight.store.sql.statements import Connection, Row, insert_many, read_each, run, run_each, want_changes
+from overnight.store.sql.statements import Connection, Row, foresee, insert_many, read_each, run, run_each
 
 #: What a running task may become, and why.
 _AFTER_RUNNING = {
@@ -47,7 +47,7 @@ class _Books:
         for (lane_id, is_step, state), n in self.left.items():
             transaction.move(lane_id, is_step, _RUNNING, -n)
             transaction.move(lane_id, is_step, state, n)
-        before = connection.total_changes()
+        before = connection.mark()
         insert_many(connection, "record_attempt", self.records)
         if self.plain:
             run(connection, "complete", (now, connection.ids(self.plain)))
@@ -56,7 +56,7 @@ class _Books:
         if self.changes:
             run_each(connection, "settle", self.changes)
         run(connection, "close_attempts", (connection.ids(self.closed),))
-        want_changes(connection, before, 3 * len(self.closed))
+        connection.want(before, 3 * len(self.closed))
 
 
 def settle(
@@ -69,8 +69,7 @@ def settle(
     at: str,
 ) -> list[tuple[int, int]]:
     """Write how attempts ended and what follows, and say which of them were not open any more. Inside a write."""
-    asked = array("q", [settlement.task_id for settlement in settlements])
-    still_open = {row[0]: row for row in read_each(connection, "open_attempts_of", (connection.ids(asked),))}
+    still_open = {row[0]: row for row in read_each(connection, "open_attempts_of", _asked(connection, settlements))}
     stale: list[tuple[int, int]] = []
     ends: list[End] = []
     books = _Books(_steps(connection, [task_id for task_id, row in still_open.items() if row[3]]))
@@ -97,6 +96,15 @@ def settle(
     if ends:
         advance.follow(ends)
     return stale
+
+
+def _asked(connection: Connection, settlements: Sequence[Settlement]) -> tuple[object]:
+    return (connection.ids(array("q", [settlement.task_id for settlement in settlements])),)
+
+
+def foresee_open(connection: Connection, settlements: Sequence[Settlement]) -> None:
+    """Say what `settle` will read first."""
+    foresee(connection, "open_attempts_of", _asked(connection, settlements))
 
 
 #: What matters to others about a step.

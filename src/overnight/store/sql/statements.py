@@ -76,6 +76,21 @@ class Connection(Protocol):
     def total_changes(self) -> int:
         """How many rows statements have added, changed and deleted so far."""
 
+    #: Whether statements and answers travel: who knows what it will ask says so ahead then, all at once.
+    travels: bool
+
+    def foresee(self, statement: str, bindings: Sequence[Any] = ..., /) -> None:
+        """Say what will be asked in this transaction, so that it is asked already."""
+
+    def foresee_values(self, statements: Sequence[str], /) -> None:
+        """The same of several statements without parameters that give one value each."""
+
+    def mark(self) -> int:
+        """Where we are, for `want`."""
+
+    def want(self, since: int, expected: int, /) -> None:
+        """Make sure, before COMMIT at the latest, that statements since a `mark` have changed so many rows."""
+
 
 def read_all(connection: Connection, name: str, bindings: Sequence[Any] = ()) -> list[Row]:
     """All rows of a named statement."""
@@ -112,11 +127,19 @@ def insert_many(connection: Connection, name: str, many: Sequence[Sequence[Any]]
     connection.insert_many(SQL[name], many)
 
 
-def want_changes(connection: Connection, before: int, expected: int) -> None:
-    """Make sure that statements since `total_changes` was `before` have changed so many rows."""
-    found = connection.total_changes() - before
-    if found != expected:
-        raise StoreDamagedError(
-            f"the store does not balance ({expected} rows should have changed, {found} did); nothing was changed",
-            hint="'overnight verify' to see what is wrong",
-        )
+def foresee(connection: Connection, name: str, bindings: Sequence[Any] = ()) -> None:
+    """Say that a named statement will be read. For who `travels`."""
+    connection.foresee(SQL[name], bindings)
+
+
+def foresee_values(connection: Connection, *names: str) -> None:
+    """The same of several named statements without parameters that give one value each."""
+    connection.foresee_values([SQL[name] for name in names])
+
+
+def unbalanced(expected: int, found: int) -> StoreDamagedError:
+    """Statements have changed other rows than they must."""
+    return StoreDamagedError(
+        f"the store does not balance ({expected} rows should have changed, {found} did); nothing was changed",
+        hint="'overnight verify' to see what is wrong",
+    )

@@ -21,7 +21,7 @@ from overnight.store.sql.expiring import expire
 from overnight.store.sql.lanes import Lanes
 from overnight.store.sql.plans import Plans
 from overnight.store.sql.reading import queues
-from overnight.store.sql.statements import Connection, read_all, read_one, run, run_each
+from overnight.store.sql.statements import Connection, foresee, foresee_values, read_all, read_one, run, run_each
 
 #: Who makes a file a task of a workflow, in the event of it.
 BY = "engine"
@@ -64,6 +64,8 @@ def turn(
     connection = database.connection
     at = events.stamp(now)
     with database.write("turn", check=False) as transaction:
+        if connection.travels:
+            _foresee(connection, lanes, settlements, claim)
         want_fence(connection, fence)
         advance = Advance(connection, transaction, plans, now=now, at=at)
         stale = settling.settle(connection, transaction, settlements, advance, now=now, at=at) if settlements else []
@@ -90,6 +92,16 @@ def turn(
         asked=expired.asked,
         own_due=own_due,
     )
+
+
+def _foresee(connection: Connection, lanes: Lanes, settlements: Sequence[Settlement], claim: Claim | None) -> None:
+    """Ask all at once what a turn asks."""
+    foresee_values(connection, "fence", "any_edges", "next_expiry")
+    foresee(connection, "next_due")
+    if settlements:
+        settling.foresee_open(connection, settlements)
+    if claim:
+        claiming.foresee_heads(connection, lanes, claim)
 
 
 def move_waits(database: Database, seconds: float, *, fence: int, now: float) -> int:

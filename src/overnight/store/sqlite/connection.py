@@ -37,7 +37,7 @@ from overnight.core.errors import (
     StoreUnavailableError,
 )
 from overnight.store.sql.database import Transaction
-from overnight.store.sql.statements import Row, read_all
+from overnight.store.sql.statements import Row, read_all, unbalanced
 from overnight.store.sqlite import checksums
 from overnight.store.sqlite.migrations import bring_up_to_date, create_schema
 
@@ -100,6 +100,21 @@ class Connection(apsw.Connection):
     def ids(self, ids: Iterable[int]) -> object:
         """Ids as a parameter of ``IN carray(?)``. Instead of none there is 0, nobody's: an empty one is refused."""
         return apsw.carray(array("q", ids) or array("q", [0]))
+
+    travels = False
+    mark = apsw.Connection.total_changes
+
+    def want(self, since: int, expected: int) -> None:
+        """See `overnight.store.sql.statements.Connection.want`."""
+        found = self.total_changes() - since
+        if found != expected:
+            raise unbalanced(expected, found)
+
+    def foresee(self, statement: str, bindings: Sequence[Any] = ()) -> None:
+        """Nothing: what is asked is here."""
+
+    def foresee_values(self, statements: Sequence[str]) -> None:
+        """Nothing, for the same reason."""
 
     def insert_many(self, statement: str, many: Sequence[Sequence[Any]]) -> None:
         """Run an ``INSERT ... VALUES (...)`` for each of `many`, `TOGETHER` rows a statement.
