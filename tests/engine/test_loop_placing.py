@@ -44,7 +44,7 @@ def stocks_of(drawn: dict[str, tuple[int, float, bool, int]]) -> Stocks:
         ids = {"gpu": tuple(f"{name}{n}" for n in range(gpus))} if gpus else {}
         found[name] = stock_of({"disk": disk} if disk else {}, ids, {"zone": "west"} if west else {})
         seats |= {len(seats) + n: name for n in range(slots)}
-    return Stocks(found, seats)
+    return Stocks(found, seats, frozenset(found))
 
 
 def claim(opened: Openings, at: At, lanes: list[int]) -> list[Claimed]:
@@ -107,7 +107,7 @@ class Floor:
         self.ids: dict[bytes, bytes] = {}
 
     def look(self) -> Stocks:
-        return Stocks(self.nodes, self.seats)
+        return Stocks(self.nodes, self.seats, frozenset(self.nodes))
 
     def run(self, seconds: Callable[[bytes], float] = lambda _: 1.0, **more: Any) -> None:
         def play(spec: Spec, _: Action) -> Play:

@@ -67,6 +67,8 @@ class NodeRow(msgspec.Struct, frozen=True):
     version: str = ""
     python: str = ""
     labels: dict[str, str] = {}
+    #: What it has of named resources.
+    resources: dict[str, float] = {}
     #: POSIX seconds: when it was last heard, and when nothing of ours runs there any more if it stays silent.
     heard_at: float | None = None
     over_at: float | None = None
@@ -79,6 +81,8 @@ class Census(msgspec.Struct, frozen=True):
 
     at: float
     nodes: list[NodeRow]
+    #: Named resources that are counted once for all nodes.
+    shared: list[str] = []
 
 
 #: Words of the engine for what has another one here.

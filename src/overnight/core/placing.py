@@ -222,7 +222,8 @@ def pool_of(name: str, node: str) -> str:
 
 
 class Stocks(NamedTuple):
-    """What each node has that is known, and on which one each slot is now."""
+    """What each node has that is known, on which one each slot is now, and which ones are given work."""
 
     nodes: Mapping[str, Stock]
     seats: Mapping[int, str]
+    working: frozenset[str]

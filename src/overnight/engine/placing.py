@@ -38,6 +38,7 @@ class Places:
         self._heads = heads
         self._accounts: dict[str, Account] = {}
         self._seats: Mapping[int, str] = {}
+        self._working: frozenset[str] = frozenset()
         #: Where attempts are that have something of a node, by task.
         self._node_of: dict[int, str] = {}
         #: The slots that had room for the last claim, with their nodes.
@@ -82,7 +83,7 @@ class Places:
 
     def _renew(self) -> None:
         found = self._look()
-        self._seats = found.seats
+        self._seats, self._working = found.seats, found.working
         for node, stock in found.nodes.items():
             if node in self._accounts:
                 self._accounts[node].renew(stock)
@@ -98,8 +99,7 @@ class Places:
         return found
 
     def _heed_overtaken(self, wants: Mapping[int, Want], moment: float) -> None:
-        seated = set(self._seats.values())
-        working = {node: account for node, account in self._accounts.items() if node in seated}
+        working = {node: account for node, account in self._accounts.items() if node in self._working}
         if self._overtaken.look(wants, working, moment):
             self._overtaken.save(self._heads(), wants, working, moment)
 
