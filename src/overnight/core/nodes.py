@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 import msgspec
 
 from overnight.core.durations import format_duration
+from overnight.core.placing import GPU
 
 
 class Closing(StrEnum):
@@ -130,6 +131,11 @@ class NodesView(msgspec.Struct, frozen=True):
 
     at: float
     nodes: list[NodeView]
+    #: Named resources that are counted once for all nodes.
+    shared: tuple[str, ...] = ()
+    #: What no node can ever run of that which waits, in words; and whether there is anything else to begin.
+    impossible: tuple[str, ...] = ()
+    others_wait: bool = True
 
     @property
     def working(self) -> list[NodeView]:
@@ -155,14 +161,18 @@ class NodesView(msgspec.Struct, frozen=True):
         """Attempts that this engine has lost with nodes."""
         return sum(node.row.lost for node in self.nodes)
 
+    def shared_of(self, names: Iterable[str]) -> list[str]:
+        """Those of these resources that are counted once for all nodes."""
+        return [name for name in names if name in self.shared and name != GPU]
+
     def find(self, name: str) -> NodeView | None:
         """The node of this name."""
         return next((node for node in self.nodes if node.row.name == name), None)
 
     def stranded(self, now: float) -> str:
-        """Why nothing can begin; empty while some node is given work, or finishes what it has."""
+        """Why nothing can begin; empty while some node is given work that it can do."""
         if self.working:
-            return ""
+            return "" if self.others_wait else self._impossible()
         if self.nodes and all(node.closed is not None for node in self.nodes):
             return f"people have closed all nodes ({self._each(self.nodes, now)})"
         return "no node can be given work" + (f" ({self._each(self.nodes, now)})" if self.nodes else "")
@@ -173,9 +183,14 @@ class NodesView(msgspec.Struct, frozen=True):
         parts = [f"{count} {'node' if count == 1 else 'nodes'}, {self.busy} of {self.slots} slots busy"]
         if amiss := self._each(self.nodes, now):
             parts.append(amiss)
+        if self.impossible:
+            parts.append(self._impossible())
         if self.lost:
             parts.append(f"{self.lost:,} {'attempt' if self.lost == 1 else 'attempts'} lost with nodes, and run again")
         return "; ".join(parts)
+
+    def _impossible(self) -> str:
+        return "; ".join(f"what waits {words}" for words in self.impossible)
 
     def _each(self, nodes: Sequence[NodeView], now: float) -> str:
         return "; ".join(words for node in nodes if (words := node.words(now)))

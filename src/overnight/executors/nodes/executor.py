@@ -232,11 +232,9 @@ class NodesExecutor:
 
     def stocks(self) -> Stocks:
         """What each node has, where the slots are, and which nodes are given work."""
-        return Stocks(
-            {name: node.stock for name, node in self._nodes.items() if node.stock is not None},
-            self._seats.nodes(),
-            frozenset(name for name, node in self._nodes.items() if node.usable and name not in self._closed),
-        )
+        working = (name for name, node in self._nodes.items() if node.usable and name not in self._closed)
+        known = {name: node.stock for name, node in self._nodes.items() if node.stock is not None}
+        return Stocks(known, self._seats.nodes(), frozenset(working))
 
     # -- slots -------------------------------------------------------------------------------
 
