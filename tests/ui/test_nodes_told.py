@@ -135,3 +135,23 @@ def test_what_no_node_can_ever_run_is_said(overnight: Call, home: Home) -> None:
 
     overnight("cancel", "2")
     assert overnight("status").out.startswith(f"Nothing moves: what waits {words}")
+
+
+def test_what_nodes_may_have_is_no_mistake_before_they_are_known(
+    overnight: Call, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = 'resources = { gpu = 4, "zone:west" = 1, license = 2 }'
+    (place / "overnight.toml").write_text(
+        f'[resources]\ngpu = 1\nlicense = 2\n[[workflow.flow.step]]\nid = "one"\nrun = ["true"]\n{step}\n'
+    )
+    here = overnight("workflow", "check")
+    assert (here.status, (here.out + here.err).count("so it waits for ever")) == (2, 2)
+    assert "there is 1" in overnight("add", "x", "--needs", "gpu=4", "--", "true").err
+
+    monkeypatch.setenv("OVERNIGHT_ON", "ray")
+
+    assert overnight("workflow", "check").status == 0
+    assert "warning" not in overnight("add", "y", "--needs", "gpu=4", "--needs", "zone:west", "--", "true").err
+    assert "there is 2" in overnight("add", "z", "--needs", "license=3", "--", "true").err
+    refused = overnight("run", "a", "--needs", "license=3", "--", "true")
+    assert "so it would wait for ever; nothing was added" in refused.err

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 
 import msgspec
 
 from overnight.core.durations import format_duration
-from overnight.core.placing import GPU
 
 
 class Closing(StrEnum):
@@ -160,10 +159,6 @@ class NodesView(msgspec.Struct, frozen=True):
     def lost(self) -> int:
         """Attempts that this engine has lost with nodes."""
         return sum(node.row.lost for node in self.nodes)
-
-    def shared_of(self, names: Iterable[str]) -> list[str]:
-        """Those of these resources that are counted once for all nodes."""
-        return [name for name in names if name in self.shared and name != GPU]
 
     def find(self, name: str) -> NodeView | None:
         """The node of this name."""

@@ -78,6 +78,11 @@ def of_nodes(needs: Needs, common: Collection[str]) -> dict[str, float]:
     return {name: amount for name, amount in needs.items() if name == GPU or name not in common}
 
 
+def of_all(needs: Needs, common: Collection[str]) -> dict[str, float]:
+    """The others of these, which are counted once for all nodes. The arguments are those of `of_nodes`."""
+    return {name: amount for name, amount in needs.items() if name != GPU and name in common}
+
+
 class Account:
     """One node: what it has, and which attempts have how much of it.
 

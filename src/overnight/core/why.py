@@ -230,7 +230,8 @@ def _room(task: Task, around: Around) -> Iterator[Why]:
 
 def _possible(task: Task, nodes: NodesView, lots: tuple[Lot, ...]) -> Possible | None:
     """Where a task can run that needs something of a node; None for one that needs nothing."""
-    from overnight.core.node_needs import Possible, of_nodes  # most homes have no nodes
+    from overnight.core.node_needs import Possible  # most homes have no nodes
+    from overnight.core.placing import of_nodes
 
     needs = of_nodes(task.needs, nodes.shared)
     return Possible(needs, nodes.nodes, lots) if needs else None
@@ -330,9 +331,7 @@ def _storm(around: Around) -> Iterator[Why]:
 
 
 def _resources(task: Task, around: Around) -> Iterator[Why]:
-    nodes = around.nodes
-    needs = task.needs if nodes is None else {name: task.needs[name] for name in nodes.shared_of(task.needs)}
-    for name, amount in needs.items():
+    for name, amount in _counted_once(task, around.nodes).items():
         total, used = around.totals.get(name, 0.0), around.used.get(name, 0.0)
         if amount > total:
             there = f"needs {amount:g} of {name!r} and there is {total:g}, so it waits until that changes"
@@ -341,6 +340,15 @@ def _resources(task: Task, around: Around) -> Iterator[Why]:
         elif amount > total - used:
             taken = f"needs {amount:g} of {name!r}, and {used:g} of {total:g} is taken by running tasks"
             yield Why(taken, ("overnight status --detailed",), Held.RESOURCE_TAKEN)
+
+
+def _counted_once(task: Task, nodes: NodesView | None) -> Mapping[str, float]:
+    """What it needs that is no matter of a node."""
+    if nodes is None:
+        return task.needs
+    from overnight.core.placing import of_all  # most homes have no nodes
+
+    return of_all(task.needs, nodes.shared)
 
 
 def _running(task: Task, action: Action, around: Around) -> Why:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from overnight.core.lanes import WORK, Openings
 from overnight.core.overtaking import Overtaken
-from overnight.core.placing import Account, Stocks, Want, of_nodes, options, pool_of
+from overnight.core.placing import Account, Stocks, Want, of_all, of_nodes, options, pool_of
 from overnight.core.resources import Granted, ids_in
 from overnight.engine.dispatch import Hands, deal_by_node
 from overnight.store.contract import Claimed, Lane
@@ -47,8 +47,7 @@ class Places:
 
     def common(self, needs: Mapping[str, float]) -> dict[str, float]:
         """Those of these that are counted once for all nodes."""
-        mine = of_nodes(needs, self._common)
-        return {name: amount for name, amount in needs.items() if name not in mine}
+        return of_all(needs, self._common)
 
     def narrow(
         self, opened: Openings, lanes: Mapping[int, Lane], rooms: Mapping[int, float], *, moment: float
