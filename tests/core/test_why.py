@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from overnight.core.lanes import QueueView
+from overnight.core.node_needs import Lot
 from overnight.core.nodes import Closing, NodeRow, NodesView, NodeView
 from overnight.core.states import FAILED_REASONS, HELD_REASONS, ErrorClass, Reason, TaskState
 from overnight.core.storms import Storm, Subject
@@ -225,6 +226,10 @@ def test_the_limits_of_a_workflow_are_told_with_what_changes_them() -> None:
     assert slow.commands == ("overnight queue set -w ingest --rate none",)
 
 
+def nodes_of(*nodes: NodeView) -> NodesView:
+    return NodesView(NOON, list(nodes), shared=("license",))
+
+
 PAUSED = QueueView("default", paused=True)
 #: What makes each gate hold.
 CLOSED: dict[Held, dict[str, Any]] = {
@@ -242,11 +247,11 @@ CLOSED: dict[Held, dict[str, Any]] = {
     Held.QUEUE_FULL: {"queue": QueueView("default", slots=1), "running_in_queue": 1},
     Held.WORKFLOW_FULL: {"workflow": QueueView("workflow flow", slots=1), "running_of_workflow": 1},
     Held.STORM: {"storm": Storm(Subject("flow", "a"), "net", "cause", None, "no", 20, 1.0, 2.0, 0, NOON + 90)},
-    Held.RESOURCE_MISSING: {"totals": {"gpu": 0.5}},
-    Held.RESOURCE_TAKEN: {"totals": {"gpu": 1.0}, "used": {"gpu": 1.0}},
-    Held.NODES_CLOSED: {"nodes": NodesView(NOON, [NodeView(NodeRow("a", "up", slots=2), Closing.CORDON)])},
-    Held.NO_NODE: {"nodes": NodesView(NOON, [NodeView(NodeRow("a", "silent", slots=2, over_at=NOON + 9))])},
-    Held.NODES_BUSY: {"nodes": NodesView(NOON, [NodeView(NodeRow("a", "up", slots=2, held=2))])},
+    Held.RESOURCE_MISSING: {"totals": {"license": 0.5}},
+    Held.RESOURCE_TAKEN: {"totals": {"license": 1.0}, "used": {"license": 1.0}},
+    Held.NODES_CLOSED: {"nodes": nodes_of(NodeView(NodeRow("a", "up", slots=2), Closing.CORDON))},
+    Held.NO_NODE: {"nodes": nodes_of(NodeView(NodeRow("a", "silent", slots=2, over_at=NOON + 9)))},
+    Held.NODES_BUSY: {"nodes": nodes_of(NodeView(NodeRow("a", "up", slots=2, held=2)))},
     Held.SLOTS_BUSY: {"slots": 1, "running": 1},
     Held.QUEUE_RATE: {"rate": 1.0},
     Held.WORKFLOW_RATE: {"workflow_rate": 1.0},
@@ -257,7 +262,7 @@ OF_OTHERS = {
     *(Held.QUEUE_FULL, Held.WORKFLOW_FULL, Held.RESOURCE_MISSING, Held.RESOURCE_TAKEN, Held.SLOTS_BUSY),
     *(Held.QUEUE_RATE, Held.WORKFLOW_RATE, Held.NODES_CLOSED, Held.NO_NODE, Held.NODES_BUSY),
 }
-ENOUGH = {"totals": {"gpu": 1.0}}
+ENOUGH = {"totals": {"license": 1.0}}
 
 
 def held_by(*gates: Held, kind: ActionKind, state: TaskState = S.PENDING) -> Held | None:
@@ -266,7 +271,7 @@ def held_by(*gates: Held, kind: ActionKind, state: TaskState = S.PENDING) -> Hel
     for gate in reversed(gates):
         facts |= CLOSED[gate]
     waits = {"not_before": NOON - 1} if state is S.WAITING else {}
-    asked = task(state, needs={"gpu": 1.0}, **waits)
+    asked = task(state, needs={"license": 1.0}, **waits)
     answer = why(asked, Action(kind, b"/", call="flow"), Around(NOON, **facts))
     assert answer.sentence.startswith(("waits", "needs", "may start"))
     assert answer.commands
@@ -312,3 +317,75 @@ def test_what_stands_still_says_so() -> None:
     assert ask(running, Around(NOON, frozen_since=NOON - 60)) == (
         "is frozen by a person since 1 min (attempt 2); its slot stays taken, and its time limits stand still"
     )
+
+
+UNTIL = "so it waits until that changes"
+CARDS = NodeRow("a", "up", slots=2, resources={"gpu": 2.0}, labels={"zone": "west"})
+PLAIN = NodeRow("b", "up", slots=4)
+
+
+@pytest.mark.parametrize(
+    ("needs", "rows", "lots", "words"),
+    [
+        (
+            {"gpu": 4.0},
+            [CARDS, PLAIN],
+            [],
+            "needs 4 of 'gpu' on one node, and the most that a node has of it is 2 (a), so it waits until that changes",
+        ),
+        (
+            {"fpga": 1.0},
+            [CARDS, PLAIN],
+            [],
+            "needs 1 of 'fpga' on one node, and no node has any of it, so it waits until that changes",
+        ),
+        (
+            {"zone:east": 1.0},
+            [CARDS],
+            [],
+            "needs the label 'zone:east', and no node has this label, so it waits until that changes",
+        ),
+        (
+            {"gpu": 1.0, "zone:east": 1.0},
+            [CARDS, msgspec.structs.replace(PLAIN, labels={"zone": "east"})],
+            [],
+            f"needs 1 of 'gpu' on one node and the label 'zone:east', and no node has all of it, {UNTIL}",
+        ),
+        ({"gpu": 1.0}, [], [], "needs 1 of 'gpu' on one node, and no node is known, so it waits until that changes"),
+        (
+            {"gpu": 2.0},
+            [CARDS, PLAIN],
+            [Lot(7, "a", {"gpu": 0.5}), Lot(8, "b", {"gpu": 1.0}), Lot(9, "gone", {"gpu": 1.0})],
+            "needs 2 of 'gpu' on one node, and on a 1 of 2 'gpu' is taken by running tasks",
+        ),
+        (
+            {"gpu": 1.0},
+            [msgspec.structs.replace(CARDS, state="silent", over_at=NOON + 9), PLAIN],
+            [],
+            "waits: no node that has what it needs is given work (a silent, its lease runs for 9.0 s more)",
+        ),
+        (
+            {"gpu": 1.0},
+            [msgspec.structs.replace(CARDS, held=2), PLAIN],
+            [],
+            "waits for its turn: all 2 slots of the nodes that have what it needs are busy",
+        ),
+        (
+            {"gpu": 1.0, "zone:west": 1.0},
+            [CARDS, PLAIN],
+            [],
+            "may start: the engine takes it with one of its next turns",
+        ),
+    ],
+)
+def test_what_needs_something_of_a_node_says_what_and_who_has_it(
+    needs: dict[str, float], rows: list[NodeRow], lots: list[Lot], words: str
+) -> None:
+    around = Around(NOON, totals={"gpu": 99.0}, nodes=nodes_of(*map(NodeView, rows)), lots=tuple(lots))
+    assert ask(task(S.PENDING, needs=needs), around) == words
+
+
+def test_a_license_is_counted_for_all_nodes() -> None:
+    around = Around(NOON, totals={"license": 1.0}, used={"license": 1.0}, nodes=nodes_of(NodeView(PLAIN)))
+    words = "needs 1 of 'license', and 1 of 1 is taken by running tasks"
+    assert ask(task(S.PENDING, needs={"license": 1.0}), around) == words

@@ -209,7 +209,7 @@ def test_to_make_room_is_asked_once(night: Night) -> None:
     for _ in range(5):
         orders.read(night.clock.monotonic())
         looking.look(fence=fence)
-        claim = orders.claim(1.0, {}, slots=1, now=night.clock.now(), moment=night.clock.monotonic())
+        claim = orders.claim({0: 1.0}, {}, slots=1, now=night.clock.now(), moment=night.clock.monotonic())
         night.store.turn(fence=fence, now=night.clock.now(), claim=claim)
         night.clock.advance(100.0)
     asked = [line for row in night.store.outbox(100) for line in row.lines.splitlines() if b"control_asked" in line]

@@ -8,14 +8,20 @@ from pathlib import Path
 import pytest
 from fake_nodes import LEASE, FakeNode, FakeNodes
 
+from overnight.core.claims import Claim, Claimed, Lane
 from overnight.core.endings import AttemptKey, Ended, Evidence, Lost
+from overnight.core.lanes import WORK, Openings
+from overnight.core.placing import Account
+from overnight.core.resources import told
 from overnight.core.task import Action, ActionKind
 from overnight.core.version import VERSION
+from overnight.engine.placing import Places
 from overnight.executors.contract import Over, Spec
 from overnight.executors.nodes.agent import Agent
 from overnight.executors.nodes.messages import Open, Word, encode
 from overnight.executors.nodes.node import Node, State
 from overnight.executors.nodes.placements import Placements, read
+from overnight.store.sql.sites import Sites
 from overnight.testing import Play
 
 ACTIONS = {1: Action(kind=ActionKind.COMMAND, cwd=b"/")}
@@ -343,6 +349,16 @@ def test_what_cannot_be_put_on_record_is_not_sent(nodes: FakeNodes) -> None:
     assert nodes.begun() == []
 
 
+#: What tasks need, in turns, by the number of their lane.
+NEEDS: tuple[dict[str, float], ...] = ({}, {"gpu": 1.0}, {"zone:west": 1.0}, {"gpu": 2.0}, {"gpu": 1.0, "license": 1.0})
+LANES = {number: Lane(number, "default", "", needs) for number, needs in enumerate(NEEDS)}
+CARDS = (("0", "1"), ("0", "7"), ("1", "2", "3"))
+
+
+def lane_of(task: int) -> int:
+    return task % len(LANES)
+
+
 class Night:
     """An engine's view of some tasks, while everything around it breaks; the worlds of the nodes are the ledger."""
 
@@ -356,7 +372,21 @@ class Night:
         self.done: dict[int, int] = {}
         #: How often an attempt went on under the next engine.
         self.taken_over = 0
+        #: What attempts were given, as those say it that have begun.
+        self.given: dict[AttemptKey, list[str]] = {}
+        for node in self.nodes.carrier.nodes.values():
+            self._equip(node)
+        self.places = self._places()
         self.nodes.open()
+
+    def _places(self) -> Places:
+        return Places(self.nodes.executor.stocks, {"license"}, dict)
+
+    def _equip(self, node: FakeNode) -> None:
+        """It has these from now on, as its next agent says."""
+        node.ids = {"gpu": self.dice.choice(CARDS)}
+        node.labels = {"zone": "west"} if node.name == "b" else {}
+        node.renew()
 
     def _play(self, spec: Spec, _: Action) -> Play:
         alive = [
@@ -368,11 +398,25 @@ class Night:
         ]
         assert not alive, f"{spec.key} begins beside {alive}"
         assert spec.task_id not in self.done, f"{spec.key} begins though it is done"
+        self._judge_place(spec)
         return Play(seconds=self.dice.choice((0.01, 1.0, 30.0)))
+
+    def _judge_place(self, spec: Spec) -> None:
+        """It has begun where there is what it needs, and has what nobody else has there."""
+        [node] = [one for one in self.nodes.carrier.nodes.values() if one.begun and one.begun[-1] == spec.key]
+        granted = dict(spec.granted).get(b"OVERNIGHT_GPU", b"").decode()
+        mine = self.given[spec.key] = granted.split(",") if granted else []
+        theirs = [card for key in node.world._alive for card in self.given[key]]
+        needs = NEEDS[lane_of(spec.task_id)]
+        assert len(mine) == needs.get("gpu", 0), f"{spec.key} has {mine} and begins"
+        assert set(mine) <= set(node.ids["gpu"]), f"{spec.key} begins with {mine} on a node that has {node.ids}"
+        assert not set(mine) & set(theirs), f"{spec.key} begins with {mine} beside {theirs}"
+        assert "zone:west" not in needs or node.labels, f"{spec.key} begins without its label"
 
     def settle(self, events: list[Over]) -> None:
         for event in events:
             assert self.open.pop(event.task_id) == event.attempt
+            self.places.give_back(event.task_id)
             if isinstance(event, Ended):
                 self.done[event.task_id] = event.attempt
 
@@ -390,21 +434,33 @@ class Night:
         return self._claim()
 
     def _claim(self) -> None:
-        for offer in self.nodes.executor.offers():
-            waiting = [task for task in self.attempts if task not in self.open and task not in self.done]
-            if offer.outstanding < 2 and waiting:
-                task = waiting[0]
+        """As an engine does: what can be placed is claimed, what was claimed is dealt out."""
+        rooms = {offer.slot: 1.0 for offer in self.nodes.executor.offers() if offer.outstanding < 2}
+        pools = {WORK: sum(rooms.values())}
+        opened, at = self.places.narrow(Openings({lane: {WORK: 1.0} for lane in LANES}, pools), LANES, rooms, moment=0)
+        sites, pools = Sites(Claim(count=99, lanes=opened.lanes, pools=opened.pools, at=at)), dict(opened.pools)
+        claimed = []
+        for task in [task for task in self.attempts if task not in self.open and task not in self.done]:
+            lane = lane_of(task)
+            if lane in opened.lanes and sites.take((task, 0, 0, lane), opened.lanes[lane], pools):
                 self.attempts[task] += 1
                 self.open[task] = self.attempts[task]
-                spec = Spec(task, self.attempts[task], 1, b"", "default")
-                self.nodes.executor.submit(offer.slot, [spec], ACTIONS)
+                node = sites.nodes.get(task, "")
+                claimed.append(Claimed(task, self.attempts[task], 1, lane, b"", 0, 0, 1, 0, node=node))
+        for slot, hand in self.places.deal(claimed, rooms, lambda _: 1.0).items() if rooms else ():
+            ids = {one: self.places.grant(one.id, LANES[one.lane_id], slot) for one in hand}
+            batch = [Spec(one.id, one.attempt, 1, b"", "default", granted=told(ids[one])) for one in hand]
+            self.nodes.executor.submit(slot, batch, ACTIONS)
 
     def crash(self) -> None:
         self.fence += 1
         self.nodes.executor = self.nodes.make()
         left = [AttemptKey(*item) for item in self.open.items()]
         told = self.nodes.executor.open(fence=self.fence, left_open=left)
-        onward = [one.key for one in self.nodes.executor.onward()]
+        self.places, going = self._places(), self.nodes.executor.onward()
+        for one in going:
+            self.places.keep(one.key.task_id, LANES[lane_of(one.key.task_id)], one.slot, one.granted)
+        onward = [one.key for one in going]
         assert sorted(left) == sorted([*onward, *(event.key for event in told)])
         self.taken_over += len(onward)
         self.settle(told)
@@ -422,6 +478,8 @@ class Night:
             node.frozen = not node.frozen
         elif not node.frozen:
             carrier.kill(name)
+            if self.dice.random() < 0.5:
+                self._equip(node)
 
     def run(self) -> None:
         for _ in range(400):
@@ -465,6 +523,8 @@ CONTROLS = {
     "no lease": (Agent, "_keep_lease", lambda _agent: None),
     "no waiting for it": (Node, "over_at", property(give_up_early)),
     "no record of what went where": (Placements, "note", lambda _placements, _node, _keys: None),
+    "no thought of what goes on": (Places, "keep", lambda *_: {}),
+    "no look at what a node has now": (Account, "renew", lambda *_: None),
 }
 
 

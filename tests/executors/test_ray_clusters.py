@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from overnight.executors.nodes.agent_process import Errand, card_ids, facts_of
 from overnight.executors.ray.addresses import answers, is_here, refusal
 from overnight.executors.ray.carrier import RayCarrier
 from overnight.executors.ray.naming import name_nodes, nodes_in
@@ -87,3 +88,45 @@ def test_a_name_leads_nowhere_else() -> None:
     [name] = names(row("a", "x", Labels={"overnight-node": "../../etc"}))
     assert directory_of("home", name).parent.name == "home"
     assert names(row("a", "..")) == ["node"]
+
+
+def test_a_node_has_what_ray_was_told_of_it_and_nothing_that_ray_counts_for_itself() -> None:
+    there = {
+        "CPU": 8.0,
+        "GPU": 2.0,
+        "memory": 1e10,
+        "object_store_memory": 1e9,
+        "node:127.0.0.1": 1.0,
+        "node:__internal_head__": 1.0,
+        "accelerator_type:A100": 1.0,
+        "scanner": 1.0,
+        "wide-paper": 2.5,
+    }
+    (node,) = nodes_in([row("a", "one", Resources=there, Labels={"zone": "west"})])
+    assert (node.cpus, node.gpus) == (8, 2)
+    assert node.resources == (("scanner", 1.0), ("wide-paper", 2.5))
+    assert node.labels == (("zone", "west"),)
+
+
+@pytest.mark.parametrize(
+    ("count", "visible", "ids"),
+    [
+        (2, "3,5", ("3", "5")),
+        (2, "GPU-8a, GPU-9b", ("GPU-8a", "GPU-9b")),
+        (2, "", ("0", "1")),
+        (2, "0,1,2,3", ("0", "1")),
+        (2, "0,0", ("0", "1")),
+        (0, "", ()),
+    ],
+)
+def test_cards_are_called_what_ray_gave_its_actor_else_by_number(
+    count: int, visible: str, ids: tuple[str, ...]
+) -> None:
+    assert card_ids(count, visible) == ids
+
+
+def test_an_agent_says_what_its_node_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
+    facts = facts_of(Errand("a", "/x", "", gpus=2, labels={"zone": "west"}, resources={"scanner": 1.0}))
+    assert (facts.ids, facts.resources, facts.labels) == ({"gpu": ("4", "6")}, {"scanner": 1.0}, {"zone": "west"})
+    assert facts_of(Errand("a", "/x", "")).ids == {}

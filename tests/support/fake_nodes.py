@@ -59,6 +59,9 @@ class FakeNode:
         self.pieces: Callable[[Ended], Iterator[Piece]] = lambda _: iter(())
         #: Where files that come along are laid down.
         self.parcels: Parcels | None = None
+        #: What it has of named resources, and its labels; an agent says it when it greets.
+        self.ids: dict[str, tuple[str, ...]] = {}
+        self.labels: dict[str, str] = {}
         #: What it has not, in words.
         self.lacks = ""
         self.inbox: deque[bytes] = deque()
@@ -69,7 +72,9 @@ class FakeNode:
     def renew(self) -> None:
         """Another agent, after the last one was killed."""
         self.executor = SlowToEnd(self._clock, slots=0, play=self._note, world=self.world)
-        facts = Facts(self.name, slots=4, version=self._version, python="3.11.0")
+        facts = Facts(
+            self.name, slots=4, version=self._version, python="3.11.0", labels=self.labels, ids=dict(self.ids)
+        )
         self.agent = Agent(
             self.executor, self._clock, facts, pieces=self.pieces, lacks=lambda _: self.lacks, parcels=self.parcels
         )

@@ -27,6 +27,7 @@ def home(overnight: Call, place: Path) -> Home:
     overnight("add", "--", "true")
     home = Home(place / ".overnight")
     up = NodeRow("a", "up", slots=4, held=2, cpus=4, memory_bytes=2**33, version="0.1.0", python="3.11.7")
+    up = msgspec.structs.replace(up, resources={"gpu": 2.0, "disk": 0.5})
     away = NodeRow("b", "away", why="the node b was not heard for 16 s")
     home.nodes.write_bytes(msgspec.json.encode(Census(1_800_000_000.0, [up, away])))
     return home
@@ -37,6 +38,7 @@ def test_nodes_are_listed_with_what_is_wrong(overnight: Call, home: Home) -> Non
 
     assert [line.split()[:2] for line in said.lines] == [["node", "state"], ["a", "up"], ["b", "away"]]
     assert "was not heard" in said.lines[2]
+    assert "disk 0.5, gpu 2" in said.lines[1]
     assert home.nodes.exists()
 
 

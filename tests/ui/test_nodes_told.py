@@ -121,3 +121,37 @@ def test_a_home_of_one_machine_hears_nothing_of_nodes(overnight: Call, place: Pa
         metrics = exposition(store, place / ".overnight", picture, totals=(), machine={}).text()
     assert b"overnight_node" not in metrics
     assert not any(b'"node' in line for line in (place / ".overnight" / "events.jsonl").read_bytes().splitlines())
+
+
+def test_what_no_node_can_ever_run_is_said(overnight: Call, home: Home) -> None:
+    tell(home, msgspec.structs.replace(UP, resources={"gpu": 2.0}, held=0))
+    overnight("add", "three", "--needs", "gpu=4", "--", "true")
+    words = "needs 4 of 'gpu' on one node, and the most that a node has of it is 2 (a)"
+
+    assert f"task 3 {words}, so it waits until that changes" in overnight("why", "3").out
+    said = overnight("status").out
+    assert f"1 node, 0 of 2 slots busy; what waits {words}" in said
+    assert "Nothing moves" not in said, "another one may begin"
+
+    overnight("cancel", "2")
+    assert overnight("status").out.startswith(f"Nothing moves: what waits {words}")
+
+
+def test_what_nodes_may_have_is_no_mistake_before_they_are_known(
+    overnight: Call, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = 'resources = { gpu = 4, "zone:west" = 1, license = 2 }'
+    (place / "overnight.toml").write_text(
+        f'[resources]\ngpu = 1\nlicense = 2\n[[workflow.flow.step]]\nid = "one"\nrun = ["true"]\n{step}\n'
+    )
+    here = overnight("workflow", "check")
+    assert (here.status, (here.out + here.err).count("so it waits for ever")) == (2, 2)
+    assert "there is 1" in overnight("add", "x", "--needs", "gpu=4", "--", "true").err
+
+    monkeypatch.setenv("OVERNIGHT_ON", "ray")
+
+    assert overnight("workflow", "check").status == 0
+    assert "warning" not in overnight("add", "y", "--needs", "gpu=4", "--needs", "zone:west", "--", "true").err
+    assert "there is 2" in overnight("add", "z", "--needs", "license=3", "--", "true").err
+    refused = overnight("run", "a", "--needs", "license=3", "--", "true")
+    assert "so it would wait for ever; nothing was added" in refused.err

@@ -5,7 +5,7 @@ A workflow task is claimed by being begun: its steps become tasks, and it has no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -34,6 +34,8 @@ class Lane(msgspec.Struct, frozen=True):
     role: Role = Role.PLAIN
     #: Tasks in it that are running; of workflow tasks, those that have been begun.
     running: int = 0
+    #: The highest priority of what may be claimed of it; None when nothing may.
+    head: int | None = None
 
 
 class Bind(msgspec.Struct, frozen=True):
@@ -78,6 +80,9 @@ class Claim(msgspec.Struct, frozen=True):
     bind: Bind | None = None
     #: What such a one takes then, by the lane that it is taken from; what it takes as a plain task is for its steps.
     bound: Mapping[int, Mapping[str, float]] = {}
+    #: Of lanes whose tasks need a node: the nodes where one may have its place, the best first, and what it takes
+    #: there besides. It has its place at the first one whose pools last, and is passed over where none does.
+    at: Mapping[int, Sequence[tuple[str, Mapping[str, float]]]] = {}
 
 
 class Claimed(msgspec.Struct, frozen=True):
@@ -98,6 +103,8 @@ class Claimed(msgspec.Struct, frozen=True):
     given: bytes = b""
     #: How many earlier attempts began, or may have: not those that were recalled.
     begun: int = 0
+    #: The node where it has its place; empty where any may run it.
+    node: str = ""
 
 
 class Opened(msgspec.Struct, frozen=True):

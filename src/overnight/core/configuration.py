@@ -21,7 +21,7 @@ from overnight.core.error_rules import Rule
 from overnight.core.errors import ConfigurationError
 from overnight.core.places import Path, Place, TooDeepError
 from overnight.core.problems import WINDOW, Problem, nearest, of_fault, position, told
-from overnight.core.resources import TAKEN, variable
+from overnight.core.resources import RESOURCE_NAME, TAKEN, variable
 from overnight.core.schedules import Schedule
 from overnight.core.setting import Placed, Setting
 from overnight.core.settings import SETTINGS
@@ -35,7 +35,6 @@ if TYPE_CHECKING:  # most files have none, and every call reads its file
 MAX_BYTES = 10 * 1000 * 1000
 MAX_DEPTH = 64
 
-_RESOURCE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _POSITION = re.compile(r"(?s)(.*) \(at (?:line ([0-9]+), column ([0-9]+)|end of document)\)")
 _BY_KEY: dict[Path, Setting] = {tuple(setting.key.split(".")): setting for setting in SETTINGS if setting.key}
 #: The tables that hold settings and nothing else.
@@ -251,7 +250,7 @@ class _Reader:
 
     def _resource(self, name: str, written: object) -> Resource | None:
         path: Path = ("resources", name)
-        if not _RESOURCE_NAME.fullmatch(name):
+        if not RESOURCE_NAME.fullmatch(name):
             self._wrong_name(path, name, "a letter, then letters, digits, dashes and underscores, at most 64")
         elif isinstance(written, int | float) and not isinstance(written, bool) and 0 <= written < math.inf:
             return Resource(float(written))

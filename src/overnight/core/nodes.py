@@ -67,6 +67,8 @@ class NodeRow(msgspec.Struct, frozen=True):
     version: str = ""
     python: str = ""
     labels: dict[str, str] = {}
+    #: What it has of named resources.
+    resources: dict[str, float] = {}
     #: POSIX seconds: when it was last heard, and when nothing of ours runs there any more if it stays silent.
     heard_at: float | None = None
     over_at: float | None = None
@@ -79,6 +81,8 @@ class Census(msgspec.Struct, frozen=True):
 
     at: float
     nodes: list[NodeRow]
+    #: Named resources that are counted once for all nodes.
+    shared: list[str] = []
 
 
 #: Words of the engine for what has another one here.
@@ -126,6 +130,11 @@ class NodesView(msgspec.Struct, frozen=True):
 
     at: float
     nodes: list[NodeView]
+    #: Named resources that are counted once for all nodes.
+    shared: tuple[str, ...] = ()
+    #: What no node can ever run of that which waits, in words; and whether there is anything else to begin.
+    impossible: tuple[str, ...] = ()
+    others_wait: bool = True
 
     @property
     def working(self) -> list[NodeView]:
@@ -156,9 +165,9 @@ class NodesView(msgspec.Struct, frozen=True):
         return next((node for node in self.nodes if node.row.name == name), None)
 
     def stranded(self, now: float) -> str:
-        """Why nothing can begin; empty while some node is given work, or finishes what it has."""
+        """Why nothing can begin; empty while some node is given work that it can do."""
         if self.working:
-            return ""
+            return "" if self.others_wait else self._impossible()
         if self.nodes and all(node.closed is not None for node in self.nodes):
             return f"people have closed all nodes ({self._each(self.nodes, now)})"
         return "no node can be given work" + (f" ({self._each(self.nodes, now)})" if self.nodes else "")
@@ -169,9 +178,14 @@ class NodesView(msgspec.Struct, frozen=True):
         parts = [f"{count} {'node' if count == 1 else 'nodes'}, {self.busy} of {self.slots} slots busy"]
         if amiss := self._each(self.nodes, now):
             parts.append(amiss)
+        if self.impossible:
+            parts.append(self._impossible())
         if self.lost:
             parts.append(f"{self.lost:,} {'attempt' if self.lost == 1 else 'attempts'} lost with nodes, and run again")
         return "; ".join(parts)
+
+    def _impossible(self) -> str:
+        return "; ".join(f"what waits {words}" for words in self.impossible)
 
     def _each(self, nodes: Sequence[NodeView], now: float) -> str:
         return "; ".join(words for node in nodes if (words := node.words(now)))

@@ -9,10 +9,13 @@ programs that know a variable of their own find them there, too.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from overnight.core.environment import TOLD_TO_TASKS
 
+#: How a resource may be called where somebody says how much there is of it.
+RESOURCE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 #: Variables of programs that are told which ones to use.
 _ALSO = {"gpu": ("CUDA_VISIBLE_DEVICES",)}
 #: What tasks are told anyway, and what the program itself heeds; a resource of that name would write over it.

@@ -30,7 +30,8 @@ TAIL = """\
 | `[targets.NAME]` | `command`, `webhook`, `mail`, `syslog` or `apprise` ... | whom it reaches: [alerts](alerts.md) |
 
 A task that needs a resource with ids, as `gpu = ["0", "1"]`, gets whole ones, which nobody else has while it runs:
-`OVERNIGHT_GPU` says which, and of `gpu` so does `CUDA_VISIBLE_DEVICES`.
+`OVERNIGHT_GPU` says which, and of `gpu` so does `CUDA_VISIBLE_DEVICES`. Where attempts run on nodes, each of them
+has [what Ray was told of it](nodes.md#what-a-node-has), graphics cards above all, and this table is about the rest.
 """
 
 

@@ -21,6 +21,7 @@ from overnight.core.storms import Storm
 from overnight.core.task import Action, ActionKind, Task
 
 if TYPE_CHECKING:  # most homes have no nodes
+    from overnight.core.node_needs import Lot, Possible
     from overnight.core.nodes import NodesView
 
 #: Steps that are named.
@@ -133,6 +134,8 @@ class Around(msgspec.Struct, frozen=True):
     nodes: NodesView | None = None
     #: The node on which it runs; empty: that machine.
     node: str = ""
+    #: What running tasks need, with the nodes where they are.
+    lots: tuple[Lot, ...] = ()
 
 
 class Why(msgspec.Struct, frozen=True):
@@ -210,7 +213,9 @@ def _room(task: Task, around: Around) -> Iterator[Why]:
     yield from _full(task, around)
     yield from _storm(around)
     yield from _resources(task, around)
-    yield from _nodes(around)
+    possible = None if around.nodes is None else _possible(task, around.nodes, around.lots)
+    yield from _resources_of_nodes(task, possible)
+    yield from _nodes(around, possible)
     if around.slots is not None and around.running >= around.slots:
         busy = f"waits for its turn: all {around.slots} slots are busy"
         yield Why(busy, ("overnight status --detailed",), Held.SLOTS_BUSY)
@@ -223,7 +228,24 @@ def _room(task: Task, around: Around) -> Iterator[Why]:
         yield Why(f"waits for its turn: {pace}", (more,), Held.WORKFLOW_RATE)
 
 
-def _nodes(around: Around) -> Iterator[Why]:
+def _possible(task: Task, nodes: NodesView, lots: tuple[Lot, ...]) -> Possible | None:
+    """Where a task can run that needs something of a node; None for one that needs nothing."""
+    from overnight.core.node_needs import Possible  # most homes have no nodes
+    from overnight.core.placing import of_nodes
+
+    needs = of_nodes(task.needs, nodes.shared)
+    return Possible(needs, nodes.nodes, lots) if needs else None
+
+
+def _resources_of_nodes(task: Task, possible: Possible | None) -> Iterator[Why]:
+    if possible is not None and (missing := possible.missing()):
+        ways = (_NODES, f"overnight edit {task.id} --needs-nothing")
+        yield Why(f"{missing}, so it waits until that changes", ways, Held.RESOURCE_MISSING)
+    elif possible is not None and possible.working and not possible.now:
+        yield Why(possible.taken(), (_NODES, "overnight status --detailed"), Held.RESOURCE_TAKEN)
+
+
+def _nodes(around: Around, possible: Possible | None) -> Iterator[Why]:
     nodes = around.nodes
     if nodes is None:
         return
@@ -234,9 +256,15 @@ def _nodes(around: Around) -> Iterator[Why]:
         )
     elif stranded:
         yield Why(f"waits: {stranded}", (_NODES,), Held.NO_NODE)
-    elif nodes.busy >= nodes.slots:
-        busy = f"waits for its turn: all {nodes.slots} slots of the nodes that are given work are busy"
-        yield Why(busy, (_NODES, "overnight status --detailed"), Held.NODES_BUSY)
+    elif possible is not None and not possible.working:
+        there = "; ".join(node.words(around.now) for node in possible.ever)
+        yield Why(f"waits: no node that has what it needs is given work ({there})", (_NODES,), Held.NO_NODE)
+    else:
+        able, which = (nodes.working, "are given work") if possible is None else (possible.now, "have what it needs")
+        slots = sum(node.row.slots for node in able)
+        if sum(node.busy for node in able) >= slots:
+            busy = f"waits for its turn: all {slots} slots of the nodes that {which} are busy"
+            yield Why(busy, (_NODES, "overnight status --detailed"), Held.NODES_BUSY)
 
 
 _NODES = "overnight nodes list"
@@ -303,7 +331,7 @@ def _storm(around: Around) -> Iterator[Why]:
 
 
 def _resources(task: Task, around: Around) -> Iterator[Why]:
-    for name, amount in task.needs.items():
+    for name, amount in _counted_once(task, around.nodes).items():
         total, used = around.totals.get(name, 0.0), around.used.get(name, 0.0)
         if amount > total:
             there = f"needs {amount:g} of {name!r} and there is {total:g}, so it waits until that changes"
@@ -312,6 +340,15 @@ def _resources(task: Task, around: Around) -> Iterator[Why]:
         elif amount > total - used:
             taken = f"needs {amount:g} of {name!r}, and {used:g} of {total:g} is taken by running tasks"
             yield Why(taken, ("overnight status --detailed",), Held.RESOURCE_TAKEN)
+
+
+def _counted_once(task: Task, nodes: NodesView | None) -> Mapping[str, float]:
+    """What it needs that is no matter of a node."""
+    if nodes is None:
+        return task.needs
+    from overnight.core.placing import of_all  # most homes have no nodes
+
+    return of_all(task.needs, nodes.shared)
 
 
 def _running(task: Task, action: Action, around: Around) -> Why:

@@ -15,7 +15,6 @@ from overnight.core.pace import AHEAD, STUCK, batch_room
 from overnight.core.resources import told
 from overnight.core.task import Action
 from overnight.core.verdict import Intent, Settlement, Standing, judge, judge_lost
-from overnight.engine.dispatch import deal
 from overnight.engine.orders import OrderBook
 from overnight.executors.contract import Event, Executor, Onward, Spec
 from overnight.store.contract import Claimed, OpenAttempt, Store
@@ -90,6 +89,7 @@ class Attempts:
         self._store = store
         self._orders = orders
         self._rules = rules
+        self._by_node = orders.by_node
         self._by_task: dict[int, Running] = {}
         self._loads: dict[int, float] = {}
         self._held: Counter[int] = Counter()
@@ -140,6 +140,10 @@ class Attempts:
                 return True
         return False
 
+    def has_news(self) -> bool:
+        """Whether slots of nodes have come that make a claim worth while which found nothing before."""
+        return self._by_node and self._orders.has_news(self.rooms())
+
     def slots(self) -> int:
         """How many there are."""
         return len(self._executor.offers())
@@ -153,7 +157,7 @@ class Attempts:
         if not claimed:
             return
         self._fetch_actions({task.action_id for task in claimed})
-        for slot, hand in deal(claimed, rooms, self._orders.cost).items():
+        for slot, hand in self._orders.deal(claimed, rooms).items():
             self._submit(slot, [self._enlist(task, slot, moment) for task in hand])
 
     def refuse(self, claimed: Sequence[Claimed], slot: int, *, moment: float) -> list[Event]:
@@ -168,7 +172,8 @@ class Attempts:
         self._fetch_actions({one.action_id for one in going})
         for one in going:
             found = by_key[AttemptKey(one.task_id, one.attempt)]
-            self._enlist(self._as_claimed(one), found.slot, moment, self._orders.keep(found.granted))
+            granted = self._orders.keep(one.task_id, one.lane_id, found.slot, found.granted)
+            self._enlist(self._as_claimed(one), found.slot, moment, granted)
 
     def _as_claimed(self, left: OpenAttempt) -> Claimed:
         task = self._store.get(left.task_id)
@@ -192,7 +197,7 @@ class Attempts:
         action = self._actions[claimed.action_id]
         if action.at_most_once:
             self._orders.pace.never_ahead(claimed.lane_id)
-        granted = self._orders.grant(claimed.lane_id, slot) if granted is None else granted
+        granted = self._orders.grant(claimed.id, claimed.lane_id, slot) if granted is None else granted
         running = Running(claimed, action, slot, self._orders.cost(claimed.lane_id), moment, granted)
         self._by_task[claimed.id] = running
         self._loads[slot] = self._loads.get(slot, 0.0) + running.cost
@@ -240,8 +245,8 @@ class Attempts:
 
     def _strike(self, running: Running) -> None:
         slot = running.slot
-        if running.granted:
-            self._orders.give_back(running.granted)
+        if running.granted or self._by_node:
+            self._orders.give_back(running.claimed.id, running.granted)
         del self._by_task[running.claimed.id]
         self._held[slot] -= 1
         self._loads[slot] = self._loads[slot] - running.cost if self._held[slot] else 0.0

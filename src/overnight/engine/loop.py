@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from overnight.core.claims import Bind
 from overnight.core.error_rules import Rule
@@ -45,6 +46,9 @@ from overnight.host.clock import Clock
 from overnight.host.fences import Fences, OnlyOurs
 from overnight.host.waiter import Waiter
 from overnight.store.contract import Claim, Counts, Store, Turn
+
+if TYPE_CHECKING:  # most homes have no nodes
+    from overnight.core.placing import Stocks
 
 #: Seconds between two looks at what no bell announces: the STOP file, the store's change token.
 TICK = 1.0
@@ -87,6 +91,7 @@ class Engine:
         surroundings: The environment of what schedules add.
         fences: Which attempts were of this home's engines, where the store is one of many homes.
         nodes: What has happened to the machines on which attempts run since this was last asked.
+        stocks: What each of them has, where attempts run on nodes; `resources` is what there is for all together then.
     """
 
     def __init__(
@@ -115,6 +120,7 @@ class Engine:
         surroundings: Surroundings = ({}, ()),
         fences: Fences | OnlyOurs = EVERY,
         nodes: Callable[[], Sequence[NodeNews]] = list,
+        stocks: Callable[[], Stocks] | None = None,
     ) -> None:
         self._store = store
         self._executor = executor
@@ -129,7 +135,7 @@ class Engine:
         self._fences = fences
         self._nodes = nodes
         self._rescue = rescue
-        self._orders = OrderBook(store, resources or {}, ahead=goal.ahead(), ids=ids, bind=bind)
+        self._orders = OrderBook(store, resources or {}, ahead=goal.ahead(), ids=ids, bind=bind, stocks=stocks)
         self._rules = rules
         self._attempts = Attempts(executor, store, self._orders, rules, own_slot=limits.bounds.most)
         self._quotas = Quotas(store, self._orders, clock)
@@ -371,7 +377,7 @@ class Engine:
 
     def _claim(self, rooms: Mapping[int, float]) -> Claim:
         return self._orders.claim(
-            sum(rooms.values()),
+            rooms,
             self._attempts.by_lane,
             slots=self._attempts.slots(),
             now=self._clock.now(),
@@ -457,6 +463,7 @@ class Engine:
         self._wishes.stop_for(self._stops.look())
         now, moment = self._clock.now(), self._clock.monotonic()
         self._agenda.take_in(self._attempts.unstick(now=now, moment=moment))
+        self._agenda.may_claim |= self._attempts.has_news()
         self._own.tidy()
         with self._room_needed:
             self._heed_jumps()

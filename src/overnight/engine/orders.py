@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from overnight.core.claims import Bind, Role
 from overnight.core.lanes import OPEN_A_SLOT, LaneView, Openings, QueueView, is_own, limited_by, openings, place
 from overnight.core.pace import AHEAD, LAST_IN_A_SLOT, Allowance, Pace
 from overnight.core.resources import Granted, Pool, ids_in, shares
 from overnight.core.storms import Storm
+from overnight.engine.dispatch import Hands, deal
 from overnight.store.contract import Claim, Claimed, Control, Lane, Queue, Store, Turn
+
+if TYPE_CHECKING:  # most homes have no nodes
+    from overnight.core.placing import Stocks
+    from overnight.engine.placing import At, Places
 
 #: Most tasks claimed in one turn.
 MOST_CLAIMED = 1024
@@ -25,6 +31,8 @@ class OrderBook:
         ahead: Whether tasks may be handed out before a slot is free for them.
         ids: Of those resources that are handed out by name, as many as there are of it.
         bind: Which tasks become tasks of a workflow when they are claimed.
+        stocks: What the nodes have on which attempts run, and `resources` is what there is besides, for all together;
+            None: all run on this machine.
     """
 
     def __init__(
@@ -35,12 +43,14 @@ class OrderBook:
         ahead: bool = True,
         ids: Mapping[str, Sequence[str]] | None = None,
         bind: Bind | None = None,
+        stocks: Callable[[], Stocks] | None = None,
     ) -> None:
         self._store = store
         self._resources = resources
         self._ids = ids or {}
         self._pool = Pool(self._ids)
         self._bind = bind
+        self._places = None if stocks is None else self._on_nodes(stocks)
         self._token: int | None = None
         #: The lanes of people, and those of the runner's own tasks.
         self._lanes: dict[int, Lane] = {}
@@ -56,6 +66,18 @@ class OrderBook:
         #: By what each has stopped.
         self.storms: dict[tuple[str, int], Storm] = {}
         self.pace = Pace(ahead=ahead)
+
+    def _on_nodes(self, stocks: Callable[[], Stocks]) -> Places:
+        from overnight.core.placing import GPU  # most homes have no nodes
+        from overnight.engine.placing import Places
+
+        self._ids = {name: ids for name, ids in self._ids.items() if name != GPU}
+        return Places(stocks, self._resources, self._heads)
+
+    @property
+    def by_node(self) -> bool:
+        """Whether attempts run on nodes, each of which has resources of its own."""
+        return self._places is not None
 
     def refresh(self, moment: float) -> bool:
         """Read the orders anew if anybody else has changed the store. Returns whether.
@@ -119,24 +141,47 @@ class OrderBook:
         """The next of the runner's own tasks, whatever people have paused: one at a time, in a slot that is free."""
         return Claim(count=1, lanes={lane: {} for lane in self._own}, pools={})
 
-    def grant(self, lane_id: int, slot: int) -> Mapping[str, Sequence[str]]:
+    def deal(self, claimed: Sequence[Claimed], rooms: Mapping[int, float]) -> Hands:
+        """Which slot gets which of the tasks just claimed. `rooms`: seconds of work that each slot takes."""
+        if self._places is None:
+            return deal(claimed, rooms, self.cost)
+        return self._places.deal(claimed, rooms, self.cost)
+
+    def grant(self, task_id: int, lane_id: int, slot: int) -> Mapping[str, Sequence[str]]:
         """The ids of named resources for an attempt of this lane in that slot. The claim has counted them."""
         lane = self._lanes.get(lane_id)
-        if lane is None or self._ids.keys().isdisjoint(lane.needs):
+        if lane is None:
             return {}
-        return self._pool.take(lane.needs, slot)
+        granted = {} if self._ids.keys().isdisjoint(lane.needs) else self._pool.take(lane.needs, slot)
+        return granted if self._places is None else granted | self._places.grant(task_id, lane, slot)
 
-    def keep(self, granted: Granted) -> Mapping[str, Sequence[str]]:
+    def keep(self, task_id: int, lane_id: int, slot: int, granted: Granted) -> Mapping[str, Sequence[str]]:
         """The ids that an attempt of an earlier engine was given: they are its own for as long as it runs."""
-        return self._pool.keep(ids_in(granted, self._ids)) if granted else {}
+        kept = self._pool.keep(ids_in(granted, self._ids)) if granted else {}
+        lane = self._lanes.get(lane_id)
+        if self._places is None or lane is None:
+            return kept
+        return kept | self._places.keep(task_id, lane, slot, granted)
 
-    def give_back(self, granted: Mapping[str, Sequence[str]]) -> None:
-        """An attempt that had these is over."""
-        self._pool.give_back(granted)
+    def give_back(self, task_id: int, granted: Mapping[str, Sequence[str]]) -> None:
+        """An attempt of this task, which had these, is over."""
+        if self._places is not None:
+            self._places.give_back(task_id)
+            granted = {name: ids for name, ids in granted.items() if name in self._ids}
+        if granted:
+            self._pool.give_back(granted)
+
+    def has_news(self, slots: Iterable[int]) -> bool:
+        """Whether one of these slots, which have room, makes a claim worth while that found nothing before."""
+        return self._places is not None and self._places.has_news(slots)
+
+    def _heads(self) -> Mapping[int, int]:
+        """The highest priority of what may be claimed now, by lane."""
+        return {lane.id: lane.head for lane in self._store.orders().lanes if lane.head is not None}
 
     def claim(
         self,
-        work: float,
+        rooms: Mapping[int, float],
         running: Mapping[int, int],
         *,
         slots: int,
@@ -147,7 +192,7 @@ class OrderBook:
         """What may be claimed now.
 
         Args:
-            work: Seconds that the slots still take.
+            rooms: Seconds of work that each slot still takes.
             running: Attempts under way by lane.
             slots: How many there are.
             now: POSIX seconds.
@@ -157,13 +202,16 @@ class OrderBook:
         opened = openings(
             self._lane_views(),
             {queue.name: self._view(queue, moment) for queue in self._queues},
-            work=work,
+            work=sum(rooms.values()),
             running=running,
             totals=self._resources,
             now=now,
             places=OPEN_A_SLOT * slots,
             braked=self._braked(running, now) if self.storms else {},
         )
+        at: At = {}
+        if self._places is not None:
+            opened, at = self._places.narrow(opened, self._lanes, rooms, moment=moment)
         return Claim(
             count=MOST_CLAIMED,
             lanes=opened.lanes,
@@ -173,10 +221,11 @@ class OrderBook:
             without=frozenset(action_id for workflow, action_id in self.storms if not workflow),
             probes=self._probes(now, probing) if self.storms else {},
             bind=self._bind,
-            bound={} if self._bind is None else self._places(self._bind.workflow, opened),
+            bound={} if self._bind is None else self._open_places(self._bind.workflow, opened),
+            at=at,
         )
 
-    def _places(self, workflow: str, opened: Openings) -> dict[int, dict[str, float]]:
+    def _open_places(self, workflow: str, opened: Openings) -> dict[int, dict[str, float]]:
         """What a task of each plain lane takes of the places for open ones, if it becomes one of this workflow."""
         shortest = self._shortest_steps()
         queues = {number: self._lanes[number].queue for number in opened.lanes}
@@ -208,7 +257,8 @@ class OrderBook:
         shortest = self._shortest_steps()
         for lane in self._lanes.values():
             if lane.role is not Role.WORKFLOW:
-                takes = shares(lane.needs, self._ids)
+                needs = lane.needs if self._places is None else self._places.common(lane.needs)
+                takes = shares(needs, self._ids)
                 cost = self.cost(lane.id)
                 views.append(LaneView(lane.id, lane.queue, takes, cost, workflow=lane.workflow, role=lane.role))
             elif lane.workflow in self._workflows:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -21,6 +22,9 @@ from overnight.monitor.nodes import Whereabouts
 from overnight.monitor.snapshot import take
 from overnight.monitor.standing import ENGINES
 from overnight.store.contract import Lane, Query, Queue, Store, Storm
+
+if TYPE_CHECKING:  # most homes have no nodes
+    from overnight.core.node_needs import Lot
 
 #: Running tasks whose needs are added up; there are no more slots than this.
 _MOST_RUNNING = 4096
@@ -44,6 +48,7 @@ def look(store: Store, home: Path, task: Task, totals: Mapping[str, float], *, n
     flow = queues.get(switch_of(task.workflow))
     orders = store.orders()
     open_workflows, most_open = _open(orders.lanes, task, picture.engine.slots, mine, flow)
+    whereabouts = Whereabouts(home)
     owners = {one.task_id: one.owner for one in store.popped()} if task.state is TaskState.RUNNING else {}
     found = Around(
         now=now,
@@ -70,7 +75,8 @@ def look(store: Store, home: Path, task: Task, totals: Mapping[str, float], *, n
         frozen_since=Frozen(home).since(task) if task.state is TaskState.RUNNING else None,
         parent=None if task.parent_id is None else store.get(task.parent_id).state,
         nodes=picture.nodes,
-        node=Whereabouts(home).of(task),
+        node=whereabouts.of(task),
+        lots=() if picture.nodes is None else _lots(running, whereabouts),
     )
     return _beside(found, store.counts(queue=task.queue).running) if is_own(task.queue) else found
 
@@ -123,6 +129,13 @@ def _used(running: Iterable[Task]) -> dict[str, float]:
         for name, amount in task.needs.items():
             used[name] += amount  # type: ignore[assignment]  # a Counter counts in what it is given
     return dict(used)
+
+
+def _lots(running: Iterable[Task], whereabouts: Whereabouts) -> tuple[Lot, ...]:
+    """What running tasks need, with the nodes where they are."""
+    from overnight.core.node_needs import Lot  # most homes have no nodes
+
+    return tuple(Lot(one.id, node, one.needs) for one in running if one.needs and (node := whereabouts.of(one)))
 
 
 # -- kin -------------------------------------------------------------------------------------

@@ -5,9 +5,12 @@ Where everything runs on one machine there are no such files, and nothing is imp
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from overnight.core.claims import Lane
+from overnight.core.lanes import is_own
 from overnight.core.states import TaskState
 from overnight.host.layout import Layout
 
@@ -16,20 +19,26 @@ if TYPE_CHECKING:  # most homes have no nodes
     from overnight.core.task import Task
 
 
-def look(home: Path, started_at: float | None) -> NodesView | None:
+def look(home: Path, started_at: float | None, lanes: Callable[[], Iterable[Lane]]) -> NodesView | None:
     """The nodes of the engine that was started then; None when it has none.
 
     Args:
         home: The directory of the home.
         started_at: When the engine was started, of one that is no more, too; POSIX seconds.
+        lanes: What waits.
     """
     known = None if started_at is None else census(home)
     if known is None or started_at is None or known.at < started_at:
         return None
+    from overnight.core.node_needs import impossible
     from overnight.core.nodes import NodesView, NodeView
 
     closed = closed_nodes(home)
-    return NodesView(known.at, [NodeView(row, closed.get(row.name)) for row in known.nodes])
+    nodes = [NodeView(row, closed.get(row.name)) for row in known.nodes]
+    waiting = [lane.needs for lane in lanes() if lane.head is not None and not is_own(lane.queue)]
+    never = [needs for needs in waiting if impossible([needs], nodes, known.shared)]
+    words = impossible(never, nodes, known.shared)
+    return NodesView(known.at, nodes, tuple(known.shared), tuple(words), len(never) < len(waiting) or not never)
 
 
 def census(home: Path) -> Census | None:

@@ -229,7 +229,7 @@ def take(store: Store, home: Path, *, now: float, most_running: int = MOST_RUNNI
         schedules=store.schedules(),
         unaccounted=store.unaccounted(),
         paused=paused,
-        nodes=look_at_nodes(home, engine.started_at),
+        nodes=look_at_nodes(home, engine.started_at, lambda: store.orders().lanes),
     )
 
 

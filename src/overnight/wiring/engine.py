@@ -262,7 +262,7 @@ def _run_engine(
         workflows.need(store, bind.workflow, configured.workflows, done="nothing was started")
     reserve = Reserve(home.reserve)
     reserve.keep()
-    chosen = executor_of(home, settings, told, slots=limits.bounds.usual)
+    chosen = executor_of(home, settings, told, slots=limits.bounds.usual, shared=configured.resources)
     if settings.on != HERE:
         limits = msgspec.structs.replace(limits, bounds=fixed(chosen.slots))
     about = {
@@ -306,6 +306,7 @@ def _run_engine(
                 surroundings=schedules.surroundings(settings),
                 fences=Fences(home.fences) if elsewhere(home) else EVERY,
                 nodes=chosen.news,
+                stocks=chosen.stocks,
             ).run()
     finally:
         waiter.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -12,6 +12,7 @@ from overnight.core.durations import format_duration
 from overnight.core.errors import NotFoundError, NotNowError
 from overnight.core.node_settings import HERE
 from overnight.core.nodes import Census, Closing, NodeNews, NodeRow
+from overnight.core.placing import Stocks
 from overnight.core.settings import Settings
 from overnight.executors.contract import Executor
 from overnight.executors.local import LocalExecutor
@@ -40,9 +41,11 @@ class Chosen(msgspec.Struct, frozen=True):
     slots: int
     #: What has happened to the nodes since it was last asked.
     news: Callable[[], Sequence[NodeNews]] = list
+    #: What the nodes have of named resources; None: all run on this machine.
+    stocks: Callable[[], Stocks] | None = None
 
 
-def executor_of(home: Home, settings: Settings, told: Told, *, slots: int) -> Chosen:
+def executor_of(home: Home, settings: Settings, told: Told, *, slots: int, shared: Iterable[str] = ()) -> Chosen:
     """Who runs the attempts of this home.
 
     Args:
@@ -50,6 +53,7 @@ def executor_of(home: Home, settings: Settings, told: Told, *, slots: int) -> Ch
         settings: Whether it is this machine, and where nodes are.
         told: What is said of nodes that come and go.
         slots: How many this machine runs at a time.
+        shared: The named resources that are counted once for all nodes.
 
     Raises:
         NotNowError: No node answers; nothing was started.
@@ -61,7 +65,7 @@ def executor_of(home: Home, settings: Settings, told: Told, *, slots: int) -> Ch
         clock,
         home.bridge_log,
     )
-    return on_nodes(home, settings, told, carrier)
+    return on_nodes(home, settings, told, carrier, shared=shared)
 
 
 def _local(home: Home, settings: Settings, slots: int) -> dict[str, Any]:
@@ -85,9 +89,9 @@ def _here(home: Home, settings: Settings, told: Told, slots: int) -> Executor:
     return LocalExecutor(**local)
 
 
-def on_nodes(home: Home, settings: Settings, told: Told, carrier: Carrier) -> Chosen:
+def on_nodes(home: Home, settings: Settings, told: Told, carrier: Carrier, *, shared: Iterable[str] = ()) -> Chosen:
     """Nodes that are reached by this carrier."""
-    register = Register(home, told)
+    register = Register(home, told, shared)
     executor = NodesExecutor(
         local=LocalExecutor(**_local(home, settings, 0)),
         carrier=carrier,
@@ -107,7 +111,7 @@ def on_nodes(home: Home, settings: Settings, told: Told, carrier: Carrier) -> Ch
         raise _nobody(carrier.trouble, executor.failed | {one.name: other_program(one) for one in greeted})
     slots = settings.slots or sum(one.slots for one in facts)
     executor.wanted = slots
-    return Chosen(executor, slots, executor.news)
+    return Chosen(executor, slots, executor.news, executor.stocks)
 
 
 def _nobody(trouble: Trouble | None, failed: Mapping[str, str]) -> NotNowError:
@@ -126,9 +130,11 @@ class Register:
     Args:
         home: Whose engine it is.
         told: What is said to people.
+        shared: The named resources that are counted once for all nodes.
     """
 
-    def __init__(self, home: Home, told: Told) -> None:
+    def __init__(self, home: Home, told: Told, shared: Iterable[str] = ()) -> None:
+        self._shared = sorted(shared)
         self._path = home.nodes
         self._told = told
         self._known: dict[str, State] = {}
@@ -142,7 +148,9 @@ class Register:
         if rows != self._written:
             self._written = rows
             with contextlib.suppress(OSError):  # a full disk: it is for looking at
-                write_atomically(self._path, msgspec.json.encode(Census(clock.now(), rows)), durable=False)
+                write_atomically(
+                    self._path, msgspec.json.encode(Census(clock.now(), rows, self._shared)), durable=False
+                )
 
     def _say(self, node: Node) -> None:
         was = self._known.get(node.name)
@@ -175,6 +183,7 @@ def _row(node: Node) -> NodeRow:
         version=facts.version,
         python=facts.python,
         labels=facts.labels,
+        resources=dict(node.stock.amounts) if node.stock is not None else {},
         heard_at=_instant(node.heard_at),
     )
 

@@ -70,6 +70,48 @@ def test_a_pool_that_is_not_there_is_empty(store: Store, engine: SmallEngine) ->
     assert engine.turn(claim=Claim(count=9, lanes={lane.id: {"gpu": 1}}, pools={})).claimed == []
 
 
+@pytest.mark.parametrize("others", [0, 3])
+def test_a_task_that_needs_a_node_has_its_place_where_the_pools_last(
+    store: Store, engine: SmallEngine, others: int
+) -> None:
+    store.add([task(str(n), needs={"gpu": 1.0}) for n in range(9)], now=NOON)
+    store.add([task("high", needs={"gpu": 2.0}, priority=9)] + [task(f"other{n}") for n in range(others)], now=NOON)
+    one, two = ([lane.id for lane in store.orders().lanes if lane.needs == {"gpu": n}] for n in (1.0, 2.0))
+    lanes = {lane.id: {"work": 1.0} for lane in store.orders().lanes}
+    at = {
+        one[0]: [("a", {"gpu on a": 1.0}), ("b", {"gpu on b": 1.0})],
+        two[0]: [("a", {"gpu on a": 2.0}), ("b", {"gpu on b": 2.0})],
+    }
+    wanted = Claim(count=99, lanes=lanes, pools={"work": 8.0, "gpu on a": 1.0, "gpu on b": 5.0}, at=at)
+
+    claimed = engine.turn(claim=wanted).claimed
+
+    assert [(task.input, task.node) for task in claimed] == [
+        (b"high", "b"),
+        (b"0", "a"),
+        *((b"%d" % n, "b") for n in (1, 2, 3)),
+        *((b"other%d" % n, "") for n in range(others)),
+    ]
+    assert engine.turn(claim=msgspec.structs.replace(wanted, pools={"work": 8.0, "gpu on b": 0.5})).claimed == []
+
+
+def test_places_of_tasks_that_wait_for_the_others_are_free(store: Store, engine: SmallEngine) -> None:
+    """Where a claim takes only a share of what could start."""
+    store.add([task(str(n), needs={"gpu": 1.0}) for n in range(8)], now=NOON)
+    (lane,) = store.orders().lanes
+    pools = {"work": 99.0, "gpu on a": 2.0, "gpu on b": 9.0}
+    at = {lane.id: [("a", {"gpu on a": 1.0}), ("b", {"gpu on b": 1.0})]}
+    wanted = Claim(count=99, lanes={lane.id: {"work": 1.0}}, pools=pools, at=at, least=1)
+    assert [task.node for task in engine.turn(claim=wanted).claimed] == ["a", "a", "b", "b"]
+
+
+def test_the_orders_say_what_comes_first_of_each_lane(store: Store, engine: SmallEngine) -> None:
+    store.add([task("low", queue="q"), task("high", queue="q", priority=7), task("x", queue="other")], now=NOON)
+    assert {lane.queue: lane.head for lane in store.orders().lanes} == {"q": 7, "other": 0}
+    engine.claim()
+    assert {lane.queue: lane.head for lane in store.orders().lanes} == {"q": None, "other": None}
+
+
 @pytest.mark.parametrize("lanes", ["one lane", "several"])
 def test_what_does_not_fill_the_slots_is_claimed_in_halves(store: Store, engine: SmallEngine, lanes: str) -> None:
     """Where there is less than room for it, so that few outcomes are left to write when the last one ends."""

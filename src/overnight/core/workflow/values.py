@@ -14,6 +14,7 @@ from typing import Any
 from overnight.core import kinds
 from overnight.core.durations import parse_size, quoted
 from overnight.core.events import printable
+from overnight.core.resources import RESOURCE_NAME
 from overnight.core.states import FAILED_REASONS, Reason
 from overnight.core.task import MOST_RETRIES, raw
 from overnight.core.workflow.conditions import ACCEPTS, ConditionError, parse
@@ -21,7 +22,8 @@ from overnight.core.workflow.model import RESERVED, STEP_NAME, Input, OnFailure
 
 _FUNCTION = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 _VARIABLE = re.compile(r"[^=\0\s]+")
-_RESOURCE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+#: A label of a node, as a resource.
+_LABEL = re.compile(r"[^:\s]{1,200}:[^:\s]{1,200}")
 _EXIT = re.compile(r"exit:([0-9]{1,3})")
 #: What a step can be tried again for, besides exit statuses.
 REASONS = tuple(sorted(FAILED_REASONS - {Reason.GATE, Reason.DEPENDENCY}))
@@ -202,7 +204,7 @@ def resources(written: object) -> Mapping[str, Any]:
     for name, amount in written.items():
         if name == MEMORY:
             found["memory"] = _below((name,), _memory, amount)
-        elif not _RESOURCE.fullmatch(name):
+        elif not (RESOURCE_NAME.fullmatch(name) or _LABEL.fullmatch(name)):
             raise Wrong(f"{quoted(name)} cannot be the name of a resource", (name,))
         elif isinstance(amount, bool) or not isinstance(amount, int | float) or not 0 < amount < math.inf:
             raise Wrong(f"{quoted(amount)} is no amount of {name}; write a number above 0", (name,))

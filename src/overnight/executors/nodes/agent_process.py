@@ -21,6 +21,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from overnight.core.placing import GPU
 from overnight.core.version import VERSION
 from overnight.executors.local.containment import RECORD
 from overnight.executors.local.executor import LocalExecutor
@@ -55,6 +56,8 @@ class Errand(msgspec.Struct, frozen=True):
     slots: int = 0
     gpus: int = 0
     labels: dict[str, str] = {}
+    #: What the node has besides of named resources.
+    resources: dict[str, float] = {}
     #: Where to listen; empty: the line is descriptor `line`.
     path: str = ""
     line: int = -1
@@ -221,7 +224,20 @@ def facts_of(errand: Errand) -> Facts:
         gpus=errand.gpus,
         pid=os.getpid(),
         labels=errand.labels,
+        resources=errand.resources,
+        ids={GPU: card_ids(errand.gpus, os.environ.get("CUDA_VISIBLE_DEVICES", ""))} if errand.gpus else {},
     )
+
+
+def card_ids(count: int, visible: str) -> tuple[str, ...]:
+    """The ids of so many graphics cards: those that we were given ourselves, else their numbers.
+
+    Args:
+        count: How many there are.
+        visible: What stands in ``CUDA_VISIBLE_DEVICES``: of an actor, what Ray has given it.
+    """
+    listed = tuple(one.strip() for one in visible.split(",") if one.strip())
+    return listed if len(set(listed)) == count else tuple(map(str, range(count)))
 
 
 def _alone(path: Path, clock: SystemClock) -> int:

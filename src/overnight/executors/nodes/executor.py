@@ -19,6 +19,7 @@ import msgspec
 
 from overnight.core.endings import AttemptKey, Ended, Evidence, Lost
 from overnight.core.nodes import Closing, NodeNews
+from overnight.core.placing import Stocks
 from overnight.core.resources import Granted
 from overnight.core.task import Action
 from overnight.executors.contract import Event, Executor, Offer, Onward, Over, Spec
@@ -228,6 +229,12 @@ class NodesExecutor:
     def news(self) -> list[NodeNews]:
         """What has happened to nodes since this was last asked."""
         return self._bulletin.take()
+
+    def stocks(self) -> Stocks:
+        """What each node has, where the slots are, and which nodes are given work."""
+        working = (name for name, node in self._nodes.items() if node.usable and name not in self._closed)
+        known = {name: node.stock for name, node in self._nodes.items() if node.stock is not None}
+        return Stocks(known, self._seats.nodes(), frozenset(working))
 
     # -- slots -------------------------------------------------------------------------------
 

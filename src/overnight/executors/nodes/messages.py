@@ -46,6 +46,9 @@ class Facts(msgspec.Struct, frozen=True):
     gpus: int = 0
     pid: int = 0
     labels: dict[str, str] = {}
+    #: What it has of named resources, and the ids of those that are handed out by name.
+    resources: dict[str, float] = {}
+    ids: dict[str, tuple[str, ...]] = {}
 
 
 class Piece(msgspec.Struct, frozen=True, array_like=True):

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from overnight.core.endings import AttemptKey, Ended, Evidence, Lost
+from overnight.core.placing import Stock, stock_of
 from overnight.core.resources import Granted
 from overnight.core.task import Action
 from overnight.core.version import VERSION
@@ -84,6 +85,8 @@ class Node:
     ) -> None:
         self.name = name
         self.facts: messages.Facts | None = None
+        #: What it has that tasks may need.
+        self.stock: Stock | None = None
         self.state = State.AWAITED
         self.why = ""
         #: What it has not and an attempt needed.
@@ -146,6 +149,7 @@ class Node:
 
     def _greet(self, hello: messages.Hello) -> None:
         self.facts = hello.facts
+        self.stock = stock_of(hello.facts.resources, hello.facts.ids, hello.facts.labels)
         self._linked = True
         if why := other_program(hello.facts):
             self.refuse(why)

@@ -38,6 +38,10 @@ class Seats:
             self._by_slot[slot] = seat
         return slot
 
+    def nodes(self) -> dict[int, str]:
+        """The node of each slot that is somewhere."""
+        return {slot: seat.node for slot, seat in self._by_slot.items()}
+
     def wanted(self) -> dict[int, Seat]:
         """The slots that are to be offered, in order."""
         return {slot: seat for slot, seat in sorted(self._by_slot.items()) if slot < self._wanted}

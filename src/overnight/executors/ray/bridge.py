@@ -83,6 +83,7 @@ class Link(threading.Thread):
             slots=self.node.cpus,
             gpus=self.node.gpus,
             labels=dict(self.node.labels),
+            resources=dict(self.node.resources),
             work=task.work,
             isolation=task.isolation,
         )
@@ -96,6 +97,7 @@ class Link(threading.Thread):
             # The node's share is the agent's, so that Ray gives it to nobody else.
             "num_cpus": self.node.cpus,
             "num_gpus": self.node.gpus,
+            "resources": dict(self.node.resources),
             "scheduling_strategy": there.NodeAffinitySchedulingStrategy(self.node.id, soft=False),
         }
         return self._bridge.actor_class.options(**options).remote(errand, task.home)

@@ -8,8 +8,12 @@ from typing import Any
 
 import msgspec
 
+from overnight.core.resources import RESOURCE_NAME
+
 #: A label with which a node says its name: ``ray start --labels='overnight-node=NAME'``.
 LABEL = "overnight-node"
+#: What Ray calls what it knows of every node.
+_OF_RAY = ("CPU", "GPU", "memory", "object_store_memory")
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -20,6 +24,8 @@ class Found(msgspec.Struct, frozen=True):
     cpus: int
     gpus: int = 0
     labels: tuple[tuple[str, str], ...] = ()
+    #: What was said of it besides: ``ray start --resources='{"scanner": 1}'``.
+    resources: tuple[tuple[str, float], ...] = ()
     #: Filled in by `name_nodes`.
     name: str = ""
 
@@ -33,10 +39,16 @@ def nodes_in(table: Iterable[Mapping[str, Any]]) -> list[Found]:
             int(row["Resources"].get("CPU", 0)),
             int(row["Resources"].get("GPU", 0)),
             tuple(sorted((str(key), str(value)) for key, value in row.get("Labels", {}).items())),
+            tuple(sorted((name, float(n)) for name, n in row["Resources"].items() if _is_ours(name))),
         )
         for row in table
         if row["Alive"]
     ]
+
+
+def _is_ours(name: str) -> bool:
+    """Whether a resource is one that tasks can ask for, and none that Ray itself counts by or tells nodes apart by."""
+    return name not in _OF_RAY and RESOURCE_NAME.fullmatch(name) is not None
 
 
 def name_nodes(nodes: Sequence[Found], known: Mapping[str, str] | None = None) -> list[Found]:

@@ -21,6 +21,7 @@ from overnight.store.contract import Claim, Claimed, Opened
 from overnight.store.sql.binding import Binder
 from overnight.store.sql.database import Transaction
 from overnight.store.sql.lanes import Lanes
+from overnight.store.sql.sites import SLACK, Sites
 from overnight.store.sql.statements import (
     Connection,
     Row,
@@ -72,31 +73,31 @@ def claim(
     Workflow tasks among it are begun, by `begin`; their first steps may start at once, in what is left of the pools.
     `binder` makes some of what is taken workflow tasks.
     """
-    pools = dict(wanted.pools)
+    pools, sites = dict(wanted.pools), Sites(wanted)
     open_lanes = _defined(connection, lanes, wanted.lanes)
-    rows = _pick_probes(connection, lanes, open_lanes, pools, wanted) if wanted.probes else []
+    rows = _pick_probes(connection, lanes, open_lanes, pools, sites, wanted) if wanted.probes else []
     without = wanted.without if binder is None else wanted.without | binder.left_out()
-    picked = _pick(connection, lanes, open_lanes, pools, wanted.count - len(rows), without)
-    rows += _share(picked, open_lanes, pools, wanted)
+    picked = _pick(connection, lanes, open_lanes, pools, sites, wanted.count - len(rows), without)
+    rows += _share(picked, open_lanes, pools, sites, wanted)
     if binder is not None:
-        pick = partial(_pick, connection, lanes, open_lanes, pools, without=without)
-        rows = _bind(rows, pick, binder, wanted, pools, partial(become_running, connection, transaction))
+        pick = partial(_pick, connection, lanes, open_lanes, pools, sites, without=without)
+        rows = _bind(rows, pick, binder, wanted, pools, sites, partial(become_running, connection, transaction))
     else:
         become_running(connection, transaction, rows)
     tasks = [row for row in rows if _is_workflow(lanes, row[3])]
     if not tasks:
-        return record_starts(connection, transaction, rows, fence=fence, now=now, at=at), []
+        return record_starts(connection, transaction, rows, sites.nodes, fence=fence, now=now, at=at), []
     opened = begin(tasks)
     for row in tasks:  # what it took was for its steps
         pools[WORK] = pools.get(WORK, 0.0) + wanted.lanes.get(row[3], {}).get(WORK, 0.0)
     steps = {lane for one in opened for lane in one.lanes}
     open_lanes = {lane: takes for lane, takes in wanted.lanes.items() if lane in steps}
     plain = len(rows) - len(tasks)
-    first = _pick(connection, lanes, open_lanes, pools, wanted.count - plain)
-    first = _share(first, open_lanes, pools, wanted, in_hand=plain)
+    first = _pick(connection, lanes, open_lanes, pools, sites, wanted.count - plain)
+    first = _share(first, open_lanes, pools, sites, wanted, in_hand=plain)
     become_running(connection, transaction, first)
     rows = sorted((row for row in (*rows, *first) if not _is_workflow(lanes, row[3])), key=_place)
-    return record_starts(connection, transaction, rows, fence=fence, now=now, at=at), opened
+    return record_starts(connection, transaction, rows, sites.nodes, fence=fence, now=now, at=at), opened
 
 
 def _bind(
@@ -105,6 +106,7 @@ def _bind(
     binder: Binder,
     wanted: Claim,
     pools: dict[str, float],
+    sites: Sites,
     start: Callable[[list[Row]], None],
 ) -> list[Row]:
     """Start what was picked, with those turned that become workflow tasks.
@@ -119,17 +121,12 @@ def _bind(
         started += turned
         bound = [was for was, row in zip(rows, turned, strict=True) if row is not was]
         for was in bound:
-            _put_back(wanted.lanes[was[3]], pools)
+            sites.put_back(was, wanted.lanes[was[3]], pools)
             for pool, amount in wanted.bound.get(was[3], {}).items():
                 pools[pool] = pools.get(pool, 0.0) - amount
-        more = bound and pools.get(WORKFLOWS, 0.0) > _SLACK
+        more = bound and pools.get(WORKFLOWS, 0.0) > SLACK
         rows = pick(wanted.count - len(started)) if more else []
     return started
-
-
-def _put_back(takes: Mapping[str, float], pools: dict[str, float]) -> None:
-    for pool, amount in takes.items():
-        pools[pool] += amount
 
 
 def _place(row: Row) -> tuple[int, int, int]:
@@ -159,9 +156,16 @@ def _is_step(lanes: Lanes, lane_id: int) -> bool:
 
 
 def record_starts(
-    connection: Connection, transaction: Transaction, rows: list[Row], *, fence: int, now: float, at: str
+    connection: Connection,
+    transaction: Transaction,
+    rows: list[Row],
+    nodes: Mapping[int, str] = {},
+    *,
+    fence: int,
+    now: float,
+    at: str,
 ) -> list[Claimed]:
-    """Write the start records of attempts; rows as `head_of_lane` has them. Inside a write."""
+    """Write the start records of attempts; rows as `head_of_lane` has them, `nodes` by task. Inside a write."""
     if not rows:
         return []
     started, claimed = [], []
@@ -170,7 +174,7 @@ def record_starts(
         task_id, attempt, _, lane_id, raw_input, _, _, generation, _, _, is_step, is_clean, *of_step = row
         started.append((task_id, attempt, fence, now, lane_id, is_step, generation, is_clean))
         begun = attempt - 1 - recalled.get(task_id, 0)
-        claimed.append(Claimed(*(*row[:9], *of_step, begun)))
+        claimed.append(Claimed(*(*row[:9], *of_step, begun, nodes.get(task_id, ""))))
         words, coded = events.as_text(raw_input)
         kind = StepStarted if is_step else events.FileStarted
         transaction.events.append(
@@ -215,13 +219,14 @@ def _pick(
     lanes: Lanes,
     open_lanes: Mapping[int, Mapping[str, float]],
     pools: dict[str, float],
+    sites: Sites,
     count: int,
     without: Collection[int] = (),
 ) -> list[Row]:
     """The tasks to claim, out of the pools: highest priority first, then the oldest, over all open lanes together."""
     head = partial(_head, connection, lanes, without)
-    wanted = _wanted(lanes, open_lanes, pools, count)
-    if len(wanted) == 1:
+    wanted = _wanted(lanes, open_lanes, pools, sites, count)
+    if len(wanted) == 1 and sites.is_one_pool(*wanted):
         ((lane_id, most),) = wanted.items()
         rows = list(head(lane_id, most))
         for pool, amount in open_lanes[lane_id].items():
@@ -234,22 +239,24 @@ def _pick(
     picked: list[Row] = []
     while heads and len(picked) < count:
         *_, row, rest = heapq.heappop(heads)
-        if _take(open_lanes[row[3]], pools):
+        if sites.take(row, open_lanes[row[3]], pools):
             picked.append(row)
             _push(heads, rest)
     return picked
 
 
 def _wanted(
-    lanes: Lanes, open_lanes: Mapping[int, Mapping[str, float]], pools: Mapping[str, float], count: int
+    lanes: Lanes, open_lanes: Mapping[int, Mapping[str, float]], pools: Mapping[str, float], sites: Sites, count: int
 ) -> dict[int, int]:
     """How many tasks are wanted of each lane at the most."""
-    return {lane_id: _most(takes, pools, count) for lane_id, takes in open_lanes.items() if lanes.get(lane_id)}
+    return {
+        lane_id: sites.most(lane_id, takes, pools, count) for lane_id, takes in open_lanes.items() if lanes.get(lane_id)
+    }
 
 
 def foresee_heads(connection: Connection, lanes: Lanes, claim: Claim) -> None:
     """Say what `claim` will read first. Of many lanes it is not known how much, and so nothing is said of them."""
-    wanted = _wanted(lanes, claim.lanes, claim.pools, claim.count)
+    wanted = _wanted(lanes, claim.lanes, claim.pools, Sites(claim), claim.count)
     if len(wanted) <= _FORESEEN and not (claim.probes or claim.without or claim.bind):
         for lane_id, most in wanted.items():
             if most > 0:
@@ -264,6 +271,7 @@ def _share(
     rows: list[Row],
     open_lanes: Mapping[int, Mapping[str, float]],
     pools: dict[str, float],
+    sites: Sites,
     wanted: Claim,
     *,
     in_hand: int = 0,
@@ -271,11 +279,11 @@ def _share(
     """Of tasks that were picked, those to claim now: a share, where the pool of work has not run dry."""
     if wanted.least is None or len(rows) <= wanted.least or len(rows) + in_hand >= wanted.count:
         return rows
-    if pools.get(WORK, 0.0) + _SLACK < min(takes.get(WORK, 0.0) for takes in open_lanes.values()):
+    if pools.get(WORK, 0.0) + SLACK < min(takes.get(WORK, 0.0) for takes in open_lanes.values()):
         return rows
     keep = share_of(len(rows), wanted.in_hand + in_hand, wanted.least)
     for row in rows[keep:]:
-        _put_back(open_lanes[row[3]], pools)
+        sites.put_back(row, open_lanes[row[3]], pools)
     return rows[:keep]
 
 
@@ -291,6 +299,7 @@ def _pick_probes(
     lanes: Lanes,
     open_lanes: Mapping[int, Mapping[str, float]],
     pools: dict[str, float],
+    sites: Sites,
     wanted: Claim,
 ) -> list[Row]:
     """One task of each action that probes, as far as there is one in an open lane and the pools last."""
@@ -300,7 +309,7 @@ def _pick_probes(
         statement = "tail_of_lane_by_action" if from_the_end else "head_of_lane_by_action"
         found = (read_all(connection, statement, (lane_id, connection.ids([action_id]), 1)) for lane_id in plain)
         row = next((some[0] for some in found if some), None)
-        if row is not None and _take(open_lanes[row[3]], pools):
+        if row is not None and sites.take(row, open_lanes[row[3]], pools):
             rows.append(row)
     return rows
 
@@ -313,25 +322,3 @@ def _push(heads: list[_Head], rest: Iterator[Row]) -> None:
     row = next(rest, None)
     if row is not None:
         heapq.heappush(heads, (*_place(row), row, rest))
-
-
-#: What a pool may be overdrawn by: sums of floats are not exact.
-_SLACK = 1e-9
-
-
-def _most(takes: Mapping[str, float], pools: Mapping[str, float], count: int) -> int:
-    """How many tasks of a lane the pools have room for if it is the only one."""
-    for pool, amount in takes.items():
-        if amount > 0:
-            count = min(count, int((pools.get(pool, 0.0) + _SLACK) / amount))
-    return max(count, 0)
-
-
-def _take(takes: Mapping[str, float], pools: dict[str, float]) -> bool:
-    """Take one task's share from the pools, or nothing when one of them does not last."""
-    for pool, amount in takes.items():
-        if amount > pools.get(pool, 0.0) + _SLACK:
-            return False
-    for pool, amount in takes.items():
-        pools[pool] = pools.get(pool, 0.0) - amount
-    return True

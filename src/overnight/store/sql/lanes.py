@@ -53,6 +53,7 @@ class Lanes:
                 needs=msgspec.json.decode(row[3], type=dict[str, float]),
                 role=Role(row[4]),
                 running=row[5],
+                head=row[6],
             )
             for row in rows
         ]

@@ -362,13 +362,15 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?);
 DELETE FROM controls WHERE id = ?;
 
 -- name: visible_lanes
-SELECT id, queue, workflow, needs, role, 0 FROM lanes
+SELECT id, queue, workflow, needs, role, 0, NULL FROM lanes
  WHERE batch_id = 0 OR batch_id NOT IN (SELECT id FROM batches WHERE published_at IS NULL);
 
 -- name: lively_lanes
 -- The lanes that can have something to claim, now or later. Lanes of batches that are done stay out.
 SELECT id, queue, workflow, needs, role,
-       (SELECT coalesce(sum(n), 0) FROM counters WHERE lane_id = lanes.id AND state = 'running')
+       (SELECT coalesce(sum(n), 0) FROM counters WHERE lane_id = lanes.id AND state = 'running'),
+       (SELECT priority FROM tasks INDEXED BY tasks_claim WHERE lane_id = lanes.id AND state = 'pending'
+         ORDER BY priority DESC, order_key LIMIT 1)
   FROM lanes
  WHERE (batch_id = 0 OR batch_id NOT IN (SELECT id FROM batches WHERE published_at IS NULL))
    AND EXISTS (SELECT 1 FROM counters AS c

@@ -40,8 +40,8 @@ def home_in_use() -> Home:
 
 def warn_of_needs(needs: Iterable[tuple[str, float]]) -> None:
     """Whoever adds may do so before the machine is set up; but waiting for ever is not done in silence."""
-    _, configured = in_use()
+    settings, configured = in_use()
     there = {name: resource.amount for name, resource in configured.resources.items()}
-    if wanting := too_much(needs, there):
+    if wanting := too_much(needs, there, settings.on):
         what, cure = wanting
         printing.note(f"overnight: warning: {what}; it waits until that changes\n  try: {cure}, in overnight.toml")

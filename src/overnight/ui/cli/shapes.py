@@ -91,6 +91,8 @@ def nodes_shape(nodes: NodesView) -> list[dict[str, Any]]:
             "held": node.row.held,
             "lost": node.row.lost,
             "version": node.row.version or None,
+            "resources": node.row.resources,
+            "labels": node.row.labels,
             "last_heard": printing.iso(node.row.heard_at),
             "lease_until": printing.iso(node.row.over_at),
         }

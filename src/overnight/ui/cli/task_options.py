@@ -18,6 +18,7 @@ import msgspec
 
 from overnight.core import environment, inputs
 from overnight.core.errors import UsageError
+from overnight.core.node_settings import HERE
 from overnight.core.placeholders import columns, expand, has_placeholder
 from overnight.core.task import (
     DEFAULT_KILL_GRACE,
@@ -291,13 +292,18 @@ def warn(actions: Iterable[Action]) -> None:
         )
 
 
-def too_much(needs: Iterable[tuple[str, float]], resources: Mapping[str, float]) -> tuple[str, str] | None:
+def too_much(needs: Iterable[tuple[str, float]], resources: Mapping[str, float], on: str) -> tuple[str, str] | None:
     """What a task takes more of than there is: in a sentence, and what overnight.toml would have to say; or None.
 
     Args:
         needs: What tasks take of each.
         resources: How much there is of each.
+        on: Where attempts run. What nodes have is not known here.
     """
+    if on != HERE:
+        from overnight.core.placing import of_all  # most homes have no nodes
+
+        needs = of_all(dict(needs), resources).items()
     for name, amount in needs:
         there = resources.get(name, 0)
         if amount > there:

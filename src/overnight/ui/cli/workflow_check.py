@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -10,11 +11,15 @@ from typing import Any, NamedTuple
 from overnight.core import places
 from overnight.core.configuration import MAX_DEPTH, Configuration, MistakesError, parse
 from overnight.core.errors import ConfigurationError
+from overnight.core.node_settings import HERE
 from overnight.core.places import Path, Place
+from overnight.core.placing import of_nodes
 from overnight.core.problems import Problem, listed, of_fault, position
+from overnight.core.settings import resolve
 from overnight.core.workflow.checking import check
 from overnight.core.workflow.estimating import Estimate, estimate
 from overnight.core.workflow.faults import Fault
+from overnight.core.workflow.model import Workflow
 from overnight.core.workflow.plan import Plan
 from overnight.ops.workflow_checks import Machine
 from overnight.store.contract import Store
@@ -91,10 +96,18 @@ def _chosen(names: Iterable[str], known: Mapping[str, Named], *, lenient: bool) 
 
 def _check(found: Named, configured: Configuration, machine: Machine, store: Store | None) -> Checked:
     plan = Plan(found.workflow)
-    resources = {name: resource.amount for name, resource in configured.resources.items()}
-    faults = [*check(plan, resources), *machine.check(found.workflow)]
+    faults = [*check(plan, _resources(found.workflow, configured)), *machine.check(found.workflow)]
     history = store.step_seconds(found.workflow.name) if store else {}
     return Checked(found, faults, estimate(plan, history))
+
+
+def _resources(workflow: Workflow, configured: Configuration) -> dict[str, float]:
+    """How much there is of each resource; of what nodes may have for all that is known here enough."""
+    there = {name: resource.amount for name, resource in configured.resources.items()}
+    if resolve(flags={}, environ=os.environ, configured=configured.settings).on == HERE:
+        return there
+    needs = {name: math.inf for step in workflow.nodes for name in step.resources}
+    return there | of_nodes(needs, there)
 
 
 # -- telling ---------------------------------------------------------------------------------

@@ -33,16 +33,17 @@ def list_(*, as_json: bool) -> None:
             words = {**msgspec.to_builtins(row), "closed": None if how is None else how.value, "at": known.at}
             printing.say(msgspec.json.encode(words).decode())
         return
-    head = ("node", "state", "runs", "slots", "gpus", "memory", "version", "heard", "lost", "")
+    head = ("node", "state", "runs", "slots", "has", "memory", "version", "heard", "lost", "")
     rows = [_cells(row, closed.get(row.name)) for row in known.nodes]
-    for line in printing.table([head, *rows], right=(2, 3, 4, 5, 8)):
+    for line in printing.table([head, *rows], right=(2, 3, 5, 8)):
         printing.say(line)
 
 
 def _cells(row: NodeRow, how: Closing | None) -> tuple[str, ...]:
     words = "; ".join(word for word in ("" if how is None else _CLOSED[how], row.why) if word)
     memory = printing.size(row.memory_bytes) if row.memory_bytes else ""
-    numbers = (f"{row.held}", f"{row.slots}", f"{row.gpus}", memory)
+    has = ", ".join(f"{name} {amount:g}" for name, amount in sorted(row.resources.items()))
+    numbers = (f"{row.held}", f"{row.slots}", printing.clean(has), memory)
     heard = "" if row.heard_at is None else printing.clock(row.heard_at)
     told = (row.version, heard, f"{row.lost or ''}", printing.clean(words))
     return (printing.clean(row.name), row.state, *numbers, *told)

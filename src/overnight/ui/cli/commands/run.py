@@ -180,7 +180,7 @@ def need_resources(request: Request, manner: Manner) -> None:
         UsageError: A task takes more of a resource than there is.
     """
     there = {name: resource.amount for name, resource in manner.configured.resources.items()}
-    if wanting := too_much(request.needs, there):
+    if wanting := too_much(request.needs, there, manner.settings.on):
         what, cure = wanting
         raise UsageError(
             f"{what}, so it would wait for ever; nothing was added",
