@@ -24,6 +24,7 @@ from overnight.core.task import Action
 from overnight.executors.contract import Event, Executor, Offer, Onward, Over, Spec
 from overnight.executors.nodes.bulletin import Bulletin
 from overnight.executors.nodes.carrier import Carrier, Gone, Said
+from overnight.executors.nodes.closing import Closings
 from overnight.executors.nodes.files import Landing
 from overnight.executors.nodes.messages import Facts, Hello, Key, encode, understood
 from overnight.executors.nodes.node import Lease, Node, State
@@ -89,14 +90,13 @@ class NodesExecutor:
         self.wanted = slots
         self._lease = lease
         self._watch = watch
-        self._ask_closed = closed
-        self._closed: Mapping[str, Closing] = {}
         self._look_at = 0.0
         #: What people were told of nodes that lack something.
         self._known_unfit: dict[str, str] = {}
         self._nodes: dict[str, Node] = {}
         self._states: dict[str, State] = {}
         self._bulletin = Bulletin()
+        self._closed = Closings(closed, carrier, self._bulletin)
         self._seats = Seats()
         self._aside: int | None = None
         self._fence = 0
@@ -397,16 +397,10 @@ class NodesExecutor:
 
     def _look_after_closed(self) -> None:
         """Do what people want of nodes."""
-        closed = self._ask_closed()
         self._look_after_unfit()
-        self._bulletin.closed(self._closed, closed)
-        if closed or self._closed:  # slots of a closed node go elsewhere as they fall empty
-            self._closed = closed
+        if self._closed.look():
             self._arrange()
-        for node in self._nodes.values():
-            how = closed.get(node.name, Closing.CORDON)
-            if how is not Closing.CORDON and node.state is State.UP:
-                self._drain(node, now=how is Closing.DRAIN_NOW)
+        self._closed.obey(self._nodes.values())
 
     def _look_after_unfit(self) -> None:
         """A node that lacks something is given nothing, while another one lacks nothing."""
@@ -420,17 +414,6 @@ class NodesExecutor:
             if len(unfit) == len(up):
                 node.insist()
                 node.flush()
-
-    def _drain(self, node: Node, *, now: bool) -> None:
-        """Take back what it has not begun, or end what it runs; let it go when it holds nothing."""
-        if node.idle:
-            self._carrier.release(node.name)
-            node.close()
-        elif now:
-            node.interrupt("its node was drained")
-        else:
-            node.recall_for_good()
-        node.flush()
 
     def _node(self, name: str) -> Node:
         if name not in self._nodes:
