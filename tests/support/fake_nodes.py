@@ -15,6 +15,7 @@ from overnight.executors.nodes.agent import Agent
 from overnight.executors.nodes.carrier import Gone, Said, Trouble
 from overnight.executors.nodes.executor import NodesExecutor
 from overnight.executors.nodes.files import Landing
+from overnight.executors.nodes.live import Followed, Prints
 from overnight.executors.nodes.messages import Facts, Piece
 from overnight.executors.nodes.node import Lease
 from overnight.executors.nodes.parcels import Parcels, Sender
@@ -59,6 +60,8 @@ class FakeNode:
         self.pieces: Callable[[Ended], Iterator[Piece]] = lambda _: iter(())
         #: Where files that come along are laid down.
         self.parcels: Parcels | None = None
+        #: Reads what attempts have printed here.
+        self.prints: Prints | None = None
         #: What it has not, in words.
         self.lacks = ""
         self.inbox: deque[bytes] = deque()
@@ -71,7 +74,13 @@ class FakeNode:
         self.executor = SlowToEnd(self._clock, slots=0, play=self._note, world=self.world)
         facts = Facts(self.name, slots=4, version=self._version, python="3.11.0")
         self.agent = Agent(
-            self.executor, self._clock, facts, pieces=self.pieces, lacks=lambda _: self.lacks, parcels=self.parcels
+            self.executor,
+            self._clock,
+            facts,
+            pieces=self.pieces,
+            lacks=lambda _: self.lacks,
+            parcels=self.parcels,
+            prints=self.prints,
         )
         self.inbox.clear()
         self.greets = True
@@ -198,6 +207,7 @@ class FakeNodes:
             landing=Landing(self.root / "output", self.root / "results"),
             slots=self.slots,
             lease=LEASE,
+            followed=Followed(self.root / "following"),
             closed=self._closed,
             parcels=self._parcels,
         )

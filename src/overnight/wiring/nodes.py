@@ -19,6 +19,7 @@ from overnight.executors.nodes.afterwards import LocalAfterNodes
 from overnight.executors.nodes.carrier import Carrier, Trouble
 from overnight.executors.nodes.executor import NodesExecutor
 from overnight.executors.nodes.files import Landing
+from overnight.executors.nodes.live import Followed
 from overnight.executors.nodes.node import Lease, Node, State, other_program
 from overnight.executors.nodes.parcels import Sender
 from overnight.executors.nodes.placements import read
@@ -118,6 +119,7 @@ def on_nodes(home: Home, settings: Settings, told: Told, carrier: Carrier) -> Ch
         slots=0,
         parcels=Sender() if settings.ship else None,
         lease=Lease(settings.node_lease),
+        followed=Followed(home.following),
         watch=register.watch,
         closed=lambda: closed_nodes(home),
     )

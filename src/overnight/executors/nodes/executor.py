@@ -26,6 +26,7 @@ from overnight.executors.nodes.bulletin import Bulletin
 from overnight.executors.nodes.carrier import Carrier, Gone, Said
 from overnight.executors.nodes.closing import Closings
 from overnight.executors.nodes.files import Landing
+from overnight.executors.nodes.live import Followed
 from overnight.executors.nodes.messages import Facts, Hello, Key, encode, understood
 from overnight.executors.nodes.node import Lease, Node, State
 from overnight.executors.nodes.parcels import Sender
@@ -61,6 +62,7 @@ class NodesExecutor:
         slots: How many attempts run at a time, at most.
         parcels: Sends the files along that inputs name; None where nodes have them.
         lease: How long nodes go on without word.
+        followed: Brings what people follow of running attempts.
         watch: Told of all nodes when the state of one has changed, and each second; with the one that has.
         closed: The nodes that are to be given nothing, and how.
     """
@@ -76,6 +78,7 @@ class NodesExecutor:
         slots: int,
         parcels: Sender | None = None,
         lease: Lease = Lease(),  # noqa: B008 - a value
+        followed: Followed | None = None,
         watch: Watch = lambda _nodes, _changed: None,
         closed: Callable[[], Mapping[str, Closing]] = dict,
     ) -> None:
@@ -86,6 +89,7 @@ class NodesExecutor:
         self._placements = Placements(placements, lease.over_after, self._placed)
         self._landing = landing
         self._parcels = parcels
+        self._followed = followed
         #: Slots that are seated as soon as there is room for them.
         self.wanted = slots
         self._lease = lease
@@ -372,11 +376,15 @@ class NodesExecutor:
                 self._gave_up = True
                 self._bulletin.lost(node, given_up)
                 self._take(node, given_up)
+            if node.prints and self._followed is not None:
+                self._followed.lay_down(node)
             node.flush()
         self._see_changes()
         if moment >= self._look_at:
             self._look_at = moment + LOOK
             self._look_after_closed()
+            if self._followed is not None:
+                self._followed.look(self._nodes.values())
             self._watch(self.nodes(), None)
 
     def _take(self, node: Node, events: Iterable[Event]) -> None:
