@@ -62,6 +62,8 @@ class FakeNode:
         self.parcels: Parcels | None = None
         #: Reads what attempts have printed here.
         self.prints: Prints | None = None
+        #: Spreads its signs of life.
+        self.dice: Callable[[], float] = lambda: 0.0
         #: What it has not, in words.
         self.lacks = ""
         self.inbox: deque[bytes] = deque()
@@ -81,6 +83,7 @@ class FakeNode:
             lacks=lambda _: self.lacks,
             parcels=self.parcels,
             prints=self.prints,
+            dice=self.dice,
         )
         self.inbox.clear()
         self.greets = True
@@ -160,6 +163,11 @@ class FakeCarrier:
 
     def release(self, node: str) -> None:
         """An agent that has ended says nothing."""
+
+    def regain(self, node: str) -> None:
+        """Another agent begins there."""
+        assert self.nodes[node].agent.closed, "there would be two"
+        self.nodes[node].renew()
 
     def close(self) -> None:
         """Nothing is kept."""

@@ -29,8 +29,9 @@ from overnight.executors.nodes.messages import Key, encode, to_agent
 from overnight.executors.nodes.parcels import Parcels
 from overnight.host.clock import Clock
 
-#: Signs of life in one lease.
-BEATS = 6
+#: Signs of life in one lease, and the share of the time between two by which one may come sooner: nodes that were given
+#: work in the same moment would speak in the same moment for ever.
+BEATS, SOONER = 6, 0.25
 #: Seconds after which events are taken in though many outcomes are on their way. They are acknowledged only together,
 #: so it is better to wait until the engine has committed them; but one that is slow must not keep deaths unseen.
 ANYWAY = 0.1
@@ -49,6 +50,7 @@ class Agent:
         lacks: What an action needs and this node has not, in words.
         parcels: The files that come along.
         prints: Reads what attempts have printed, for who follows that.
+        dice: Numbers from 0 to 1, by which signs of life are spread.
         guard: Told until when (monotonic seconds) the attempts may run, whenever that changes; infinite while none do.
     """
 
@@ -63,12 +65,14 @@ class Agent:
         parcels: Parcels | None = None,
         prints: Prints | None = None,
         guard: Callable[[float], None] = lambda _: None,
+        dice: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._executor = executor
         self._clock = clock
         self._facts = facts
         self._lacks = lacks
         self._guard = guard
+        self._dice = dice
         self._parcels = parcels
         self._prints = prints
         self._letters = Letters(pieces)
@@ -150,7 +154,7 @@ class Agent:
     def _answer(self, opening: messages.Open) -> None:
         """It is the engine now. What it does not know of might be handed out anew as soon as it knows that."""
         self._opening = None
-        self._beat_at = self._clock.monotonic() + self._ttl / BEATS
+        self._beat_at = self._next_beat()
         told = self._letters.keys().intersection(opening.left)
         still = [(*key, slot, granted) for slot, held in self._slots.items() for key, granted in held.items()]
         self._say(messages.Opened(self._term, self._clock.monotonic(), list(told), still))
@@ -374,6 +378,9 @@ class Agent:
         offered = {offer.slot for offer in self._executor.offers()}
         return [slot for slot in range(self._wanted) if slot not in offered]
 
+    def _next_beat(self) -> float:
+        return self._clock.monotonic() + self._ttl / BEATS * (1 - SOONER * self._dice())
+
     def _report(
         self,
         letter: Letter | None = None,
@@ -385,7 +392,7 @@ class Agent:
         lapsed: bool = False,
     ) -> None:
         moment = self._clock.monotonic()
-        self._beat_at = math.inf if self.lapsed else moment + self._ttl / BEATS
+        self._beat_at = math.inf if self.lapsed else self._next_beat()
         report = messages.Report(
             self._term,
             moment,

@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import math
 import os
+import random
 import select
 import shutil
 import signal
@@ -98,6 +99,7 @@ class Process:
             parcels=parcels,
             prints=Prints(self._place.output, LeaseClock()),
             guard=guard.tell,
+            dice=random.random,
         )
         self._listener = _listen(errand.path) if errand.path else None
         self._stream: Stream | None = None

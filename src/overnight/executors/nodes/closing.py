@@ -24,6 +24,8 @@ class Closings:
         self._carrier = carrier
         self._bulletin = bulletin
         self._closed: Mapping[str, Closing] = {}
+        #: Those that have been let go.
+        self._gone: set[str] = set()
 
     def __contains__(self, name: object) -> bool:
         """Whether a node is to be given nothing."""
@@ -36,14 +38,22 @@ class Closings:
         return bool(before or self._closed)
 
     def obey(self, nodes: Collection[Node]) -> None:
-        """Take back from these what they have not begun, or end what they run; let go of those that hold nothing."""
+        """Take back from these what they have not begun, or end what they run; let go of those that hold nothing.
+
+        One that was let go, and is to be given work again, is looked for again when its agent has ended.
+        """
         for node in nodes:
+            if node.name in self._gone and node.name not in self._closed and node.state is State.CLOSED:
+                self._gone.discard(node.name)
+                node.state = State.AWAITED
+                self._carrier.regain(node.name)
             how = self._closed.get(node.name, Closing.CORDON)
             if how is not Closing.CORDON and node.state is State.UP:
                 self._drain(node, now=how is Closing.DRAIN_NOW)
 
     def _drain(self, node: Node, *, now: bool) -> None:
         if node.idle:
+            self._gone.add(node.name)
             self._carrier.release(node.name)
             node.close()
         elif now:
