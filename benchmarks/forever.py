@@ -47,6 +47,6 @@ class Herald:
 
 if __name__ == "__main__":
     home = wiring.make_home()
-    with holding(home) as store:
-        settings = resolve(flags={"slots": sys.argv[1]}, environ=os.environ, configured={})
+    settings = resolve(flags={"slots": sys.argv[1]}, environ=os.environ, configured={})
+    with holding(home, settings=settings) as store:
         run_engine(home, store, goal=Never(), observer=Herald(), settings=settings, configured=Configuration())

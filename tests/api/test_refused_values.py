@@ -14,6 +14,7 @@ from work_for_workers import outer, record, shout
 
 import overnight
 from overnight import AddManyOptions, AutonomousProcessor, FileQueue, Overnight, OvernightError, TaskOptions, wiring
+from overnight.core.settings import resolve
 from overnight.host.home import Home
 from overnight.wiring import engine as wiring_engine
 
@@ -218,7 +219,7 @@ def test_stopping_where_the_home_is_gone_stops_nobody(here: Path, *, another: bo
     (here / ".overnight").rename(here / "elsewhere")
     if another:
         FileQueue().add("a")
-        with wiring_engine.holding(Home(here / ".overnight")):
+        with wiring_engine.holding(Home(here / ".overnight"), settings=resolve(flags={}, environ={}, configured={})):
             processor.stop()
     else:
         processor.stop()

@@ -22,6 +22,7 @@ from typing import NamedTuple
 import postgres_server
 import psycopg
 import pytest
+import socket_nodes
 from postgres_server import why_not
 
 from overnight.core.states import TaskState
@@ -49,11 +50,15 @@ class Host(NamedTuple):
     path: Path
     address: str
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of its commands."""
+        return {**os.environ, "OVERNIGHT_STORE": self.address, "OVERNIGHT_GATE_DISK": "0"}
+
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "OVERNIGHT_STORE": self.address, "OVERNIGHT_GATE_DISK": "0"}
         argv = [sys.executable, "-m", "overnight", *words]
         return subprocess.run(
-            argv, cwd=self.path, env=environment, capture_output=True, text=True, timeout=90, check=False
+            argv, cwd=self.path, env=self.environment, capture_output=True, text=True, timeout=90, check=False
         )
 
     def engine(self) -> tuple[int, int]:
@@ -161,11 +166,74 @@ def test_what_a_stopped_engine_ran_is_ended_before_another_one_begins(tmp_path: 
         assert end < begin
 
 
-def wanted(address: str) -> bool:
-    """Whether somebody stands by."""
+#: Writes as the others do until a file is there, for a minute at most.
+UNTIL_TOLD = """
+import os, sys, time
+with open(sys.argv[1], "a", buffering=1) as ledger:
+    for _ in range(1200):
+        if os.path.exists(sys.argv[2]):
+            break
+        print(os.environ["OVERNIGHT_TASK_ID"], os.environ["OVERNIGHT_ATTEMPT"], time.time(), file=ledger)
+        time.sleep(0.05)
+"""
+#: Seconds that nodes go on without their engine, and those of an engine's own lease: more than that, and not by little.
+NODE_LEASE = 14.0
+
+
+@contextmanager
+def on_nodes(first: Host, nodes: Path, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A run on that host whose attempts are on nodes."""
+    environment = {**first.environment, "OVERNIGHT_NODE_LEASE": f"{NODE_LEASE:g}s"}
+    argv = [sys.executable, *socket_nodes.program(nodes, *words)]
+    run = subprocess.Popen(argv, cwd=first.path, env=environment, start_new_session=True)
+    try:
+        yield run
+    finally:
+        run.kill()
+        run.wait()
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_what_an_engine_had_on_nodes_has_ended_before_another_host_begins(
+    tmp_path: Path,
+    postgres: str,
+    waits: bool,  # noqa: FBT001  # a parameter
+) -> None:
+    """The next engine is on a host that knows of no nodes and asks none. The control: nobody is kept out for longer."""
+    ledger, told, nodes = tmp_path / "ledger", tmp_path / "told", tmp_path / "nodes"
+    nodes.mkdir()
+    names = ("x", "y")
+    words = ("run", "--on", "ray", "--", sys.executable, "-c", UNTIL_TOLD, str(ledger), str(told), "{}", ":::", *names)
+    with (
+        socket_nodes.agents(nodes, slots=1),
+        host(tmp_path / "a", postgres) as first,
+        host(tmp_path / "b", postgres) as second,
+        on_nodes(first, nodes, *(() if waits else ("unlingering",)), *words) as run,
+    ):
+        until(lambda: ledger.exists() and len(lives(ledger)) == len(names))
+        started = second.run("start", "-j", "2")
+        assert started.returncode == 0, started.stderr
+        until(lambda: wanted(postgres, NODE_LEASE + 1.0 if waits else 0.0))
+        killed = time.time()
+        run.kill()
+        until(lambda: all(len(attempts) == 2 for attempts in lives(ledger).values()))
+        until(lambda: time.time() > killed + NODE_LEASE + 1.0)  # what is left of the first ones ends by itself
+        told.touch()
+        until(lambda: counts(postgres).completed == len(names))
+        with closing(PostgresStore.open(postgres, readonly=True)) as store:
+            assert store.recount() == []
+    for attempts in lives(ledger).values():
+        (_, end), (begin, _) = attempts[1], attempts[2]
+        assert killed < end < killed + NODE_LEASE + 1.0
+        assert (end < begin) is waits
+
+
+def wanted(address: str, linger: float = 0.0) -> bool:
+    """Whether somebody stands by, and the lease is short for that but for what goes on elsewhere."""
     with psycopg.connect(address) as connection:
-        sql = b"SELECT wanted_at > clock_timestamp() - interval '2 s' AND until < clock_timestamp() + interval '9 s'"
-        return bool(connection.execute(sql + b" FROM overnight.lease").fetchall()[0][0])
+        sql = b"SELECT wanted_at > clock_timestamp() - interval '2 s'"
+        sql += b" AND until < clock_timestamp() + make_interval(secs => %s) FROM overnight.lease"
+        return bool(connection.execute(sql, (9.0 + linger,)).fetchall()[0][0])
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import pytest
 from fake_nodes import FakeNodes
 
 from overnight.core.endings import AttemptKey, Ended, Evidence, Lost
-from overnight.core.nodes import Closing
+from overnight.core.nodes import Change, Closing
 from overnight.core.task import Action, ActionKind
 from overnight.executors.contract import Spec
 from overnight.executors.nodes.node import State
@@ -79,6 +79,51 @@ def test_a_node_that_was_cordoned_is_given_work_again(nodes: FakeNodes, closed: 
     nodes.pass_time(2.0)
 
     assert [offer.slot for offer in nodes.executor.offers()] == [0, 1]
+
+
+def test_a_drained_node_that_is_opened_again_comes_back_with_another_agent(
+    nodes: FakeNodes, closed: dict[str, Closing]
+) -> None:
+    closed["b"] = Closing.DRAIN
+    nodes.until(lambda: len(nodes.seen) == 3, seconds=8.0)
+    nodes.executor.ack()
+    nodes.until(lambda: nodes.executor.nodes()[1].state is State.CLOSED)
+    nodes.pass_time(2.0)
+    assert nodes.executor.nodes()[1].state is State.CLOSED
+    nodes.executor.news()
+
+    closed.clear()
+    nodes.until(lambda: nodes.executor.nodes()[1].state is State.UP, seconds=3.0)
+    nodes.executor.resize(8)
+    nodes.until(lambda: len(nodes.executor.offers()) == 8)
+
+    assert [one.change for one in nodes.executor.news()] == [Change.OPENED, Change.JOINED]
+    for slot in range(8):
+        nodes.executor.submit(slot, [Spec(10 + slot, 1, 1, b"", "default")], ACTIONS)
+    nodes.until(lambda: len(nodes.seen) == 11, seconds=20.0)
+    assert len(nodes.carrier.nodes["b"].begun) == 5
+
+
+def test_one_that_is_opened_before_its_agent_has_ended_comes_back_as_well(
+    nodes: FakeNodes, closed: dict[str, Closing]
+) -> None:
+    closed["b"] = Closing.DRAIN
+    nodes.until(lambda: len(nodes.seen) == 3, seconds=8.0)
+    nodes.carrier.nodes["b"].frozen = True  # it does not hear in time that it is to end
+    nodes.executor.ack()
+    nodes.pass_time(2.0)
+    closed.clear()
+    nodes.pass_time(2.0)
+    nodes.carrier.nodes["b"].frozen = False
+    nodes.executor.resize(8)
+
+    nodes.until(lambda: len(nodes.executor.offers()) == 8, seconds=20.0)
+
+
+def test_nodes_that_end_with_the_engine_are_not_looked_for_again(nodes: FakeNodes) -> None:
+    nodes.carrier.nodes["a"].frozen = True  # so that it takes its time
+    nodes.executor.close()
+    assert [node.state for node in nodes.executor.nodes()] == [State.UP, State.CLOSED]
 
 
 def test_nodes_that_cannot_be_used_are_not_waited_for(tmp_path: Path) -> None:

@@ -105,7 +105,9 @@ def test_what_people_want_of_nodes_is_told(nodes: FakeNodes, closed: dict[str, C
     assert nodes.executor.news() == [NodeNews("a", Change.CLOSED, "drain"), NodeNews("a", Change.DRAINED)]
     closed.clear()
     nodes.pass_time(1.5)
-    assert nodes.executor.news() == [NodeNews("a", Change.OPENED)]
+    opened, joined = nodes.executor.news()
+    assert opened == NodeNews("a", Change.OPENED)
+    assert (joined.node, joined.change, joined.again) == ("a", Change.JOINED, True)
 
 
 def test_a_node_that_cannot_be_used_is_told_of_with_the_reason(tmp_path: Path) -> None:

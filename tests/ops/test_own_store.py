@@ -10,6 +10,7 @@ import pytest
 from old_stores import make_old
 
 from overnight.core.errors import DiskFullError, HomeUnusableError
+from overnight.core.settings import resolve
 from overnight.core.version import VERSION as PROGRAM
 from overnight.host.home import Home, create, remember_store, written_by
 from overnight.host.lock import HomeLock
@@ -21,6 +22,7 @@ from overnight.wiring.engine import holding
 from overnight.wiring.going_back import taking_over
 
 NOON = 1_800_000_000.0
+SETTINGS = resolve(flags={}, environ={}, configured={})
 
 
 @pytest.fixture
@@ -39,12 +41,12 @@ def kept(home: Home) -> list[Path]:
 
 
 def test_whoever_holds_the_home_migrates_it_after_a_copy(home: Home) -> None:
-    with holding(home) as store:
+    with holding(home, settings=SETTINGS) as store:
         assert store.counts().completed == 1
     (copy,) = kept(home)
     assert (facts(copy).schema, facts(home.store).schema) == (2, migrations.VERSION)
     assert (copy.stat().st_mode & 0o777, copy.parent.stat().st_mode & 0o777) == (0o600, 0o700)
-    with holding(home):
+    with holding(home, settings=SETTINGS):
         assert kept(home) == [copy], "once is enough"
 
 
@@ -55,7 +57,7 @@ def test_whoever_goes_back_to_a_checkpoint_keeps_a_copy_too(home: Home) -> None:
 
 def test_a_copy_can_be_put_back(home: Home) -> None:
     """All that the older program had is in it."""
-    with holding(home):
+    with holding(home, settings=SETTINGS):
         pass
     (copy,) = kept(home)
     again = create(home.path.parent / "again" / ".overnight")
@@ -69,7 +71,7 @@ def test_without_room_for_a_copy_nothing_is_migrated(home: Home, monkeypatch: py
         raise DiskFullError("no room is left")
 
     monkeypatch.setattr(own_store, "copy_file", full)
-    with pytest.raises(DiskFullError), holding(home):
+    with pytest.raises(DiskFullError), holding(home, settings=SETTINGS):
         pass
     assert facts(home.store).schema == 2
     assert list(home.aside.iterdir()) == []
@@ -98,7 +100,7 @@ def test_the_version_that_is_needed_is_noted_before_anything_is_migrated(
         migrate(connection)
 
     monkeypatch.setattr(migrations, "_migrate", noting)
-    with holding(home):
+    with holding(home, settings=SETTINGS):
         pass
     assert seen[0] == PROGRAM
 
@@ -106,14 +108,14 @@ def test_the_version_that_is_needed_is_noted_before_anything_is_migrated(
 def test_a_newer_store_is_refused_with_the_version_to_install(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as newer:
         newer.setattr("overnight.host.home.VERSION", "9.1.0")
-        with holding(home):
+        with holding(home, settings=SETTINGS):
             pass
     monkeypatch.setattr(migrations, "VERSION", 5)
     for readonly in (False, True):
         with pytest.raises(HomeUnusableError, match="this program knows 5; nothing was changed") as told:
             SqliteStore.open(home.store, readonly=readonly)
         assert told.value.hint == "pip install 'overnight>=9.1.0'"
-    with pytest.raises(HomeUnusableError), holding(home):
+    with pytest.raises(HomeUnusableError), holding(home, settings=SETTINGS):
         pass
 
 

@@ -69,7 +69,7 @@ def main() -> None:
     me = psutil.Process()
     leave = careless(home) if "careless" in sys.argv else leaking(int(sys.argv[-1]) if "leaking" in sys.argv else 0)
     for _ in range(int(sys.argv[1])):
-        with holding(home) as store:
+        with holding(home, settings=settings) as store:
             run_engine(
                 home, store, goal=QueueEmpty(), observer=Observers([]), settings=settings, configured=Configuration()
             )

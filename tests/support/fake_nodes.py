@@ -15,6 +15,7 @@ from overnight.executors.nodes.agent import Agent
 from overnight.executors.nodes.carrier import Gone, Said, Trouble
 from overnight.executors.nodes.executor import NodesExecutor
 from overnight.executors.nodes.files import Landing
+from overnight.executors.nodes.live import Followed, Prints
 from overnight.executors.nodes.messages import Facts, Piece
 from overnight.executors.nodes.node import Lease
 from overnight.executors.nodes.parcels import Parcels, Sender
@@ -62,6 +63,10 @@ class FakeNode:
         #: What it has of named resources, and its labels; an agent says it when it greets.
         self.ids: dict[str, tuple[str, ...]] = {}
         self.labels: dict[str, str] = {}
+        #: Reads what attempts have printed here.
+        self.prints: Prints | None = None
+        #: Spreads its signs of life.
+        self.dice: Callable[[], float] = lambda: 0.0
         #: What it has not, in words.
         self.lacks = ""
         self.inbox: deque[bytes] = deque()
@@ -76,7 +81,14 @@ class FakeNode:
             self.name, slots=4, version=self._version, python="3.11.0", labels=self.labels, ids=dict(self.ids)
         )
         self.agent = Agent(
-            self.executor, self._clock, facts, pieces=self.pieces, lacks=lambda _: self.lacks, parcels=self.parcels
+            self.executor,
+            self._clock,
+            facts,
+            pieces=self.pieces,
+            lacks=lambda _: self.lacks,
+            parcels=self.parcels,
+            prints=self.prints,
+            dice=self.dice,
         )
         self.inbox.clear()
         self.greets = True
@@ -157,6 +169,11 @@ class FakeCarrier:
     def release(self, node: str) -> None:
         """An agent that has ended says nothing."""
 
+    def regain(self, node: str) -> None:
+        """Another agent begins there."""
+        assert self.nodes[node].agent.closed, "there would be two"
+        self.nodes[node].renew()
+
     def close(self) -> None:
         """Nothing is kept."""
 
@@ -203,6 +220,7 @@ class FakeNodes:
             landing=Landing(self.root / "output", self.root / "results"),
             slots=self.slots,
             lease=LEASE,
+            followed=Followed(self.root / "following"),
             closed=self._closed,
             parcels=self._parcels,
         )

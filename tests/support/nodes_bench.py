@@ -18,6 +18,7 @@ from overnight.executors.local import LocalExecutor
 from overnight.executors.nodes.agent_process import Errand, agent_argv
 from overnight.executors.nodes.executor import NodesExecutor
 from overnight.executors.nodes.files import Landing
+from overnight.executors.nodes.live import Followed
 from overnight.executors.nodes.node import Lease
 from overnight.executors.nodes.parcels import Sender
 from overnight.executors.nodes.sockets import SocketCarrier
@@ -67,6 +68,7 @@ class NodesBench(Bench):
             landing=Landing(self.root / "output", self.root / "results"),
             slots=self.slots,
             lease=self.lease,
+            followed=Followed(self.root / "following"),
             parcels=self.parcels,
         )
 

@@ -214,6 +214,9 @@ class Lines:
     def release(self, node: str) -> None:
         """Nobody is released in these nights."""
 
+    def regain(self, node: str) -> None:
+        """Nor looked for again."""
+
     def close(self) -> None:
         """Nothing is kept."""
 

@@ -257,7 +257,7 @@ def _work(order: Order, line: _Line) -> Finished:
     said = {"slots": order.slots, "checkpoint_tasks": order.checkpoint_every}
     settings = resolve(flags=said, environ=os.environ, configured=configured.settings)
     beside = watching.beside(home, settings)
-    with holding(home, beside=beside) as store:
+    with holding(home, settings=settings, beside=beside) as store:
         return _run(home, order, store, _Teller(line), settings, configured, beside)
 
 

@@ -68,6 +68,11 @@ class Layout(msgspec.Struct, frozen=True):
         return self.path / "closed-nodes.json"
 
     @property
+    def following(self) -> Path:
+        """Directory of what is followed of attempts on nodes, while somebody does."""
+        return self.path / "following"
+
+    @property
     def bridge_log(self) -> Path:
         """What Ray says in the process that speaks with it."""
         return self.path / "bridge.log"

@@ -56,7 +56,7 @@ from overnight.wiring.checkpoints import checkpointing, plan_of
 from overnight.wiring.files import BY_DEFAULT
 from overnight.wiring.mending import make_whole, mend_needed, rescuer
 from overnight.wiring.moved import tell_if_moved
-from overnight.wiring.nodes import executor_of
+from overnight.wiring.nodes import executor_of, linger_of
 from overnight.wiring.queues import lay_down
 from overnight.wiring.stores import address_of
 from overnight.wiring.telling import Told, on_stderr
@@ -71,6 +71,7 @@ def holding(
     home: Home,
     mission: Mission | None = None,
     *,
+    settings: Settings,
     told: Told = on_stderr,
     beside: Beside | None = None,
     standing_by: Callable[[], None] | None = None,
@@ -80,6 +81,7 @@ def holding(
     Args:
         home: The home.
         mission: From our supervisor, which holds the home already and shares its lock.
+        settings: As the engine will have them: whether it will have something on nodes.
         told: What is said about a damaged store, which is mended first.
         beside: Ends when nobody holds the home any more, so that its last word is about that.
         standing_by: Called every half second while an engine on another host has the store; None: it is not waited
@@ -98,7 +100,7 @@ def holding(
         lock.adopt(mission.lock, about_me(home.path, now=clock.now()) | watched)
     try:
         if address := address_of(home):
-            with _elsewhere(home, address, told, standing_by) as store:
+            with _elsewhere(home, address, told, standing_by, linger_of(home, settings)) as store:
                 yield store
         else:
             keep_promise(home)  # whoever was going back to a checkpoint may have died on the way
@@ -113,13 +115,15 @@ def holding(
 
 
 @contextmanager
-def _elsewhere(home: Home, address: str, told: Told, standing_by: Callable[[], None] | None) -> Iterator[Store]:
+def _elsewhere(
+    home: Home, address: str, told: Told, standing_by: Callable[[], None] | None, linger: float
+) -> Iterator[Store]:
     """Lead a store of many hosts. What is damaged there its server has to mend."""
     from overnight.wiring.leading import leading
 
     _await(home, told, standing_by)
     with (
-        leading(home, address, told, standing_by),
+        leading(home, address, told, standing_by, linger=linger),
         closing(open_store(home, migrate=True, patience=ENGINE_PATIENCE)) as store,
     ):
         yield store

@@ -23,6 +23,7 @@ from overnight.host.home import Home
 from overnight.host.processes import boot_id
 from overnight.host.stop_file import StopFile
 from overnight.store.postgres.lease import ENDED, GIVE_UP, RENEW_EVERY, SHORT, Lease
+from overnight.wiring.nodes import left_on_nodes
 from overnight.wiring.telling import Told
 
 #: Seconds between two tries of an engine that stands by.
@@ -35,17 +36,25 @@ _LAST_WORD = 0.5
 _LOST = 69
 
 
-def lease_of(home: Home, address: str) -> Lease:
+def lease_of(home: Home, address: str, linger: float = 0.0) -> Lease:
     """The lease for an engine of this home.
 
     An earlier one of the same home is dead, for we hold the home. That is so on one machine: the cookies of homes on
     copies of a machine may be the same.
+
+    Args:
+        home: The home.
+        address: Of the store.
+        linger: Seconds for which what it has on nodes may go on after it.
     """
-    return Lease(address, holder=f"{socket.gethostname()}, process {os.getpid()}", home=f"{home.cookie()}:{boot_id()}")
+    holder = f"{socket.gethostname()}, process {os.getpid()}"
+    return Lease(address, holder=holder, home=f"{home.cookie()}:{boot_id()}", linger=linger)
 
 
 @contextmanager
-def leading(home: Home, address: str, told: Told, standing_by: Callable[[], None] | None) -> Iterator[None]:
+def leading(
+    home: Home, address: str, told: Told, standing_by: Callable[[], None] | None, *, linger: float = 0.0
+) -> Iterator[None]:
     """A block in which this is the one engine of the store.
 
     Args:
@@ -53,12 +62,13 @@ def leading(home: Home, address: str, told: Told, standing_by: Callable[[], None
         address: Of the store, which is there.
         told: What is said about it.
         standing_by: Called every half second while another engine has the store; None: it is not waited for.
+        linger: Seconds for which what it has on nodes may go on after it.
 
     Raises:
         AlreadyRunningError: Another engine has it, and it is not to be waited for.
         NotNowError: A stop was asked for while this one stood by.
     """
-    with closing(lease_of(home, address)) as lease:
+    with closing(lease_of(home, address, linger)) as lease:
         keeper = Keeper(lease, home, told, _take(lease, home, told, standing_by))
         try:
             keeper.start()
@@ -66,7 +76,7 @@ def leading(home: Home, address: str, told: Told, standing_by: Callable[[], None
         finally:
             keeper.end()
             with suppress(OvernightError):  # then it is over by itself, a little later
-                lease.release()
+                lease.release(left_on_nodes(home))
 
 
 def _take(lease: Lease, home: Home, told: Told, standing_by: Callable[[], None] | None) -> float:

@@ -20,12 +20,14 @@ from overnight.executors.nodes.afterwards import LocalAfterNodes
 from overnight.executors.nodes.carrier import Carrier, Trouble
 from overnight.executors.nodes.executor import NodesExecutor
 from overnight.executors.nodes.files import Landing
+from overnight.executors.nodes.live import Followed
 from overnight.executors.nodes.node import Lease, Node, State, other_program
 from overnight.executors.nodes.parcels import Sender
+from overnight.executors.nodes.placements import read
 from overnight.executors.ray.carrier import RayCarrier
 from overnight.executors.ray.words import Task
 from overnight.host.files import write_atomically
-from overnight.host.home import Home
+from overnight.host.home import Home, elsewhere_id
 from overnight.monitor import nodes as written
 from overnight.wiring import clock
 from overnight.wiring.telling import Told
@@ -60,12 +62,32 @@ def executor_of(home: Home, settings: Settings, told: Told, *, slots: int, share
     """
     if settings.on == HERE:
         return Chosen(_here(home, settings, told, slots), slots)
-    carrier = RayCarrier(
-        Task(settings.ray_address, home.id, home.cookie(), str(home.work), settings.isolation, -1),
-        clock,
-        home.bridge_log,
-    )
+    which, cookie = _whose(home)
+    task = Task(settings.ray_address, which, cookie, str(home.work), settings.isolation, -1)
+    carrier = RayCarrier(task, clock, home.bridge_log)
     return on_nodes(home, settings, told, carrier, shared=shared)
+
+
+def _whose(home: Home) -> tuple[str, str]:
+    """Under which name agents are made and found, and what their processes carry.
+
+    Of a store of many hosts they are the store's: else the engine of another host, taking over, would find each node
+    taken by the agent of the one before it.
+    """
+    store = elsewhere_id(home)
+    return (store, store) if store else (home.id, home.cookie())
+
+
+def linger_of(home: Home, settings: Settings) -> float:
+    """Seconds for which attempts may go on when an engine with these settings has ended: its own, and earlier ones."""
+    ours = 0.0 if settings.on == HERE else Lease(settings.node_lease).over_after
+    return max(ours, left_on_nodes(home))
+
+
+def left_on_nodes(home: Home) -> float:
+    """Seconds for which attempts may go on that the last engine of this home has on nodes; 0 when it has none."""
+    placed = read(home.placements)
+    return placed.over_after if placed.nodes else 0.0
 
 
 def _local(home: Home, settings: Settings, slots: int) -> dict[str, Any]:
@@ -101,6 +123,7 @@ def on_nodes(home: Home, settings: Settings, told: Told, carrier: Carrier, *, sh
         slots=0,
         parcels=Sender() if settings.ship else None,
         lease=Lease(settings.node_lease),
+        followed=Followed(home.following),
         watch=register.watch,
         closed=lambda: closed_nodes(home),
     )

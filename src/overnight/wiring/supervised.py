@@ -62,7 +62,7 @@ def _work(home: Home, options: Options, mission: Mission, channel: Channel) -> i
             channel.send(msgspec.json.encode(Ready(os.getpid())))
         channel.send(msgspec.json.encode(Pulse(False)))  # noqa: FBT003  # as the loop says it
 
-    with holding(home, mission, told=told, standing_by=standing_by) as store:
+    with holding(home, mission, settings=settings, told=told, standing_by=standing_by) as store:
         result = run_engine(
             home,
             store,

@@ -78,6 +78,34 @@ def test_it_is_short_while_somebody_stands_by(one: Lease, other: Lease) -> None:
     assert SHORT - 1 < (one.renew() or 0) <= SHORT < LONG
 
 
+def test_what_goes_on_elsewhere_is_waited_for_by_everybody_but_its_own_home(
+    postgres: str, store: PostgresStore, other: Lease
+) -> None:
+    """The engine believes in no more than before, so it ends as early; whoever comes next is kept out for longer."""
+
+    def left() -> float:
+        with psycopg.connect(postgres) as connection:
+            sql = b"SELECT extract(epoch FROM until - clock_timestamp())::float8 FROM overnight.lease"
+            return float(connection.execute(sql).fetchall()[0][0])
+
+    with closing(Lease(postgres, holder="one", home="a", linger=1000.0)) as one:
+        one.take()
+        assert SHORT + 900 < left() <= SHORT + 1000
+        assert one.renew() == LONG
+        assert LONG + 900 < left() <= LONG + 1000
+        assert other.take() == "one"
+        assert one.renew() == SHORT
+        assert SHORT + 900 < left() <= SHORT + 1000
+        one.release(500.0)
+        assert 400 < left() <= 500
+        assert other.take() == "one"
+    with closing(Lease(postgres, holder="next", home="a", linger=500.0)) as following:
+        assert following.take() == ""
+        assert left() > 500, "what was left behind by the one before is not over yet"
+        following.release()
+    assert store.leader() == ""
+
+
 def test_writes_of_others_are_heard_and_those_of_engines_are_not(store: PostgresStore, one: Lease) -> None:
     assert not one.listen(0.0)
     store.add([task()], now=NOON)

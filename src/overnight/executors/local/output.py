@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from overnight.core.task import OutputRef
 from overnight.executors.local.segments import HEADER, Stream, number_of
+
+#: Frames that are passed over before it is asked whether that has taken long enough.
+_ASK_EVERY = 256
 
 
 def read(output_dir: Path, ref: OutputRef, task_id: int, attempt: int) -> Iterator[tuple[int, bytes]]:
@@ -43,13 +46,9 @@ def packed(output_dir: Path, ref: OutputRef, task_id: int, attempt: int) -> Iter
     """
     with (output_dir / ref.segment).open("rb") as file:
         file.seek(ref.offset)
-        while len(words := file.read(HEADER.size)) == HEADER.size:
-            *key, stream, _, length = HEADER.unpack(words)
-            if key != [task_id, attempt]:
-                file.seek(length, 1)
-                continue
-            yield words + file.read(length)
-            if stream == Stream.END:
+        for stream, words, data in _whole(file, (task_id, attempt)):
+            yield words + data
+            if stream is Stream.END:
                 return
 
 
@@ -75,8 +74,72 @@ def follow(output_dir: Path, task_id: int, attempt: int) -> Iterator[tuple[int, 
             yield 0, b""
 
 
+class Frames:
+    """The frames of an attempt that runs, packed, a few at a time: for whoever follows it elsewhere.
+
+    Args:
+        output_dir: Where segments lie.
+        task_id: Whose.
+        attempt: Whose.
+        at: Bytes of its frames that are known there already.
+    """
+
+    def __init__(self, output_dir: Path, task_id: int, attempt: int, at: int = 0) -> None:
+        self._directory = output_dir
+        self._key = (task_id, attempt)
+        self._known = at
+        self._searched: dict[Path, int] = {}
+        self._file: BinaryIO | None = None
+        #: It has said its last word.
+        self.over = False
+
+    def take(self, most: int, enough: Callable[[], bool]) -> bytes:
+        """The whole frames that came since the last call, to `most` bytes and one frame more.
+
+        Args:
+            most: Bytes.
+            enough: Asked now and then: whether it has taken long enough. What was not reached comes with a later call.
+
+        Raises:
+            OSError: They cannot be read.
+        """
+        taken = bytearray()
+        self._file = self._file or self._open(enough)
+        for stream, words, data in () if self.over or self._file is None else _whole(self._file, self._key):
+            size = len(words) + len(data)
+            if self._known >= size:
+                self._known -= size
+            else:
+                taken += words + data
+            self.over = stream is Stream.END
+            if self.over or len(taken) >= most or enough():
+                break
+        return bytes(taken)
+
+    def _open(self, enough: Callable[[], bool]) -> BinaryIO | None:
+        place = _find(self._directory, self._key, self._searched, enough)
+        if place is None:
+            return None
+        file = place[0].open("rb")
+        file.seek(place[1])
+        return file
+
+    def close(self) -> None:
+        """Read no more."""
+        if self._file is not None:
+            self._file.close()
+
+
 def _frames(file: BinaryIO, key: tuple[int, int]) -> Iterator[tuple[Stream, bytes]]:
-    """The whole frames of one attempt from here on; the file stays where the first torn one begins."""
+    """What the whole frames of one attempt carry, from here on; see `_whole`."""
+    return ((stream, data) for stream, _, data in _whole(file, key))
+
+
+def _whole(file: BinaryIO, key: tuple[int, int]) -> Iterator[tuple[Stream, bytes, bytes]]:
+    """The whole frames of one attempt from here on: what they carry, head, content.
+
+    The file stays where the first torn one begins.
+    """
     while True:
         at = file.tell()
         words = file.read(HEADER.size)
@@ -91,15 +154,20 @@ def _frames(file: BinaryIO, key: tuple[int, int]) -> Iterator[tuple[Stream, byte
         if len(data) < length:
             file.seek(at)
             return
-        yield Stream(stream), data
+        yield Stream(stream), words, data
 
 
-def _find(output_dir: Path, key: tuple[int, int], searched: dict[Path, int]) -> tuple[Path, int] | None:
+def _find(
+    output_dir: Path, key: tuple[int, int], searched: dict[Path, int], enough: Callable[[], bool] = lambda: False
+) -> tuple[Path, int] | None:
     """The first frame of an attempt that runs: in one of the newest segments of the slots.
 
-    `searched`: how far each of them was gone through in vain, and is now.
+    `searched`: how far each of them was gone through in vain, and is now. `enough`: to be gone on with later.
     """
+    seen = 0
     for path in newest_segments(output_dir):
+        if seen and enough():
+            return None
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             at = searched.get(path, 0)
@@ -111,6 +179,9 @@ def _find(output_dir: Path, key: tuple[int, int], searched: dict[Path, int]) -> 
                 if at + HEADER.size + length > size:
                     break  # on its way, or torn and about to be taken back
                 at = file.seek(at + HEADER.size + length)
+                seen += 1
+                if seen % _ASK_EVERY == 0 and enough():
+                    break
             searched[path] = at
     return None
 

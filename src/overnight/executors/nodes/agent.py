@@ -24,12 +24,14 @@ from overnight.core.task import Action
 from overnight.executors.contract import Executor, Over, Spec
 from overnight.executors.nodes import messages
 from overnight.executors.nodes.letters import Letter, Letters
+from overnight.executors.nodes.live import Prints
 from overnight.executors.nodes.messages import Key, encode, to_agent
 from overnight.executors.nodes.parcels import Parcels
 from overnight.host.clock import Clock
 
-#: Signs of life in one lease.
-BEATS = 6
+#: Signs of life in one lease, and the share of the time between two by which one may come sooner: nodes that were given
+#: work in the same moment would speak in the same moment for ever.
+BEATS, SOONER = 6, 0.25
 #: Seconds after which events are taken in though many outcomes are on their way. They are acknowledged only together,
 #: so it is better to wait until the engine has committed them; but one that is slow must not keep deaths unseen.
 ANYWAY = 0.1
@@ -47,6 +49,8 @@ class Agent:
         pieces: The files that go with an outcome (see `files`).
         lacks: What an action needs and this node has not, in words.
         parcels: The files that come along.
+        prints: Reads what attempts have printed, for who follows that.
+        dice: Numbers from 0 to 1, by which signs of life are spread.
         guard: Told until when (monotonic seconds) the attempts may run, whenever that changes; infinite while none do.
     """
 
@@ -59,14 +63,18 @@ class Agent:
         pieces: Callable[[Ended], Iterator[messages.Piece]] = lambda _: iter(()),
         lacks: Callable[[Action], str] = lambda _: "",
         parcels: Parcels | None = None,
+        prints: Prints | None = None,
         guard: Callable[[float], None] = lambda _: None,
+        dice: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._executor = executor
         self._clock = clock
         self._facts = facts
         self._lacks = lacks
         self._guard = guard
+        self._dice = dice
         self._parcels = parcels
+        self._prints = prints
         self._letters = Letters(pieces)
         self._fence, self._term, self._ttl = 0, 0, math.inf
         self._opened = False
@@ -134,6 +142,7 @@ class Agent:
         if self._parcels is not None:
             self._parcels.keep({*opening.left, *self._under()})
         self._letters.begin_again(opening.left)
+        self._show_nothing()
         self._begun.clear()  # whoever asks is told again
         self._strangers = self._under().difference(opening.left)
         self._end(self._strangers, "the engine does not know of it any more")
@@ -145,7 +154,7 @@ class Agent:
     def _answer(self, opening: messages.Open) -> None:
         """It is the engine now. What it does not know of might be handed out anew as soon as it knows that."""
         self._opening = None
-        self._beat_at = self._clock.monotonic() + self._ttl / BEATS
+        self._beat_at = self._next_beat()
         told = self._letters.keys().intersection(opening.left)
         still = [(*key, slot, granted) for slot, held in self._slots.items() for key, granted in held.items()]
         self._say(messages.Opened(self._term, self._clock.monotonic(), list(told), still))
@@ -175,15 +184,16 @@ class Agent:
         else:
             self._obey_about_some(order)
 
-    def _obey_about_some(
-        self, order: messages.Cancel | messages.End | messages.Freeze | messages.Forget | messages.Insist
-    ) -> None:
+    def _obey_about_some(self, order: messages.AboutSome) -> None:
         if isinstance(order, messages.Cancel):
             self._executor.cancel([AttemptKey(*key) for key in order.keys], grace=order.grace)
         elif isinstance(order, messages.End):
             self._end(self._under().intersection(order.keys), order.why)
         elif isinstance(order, messages.Freeze):
             self._executor.freeze(AttemptKey(*order.key), frozen=order.frozen)
+        elif isinstance(order, messages.Follow):
+            if self._prints is not None:
+                self._prints.ask(order.key, order.at)
         elif isinstance(order, messages.Forget):
             self._actions.clear()
             self._unfit.clear()
@@ -249,6 +259,7 @@ class Agent:
         if self.lapsed or self._clock.monotonic() < self._until:
             return
         self.lapsed = True
+        self._show_nothing()
         words = f"its node had no word from the engine for {format_duration(self._ttl)}, and ended it"
         self._forget_unread()
         self._end(self._under(), words)
@@ -292,6 +303,7 @@ class Agent:
         dues = [self._beat_at, math.inf if self.lapsed else self._until]
         dues += [moment + BEGINS] if self._heads() else []
         dues += [self._taken_at + ANYWAY] if self._letters.many else []
+        dues += [self._prints.due()] if self._prints is not None else []
         return max(0.0, min(dues) - moment)
 
     def look(self) -> None:
@@ -309,6 +321,13 @@ class Agent:
         if letter or froze or begun or resting != self._resting or moment >= self._beat_at:
             self._resting = resting
             self._report(letter, froze=froze, begun=begun)
+        if self._prints is not None and (piece := self._prints.take()) is not None:
+            self._say(messages.Printed(self._term, *piece))
+
+    def _show_nothing(self) -> None:
+        """Nobody follows anything here, until he asks."""
+        if self._prints is not None:
+            self._prints.begin_again()
 
     def _take_in(self, moment: float) -> list[Froze]:
         self._taken_at = moment
@@ -359,6 +378,9 @@ class Agent:
         offered = {offer.slot for offer in self._executor.offers()}
         return [slot for slot in range(self._wanted) if slot not in offered]
 
+    def _next_beat(self) -> float:
+        return self._clock.monotonic() + self._ttl / BEATS * (1 - SOONER * self._dice())
+
     def _report(
         self,
         letter: Letter | None = None,
@@ -370,7 +392,7 @@ class Agent:
         lapsed: bool = False,
     ) -> None:
         moment = self._clock.monotonic()
-        self._beat_at = math.inf if self.lapsed else moment + self._ttl / BEATS
+        self._beat_at = math.inf if self.lapsed else self._next_beat()
         report = messages.Report(
             self._term,
             moment,

@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import math
 import os
+import random
 import select
 import shutil
 import signal
@@ -28,6 +29,7 @@ from overnight.executors.local.executor import LocalExecutor
 from overnight.executors.nodes.agent import Agent
 from overnight.executors.nodes.files import Luggage, lacks
 from overnight.executors.nodes.guard import Guard
+from overnight.executors.nodes.live import Prints
 from overnight.executors.nodes.messages import Facts
 from overnight.executors.nodes.parcels import Parcels
 from overnight.executors.nodes.stream import Stream
@@ -98,7 +100,9 @@ class Process:
             pieces=luggage.pieces,
             lacks=lacks,
             parcels=parcels,
+            prints=Prints(self._place.output, LeaseClock()),
             guard=guard.tell,
+            dice=random.random,
         )
         self._listener = _listen(errand.path) if errand.path else None
         self._stream: Stream | None = None

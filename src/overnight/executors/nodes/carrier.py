@@ -58,5 +58,8 @@ class Carrier(Protocol):
     def release(self, node: str) -> None:
         """Make no more lines to this node: it is told to end."""
 
+    def regain(self, node: str) -> None:
+        """Make lines to it again, which was released; its agent is another one by then."""
+
     def close(self) -> None:
         """Let the lines go."""

@@ -25,7 +25,9 @@ from overnight.core.task import Action
 from overnight.executors.contract import Event, Executor, Offer, Onward, Over, Spec
 from overnight.executors.nodes.bulletin import Bulletin
 from overnight.executors.nodes.carrier import Carrier, Gone, Said
+from overnight.executors.nodes.closing import Closings
 from overnight.executors.nodes.files import Landing
+from overnight.executors.nodes.live import Followed
 from overnight.executors.nodes.messages import Facts, Hello, Key, encode, understood
 from overnight.executors.nodes.node import Lease, Node, State
 from overnight.executors.nodes.parcels import Sender
@@ -61,6 +63,7 @@ class NodesExecutor:
         slots: How many attempts run at a time, at most.
         parcels: Sends the files along that inputs name; None where nodes have them.
         lease: How long nodes go on without word.
+        followed: Brings what people follow of running attempts.
         watch: Told of all nodes when the state of one has changed, and each second; with the one that has.
         closed: The nodes that are to be given nothing, and how.
     """
@@ -76,6 +79,7 @@ class NodesExecutor:
         slots: int,
         parcels: Sender | None = None,
         lease: Lease = Lease(),  # noqa: B008 - a value
+        followed: Followed | None = None,
         watch: Watch = lambda _nodes, _changed: None,
         closed: Callable[[], Mapping[str, Closing]] = dict,
     ) -> None:
@@ -86,18 +90,18 @@ class NodesExecutor:
         self._placements = Placements(placements, lease.over_after, self._placed)
         self._landing = landing
         self._parcels = parcels
+        self._followed = followed
         #: Slots that are seated as soon as there is room for them.
         self.wanted = slots
         self._lease = lease
         self._watch = watch
-        self._ask_closed = closed
-        self._closed: Mapping[str, Closing] = {}
         self._look_at = 0.0
         #: What people were told of nodes that lack something.
         self._known_unfit: dict[str, str] = {}
         self._nodes: dict[str, Node] = {}
         self._states: dict[str, State] = {}
         self._bulletin = Bulletin()
+        self._closed = Closings(closed, carrier, self._bulletin)
         self._seats = Seats()
         self._aside: int | None = None
         self._fence = 0
@@ -379,11 +383,15 @@ class NodesExecutor:
                 self._gave_up = True
                 self._bulletin.lost(node, given_up)
                 self._take(node, given_up)
+            if node.prints and self._followed is not None:
+                self._followed.lay_down(node)
             node.flush()
         self._see_changes()
         if moment >= self._look_at:
             self._look_at = moment + LOOK
             self._look_after_closed()
+            if self._followed is not None:
+                self._followed.look(self._nodes.values())
             self._watch(self.nodes(), None)
 
     def _take(self, node: Node, events: Iterable[Event]) -> None:
@@ -404,16 +412,10 @@ class NodesExecutor:
 
     def _look_after_closed(self) -> None:
         """Do what people want of nodes."""
-        closed = self._ask_closed()
         self._look_after_unfit()
-        self._bulletin.closed(self._closed, closed)
-        if closed or self._closed:  # slots of a closed node go elsewhere as they fall empty
-            self._closed = closed
+        if self._closed.look():
             self._arrange()
-        for node in self._nodes.values():
-            how = closed.get(node.name, Closing.CORDON)
-            if how is not Closing.CORDON and node.state is State.UP:
-                self._drain(node, now=how is Closing.DRAIN_NOW)
+        self._closed.obey(self._nodes.values())
 
     def _look_after_unfit(self) -> None:
         """A node that lacks something is given nothing, while another one lacks nothing."""
@@ -427,17 +429,6 @@ class NodesExecutor:
             if len(unfit) == len(up):
                 node.insist()
                 node.flush()
-
-    def _drain(self, node: Node, *, now: bool) -> None:
-        """Take back what it has not begun, or end what it runs; let it go when it holds nothing."""
-        if node.idle:
-            self._carrier.release(node.name)
-            node.close()
-        elif now:
-            node.interrupt("its node was drained")
-        else:
-            node.recall_for_good()
-        node.flush()
 
     def _node(self, name: str) -> Node:
         if name not in self._nodes:

@@ -1,8 +1,8 @@
 """What engine and agent say to each other.
 
-The engine speaks in `Open` and `Word`, the agent in `Hello`, `Opened`, `Report`, `Refused` and `Closed`. All of
-it carries the fence of the engine and a *term*, which rises with every `Open`: a word of an older engine, or one that
-was on its way when a line broke, changes nothing any more.
+The engine speaks in `Open` and `Word`, the agent in `Hello`, `Opened`, `Report`, `Printed`, `Refused` and `Closed`.
+All of it carries the fence of the engine and a *term*, which rises with every `Open`: a word of an older engine, or one
+that was on its way when a line broke, changes nothing any more.
 
 **The lease.** Each report carries a stamp, the agent's own monotonic clock, and the engine's next word gives it back.
 The agent may go on until the newest stamp that came back is `ttl` old, so a word that was under way for an hour extends
@@ -23,7 +23,7 @@ from overnight.core.task import Action
 from overnight.executors.contract import Over, Spec
 
 #: Raised whenever a message changes its meaning: engine and agents must speak the same.
-PROTOCOL = 1
+PROTOCOL = 2
 
 Key = tuple[int, int]
 
@@ -137,11 +137,19 @@ class Insist(Message, frozen=True, tag="insist"):
     """No node has what an action needs: run it all the same, so that its task fails with the reason."""
 
 
+class Follow(Message, frozen=True, tag="follow"):
+    """Send what this attempt prints, from byte `at` of its frames on, as soon as there is something; -1: no more."""
+
+    key: Key
+    at: int
+
+
 class Close(Message, frozen=True, tag="close"):
     """End everything, and then yourself."""
 
 
-Order = Submit | Ship | Recall | Cancel | End | Freeze | Resize | Forget | Insist | Close
+AboutSome = Cancel | End | Freeze | Forget | Insist | Follow
+Order = Submit | Ship | Recall | Resize | Close | AboutSome
 
 
 class Word(Message, frozen=True, tag="word"):
@@ -202,6 +210,16 @@ class Report(Message, frozen=True, tag="report"):
         return [*self.ended, *self.lost]
 
 
+class Printed(Message, frozen=True, tag="printed"):
+    """A piece of what an attempt has printed until now; the next one goes when it is asked for."""
+
+    term: int
+    key: Key
+    #: Where in its frames it begins.
+    at: int
+    data: bytes
+
+
 class Refused(Message, frozen=True, tag="refused"):
     """This node cannot be used by you, and why."""
 
@@ -216,7 +234,7 @@ class Closed(Message, frozen=True, tag="closed"):
 
 
 ToAgent = Open | Word
-ToEngine = Hello | Opened | Report | Refused | Closed
+ToEngine = Hello | Opened | Report | Printed | Refused | Closed
 
 encode = msgspec.msgpack.Encoder().encode
 to_agent: msgspec.msgpack.Decoder[ToAgent] = msgspec.msgpack.Decoder(ToAgent)

@@ -128,6 +128,9 @@ class Node:
         self.answers: dict[int, list[Key]] = {}
         self._number = 0
         self._interrupted = False
+        #: Attempts of which it was asked to show what they print, and what it has shown.
+        self.shown: set[Key] = set()
+        self.prints: list[messages.Printed] = []
 
     # -- what is heard -----------------------------------------------------------------------
 
@@ -143,6 +146,8 @@ class Node:
             return self._opened(message)
         elif isinstance(message, messages.Report):
             return self._heard(message)
+        elif isinstance(message, messages.Printed):
+            self.prints.append(message)
         else:
             self._closed(message)
         return []
@@ -169,6 +174,8 @@ class Node:
         self._given_letters.clear()
         self._pieces.clear()
         self._asked.clear()
+        self.shown.clear()
+        self.prints.clear()
         self._interrupted = False
         self.unfit = ""
         self._say(messages.Open(self._fence, self._term, list(self.on_record()), self._lease.ttl, self._stamp))
@@ -370,6 +377,21 @@ class Node:
         """Ask that this one stands still, or goes on, if it has it."""
         if key in self.held:
             self.order(messages.Freeze((key.task_id, key.attempt), frozen))
+
+    def show(self, key: Key, at: int) -> None:
+        """Ask for what an attempt prints, from byte `at` of its frames on."""
+        self.shown.add(key)
+        self.order(messages.Follow(key, at))
+
+    def show_no_more(self, key: Key) -> None:
+        """Nobody follows it any more."""
+        self.shown.discard(key)
+        self.order(messages.Follow(key, -1))
+
+    def take_prints(self) -> list[messages.Printed]:
+        """What it has shown since the last call."""
+        prints, self.prints = self.prints, []
+        return prints
 
     def resize(self, slots: int) -> None:
         """Have so many slots there."""

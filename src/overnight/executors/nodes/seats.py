@@ -7,7 +7,8 @@ a seat elsewhere where there is room.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from heapq import heapify, heappop, heapreplace
 from typing import NamedTuple
 
 
@@ -24,6 +25,8 @@ class Seats:
     def __init__(self) -> None:
         self._by_slot: dict[int, Seat] = {}
         self._wanted = 0
+        #: See `needed`: asked of every node whenever one has changed.
+        self._needed: dict[str, int] = {}
 
     def get(self, slot: int) -> Seat | None:
         """Where a slot is; None while it is nowhere."""
@@ -36,6 +39,7 @@ class Seats:
         slot = next(mine, next(free, None))
         if slot is not None:
             self._by_slot[slot] = seat
+            self._note(seat)
         return slot
 
     def nodes(self) -> dict[int, str]:
@@ -62,21 +66,34 @@ class Seats:
         for slot, seat in list(self._by_slot.items()):
             if is_empty(slot) and (slot >= wanted or seat.node not in room):
                 del self._by_slot[slot]
-        for slot in range(wanted):
-            if slot not in self._by_slot and (free := self._free(room)) is not None:
-                self._by_slot[slot] = free
+        without = (slot for slot in range(wanted) if slot not in self._by_slot)
+        # The free seats first: `zip` takes from there and finds none before it takes a slot.
+        self._by_slot |= {slot: seat for seat, slot in zip(self._free(room), list(without), strict=False)}
+        self._needed.clear()
+        for seat in self._by_slot.values():
+            self._note(seat)
 
-    def _free(self, room: Mapping[str, int]) -> Seat | None:
-        """A seat on the node of which the smallest share is taken."""
+    def _free(self, room: Mapping[str, int]) -> Iterator[Seat]:
+        """The free seats, each on the node of which the smallest share is taken by then."""
         taken: dict[str, set[int]] = {node: set() for node in room}
         for seat in self._by_slot.values():
             taken.setdefault(seat.node, set()).add(seat.local)
-        shares = [(len(taken[node]) / slots, node) for node, slots in room.items() if len(taken[node]) < slots]
-        if not shares:
-            return None
-        _, node = min(shares)
-        return Seat(node, min(set(range(room[node])) - taken[node]))
+        count = {node: len(taken[node]) for node in room}
+        shares = [(count[node] / slots, node) for node, slots in room.items() if count[node] < slots]
+        left = {node: iter(sorted(set(range(room[node])) - taken[node])) for _, node in shares}
+        heapify(shares)
+        while shares:
+            _, node = shares[0]
+            yield Seat(node, next(left[node]))
+            count[node] += 1
+            if count[node] < room[node]:
+                heapreplace(shares, (count[node] / room[node], node))
+            else:
+                heappop(shares)
+
+    def _note(self, seat: Seat) -> None:
+        self._needed[seat.node] = max(self._needed.get(seat.node, 0), seat.local + 1)
 
     def needed(self, node: str) -> int:
         """How many slots the node must have for those that are seated there."""
-        return max((seat.local + 1 for seat in self._by_slot.values() if seat.node == node), default=0)
+        return self._needed.get(node, 0)

@@ -30,6 +30,7 @@ class SocketCarrier:
         self._clock = clock
         self._streams: dict[str, Stream] = {}
         self._try_at = dict.fromkeys(paths, 0.0)
+        self._released: set[str] = set()
         self._poll = select.epoll()
 
     def open(self) -> None:
@@ -41,7 +42,7 @@ class SocketCarrier:
     def _reach(self) -> None:
         moment = self._clock.monotonic()
         for node, path in self._paths.items():
-            if node in self._streams or moment < self._try_at[node]:
+            if node in self._streams or node in self._released or moment < self._try_at[node]:
                 continue
             self._try_at[node] = moment + AGAIN
             end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -84,10 +85,13 @@ class SocketCarrier:
         self._poll.poll(min(seconds, AGAIN))
 
     def expected(self) -> frozenset[str]:
-        return frozenset(self._paths)
+        return frozenset(self._paths) - self._released
 
     def release(self, node: str) -> None:
-        self._paths.pop(node, None)
+        self._released.add(node)
+
+    def regain(self, node: str) -> None:
+        self._released.discard(node)
 
     def close(self) -> None:
         for node in list(self._streams):

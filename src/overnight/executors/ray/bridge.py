@@ -23,7 +23,7 @@ from overnight.executors.nodes.stream import Stream
 from overnight.executors.ray.addresses import answers, is_here, refusal
 from overnight.executors.ray.naming import Found, name_nodes, nodes_in
 from overnight.executors.ray.shell import Shell
-from overnight.executors.ray.words import Broken, Ended, Release, Say, Table, Task, ToEngine, encode, to_bridge
+from overnight.executors.ray.words import Broken, Ended, Regain, Release, Say, Table, Task, ToEngine, encode, to_bridge
 
 NAMESPACE = "overnight"
 #: Seconds between two looks who is there, and for one answer of an agent.
@@ -164,6 +164,8 @@ class Bridge:
         message = to_bridge.decode(packed)
         if isinstance(message, Release):
             self._released.add(message.node)
+        elif isinstance(message, Regain):
+            self._released.discard(message.node)
         elif (link := self._links.get(message.node)) is not None:
             link.send(message.packed)
 

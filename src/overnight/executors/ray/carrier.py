@@ -13,7 +13,7 @@ import msgspec
 
 from overnight.executors.nodes.carrier import Gone, Said, Trouble
 from overnight.executors.nodes.stream import Stream
-from overnight.executors.ray.words import Broken, Ended, Release, Say, Table, Task, ToBridge, encode, to_engine
+from overnight.executors.ray.words import Broken, Ended, Regain, Release, Say, Table, Task, ToBridge, encode, to_engine
 from overnight.host.clock import Clock
 from overnight.host.purge import forget, spare
 
@@ -148,6 +148,10 @@ class RayCarrier:
     def release(self, node: str) -> None:
         self._released.add(node)
         self._say(Release(node))
+
+    def regain(self, node: str) -> None:
+        self._released.discard(node)
+        self._say(Regain(node))
 
     def _end(self) -> None:
         if self._stream is not None:

@@ -42,6 +42,12 @@ class Release(Message, frozen=True, tag="release"):
     node: str
 
 
+class Regain(Message, frozen=True, tag="regain"):
+    """Make lines to this node again."""
+
+    node: str
+
+
 class Broken(Message, frozen=True, tag="broken"):
     """Ray cannot be used: what happened and what to type."""
 
@@ -55,7 +61,7 @@ class Table(Message, frozen=True, tag="table"):
     names: list[str]
 
 
-ToBridge = Say | Release
+ToBridge = Say | Release | Regain
 ToEngine = Say | Ended | Broken | Table
 encode = msgspec.msgpack.Encoder().encode
 to_bridge: msgspec.msgpack.Decoder[ToBridge] = msgspec.msgpack.Decoder(ToBridge)

@@ -4,6 +4,10 @@ The fence keeps a late engine from writing; it cannot keep its attempts from run
 from the server for `GIVE_UP` of its lease ends, and its workers end what they run; only when the lease is over does
 another one begin, and what is between is the time for that. All instants are the server's clock, read there.
 
+What runs on other machines does not end with the engine but a while after it. An engine that has some there asks for so
+much more each time, and goes on believing in the rest only; so whoever comes next begins when that is over, too, and
+has to know nothing about it.
+
 While somebody stands by a lease is short, so that he takes over within seconds; while nobody does it is long, so that a
 server that restarts ends no work.
 """
@@ -38,6 +42,7 @@ UPDATE lease SET until = clock_timestamp() + make_interval(secs => ?2::float8)
 RETURNING wanted_at > clock_timestamp() - make_interval(secs => ?3::float8)
 """
 _RELEASE = "UPDATE lease SET until = '-infinity' WHERE token = ?"
+_LEAVE = "UPDATE lease SET until = clock_timestamp() + make_interval(secs => ?2::float8) WHERE token = ?1"
 HOLDER = "SELECT holder FROM lease WHERE until > clock_timestamp()"
 #: Rung by every write of others; its name has the store in it.
 CHANNEL = "SELECT 'overnight_' || 'meta'::regclass::oid"
@@ -50,17 +55,20 @@ class Lease:
         address: Of the store, which is there.
         holder: Who asks, for people.
         home: Whose engine it is: an earlier one of the same home is known to be dead.
+        linger: Seconds for which something of this engine, or of an earlier one of the same home, may go on elsewhere
+            when it has ended.
 
     Raises:
         StoreAwayError: The server does not answer; here and in `take`, `renew` and `release`.
     """
 
-    def __init__(self, address: str, *, holder: str, home: str) -> None:
+    def __init__(self, address: str, *, holder: str, home: str, linger: float = 0.0) -> None:
         # Two seconds are the least that libpq waits for a server to let it in.
         mark = "&" if "?" in address else "?"
         self._database = Database(f"{address}{mark}connect_timeout=2", older=True, patience=0.0, answers=_PATIENCE)
         self._holder = holder
         self._home = home
+        self._linger = linger
         self._token = 0
         #: Seconds of which `renew` has spoken last.
         self.asked_for = LONG
@@ -70,7 +78,7 @@ class Lease:
         """Take it if nobody has it. Returns who has it; nothing when it is ours now."""
         self._reach()
         link = self._database.connection
-        token = link.execute(_TAKE, (self._holder, self._home, SHORT)).get
+        token = link.execute(_TAKE, (self._holder, self._home, SHORT + self._linger)).get
         if token is None:
             return str(link.execute(_WANT).get) or "another engine"
         self._token = int(token)
@@ -84,7 +92,8 @@ class Lease:
         """
         while True:
             self._reach()
-            wanted = self._database.connection.execute(_RENEW, (self._token, self.asked_for, _WANTED_FOR)).get
+            seconds = self.asked_for + self._linger
+            wanted = self._database.connection.execute(_RENEW, (self._token, seconds, _WANTED_FOR)).get
             if wanted is None:
                 return None
             seconds = SHORT if wanted else LONG
@@ -92,10 +101,11 @@ class Lease:
                 return seconds
             self.asked_for = seconds
 
-    def release(self) -> None:
-        """Let go: everything that this engine has begun is at rest."""
+    def release(self, linger: float = 0.0) -> None:
+        """Let go: everything that this engine has begun is at rest, or will be in so many seconds."""
         self._reach()
-        self._database.connection.execute(_RELEASE, (self._token,)).fetchall()
+        link = self._database.connection
+        (link.execute(_LEAVE, (self._token, linger)) if linger else link.execute(_RELEASE, (self._token,))).fetchall()
 
     def listen(self, seconds: float) -> bool:
         """Wait so long for somebody who changes the store, at most; whether there was one."""

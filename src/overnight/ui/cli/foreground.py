@@ -123,7 +123,7 @@ def say_paused(store: Store) -> None:
 def run_queue(home: Home, manner: Manner, *, endless: bool = False) -> Ending:
     """Work until nothing is left in the queue; `endless`: until somebody says stop."""
     manner = manner._replace(beside=watching.beside(home, manner.settings))
-    with taking(home, manner.beside) as store:
+    with taking(home, manner.settings, manner.beside) as store:
         goal = (Endless if endless else QueueEmpty)(manner.halt, total=store.counts().unfinished)
         onlookers = Onlookers(home, store, manner, goal)
         result = work_with(home, store, goal, onlookers, manner)
@@ -153,7 +153,7 @@ def run_work(home: Home, entering: Callable[[Store], Resumed], manner: Manner) -
     after = last_seq(home.journal)
     while True:
         try:
-            with taking(home, manner.beside) as store:
+            with taking(home, manner.settings, manner.beside) as store:
                 if resumed is None:
                     with alone(home, say_waiting):
                         resumed = entering(store)
@@ -250,14 +250,14 @@ def ending_of(goal: TheseAtRest, stopped: Stopping, onlookers: Onlookers) -> End
 
 
 @contextmanager
-def taking(home: Home, beside: Beside | None) -> Iterator[Store]:
+def taking(home: Home, settings: Settings, beside: Beside | None) -> Iterator[Store]:
     """Hold the home. A STOP file that lies there when somebody starts by hand is from another night.
 
     One that is touched once we hold the home is meant for us, however long it takes to add the inputs.
     """
     stop_file = StopFile(home.stop)
     before = stop_file.touched()
-    with holding(home, beside=beside) as store:
+    with holding(home, settings=settings, beside=beside) as store:
         if stop_file.remove_if(before):
             printing.note("overnight: removed a STOP file that was left here; starting")
         yield store

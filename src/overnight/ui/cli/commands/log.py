@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 
 import click
 
@@ -129,13 +130,31 @@ def _follow(session: Session, task_id: int) -> None:
         if task.state is TaskState.RUNNING and task.attempt > seen:
             seen = task.attempt
             if node := Whereabouts(session.home.path).of(task):
-                where = f"attempt {seen} runs on node {printing.clean(node)}"
-                printing.note(f"overnight: {where}; what it prints comes when it has ended")
-            pour(_live(session, task_id, seen))
+                _follow_on_node(session, task, node)
+            else:
+                pour(_live(session, task_id, seen))
         elif task.state not in _UNDER_WAY:
             return
         else:
             _doze(session)
+
+
+def _follow_on_node(session: Session, task: Task, node: str) -> None:
+    """Print what an attempt prints that runs elsewhere: the engine has it brought here for as long as we say so."""
+    from overnight.host.following import Following
+    from overnight.ui.cli.node_prints import live
+
+    where = f"overnight: attempt {task.attempt} runs on node {printing.clean(node)}"
+    try:
+        following = Following(session.home.following, task.id, task.attempt)
+    except OSError as error:
+        printing.note(f"{where}; what it prints comes when it has ended ({error.strerror}: {session.home.following})")
+        pour(_live(session, task.id, task.attempt))
+        return
+    with closing(following):
+        printing.note(where)
+        wiring.ring(session.home)
+        pour(live(session, task, node, following.directory, lambda: _doze(session)))
 
 
 def _live(session: Session, task_id: int, number: int) -> Iterator[tuple[int, bytes]]:
