@@ -61,10 +61,13 @@ def test_killing_workers_again_and_again_loses_nothing_and_doubles_nothing(
 ) -> None:
     dice = random.Random(f"{kind} {victim}")  # noqa: S311 - for a schedule, not for a secret
     action = ledger_action(bench, kind)
-    specs = [bench.spec(action, str(number)) for number in range(1, 301 if kind == "function" else 101)]
-    keys = bench.start(*specs)
+    a_batch = 300 if kind == "function" else 100
+    keys: list[AttemptKey] = []
     kills = 0
-    while len(bench.seen) < len(keys):
+    while len(bench.seen) < len(keys) or kills < 3:
+        if len(bench.seen) == len(keys):  # on a busy machine many end between two looks
+            names = range(len(keys) + 1, len(keys) + a_batch + 1)
+            keys += bench.start(*(bench.spec(action, str(number)) for number in names))
         goal = min(len(keys), len(bench.seen) + dice.randint(1, 40))
         bench.until(lambda goal=goal: len(bench.seen) >= goal)  # type: ignore[misc]  # mypy cannot see the default
         bench.executor.ack()
@@ -76,7 +79,6 @@ def test_killing_workers_again_and_again_loses_nothing_and_doubles_nothing(
             kills += 1
 
     balance(written(bench), bench.seen, keys)
-    assert kills >= 3
     for event in bench.seen:
         assert not isinstance(event, Lost) or (event.evidence is Evidence.STARTED and event.worker_died)
 
