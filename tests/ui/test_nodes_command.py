@@ -12,7 +12,7 @@ import pytest
 from fake_nodes import FakeNodes
 
 from overnight.core.errors import NotNowError
-from overnight.core.nodes import Census, Closing, NodeRow
+from overnight.core.nodes import Census, Change, Closing, NodeRow
 from overnight.core.settings import resolve
 from overnight.core.version import VERSION
 from overnight.host.home import Home
@@ -143,14 +143,19 @@ def test_nodes_that_all_have_another_version_are_named_before_anything_starts(ov
 def test_one_node_of_another_version_is_left_out_and_its_slots_are_not_counted(overnight: Call, place: Path) -> None:
     overnight("add", "--", "true")
     nodes = FakeNodes(place, versions=(VERSION, "0.0.2"))
+    said: list[str] = []
     chosen = on_nodes(
         Home(place / ".overnight"),
         resolve(flags={}, environ={}, configured={}),
-        lambda _words, _hint: None,
+        lambda words, _hint: said.append(words),
         nodes.carrier,
     )
 
     assert chosen.slots == 4
+    chosen.executor.open(fence=1, left_open=[])
+    chosen.executor.events()
+    assert [one.change for one in chosen.news() if one.node == "b"] == [Change.REFUSED]
+    assert [words for words in said if "the node b is not used: it has overnight 0.0.2" in words]
     chosen.executor.close()
 
 
