@@ -159,6 +159,30 @@ def test_one_node_of_another_version_is_left_out_and_its_slots_are_not_counted(o
     chosen.executor.close()
 
 
+@pytest.mark.parametrize(
+    ("said", "named"),
+    [
+        (["--ship"], "--ship"),
+        (["--ray-address", "h:1"], "--ray-address"),
+        (["--ship", "--ray-address", "h:1"], "--ship and --ray-address"),
+    ],
+)
+def test_what_is_about_nodes_is_refused_where_nothing_runs_on_any(
+    overnight: Call, place: Path, said: list[str], named: str
+) -> None:
+    told = overnight("run", *said, ":::", "x", "--", "true")
+
+    assert told.status == 2
+    assert f"{named}: that is about nodes, and attempts would run on this machine; nothing was added" in told.err
+    assert f"add --on ray (or OVERNIGHT_ON=ray), or leave {named} away" in told.err
+    assert not (place / ".overnight").exists()
+
+
+def test_what_the_configuration_says_about_nodes_is_for_whoever_wants_them(overnight: Call, place: Path) -> None:
+    (place / "overnight.toml").write_text("[nodes]\nship = true\n")
+    assert overnight("run", ":::", "x", "--", "true").status == 0
+
+
 def test_a_cluster_elsewhere_without_a_token_is_not_used(overnight: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
 
