@@ -10,7 +10,7 @@ from fake_nodes import LEASE, FakeNodes
 from overnight.core import events
 from overnight.core.endings import AttemptKey, Evidence, Lost
 from overnight.core.event_names import EventName
-from overnight.core.node_events import told
+from overnight.core.node_events import Words, told
 from overnight.core.nodes import Change, Closing, NodeNews
 from overnight.core.task import Action, ActionKind
 from overnight.core.version import VERSION
@@ -119,6 +119,35 @@ def test_a_node_that_cannot_be_used_is_told_of_with_the_reason(tmp_path: Path) -
     refused = next(one for one in nodes.executor.news() if one.change is Change.REFUSED)
     assert refused.node == "b"
     assert "0.0.1" in refused.why
+
+
+def test_people_are_told_of_losses_and_of_what_is_not_used_and_that_it_is_back() -> None:
+    words = Words()
+    lost = NodeNews("a", Change.LOST, "the node a was not heard for 16 s")
+    refused, unfit = (
+        NodeNews("a", Change.REFUSED, "it has another version"),
+        NodeNews("a", Change.REFUSED, "x", unfit=True),
+    )
+    said = {
+        lost: "the node a was not heard for 16 s; what it had goes back to the queue",
+        refused: "the node a is not used: it has another version",
+        unfit: "the node a is given nothing: x; others do its tasks if they have it",
+    }
+    for news, sentence in said.items():
+        assert (words.of(news) or ("", ""))[0] == sentence
+        assert words.of(NodeNews("b", Change.JOINED, again=True)) is None
+        assert words.of(NodeNews("a", Change.JOINED, again=True)) == ("the node a is back", "")
+        assert words.of(NodeNews("a", Change.JOINED, again=True)) is None
+    for change in (Change.SILENT, Change.CLOSED, Change.OPENED, Change.DRAINED):
+        assert words.of(NodeNews("a", change, "why")) is None
+
+
+def test_what_an_attempt_lacks_is_told_apart_from_a_node_that_cannot_be_used(nodes: FakeNodes) -> None:
+    nodes.executor.news()
+    nodes.carrier.nodes["a"].lacks = "it has no directory '/data'"
+    nodes.executor.submit(0, [Spec(1, 1, 1, b"1", "default")], ACTIONS)
+    nodes.pass_time(1.5)
+    assert nodes.executor.news() == [NodeNews("a", Change.REFUSED, "it has no directory '/data'", unfit=True)]
 
 
 def test_each_change_has_an_event_of_its_own() -> None:

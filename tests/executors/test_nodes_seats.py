@@ -1,4 +1,4 @@
-"""Where the slots of an engine are: evenly, while they hold something, and found without looking at all of them."""
+"""Where the slots of an engine are: evenly, and where they were for as long as they hold something."""
 
 from __future__ import annotations
 

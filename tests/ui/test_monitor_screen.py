@@ -15,10 +15,12 @@ from keyboard import typing
 from textual.pilot import Pilot
 
 from overnight.core.durations import iso
+from overnight.core.nodes import Census, NodeRow
 from overnight.core.states import ErrorClass, Outcome, Reason, TaskState
 from overnight.core.task import Action, ActionKind, NewTask
 from overnight.core.verdict import Settlement
 from overnight.executors.local.segments import Recording, Segments, Stream
+from overnight.executors.nodes.placements import Placements
 from overnight.host.home import Home
 from overnight.host.lock import HomeLock
 from overnight.monitor.history.keeping import History
@@ -164,6 +166,26 @@ def test_all_of_it_is_there_in_every_size(night: Night, size: tuple[int, int]) -
         assert all(len(line) <= size[0] for line in words.splitlines())
 
     night.play(body, size)
+
+
+def test_nodes_are_on_it_and_on_which_one_a_task_runs(night: Night) -> None:
+    """Where there are any: all of them in a line, whoever is amiss by name."""
+    engine = msgspec.json.decode((night.path / "engine.json").read_bytes())
+    (night.path / "engine.json").write_bytes(msgspec.json.encode({**engine, "started_at": NOON - 600}))
+    newest = night.running[-1]
+    placements = Placements(night.path / "placements", 16.0, dict)
+    placements.begin()
+    placements.note("b\x1b[2J", [(newest.id, newest.attempt)])
+    rows = [NodeRow("a", "up", slots=2, held=1), NodeRow("b\x1b[2J", "silent", slots=2, held=1, over_at=NOON + 12)]
+    (night.path / "nodes.json").write_bytes(msgspec.json.encode(Census(NOON, rows)))
+
+    async def body(app: Monitor, _: Pilot[None]) -> None:
+        words = shown(app)
+        assert "2 nodes, 1 of 2 slots busy; b\\x1b[2J silent, its lease runs for 12 s more" in words
+        assert "60 of 60 slots busy" in words
+        assert words.count("(on b\\x1b[2J) page 4 of 8") == 1
+
+    night.play(body)
 
 
 def test_the_number_keys_choose_states_and_pages_follow_each_other(night: Night) -> None:

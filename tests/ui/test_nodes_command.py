@@ -12,7 +12,7 @@ import pytest
 from fake_nodes import FakeNodes
 
 from overnight.core.errors import NotNowError
-from overnight.core.nodes import Census, Closing, NodeRow
+from overnight.core.nodes import Census, Change, Closing, NodeRow
 from overnight.core.settings import resolve
 from overnight.core.version import VERSION
 from overnight.host.home import Home
@@ -145,15 +145,44 @@ def test_nodes_that_all_have_another_version_are_named_before_anything_starts(ov
 def test_one_node_of_another_version_is_left_out_and_its_slots_are_not_counted(overnight: Call, place: Path) -> None:
     overnight("add", "--", "true")
     nodes = FakeNodes(place, versions=(VERSION, "0.0.2"))
+    said: list[str] = []
     chosen = on_nodes(
         Home(place / ".overnight"),
         resolve(flags={}, environ={}, configured={}),
-        lambda _words, _hint: None,
+        lambda words, _hint: said.append(words),
         nodes.carrier,
     )
 
     assert chosen.slots == 4
+    chosen.executor.open(fence=1, left_open=[])
+    chosen.executor.events()
+    assert [one.change for one in chosen.news() if one.node == "b"] == [Change.REFUSED]
+    assert [words for words in said if "the node b is not used: it has overnight 0.0.2" in words]
     chosen.executor.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "named"),
+    [
+        (["--ship"], "--ship"),
+        (["--ray-address", "h:1"], "--ray-address"),
+        (["--ship", "--ray-address", "h:1"], "--ship and --ray-address"),
+    ],
+)
+def test_what_is_about_nodes_is_refused_where_nothing_runs_on_any(
+    overnight: Call, place: Path, said: list[str], named: str
+) -> None:
+    told = overnight("run", *said, ":::", "x", "--", "true")
+
+    assert told.status == 2
+    assert f"{named}: that is about nodes, and attempts would run on this machine; nothing was added" in told.err
+    assert f"add --on ray (or OVERNIGHT_ON=ray), or leave {named} away" in told.err
+    assert not (place / ".overnight").exists()
+
+
+def test_what_the_configuration_says_about_nodes_is_for_whoever_wants_them(overnight: Call, place: Path) -> None:
+    (place / "overnight.toml").write_text("[nodes]\nship = true\n")
+    assert overnight("run", ":::", "x", "--", "true").status == 0
 
 
 def test_a_cluster_elsewhere_without_a_token_is_not_used(overnight: Call, monkeypatch: pytest.MonkeyPatch) -> None:

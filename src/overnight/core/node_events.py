@@ -1,4 +1,4 @@
-"""What happened to the machines on which attempts run."""
+"""What happened to the machines on which attempts run: its records, and the words for people."""
 
 from __future__ import annotations
 
@@ -57,6 +57,32 @@ class NodeOpened(events.OfNode, frozen=True, kw_only=True, gc=False, tag=EventNa
 
 class NodeDrained(events.OfNode, frozen=True, kw_only=True, gc=False, tag=EventName.NODE_DRAINED.value):
     """It was closed, is empty, and its agent has ended."""
+
+
+class Words:
+    """What people are told of nodes: losses, what is not used and why, and that such a one is back.
+
+    A node that was silent for a moment has lost nothing, and nothing is said of it.
+    """
+
+    def __init__(self) -> None:
+        self._away: set[str] = set()
+
+    def of(self, news: NodeNews) -> tuple[str, str] | None:
+        """What has happened, and what to type; None when there is nothing to say."""
+        if news.change is Change.JOINED:
+            was_away = news.node in self._away
+            self._away.discard(news.node)
+            return (f"the node {news.node} is back", "") if was_away else None
+        if news.change not in (Change.LOST, Change.REFUSED):
+            return None
+        self._away.add(news.node)
+        if news.change is Change.LOST:
+            return f"{news.why}; what it had goes back to the queue", "'overnight nodes list' shows all of them"
+        if not news.unfit:
+            return f"the node {news.node} is not used: {news.why}", ""
+        hint = "have it at the same path on every node; a node that comes again is given work again"
+        return f"the node {news.node} is given nothing: {news.why}; others do its tasks if they have it", hint
 
 
 def told(news: NodeNews, *, at: str) -> events.OfNode:

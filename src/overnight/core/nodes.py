@@ -45,6 +45,8 @@ class NodeNews(msgspec.Struct, frozen=True):
     version: str = ""
     #: It had joined before.
     again: bool = False
+    #: Of one that is refused: it is what an attempt needs that it lacks, and others may have it.
+    unfit: bool = False
     #: How many attempts it holds, or has lost; of these, how many are known to have begun; and the first tasks of them.
     attempts: int = 0
     begun: int = 0

@@ -10,6 +10,7 @@ import msgspec
 
 from overnight.core.durations import format_duration
 from overnight.core.errors import NotFoundError, NotNowError
+from overnight.core.node_events import Words
 from overnight.core.node_settings import HERE
 from overnight.core.nodes import Census, Closing, NodeNews, NodeRow
 from overnight.core.placing import Stocks
@@ -134,7 +135,7 @@ def on_nodes(home: Home, settings: Settings, told: Told, carrier: Carrier, *, sh
         raise _nobody(carrier.trouble, executor.failed | {one.name: other_program(one) for one in greeted})
     slots = settings.slots or sum(one.slots for one in facts)
     executor.wanted = slots
-    return Chosen(executor, slots, executor.news, executor.stocks)
+    return Chosen(executor, slots, lambda: register.tell(executor.news()), executor.stocks)
 
 
 def _nobody(trouble: Trouble | None, failed: Mapping[str, str]) -> NotNowError:
@@ -160,13 +161,11 @@ class Register:
         self._shared = sorted(shared)
         self._path = home.nodes
         self._told = told
-        self._known: dict[str, State] = {}
+        self._words = Words()
         self._written: list[NodeRow] = []
 
-    def watch(self, nodes: Sequence[Node], changed: Node | None) -> None:
+    def watch(self, nodes: Sequence[Node]) -> None:
         """See `executor.Watch`."""
-        if changed is not None:
-            self._say(changed)
         rows = [_row(node) for node in sorted(nodes, key=lambda node: node.name)]
         if rows != self._written:
             self._written = rows
@@ -175,20 +174,12 @@ class Register:
                     self._path, msgspec.json.encode(Census(clock.now(), rows, self._shared)), durable=False
                 )
 
-    def _say(self, node: Node) -> None:
-        was = self._known.get(node.name)
-        self._known[node.name] = node.state
-        if node.state is State.AWAY:
-            self._told(f"{node.why}; what it had goes back to the queue", "'overnight nodes list' shows all of them")
-        elif node.state is State.UP and node.unfit:
-            hint = "have it at the same path on every node; a node that comes again is given work again"
-            self._told(
-                f"the node {node.name} is given nothing: {node.unfit}; others do its tasks if they have it", hint
-            )
-        elif node.state is State.REFUSED:
-            self._told(f"the node {node.name} is not used: {node.why}", "")
-        elif node.state is State.UP and was in (State.AWAY, State.REFUSED):
-            self._told(f"the node {node.name} is back", "")
+    def tell(self, news: Sequence[NodeNews]) -> Sequence[NodeNews]:
+        """Say what there is to say of this; the engine has it for its journal."""
+        for one in news:
+            if (words := self._words.of(one)) is not None:
+                self._told(*words)
+        return news
 
 
 def _row(node: Node) -> NodeRow:

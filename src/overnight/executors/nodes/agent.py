@@ -230,6 +230,9 @@ class Agent:
         """These with the files that came along; of one whose file could not be laid down that is told."""
         if self._parcels is None:
             return list(specs)
+        for spec in specs:
+            if not self._parcels.has(spec):
+                self._parcels.expect(spec, self._actions[spec.action_id])
         found = [self._parcels.unpacked(spec, now=self._clock.now()) for spec in specs]
         self._letters.add([refused for refused in found if isinstance(refused, Ended)])
         return [spec for spec in found if isinstance(spec, Spec)]

@@ -57,7 +57,7 @@ class Bulletin:
 
     def unfit(self, node: Node) -> None:
         """It lacks something, and is given nothing."""
-        self._trouble(node, NodeNews(node.name, Change.REFUSED, node.unfit))
+        self._trouble(node, NodeNews(node.name, Change.REFUSED, node.unfit, unfit=True))
 
     def closed(self, before: Mapping[str, Closing], now: Mapping[str, Closing]) -> None:
         """People want something else of nodes than before."""

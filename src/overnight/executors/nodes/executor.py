@@ -47,8 +47,8 @@ LOOK = 1.0
 ASIDE = 0
 
 
-#: Told of all nodes, and of the one whose state has changed.
-Watch = Callable[[Sequence[Node], Node | None], None]
+#: Told of all nodes.
+Watch = Callable[[Sequence[Node]], None]
 
 
 class NodesExecutor:
@@ -64,7 +64,7 @@ class NodesExecutor:
         parcels: Sends the files along that inputs name; None where nodes have them.
         lease: How long nodes go on without word.
         followed: Brings what people follow of running attempts.
-        watch: Told of all nodes when the state of one has changed, and each second; with the one that has.
+        watch: Told of all nodes when the state of one has changed, and each second.
         closed: The nodes that are to be given nothing, and how.
     """
 
@@ -80,7 +80,7 @@ class NodesExecutor:
         parcels: Sender | None = None,
         lease: Lease = Lease(),  # noqa: B008 - a value
         followed: Followed | None = None,
-        watch: Watch = lambda _nodes, _changed: None,
+        watch: Watch = lambda _nodes: None,
         closed: Callable[[], Mapping[str, Closing]] = dict,
     ) -> None:
         self._local = local
@@ -392,7 +392,7 @@ class NodesExecutor:
             self._look_after_closed()
             if self._followed is not None:
                 self._followed.look(self._nodes.values())
-            self._watch(self.nodes(), None)
+            self._watch(self.nodes())
 
     def _take(self, node: Node, events: Iterable[Event]) -> None:
         for event in events:
@@ -406,8 +406,8 @@ class NodesExecutor:
         for node in changed:
             self._states[node.name] = node.state
             self._bulletin.changed(node, drained=node.name in self._closed)
-            self._watch(self.nodes(), node)
         if changed:
+            self._watch(self.nodes())
             self._arrange()
 
     def _look_after_closed(self) -> None:
@@ -425,7 +425,6 @@ class NodesExecutor:
             if node.unfit != self._known_unfit.get(node.name):
                 self._known_unfit[node.name] = node.unfit
                 self._bulletin.unfit(node)
-                self._watch(self.nodes(), node)
             if len(unfit) == len(up):
                 node.insist()
                 node.flush()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from overnight.core.endings import Ended, Evidence, Lost
+from overnight.core.endings import Ended, Ending, Evidence, Lost
 from overnight.core.errors import OvernightError
 from overnight.core.results import spilled
 from overnight.core.task import Action, OutputRef, text
@@ -21,7 +21,7 @@ from overnight.executors.local.output import packed
 from overnight.executors.local.segments import Segments
 from overnight.executors.nodes.letters import MOST_BYTES
 from overnight.executors.nodes.messages import Piece
-from overnight.executors.nodes.parcels import Parcels, cut
+from overnight.executors.nodes.parcels import ABSENT, Parcels, cut
 from overnight.host import results
 from overnight.host.files import write_atomically
 
@@ -58,6 +58,8 @@ class Luggage:
         if (aside := spilled(ended.result)) is not None:
             yield from (Piece(*key, aside.name.encode(), data) for data in cut(self._results / aside.name))
         yield from self._parcels.brought(key)
+        if (ended.ending is Ending.EXITED and ended.exit_code) or ended.ending is Ending.RAISED:
+            yield from self._parcels.absent(key)
 
     def _printed(self, ended: Ended, ref: OutputRef) -> Iterator[bytes]:
         """Whole frames, gathered."""
@@ -92,6 +94,7 @@ class Landing:
         if ended.output is not None:
             printed = [piece.data for piece in pieces if not piece.name]
             ended = msgspec.structs.replace(ended, output=self._lay_down(ended.output, printed))
+        ended = _with_advice(ended, b"".join(piece.data for piece in pieces if piece.name == ABSENT))
         try:
             _lay_beside(pieces)
         except OSError as error:
@@ -137,6 +140,15 @@ def _lay_beside(pieces: Sequence[Piece]) -> None:
     for name in names:
         whole = b"".join(piece.data for piece in pieces if piece.name == name)
         write_atomically(Path(os.fsdecode(name)), whole)
+
+
+def _with_advice(ended: Ended, absent: bytes) -> Ended:
+    """What has failed where its input was not, though that is a file here. `absent`: its path, if it was not there."""
+    if not absent or not os.path.isfile(absent):  # noqa: PTH113 - bytes
+        return ended
+    words = f"its input {text(absent)!r} is here and not on its node: have it at the same path there, or say --ship"
+    was = ended.error or ("" if ended.exit_code is None else f"exit status {ended.exit_code}")
+    return msgspec.structs.replace(ended, error=f"{words} ({was})" if was else words)
 
 
 def _without_result(ended: Ended, words: str) -> Lost:

@@ -27,6 +27,8 @@ from overnight.host.files import append
 
 #: Bytes of one file that are sent along: it delays what else is to be said, and a lease must not run out meanwhile.
 LARGEST = 64 * 1024 * 1024
+#: The name of a piece that says which input is not on the node.
+ABSENT = b"?"
 
 
 class Sender:
@@ -106,6 +108,8 @@ class Parcels:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._here: set[Key] = set()
+        #: Where the inputs of the others would be, if they name files: directory and input.
+        self._expected: dict[Key, tuple[bytes, bytes]] = {}
         #: Why a file could not be laid down.
         self._failed: dict[Key, str] = {}
 
@@ -133,6 +137,17 @@ class Parcels:
         """Whether its file came along."""
         return (spec.task_id, spec.attempt) in self._here
 
+    def expect(self, spec: Spec, action: Action) -> None:
+        """An attempt whose file did not come along: what its input names is expected here."""
+        self._expected[spec.task_id, spec.attempt] = (action.cwd, spec.input)
+
+    def absent(self, key: Key) -> Iterator[Piece]:
+        """Of an attempt that has failed: what its input would be called, where nothing of that name is here."""
+        if key in self._expected:
+            path = os.path.normpath(os.path.join(*self._expected[key]))  # noqa: PTH118 - bytes
+            if not is_here(path):
+                yield Piece(*key, ABSENT, path)
+
     def unpacked(self, spec: Spec, *, now: float) -> Spec | Ended:
         """An attempt with its input as it is here, or why it cannot be run. `now` is POSIX seconds."""
         key = (spec.task_id, spec.attempt)
@@ -156,6 +171,7 @@ class Parcels:
     def drop(self, keys: Collection[Key]) -> None:
         """Nobody will ask for anything of these any more."""
         for key in keys:
+            self._expected.pop(key, None)
             if key in self._here:
                 self._here.discard(key)
                 shutil.rmtree(self._place(key), ignore_errors=True)
@@ -164,12 +180,21 @@ class Parcels:
         """Nobody will ask for anything of any others."""
         names = {self._place(key).name: key for key in keys}
         self._here.clear()
+        self._expected = {key: self._expected[key] for key in keys if key in self._expected}
         with contextlib.suppress(FileNotFoundError):
             for path in self.directory.iterdir():
                 if path.name in names:
                     self._here.add(names[path.name])
                 else:
                     shutil.rmtree(path, ignore_errors=True)
+
+
+def is_here(path: bytes) -> bool:
+    """Whether anything of this name is here."""
+    try:
+        return os.path.lexists(path)
+    except ValueError:  # it is no path at all
+        return True
 
 
 def cut(path: Path) -> Iterator[bytes]:

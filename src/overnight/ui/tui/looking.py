@@ -188,6 +188,7 @@ class Watcher:
 def _row(task: Task, action: Action | None, view: RunningView | None, last: str, now: float) -> Row:
     report = view.report if view else None
     words = [f"[{', '.join(view.steps)}]"] if view and view.steps else []
+    words += [f"(on {view.node})"] if view and view.node else []
     words += [report.message] if report is not None and report.message else [last] if last else []
     if task.error and task.state is not TaskState.RUNNING:
         words = [task.error]
@@ -255,6 +256,11 @@ def health(picture: Snapshot) -> str:
     parts += [f"{gate.gate} gate closed" for gate in engine.gates]
     parts += [printing.count(len(picture.storms), "storm")] if picture.storms else []
     return "  ".join(parts)
+
+
+def nodes(picture: Snapshot) -> str:
+    """The nodes on which it runs, on one line; safe to print, and empty where there are none."""
+    return "" if picture.nodes is None else printing.clean(picture.nodes.words(picture.at))
 
 
 def cause_lines(causes: Sequence[Cause]) -> list[str]:

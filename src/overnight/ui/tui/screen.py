@@ -165,7 +165,8 @@ class Monitor(App[None]):
         lines = [printing.fit(line, wide) for line in looking.cause_lines(causes)]
         self._put("causes", "\n".join(["failed, by cause", *lines]) if lines else "")
         self._put("machine", printing.fit(self._figures(look), wide))
-        self._put("health", printing.fit(looking.health(look.picture), wide))
+        below = [line for line in (looking.health(look.picture), looking.nodes(look.picture)) if line]
+        self._put("health", "\n".join(printing.fit(line, wide) for line in below))
         self.table.show(look.rows)
 
     def _put(self, name: str, words: str | Text) -> None:

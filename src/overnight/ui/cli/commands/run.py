@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from functools import partial
 
 import click
@@ -109,6 +110,7 @@ def run(
         tag=_tag(tagstring, tag=tag),
         results=b"" if results is None else made(results),
     )
+    _need_nodes(manner.settings.on, {"--ship": ship, "--ray-address": ray_address is not None})
     ending, skipped = _run(work, sources, manner, changed=changed, again=again)
     conclude(ending, skipped, wiring.clock.monotonic() - started, as_json=as_json)
 
@@ -146,6 +148,20 @@ def manner_of(jobs: int | str | None, **flags: object) -> Manner:
     """What flags (for slots, and others by the name of their setting), environment and configuration say together."""
     settings, configured = in_use(slots=jobs, **flags)
     return Manner(settings, configured)
+
+
+def _need_nodes(on: str, said: Mapping[str, bool]) -> None:
+    """Refuse what is about nodes where nothing runs on any.
+
+    Raises:
+        UsageError: One of these was said, and attempts run on this machine.
+    """
+    flags = " and ".join(flag for flag, is_said in said.items() if is_said)
+    if flags and on == HERE:
+        raise UsageError(
+            f"{flags}: that is about nodes, and attempts would run on this machine; nothing was added or started",
+            hint=f"add --on ray (or OVERNIGHT_ON=ray), or leave {flags} away",
+        )
 
 
 def _tag(words: str | None, *, tag: bool) -> bytes | None:
