@@ -123,8 +123,8 @@ def test_what_it_has_of_its_node_stays_its_own(night: Night) -> None:
         return plays(spec, action)
 
     with pytest.raises(DeathError):
-        night.run(noting, stocks=lambda: stocks, script=[(0.5, die)], slots=1)
-    night.run(noting, stocks=lambda: stocks, slots=3)
+        night.run(noting, stocks=lambda _: stocks, script=[(0.5, die)], slots=1)
+    night.run(noting, stocks=lambda _: stocks, slots=3)
 
     assert given[long] == b"0"
     assert {given[one] for one in given if one != long} == {b"1"}, "one after the other"

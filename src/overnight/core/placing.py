@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -232,3 +232,7 @@ class Stocks(NamedTuple):
     nodes: Mapping[str, Stock]
     seats: Mapping[int, str]
     working: frozenset[str]
+
+
+#: Says what there is now; is told which nodes are kept free, and for whose needs.
+Look = Callable[[Mapping[str, Needs]], Stocks]
