@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from overnight.core.placing import GPU, OF_LABEL, Account, Needs, of_nodes, stock_of
+from overnight.core.placing import GPU, OF_LABEL, Account, Needs, compete, of_nodes, stock_of
 
 if TYPE_CHECKING:
     from overnight.core.nodes import NodeView
@@ -56,7 +56,7 @@ class Possible:
     def _barred(self, node: NodeView) -> bool:
         """Whether it is kept free for others who need the same."""
         kept = node.row.kept_for
-        return kept != self._needs and not kept.keys().isdisjoint(self._needs)
+        return kept != self._needs and compete(self._needs, kept)
 
     def missing(self) -> str:
         """Why no node can ever run it; empty when one can."""

@@ -83,6 +83,11 @@ def of_all(needs: Needs, common: Collection[str]) -> dict[str, float]:
     return {name: amount for name, amount in needs.items() if name != GPU and name in common}
 
 
+def compete(needs: Needs, others: Needs) -> bool:
+    """Whether both take of the same; of a label nobody takes anything."""
+    return any(name in others and OF_LABEL not in name for name in needs)
+
+
 class Account:
     """One node: what it has, and which attempts have how much of it.
 
@@ -167,7 +172,7 @@ class Saved(NamedTuple):
 
     def bars(self, lane: int, needs: Needs) -> bool:
         """Whether nothing of this lane may begin there, since it would take what is kept."""
-        return lane != self.lane and lane not in self.before and any(name in self.needs for name in needs)
+        return lane != self.lane and lane not in self.before and compete(needs, self.needs)
 
 
 def options(
