@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -409,7 +409,7 @@ class Node:
 
 
 def stocks_of(
-    nodes: Mapping[str, Node], seats: Mapping[int, str], closed: Collection[str], kept: Mapping[str, Needs]
+    nodes: Mapping[str, Node], seats: Mapping[int, str], closed: Container[str], kept: Mapping[str, Needs]
 ) -> Stocks:
     """What these nodes have, as far as they have said it.
 
