@@ -180,3 +180,30 @@ def test_what_runs_when_the_engine_is_killed_goes_on_under_the_next_one(
     assert all(life.ended is not None for life in lives(terminal.cwd))
     assert terminal.counts()["completed"] == 4
     terminal.verify()
+
+
+#: Says what it was given, and holds a lock on it while it runs.
+CARD = """#!/bin/sh
+exec 9>"card-$OVERNIGHT_GPU" && flock -n 9 || { echo taken; exit 1; }
+echo "$OVERNIGHT_GPU $CUDA_VISIBLE_DEVICES"
+sleep 0.3
+"""
+
+
+def test_a_task_that_needs_a_card_gets_one_of_its_node(terminal: Terminal, cluster: RayNodes) -> None:
+    (terminal.cwd / "card").write_text(CARD)
+    (terminal.cwd / "card").chmod(0o755)
+    (terminal.cwd / "overnight.toml").write_text("[resources]\nscanner = 9\ngpu = 9\n")  # of this machine
+    on = ("run", "--on", "ray", "--ray-address", cluster.address, "--retries", "0", "--quiet", *map(str, range(8)))
+    terminal.run("add", "four", "--needs", "gpu=4", "--", "true")
+
+    terminal.run(*on, "--needs", "gpu=1", "--needs", "zone:west", "--", "./card", "{}")
+
+    tasks = {task["input"]: task for task in terminal.tasks()}
+    assert tasks.pop("four")["state"] == "pending"
+    assert {task["state"] for task in tasks.values()} == {"completed"}
+    shown = [terminal.json("show", str(task["id"]), "--json") for task in tasks.values()]
+    assert {one["attempts"][0]["node"] for one in shown} == {"b"}
+    said = {terminal.run("log", str(tasks[str(n)]["id"])).strip() for n in range(8)}
+    assert said == {"0 0", "1 1"}
+    terminal.verify()

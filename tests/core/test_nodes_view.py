@@ -62,3 +62,9 @@ def test_nothing_can_begin_while_no_node_is_given_work() -> None:
         "no node can be given work (a cordoned; c silent, its lease runs for 5.0 s more)"
     )
     assert NodesView(NOON, []).stranded(NOON) == "no node can be given work"
+
+
+def test_a_node_that_is_kept_free_says_for_what() -> None:
+    kept = NodeView(NodeRow("a", "up", slots=4, resources={"gpu": 2.0}, kept_for={"gpu": 2.0}))
+    words = "1 node, 0 of 4 slots busy; a is kept free for what needs 2 of 'gpu' on one node"
+    assert NodesView(NOON, [kept]).words(NOON) == words

@@ -101,6 +101,7 @@ def test_a_node_that_is_kept_for_somebody_is_nobody_elses() -> None:
     saved = {"large": Saved(2, much.needs, before=frozenset({3}))}
 
     assert options({1: one, 2: much, 3: one}, nodes, room, saved) == {2: ["large"], 3: ["large"]}
+    saved["large"] = Saved(2, {"gpu": 4.0, "zone:west": 1.0})
     other = Want({"zone:west": 1}, 0.05)
     nodes["large"].stock = stock_of({"gpu": 4.0}, {}, {"zone": "west"})
     assert options({1: other}, nodes, room, saved) == {1: ["large"]}, "it takes nothing of what is kept"

@@ -360,6 +360,12 @@ PLAIN = NodeRow("b", "up", slots=4)
         ),
         (
             {"gpu": 1.0},
+            [msgspec.structs.replace(CARDS, kept_for={"gpu": 2.0}), PLAIN],
+            [Lot(7, "a", {"gpu": 1.0})],
+            "needs 1 of 'gpu' on one node, and a is kept free for what needs 2 of 'gpu' on one node",
+        ),
+        (
+            {"gpu": 1.0},
             [msgspec.structs.replace(CARDS, state="silent", over_at=NOON + 9), PLAIN],
             [],
             "waits: no node that has what it needs is given work (a silent, its lease runs for 9.0 s more)",

@@ -10,6 +10,7 @@ import pytest
 from night import Night, task
 
 from overnight.core.endings import AttemptKey
+from overnight.core.placing import Stocks, stock_of
 from overnight.core.states import TaskState
 from overnight.core.task import Action
 from overnight.executors.contract import Onward, Over, Spec
@@ -107,6 +108,27 @@ def test_the_ids_of_a_resource_stay_its_own(night: Night) -> None:
 
     assert sorted(given.values()) == [b"a", b"b"]
     assert night.store.counts().completed == 2
+
+
+def test_what_it_has_of_its_node_stays_its_own(night: Night) -> None:
+    """The next engine gives the other card of that node to the other task, and the one of the other node to nobody."""
+    names = [task(name, needs={"gpu": 1.0, "zone:west": 1.0}) for name in ("long", "other", "third")]
+    long, *_ = night.add(*names)
+    cards = {"a": stock_of({}, {"gpu": ("0", "1")}, {"zone": "west"}), "b": stock_of({}, {"gpu": ("0",)}, {})}
+    stocks = Stocks(cards, {0: "a", 1: "a", 2: "b"}, frozenset(cards))
+    given: dict[int, bytes] = {}
+
+    def noting(spec: Spec, action: Action) -> Play:
+        given[spec.task_id] = dict(spec.granted)[b"OVERNIGHT_GPU"]
+        return plays(spec, action)
+
+    with pytest.raises(DeathError):
+        night.run(noting, stocks=lambda _: stocks, script=[(0.5, die)], slots=1)
+    night.run(noting, stocks=lambda _: stocks, slots=3)
+
+    assert given[long] == b"0"
+    assert {given[one] for one in given if one != long} == {b"1"}, "one after the other"
+    assert night.store.counts().completed == 3
 
 
 def test_a_person_can_end_it(night: Night) -> None:

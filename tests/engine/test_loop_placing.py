@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -66,7 +66,7 @@ def test_whatever_is_claimed_has_its_place_and_what_fits_is_open(
     dice = random.Random(seed)  # noqa: S311 - no secret
     stocks = stocks_of(drawn)
     lanes = {number: Lane(number, "q", "", needs) for number, needs in enumerate(wanted)}
-    places, slot_of, number = Places(lambda: stocks, {"license"}, dict), dict[int, int](), 0
+    places, slot_of, number = Places(lambda _: stocks, {"license"}, dict), dict[int, int](), 0
     for _ in range(8):
         rooms = {slot: AHEAD for slot in stocks.seats if slot not in slot_of.values()}
         everything = Openings({lane: {WORK: AHEAD} for lane in lanes}, {WORK: sum(rooms.values())})
@@ -105,8 +105,11 @@ class Floor:
         #: By input: when it began, and its ids.
         self.began: dict[bytes, float] = {}
         self.ids: dict[bytes, bytes] = {}
+        #: The nodes that were kept free at any time.
+        self.kept: dict[str, Mapping[str, float]] = {}
 
-    def look(self) -> Stocks:
+    def look(self, kept: Mapping[str, Mapping[str, float]]) -> Stocks:
+        self.kept |= kept
         return Stocks(self.nodes, self.seats, frozenset(self.nodes))
 
     def run(self, seconds: Callable[[bytes], float] = lambda _: 1.0, **more: Any) -> None:
@@ -218,8 +221,9 @@ def stream(night: Night, floor: Floor, *, priority: int = 0) -> float:
 
 
 def test_who_needs_much_is_not_passed_over_for_ever(night: Night) -> None:
-    waited = stream(night, Floor(night, a=(4, gpus("0", "1"))))
-    assert PATIENCE <= waited <= PATIENCE + 30.0
+    floor = Floor(night, a=(4, gpus("0", "1")))
+    assert PATIENCE <= stream(night, floor) <= PATIENCE + 30.0
+    assert floor.kept == {"a": {"gpu": 2.0}}, "and that is told"
 
 
 def test_but_what_comes_first_comes_first(night: Night) -> None:

@@ -170,13 +170,13 @@ def test_where_no_node_has_it_the_task_is_run_to_be_refused(nodes: FakeNodes) ->
 
 
 def test_what_nodes_have_is_known_once_they_have_greeted(nodes: FakeNodes, closed: dict[str, Closing]) -> None:
-    stocks = nodes.executor.stocks()
+    stocks = nodes.executor.stocks({})
     assert set(stocks.seats.values()) == stocks.working == stocks.nodes.keys() == {"a", "b"}
     nodes.carrier.nodes["b"].ids = {"gpu": ("0", "1")}
     nodes.carrier.kill("b")
-    nodes.until(lambda: nodes.executor.stocks().nodes["b"].amounts == {"gpu": 2.0})
+    nodes.until(lambda: nodes.executor.stocks({}).nodes["b"].amounts == {"gpu": 2.0})
 
     closed["b"] = Closing.CORDON
     nodes.pass_time(2.0)
 
-    assert nodes.executor.stocks().working == {"a"}
+    assert nodes.executor.stocks({}).working == {"a"}

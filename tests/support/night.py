@@ -10,7 +10,7 @@ import msgspec
 
 from overnight.core.endings import Ending
 from overnight.core.nodes import NodeNews
-from overnight.core.placing import Stocks
+from overnight.core.placing import Look
 from overnight.core.slots import fixed
 from overnight.core.states import TaskState
 from overnight.core.stopping import Ask
@@ -106,7 +106,7 @@ class Night:
         resources: dict[str, float] | None = None,
         ids: dict[str, tuple[str, ...]] | None = None,
         brake: Policy | None = None,
-        stocks: Callable[[], Stocks] | None = None,
+        stocks: Look | None = None,
     ) -> Result:
         limits = limits or Limits(fixed(slots), brake=brake or Policy())
         self.executor = FakeExecutor(self.clock, slots=limits.bounds.usual, play=play)

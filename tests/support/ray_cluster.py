@@ -19,6 +19,8 @@ from typing import Any
 import psutil
 
 NAMES = ("a", "b")
+#: What Ray is told of a node besides its CPUs and its name.
+HAS: dict[str, dict[str, Any]] = {"b": {"num_gpus": 2, "resources": {"scanner": 1}, "labels": {"zone": "west"}}}
 LONGEST = 300
 
 
@@ -45,7 +47,7 @@ class RayNodes:
 
 @contextlib.contextmanager
 def two_nodes(scratch: Path) -> Iterator[RayNodes]:
-    """A cluster with two nodes, a and b, of two CPUs each; gone afterwards."""
+    """A cluster with two nodes, a and b, of two CPUs each; b has two graphics cards, too. Gone afterwards."""
     environ = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
     with (scratch / "ray.err").open("w") as err:
         process = subprocess.Popen(
@@ -75,10 +77,7 @@ def main() -> None:
         initialize_head=True,
         head_node_args={"num_cpus": 0, "include_dashboard": False, "node_ip_address": "127.0.0.1"},
     )
-    nodes = {
-        name: cluster.add_node(num_cpus=2, labels={"overnight-node": name}, node_ip_address="127.0.0.1")
-        for name in NAMES
-    }
+    nodes = {name: cluster.add_node(num_cpus=2, node_ip_address="127.0.0.1", **_told(name)) for name in NAMES}
     _say(f"at {cluster.address}")
     signals = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP, "go": signal.SIGCONT}
     for line in sys.stdin:
@@ -88,6 +87,11 @@ def main() -> None:
     for node in nodes.values():
         strike(node, signal.SIGCONT)
     cluster.shutdown()
+
+
+def _told(name: str) -> dict[str, Any]:
+    more = HAS.get(name, {})
+    return {**more, "labels": {"overnight-node": name, **more.get("labels", {})}}
 
 
 def _say(words: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from overnight.core.placing import GPU, OF_LABEL, Account, Needs, of_nodes, stock_of
+from overnight.core.placing import GPU, OF_LABEL, Account, Needs, compete, of_nodes, stock_of
 
 if TYPE_CHECKING:
     from overnight.core.nodes import NodeView
@@ -48,7 +48,15 @@ class Possible:
     @property
     def now(self) -> list[NodeView]:
         """Of these, the ones that have it free."""
-        return [node for node in self.working if self._accounts[node.row.name].fits(self._needs)]
+        return [node for node in self.working if not self._barred(node) and self._fits(node)]
+
+    def _fits(self, node: NodeView) -> bool:
+        return self._accounts[node.row.name].fits(self._needs)
+
+    def _barred(self, node: NodeView) -> bool:
+        """Whether it is kept free for others who need the same."""
+        kept = node.row.kept_for
+        return kept != self._needs and compete(self._needs, kept)
 
     def missing(self) -> str:
         """Why no node can ever run it; empty when one can."""
@@ -70,16 +78,19 @@ class Possible:
 
     def taken(self) -> str:
         """What is to be said when it is not free on any node that is given work."""
-        return f"needs {self._listed()}, and {'; '.join(map(self._held, self.working))} by running tasks"
+        return f"needs {self._listed()}, and {'; '.join(map(self._held, self.working))}"
 
     def _held(self, node: NodeView) -> str:
         """What is not free there."""
+        if self._fits(node):
+            return f"{node.row.name} is kept free for what needs {asked(node.row.kept_for)}"
         account = self._accounts[node.row.name]
         shares = account.stock.shares(self._needs)
         amounts = {name: account.stock.amounts.get(name, 0.0) for name in shares}
         short = (name for name, amount in shares.items() if amount > account.free(name) + 1e-9)
         return f"on {node.row.name} " + ", ".join(
-            f"{amounts[name] - account.free(name):g} of {amounts[name]:g} {name!r} is taken" for name in short
+            f"{amounts[name] - account.free(name):g} of {amounts[name]:g} {name!r} is taken by running tasks"
+            for name in short
         )
 
     def _listed(self) -> str:

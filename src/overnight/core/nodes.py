@@ -9,6 +9,7 @@ from enum import StrEnum
 import msgspec
 
 from overnight.core.durations import format_duration
+from overnight.core.node_needs import asked
 
 
 class Closing(StrEnum):
@@ -71,6 +72,8 @@ class NodeRow(msgspec.Struct, frozen=True):
     labels: dict[str, str] = {}
     #: What it has of named resources.
     resources: dict[str, float] = {}
+    #: The needs for which it is kept free: of what they need nothing is begun there for others.
+    kept_for: dict[str, float] = {}
     #: POSIX seconds: when it was last heard, and when nothing of ours runs there any more if it stays silent.
     heard_at: float | None = None
     over_at: float | None = None
@@ -180,6 +183,8 @@ class NodesView(msgspec.Struct, frozen=True):
         parts = [f"{count} {'node' if count == 1 else 'nodes'}, {self.busy} of {self.slots} slots busy"]
         if amiss := self._each(self.nodes, now):
             parts.append(amiss)
+        kept = [(node.row.name, needs) for node in self.working if (needs := node.row.kept_for)]
+        parts += [f"{name} is kept free for what needs {asked(needs)}" for name, needs in kept]
         if self.impossible:
             parts.append(self._impossible())
         if self.lost:

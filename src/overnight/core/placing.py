@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -81,6 +81,11 @@ def of_nodes(needs: Needs, common: Collection[str]) -> dict[str, float]:
 def of_all(needs: Needs, common: Collection[str]) -> dict[str, float]:
     """The others of these, which are counted once for all nodes. The arguments are those of `of_nodes`."""
     return {name: amount for name, amount in needs.items() if name != GPU and name in common}
+
+
+def compete(needs: Needs, others: Needs) -> bool:
+    """Whether both take of the same; of a label nobody takes anything."""
+    return any(name in others and OF_LABEL not in name for name in needs)
 
 
 class Account:
@@ -167,7 +172,7 @@ class Saved(NamedTuple):
 
     def bars(self, lane: int, needs: Needs) -> bool:
         """Whether nothing of this lane may begin there, since it would take what is kept."""
-        return lane != self.lane and lane not in self.before and any(name in self.needs for name in needs)
+        return lane != self.lane and lane not in self.before and compete(needs, self.needs)
 
 
 def options(
@@ -232,3 +237,7 @@ class Stocks(NamedTuple):
     nodes: Mapping[str, Stock]
     seats: Mapping[int, str]
     working: frozenset[str]
+
+
+#: Says what there is now; is told which nodes are kept free, and for whose needs.
+Look = Callable[[Mapping[str, Needs]], Stocks]

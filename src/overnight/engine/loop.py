@@ -48,7 +48,7 @@ from overnight.host.waiter import Waiter
 from overnight.store.contract import Claim, Counts, Store, Turn
 
 if TYPE_CHECKING:  # most homes have no nodes
-    from overnight.core.placing import Stocks
+    from overnight.core.placing import Look
 
 #: Seconds between two looks at what no bell announces: the STOP file, the store's change token.
 TICK = 1.0
@@ -120,7 +120,7 @@ class Engine:
         surroundings: Surroundings = ({}, ()),
         fences: Fences | OnlyOurs = EVERY,
         nodes: Callable[[], Sequence[NodeNews]] = list,
-        stocks: Callable[[], Stocks] | None = None,
+        stocks: Look | None = None,
     ) -> None:
         self._store = store
         self._executor = executor

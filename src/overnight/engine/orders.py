@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from overnight.core.claims import Bind, Role
@@ -15,7 +15,7 @@ from overnight.engine.dispatch import Hands, deal
 from overnight.store.contract import Claim, Claimed, Control, Lane, Queue, Store, Turn
 
 if TYPE_CHECKING:  # most homes have no nodes
-    from overnight.core.placing import Stocks
+    from overnight.core.placing import Look
     from overnight.engine.placing import At, Places
 
 #: Most tasks claimed in one turn.
@@ -43,7 +43,7 @@ class OrderBook:
         ahead: bool = True,
         ids: Mapping[str, Sequence[str]] | None = None,
         bind: Bind | None = None,
-        stocks: Callable[[], Stocks] | None = None,
+        stocks: Look | None = None,
     ) -> None:
         self._store = store
         self._resources = resources
@@ -67,7 +67,7 @@ class OrderBook:
         self.storms: dict[tuple[str, int], Storm] = {}
         self.pace = Pace(ahead=ahead)
 
-    def _on_nodes(self, stocks: Callable[[], Stocks]) -> Places:
+    def _on_nodes(self, stocks: Look) -> Places:
         from overnight.core.placing import GPU  # most homes have no nodes
         from overnight.engine.placing import Places
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from overnight.core.lanes import WORK, Openings
 from overnight.core.overtaking import Overtaken
-from overnight.core.placing import Account, Stocks, Want, of_all, of_nodes, options, pool_of
+from overnight.core.placing import Account, Look, Stocks, Want, of_all, of_nodes, options, pool_of
 from overnight.core.resources import Granted, ids_in
 from overnight.engine.dispatch import Hands, deal_by_node
 from overnight.store.contract import Claimed, Lane
@@ -30,9 +30,7 @@ class Places:
         heads: The highest priority of what may be claimed, by lane.
     """
 
-    def __init__(
-        self, look: Callable[[], Stocks], common: Collection[str], heads: Callable[[], Mapping[int, int]]
-    ) -> None:
+    def __init__(self, look: Look, common: Collection[str], heads: Callable[[], Mapping[int, int]]) -> None:
         self._look = look
         self._common = frozenset(common)
         self._heads = heads
@@ -81,13 +79,16 @@ class Places:
         return Openings(going, opened.pools | self._pools(wants, seconds)), at
 
     def _renew(self) -> None:
-        found = self._look()
+        found = self._look_around()
         self._seats, self._working = found.seats, found.working
         for node, stock in found.nodes.items():
             if node in self._accounts:
                 self._accounts[node].renew(stock)
             else:
                 self._accounts[node] = Account(stock)
+
+    def _look_around(self) -> Stocks:
+        return self._look({node: saved.needs for node, saved in self._overtaken.saved.items()})
 
     def _seconds(self, rooms: Mapping[int, float]) -> dict[str, float]:
         """What the slots of each node still take."""
@@ -143,7 +144,7 @@ class Places:
 
     def has_news(self, slots: Iterable[int]) -> bool:
         """Whether one of these slots, which have room, had none at the last claim, or was elsewhere: a node came."""
-        return not _seated(slots, self._look().seats) <= self._had_room
+        return not _seated(slots, self._look_around().seats) <= self._had_room
 
 
 def _seated(slots: Iterable[int], seats: Mapping[int, str]) -> frozenset[tuple[int, str]]:

@@ -13,7 +13,7 @@ from overnight.core.errors import NotFoundError, NotNowError
 from overnight.core.node_events import Words
 from overnight.core.node_settings import HERE
 from overnight.core.nodes import Census, Closing, NodeNews, NodeRow
-from overnight.core.placing import Stocks
+from overnight.core.placing import Look
 from overnight.core.settings import Settings
 from overnight.executors.contract import Executor
 from overnight.executors.local import LocalExecutor
@@ -45,7 +45,7 @@ class Chosen(msgspec.Struct, frozen=True):
     #: What has happened to the nodes since it was last asked.
     news: Callable[[], Sequence[NodeNews]] = list
     #: What the nodes have of named resources; None: all run on this machine.
-    stocks: Callable[[], Stocks] | None = None
+    stocks: Look | None = None
 
 
 def executor_of(home: Home, settings: Settings, told: Told, *, slots: int, shared: Iterable[str] = ()) -> Chosen:
@@ -198,6 +198,7 @@ def _row(node: Node) -> NodeRow:
         python=facts.python,
         labels=facts.labels,
         resources=dict(node.stock.amounts) if node.stock is not None else {},
+        kept_for=dict(node.kept_for),
         heard_at=_instant(node.heard_at),
     )
 

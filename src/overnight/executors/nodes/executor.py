@@ -19,7 +19,7 @@ import msgspec
 
 from overnight.core.endings import AttemptKey, Ended, Evidence, Lost
 from overnight.core.nodes import Closing, NodeNews
-from overnight.core.placing import Stocks
+from overnight.core.placing import Needs, Stocks
 from overnight.core.resources import Granted
 from overnight.core.task import Action
 from overnight.executors.contract import Event, Executor, Offer, Onward, Over, Spec
@@ -29,7 +29,7 @@ from overnight.executors.nodes.closing import Closings
 from overnight.executors.nodes.files import Landing
 from overnight.executors.nodes.live import Followed
 from overnight.executors.nodes.messages import Facts, Hello, Key, encode, understood
-from overnight.executors.nodes.node import Lease, Node, State
+from overnight.executors.nodes.node import Lease, Node, State, stocks_of
 from overnight.executors.nodes.parcels import Sender
 from overnight.executors.nodes.placements import Placed, Placements, read
 from overnight.executors.nodes.seats import Seat, Seats
@@ -234,11 +234,9 @@ class NodesExecutor:
         """What has happened to nodes since this was last asked."""
         return self._bulletin.take()
 
-    def stocks(self) -> Stocks:
-        """What each node has, where the slots are, and which nodes are given work."""
-        working = (name for name, node in self._nodes.items() if node.usable and name not in self._closed)
-        known = {name: node.stock for name, node in self._nodes.items() if node.stock is not None}
-        return Stocks(known, self._seats.nodes(), frozenset(working))
+    def stocks(self, kept: Mapping[str, Needs]) -> Stocks:
+        """See `core.placing.Look`."""
+        return stocks_of(self._nodes, self._seats.nodes(), self._closed, kept)
 
     # -- slots -------------------------------------------------------------------------------
 

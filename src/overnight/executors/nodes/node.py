@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
 from overnight.core.endings import AttemptKey, Ended, Evidence, Lost
-from overnight.core.placing import Stock, stock_of
+from overnight.core.placing import Needs, Stock, Stocks, stock_of
 from overnight.core.resources import Granted
 from overnight.core.task import Action
 from overnight.core.version import VERSION
@@ -87,6 +87,8 @@ class Node:
         self.facts: messages.Facts | None = None
         #: What it has that tasks may need.
         self.stock: Stock | None = None
+        #: The needs for which the engine keeps it free.
+        self.kept_for: Needs = {}
         self.state = State.AWAITED
         self.why = ""
         #: What it has not and an attempt needed.
@@ -426,6 +428,25 @@ class Node:
         orders, self._orders = self._orders, []
         self._echoed, self._told = self._stamp, committed
         self._say(messages.Word(self._fence, self._term, self._stamp, committed, orders))
+
+
+def stocks_of(
+    nodes: Mapping[str, Node], seats: Mapping[int, str], closed: Container[str], kept: Mapping[str, Needs]
+) -> Stocks:
+    """What these nodes have, as far as they have said it.
+
+    Args:
+        nodes: By name.
+        seats: The node of each slot.
+        closed: Those that are to be given nothing.
+        kept: Those that are kept free, and for whose needs.
+    """
+    for name, node in nodes.items():
+        node.kept_for = kept.get(name, {})
+    working = (name for name, node in nodes.items() if node.usable and name not in closed)
+    return Stocks(
+        {name: node.stock for name, node in nodes.items() if node.stock is not None}, seats, frozenset(working)
+    )
 
 
 def _lost_with_node(key: Key, begun: Mapping[Key, float], why: str) -> Lost:

@@ -45,6 +45,8 @@ from overnight.ui.cli.input_lists import gather, stamper
 from overnight.ui.cli.limit_options import LIMIT_OPTIONS, decorated, limits
 from overnight.ui.cli.values import Duration, Instant, Need, Offered, TaskId
 
+_NEEDS = "Takes some of a resource: gpu=1; or needs a label of a node: zone:west."
+
 _FUNCTION = r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*"
 _PLAIN = Action(ActionKind.COMMAND, b"/")
 _MAX_ARGS = click.IntRange(1, 100_000)
@@ -188,7 +190,7 @@ _OPTIONS: Sequence[Callable[[Callable[..., object]], Callable[..., object]]] = (
     click.option("--at", type=Instant(), help="Not before this time: 06:00, '2026-03-01 06:00'."),
     click.option("--in", "wait_for", type=Duration(), help="Not before this much time has passed."),
     click.option("--after", multiple=True, type=TaskId(), metavar="ID", help="Not before this task is completed."),
-    click.option("--needs", multiple=True, type=Need(), metavar="NAME=N", help="Takes some of a resource: gpu=1."),
+    click.option("--needs", multiple=True, type=Need(), metavar="NAME=N", help=_NEEDS),
     click.option("--dry-run", is_flag=True, help="Print what would be run, and change nothing."),
 )  # fmt: skip
 
