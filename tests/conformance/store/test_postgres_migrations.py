@@ -108,6 +108,8 @@ _SHAPE = (
     "SELECT indexdef FROM pg_indexes WHERE schemaname = '{0}' ORDER BY 1",
     """SELECT replace(conrelid::regclass::text, '{0}.', ''), conname, pg_get_constraintdef(oid) FROM pg_constraint
         WHERE connamespace = '{0}'::regnamespace ORDER BY 1, 2, 3""",
+    """SELECT attrelid::regclass::text, attname, attstorage, attcompression FROM pg_attribute
+        WHERE attname = 'lines' AND attrelid IN ('{0}.outbox'::regclass, '{0}.batch_lines'::regclass) ORDER BY 1""",
     """SELECT relname, relpersistence, (SELECT string_agg(one, ' ' ORDER BY one) FROM unnest(reloptions) AS one)
          FROM pg_class
         WHERE relnamespace = '{0}'::regnamespace AND relkind <> 't' ORDER BY 1""",
