@@ -18,6 +18,7 @@ from overnight.core.errors import HomeUnusableError, StoreOutdatedError
 from overnight.core.states import TaskState
 from overnight.store.postgres import PostgresStore, migrations
 from overnight.store.postgres.lease import Lease
+from overnight.store.postgres.link import Link
 
 _OLD = Path(__file__).with_name("postgres_schema_7.sql")
 
@@ -108,6 +109,8 @@ _SHAPE = (
     "SELECT indexdef FROM pg_indexes WHERE schemaname = '{0}' ORDER BY 1",
     """SELECT replace(conrelid::regclass::text, '{0}.', ''), conname, pg_get_constraintdef(oid) FROM pg_constraint
         WHERE connamespace = '{0}'::regnamespace ORDER BY 1, 2, 3""",
+    """SELECT attrelid::regclass::text, attname, attstorage, attcompression FROM pg_attribute
+        WHERE attname = 'lines' AND attrelid IN ('{0}.outbox'::regclass, '{0}.batch_lines'::regclass) ORDER BY 1""",
     """SELECT relname, relpersistence, (SELECT string_agg(one, ' ' ORDER BY one) FROM unnest(reloptions) AS one)
          FROM pg_class
         WHERE relnamespace = '{0}'::regnamespace AND relkind <> 't' ORDER BY 1""",
@@ -125,7 +128,16 @@ def test_who_does_not_lead_it_changes_nothing(old: str) -> None:
     lease.close()
 
 
-def test_many_bring_it_forward_once(old: str) -> None:
+def test_many_bring_it_forward_once(old: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them have seen the old one before the first begins."""
+    all_here, check = threading.Barrier(3, timeout=30), migrations.check
+
+    def together(link: Link, *, older: bool) -> bool:
+        is_newest = check(link, older=older)
+        all_here.wait()
+        return is_newest
+
+    monkeypatch.setattr(migrations, "check", together)
     told: list[str] = []
     opened: list[PostgresStore] = []
     made: list[str] = []
@@ -146,7 +158,7 @@ def test_many_bring_it_forward_once(old: str) -> None:
     for one in opened:
         assert one.recount() == []
         one.close()
-    assert len(made) == 1
+    assert (len(told), len(made)) == (1, 1)
 
 
 _KILLED = """

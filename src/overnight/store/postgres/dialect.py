@@ -102,7 +102,7 @@ _RULES = tuple(
 )
 _PARAMETER = re.compile(r"\?(\d*)|(?<!:):([a-z_]+)\b")
 #: What makes tables is in our words already.
-_MAKES = re.compile(r"\s*(?:CREATE|ALTER|DROP)\b")
+_MAKES = re.compile(r"\s*(?:CREATE|ALTER|DROP|DO)\b")
 _CHANGES = re.compile(r"\s*(?:INSERT|UPDATE|DELETE)\b")
 
 
@@ -173,4 +173,4 @@ def tables() -> list[str]:
         words = re.sub(pattern, new, words, flags=re.MULTILINE)
     words += Path(__file__).with_name("tables.sql").read_text(encoding="utf-8")
     bare = re.sub(r"--.*$", "", words, flags=re.MULTILINE)
-    return [statement for one in bare.split(";") if (statement := one.strip())]
+    return [statement for one in re.split(r";\s*\n", bare) if (statement := one.strip())]

@@ -15,6 +15,12 @@ from overnight.store.postgres.link import Link
 
 __all__ = ["MIGRATIONS", "OLDEST", "VERSION", "bring_forward", "check", "lock", "mark", "newer"]
 
+_COMPRESS = """
+DO $$ BEGIN
+    ALTER TABLE {} ALTER COLUMN lines SET COMPRESSION lz4, ALTER COLUMN lines SET STORAGE EXTENDED;
+EXCEPTION WHEN feature_not_supported THEN NULL;
+END $$
+"""
 #: The statements that lead from version n - 1 to version n. Never changed once released.
 MIGRATIONS: dict[int, tuple[str, ...]] = {
     # To go from running to completed touches no index any more.
@@ -28,6 +34,8 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         "CREATE INDEX tasks_due ON tasks (not_before) WHERE not_before IS NOT NULL",
         "CREATE INDEX tasks_rare ON tasks (resting) WHERE resting <> 'pending'",
         "ANALYZE tasks",
+        _COMPRESS.format("outbox"),
+        _COMPRESS.format("batch_lines"),
         "ALTER TABLE meta ADD COLUMN program text NOT NULL DEFAULT ''",
     ),
 }
