@@ -28,8 +28,8 @@ from overnight.host.processes import Identity, boot_id, identity
 _LONGEST_INFO = 64 * 1024
 #: How often, and how many seconds apart, the lock is tried again while only readers are looking at it.
 _TRIES, _PAUSE = 2000, 0.001
-#: How often what cannot be read is read again.
-_READS = 10
+#: How often what cannot be read is read again: a writer may have lost the processor in the middle of it.
+_READS = 50
 
 
 class Owner(msgspec.Struct, frozen=True):
@@ -229,6 +229,7 @@ def _read(descriptor: int) -> Owner:
     for _ in range(_READS):  # it may be writing at this very moment
         with contextlib.suppress(msgspec.DecodeError):
             return msgspec.json.decode(os.pread(descriptor, _LONGEST_INFO, 0), type=Owner)
+        time.sleep(_PAUSE)
     return Owner()
 
 
