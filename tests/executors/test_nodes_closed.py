@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -126,10 +127,23 @@ def test_nodes_that_end_with_the_engine_are_not_looked_for_again(nodes: FakeNode
     assert [node.state for node in nodes.executor.nodes()] == [State.UP, State.CLOSED]
 
 
+def soon(nodes: FakeNodes, act: Callable[[], None]) -> None:
+    """Do this after half a second of waiting."""
+    at, wait, acts = nodes.clock.monotonic() + 0.5, nodes.carrier.wait, [act]
+
+    def waited(seconds: float) -> None:
+        wait(seconds)
+        while acts and nodes.clock.monotonic() >= at:
+            acts.pop()()
+
+    nodes.carrier.wait = waited  # type: ignore[method-assign]
+
+
 def test_nodes_that_cannot_be_used_are_not_waited_for(tmp_path: Path) -> None:
-    """One cannot start its agent: the others are enough, and why it cannot is known."""
+    """One cannot start its agent, twice: the others are enough, and why it cannot is known."""
     nodes = FakeNodes(tmp_path)
     nodes.carrier.cut("b")
+    soon(nodes, lambda: nodes.carrier.cut("b"))
     before = nodes.clock.monotonic()
 
     facts = nodes.executor.connect(60.0)
@@ -138,6 +152,14 @@ def test_nodes_that_cannot_be_used_are_not_waited_for(tmp_path: Path) -> None:
     assert nodes.executor.failed == {"b": "the line was cut"}
     assert nodes.clock.monotonic() - before < 1.0
     nodes.open()
+
+
+def test_a_node_whose_former_agent_is_just_ending_is_waited_for(tmp_path: Path) -> None:
+    nodes = FakeNodes(tmp_path)
+    nodes.carrier.cut("b")
+    soon(nodes, lambda: nodes.carrier.mend("b"))
+
+    assert [one.name for one in nodes.executor.connect(60.0)] == ["a", "b"]
 
 
 def test_a_node_without_the_directory_of_a_task_gives_it_back_and_is_given_no_more(nodes: FakeNodes) -> None:

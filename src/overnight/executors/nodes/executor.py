@@ -24,11 +24,12 @@ from overnight.core.resources import Granted
 from overnight.core.task import Action
 from overnight.executors.contract import Event, Executor, Offer, Onward, Over, Spec
 from overnight.executors.nodes.bulletin import Bulletin
-from overnight.executors.nodes.carrier import Carrier, Gone, Said
+from overnight.executors.nodes.carrier import Carrier, Gone
 from overnight.executors.nodes.closing import Closings
 from overnight.executors.nodes.files import Landing
+from overnight.executors.nodes.greetings import Greetings
 from overnight.executors.nodes.live import Followed
-from overnight.executors.nodes.messages import Facts, Hello, Key, encode, understood
+from overnight.executors.nodes.messages import Facts, Key, encode, understood
 from overnight.executors.nodes.node import Lease, Node, State, stocks_of
 from overnight.executors.nodes.parcels import Sender
 from overnight.executors.nodes.placements import Placed, Placements, read
@@ -39,8 +40,6 @@ from overnight.host.clock import Clock
 RECALL = 1.0
 #: Seconds for nodes to end everything when the engine leaves. One that is slower ends by its lease.
 CLOSE = 8.0
-#: Seconds in which nodes that are known to be there are waited for once another one has greeted.
-OTHERS = 10.0
 #: Seconds between two looks at what people want of nodes.
 LOOK = 1.0
 #: The slot of the local executor for what is set aside.
@@ -105,11 +104,7 @@ class NodesExecutor:
         self._seats = Seats()
         self._aside: int | None = None
         self._fence = 0
-        #: What was heard before there was a fence.
-        self._early: list[Said | Gone] = []
-        self._connected = False
-        #: Nodes whose lines have ended before anything was asked of them, and why.
-        self.failed: dict[str, str] = {}
+        self._greetings = Greetings(carrier, clock)
         #: What was heard while somebody waited for an answer.
         self._ready: list[Event] = []
         #: Whether an earlier engine's attempts are being taken over, and those that were.
@@ -122,40 +117,22 @@ class NodesExecutor:
     # -- opening -----------------------------------------------------------------------------
 
     def connect(self, seconds: float) -> list[Facts]:
-        """Make lines, and wait for nodes that say what they are: until all known ones have, or cannot, or so long.
+        """Make lines, and wait for nodes that say what they are: see `Greetings.connect`.
 
         Nothing is asked of them yet; `open` goes on from here.
         """
-        self._reach()
-        greeted: dict[str, Facts] = {}
-        until = self._clock.monotonic() + seconds
-        while self._carrier.trouble is None and self._clock.monotonic() < until:
-            expected = self._carrier.expected()
-            if expected and expected <= greeted.keys() | self.failed.keys():
-                break
-            self._carrier.wait(0.1)
-            if found := self._greetings():
-                until = min(until, self._clock.monotonic() + OTHERS)
-                greeted |= found
-        return list(greeted.values())
+        return self._greetings.connect(seconds)
 
-    def _greetings(self) -> dict[str, Facts]:
-        words = self._carrier.receive()
-        self._early += words
-        self.failed |= {word.node: word.why for word in words if isinstance(word, Gone)}
-        hellos = [heard for word in words if isinstance(word, Said) and (heard := understood(word.packed)) is not None]
-        return {one.facts.name: one.facts for one in hellos if isinstance(one, Hello)}
+    @property
+    def failed(self) -> Mapping[str, str]:
+        """Nodes whose lines have ended before anything was asked of them, and why."""
+        return self._greetings.failed
 
     def abandon(self) -> None:
         """There is nobody, and it will not be opened."""
         self._local.close()
         self._carrier.close()
         self._poll.close()
-
-    def _reach(self) -> None:
-        if not self._connected:
-            self._connected = True
-            self._carrier.open()
 
     def open(self, *, fence: int, left_open: Sequence[AttemptKey]) -> list[Over]:
         self._fence = fence
@@ -171,7 +148,7 @@ class NodesExecutor:
         for key in with_nodes:
             self._node(placed.by_key[key]).held[key] = None
         self._placements.begin()
-        self._reach()
+        self._greetings.reach()
         for source in (self._local, self._carrier):
             if source.fileno() >= 0:
                 self._poll.register(source.fileno(), select.EPOLLIN)
@@ -365,8 +342,7 @@ class NodesExecutor:
         """Take in what nodes say, and give up those whose lease is over."""
         if seconds:
             self._carrier.wait(seconds)
-        early, self._early = self._early, []
-        for word in (*early, *self._carrier.receive()):
+        for word in (*self._greetings.take(), *self._carrier.receive()):
             node = self._node(word.node)
             if isinstance(word, Gone):
                 node.gone(word.why)
