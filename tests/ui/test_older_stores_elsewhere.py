@@ -10,6 +10,7 @@ import pytest
 
 from overnight import wiring
 from overnight.core.errors import AlreadyRunningError, StoreOutdatedError, UsageError
+from overnight.core.settings import resolve
 from overnight.core.task import Action, ActionKind, NewTask
 from overnight.host import home as homes
 from overnight.host.home import Home
@@ -17,6 +18,7 @@ from overnight.store.postgres import PostgresStore
 from overnight.store.postgres.lease import Lease
 from overnight.wiring.engine import holding
 
+SETTINGS = resolve(flags={}, environ={}, configured={})
 TASK = NewTask(action=Action(kind=ActionKind.COMMAND, cwd=b"/", argv=(b"true",)), input=b"x")
 #: What schema 8 has changed, back to what it was before.
 _BACK = """
@@ -53,7 +55,7 @@ def test_who_leads_it_brings_it_forward(home: Home, postgres: str, capsys: pytes
     with pytest.raises(StoreOutdatedError, match="nothing was changed"):
         wiring.open_store(home)
     assert version(postgres) == 7
-    with holding(home) as store:
+    with holding(home, settings=SETTINGS) as store:
         assert store.counts().pending == 1
         assert store.recount() == []
         assert "from schema 7 to 8" in capsys.readouterr().err
@@ -65,7 +67,7 @@ def test_while_another_host_leads_it_stays_as_it_is(home: Home, postgres: str) -
     ask(postgres, _BACK.format("overnight"))
     with closing(Lease(postgres, holder="another", home="theirs")) as lease:
         assert lease.take() == ""
-        with pytest.raises(AlreadyRunningError, match="the engine of another works"), holding(home):
+        with pytest.raises(AlreadyRunningError, match="the engine of another works"), holding(home, settings=SETTINGS):
             pass
     assert version(postgres) == 7
 
@@ -75,6 +77,6 @@ def test_that_of_another_home_stays_as_it_is(home: Home, postgres: str, monkeypa
     PostgresStore.open(there, create=True).close()
     ask(postgres, _BACK.format("another"))
     monkeypatch.setenv("OVERNIGHT_STORE", there)
-    with pytest.raises(UsageError, match="is not that one; nothing was done"), holding(home):
+    with pytest.raises(UsageError, match="is not that one; nothing was done"), holding(home, settings=SETTINGS):
         pass
     assert version(postgres, "another") == 7
