@@ -24,6 +24,7 @@ from overnight.store.sql.statements import SQL, unbalanced
 
 try:
     from psycopg import OperationalError, pq
+    from psycopg.adapt import Transformer
     from psycopg.pq.abc import PGresult
 except ImportError as missing:
     raise ConfigurationError(
@@ -67,6 +68,7 @@ class Link:
         self._prepared: dict[str, Prepared] = {}
         self._several: dict[tuple[str, tuple[bool, ...]], str] = {}
         self._unread: list[Answer] = []
+        self._reader = Transformer()
         #: How the columns of statements are read; found with the first answer.
         self._load: dict[bytes, list[Callable[[bytes], Any]]] = {}
         #: Statements whose parameters have been asked for, and of what types these are.
@@ -153,9 +155,9 @@ class Link:
     def _ask_kinds(self, statement: str) -> list[int]:
         """Of what types the parameters of a statement are."""
         prepared = self._prepared.get(statement) or self._prepare(statement)
-        self._told(lambda: self._pg.send_describe_prepared(prepared.name))
         described = Answer(self, None)
         self._unread.append(described)
+        self._told(lambda: self._pg.send_describe_prepared(prepared.name))
         self.settle()
         self._kinds[statement] = described.kinds
         return described.kinds
@@ -227,20 +229,20 @@ class Link:
         sql, names, changes = translated(statement)
         self._number += 1
         prepared = Prepared(b"s%d" % self._number, names, changes)
+        self._unread.append(Answer(self, None))
         self._told(lambda: self._pg.send_prepare(prepared.name, sql.encode()))
         self._prepared[statement] = prepared
         self._unheard.append(statement)
-        self._unread.append(Answer(self, None))
         return prepared
 
     def _send(self, prepared: Prepared, bindings: Iterable[Any]) -> Answer:
         values, formats = packed(bindings)
+        answer = Answer(self, prepared)
+        self._unread.append(answer)
         self._told(lambda: self._pg.send_query_prepared(prepared.name, values, formats))
+        self._sent += self.is_inside
         if any(value and len(value) > _WORTHWHILE for value in values):
             self._told(self._pg.flush)  # the server works on it while the next one is made
-        answer = Answer(self, prepared)
-        self._sent += self.is_inside
-        self._unread.append(answer)
         if len(self._unread) >= _UNREAD:
             self.settle()
         return answer
@@ -251,6 +253,9 @@ class Link:
             send()
         except OperationalError as error:
             raise self._lost(str(error)) from None
+        except BaseException:  # a signal's: nobody would know any more which answer belongs to what
+            self.close()
+            raise
 
     # -- answers -----------------------------------------------------------------------------
 
@@ -289,7 +294,7 @@ class Link:
             load = self._load.get(prepared.name)
             if load is None:
                 load = self._load[prepared.name] = loaders([result.ftype(n) for n in range(result.nfields)])
-            answer.rows = rows(result, load)
+            answer.rows = rows(result, load, self._reader)
         else:
             answer.rows = []
         changed = result.command_tuples or 0 if prepared.changes else 0

@@ -12,14 +12,11 @@ from __future__ import annotations
 from binascii import unhexlify
 from collections.abc import Callable, Iterable, Sequence
 from struct import pack
-from typing import Any
+from typing import Any, Protocol
 
-from psycopg.adapt import Transformer
 from psycopg.pq.abc import PGresult
 
 from overnight.store.sql.statements import Row
-
-_READER = Transformer()
 
 #: What a value becomes, and 1 when these are its very bytes.
 _Packed = tuple[bytes | None, int]
@@ -128,11 +125,21 @@ def loaders(kinds: Sequence[int]) -> list[Callable[[bytes], Any]]:
     return [] if _ALIKE.issuperset(kinds) else [_LOAD.get(kind, _words) for kind in kinds]
 
 
-def rows(result: PGresult, load: list[Callable[[bytes], Any]]) -> list[Row]:
-    """The rows of an answer."""
+class Reader(Protocol):
+    """What psycopg reads rows with. It holds the answer that it reads, so each connection needs one of its own."""
+
+    def set_pgresult(self, result: PGresult | None) -> None:
+        """Read this."""
+
+    def load_rows(self, row0: int, row1: int, make_row: Callable[..., Row], /) -> list[Row]:
+        """The rows from one to another."""
+
+
+def rows(result: PGresult, load: list[Callable[[bytes], Any]], reader: Reader) -> list[Row]:
+    """The rows of an answer. `reader`: the connection's own."""
     if not load:
-        _READER.set_pgresult(result)
-        return _READER.load_rows(0, result.ntuples, tuple)
+        reader.set_pgresult(result)
+        return reader.load_rows(0, result.ntuples, tuple)
     places = list(enumerate(load))
     value = result.get_value
     return [
