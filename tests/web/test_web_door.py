@@ -440,6 +440,11 @@ def test_a_stream_that_nobody_reads_any_more_is_let_go(served: Served) -> None:
         line.sendall(_stream(served))
         assert line.recv(15) == b"HTTP/1.1 200 OK"
         assert served.dashboard._server._hall.feed.streams > 0
+    let_go(served)
+
+
+def let_go(served: Served) -> None:
+    """All streams of before are closed here, too."""
     until = time.monotonic() + PATIENCE
     while served.dashboard._server._hall.feed.streams and time.monotonic() < until:
         served.get("pulse")
@@ -447,6 +452,7 @@ def test_a_stream_that_nobody_reads_any_more_is_let_go(served: Served) -> None:
 
 
 def test_there_are_so_many_streams_and_no_more(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    let_go(served)  # of another test's page the end may not have been noticed
     monkeypatch.setattr(feed, "MOST_STREAMS", 3)
     with contextlib.ExitStack() as lines:
         for _ in range(3):
