@@ -120,6 +120,12 @@ def test_more_answers_than_are_left_unread(store: PostgresStore) -> None:
     assert link.executemany("SELECT ?::int", [(n,) for n in range(1000)]).fetchall() == [(n,) for n in range(1000)]
 
 
+def test_each_connection_reads_by_itself(store: PostgresStore, postgres: str) -> None:
+    """The keeper of a lease reads in a thread of its own: an engine that reads meanwhile must not get its rows."""
+    with closing(other(postgres)) as second:
+        assert store._database.connection._reader is not second._database.connection._reader
+
+
 # -- one writer at a time ---------------------------------------------------------------------
 
 
