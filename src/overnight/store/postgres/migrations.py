@@ -93,11 +93,16 @@ def newer(link: Link) -> HomeUnusableError:
 
 
 def lock(link: Link) -> int:
-    """Keep everybody out, readers too, and say which version the tables have now. Inside a write, as its first word.
+    """Keep everybody out of what changes, readers too, and say which version the tables have now.
 
-    Whole tables, and not the row that writers wait for: who waits for that holds its table, for which we would wait.
+    Inside a write, as its first word. Whole tables, and not only the row that writers wait for: who waits for that row
+    holds its table, for which we would wait. ``meta`` comes first, as in each write; a reader may hold one of the
+    others and want ``meta`` next, and then the server ends one of us two.
+
+    Raises:
+        StoreBusyError: It has ended us, or somebody reads for longer than we wait; nothing was changed.
     """
-    link.execute("LOCK TABLE meta, tasks IN ACCESS EXCLUSIVE MODE")
+    link.execute("LOCK TABLE meta, tasks, outbox, batch_lines IN ACCESS EXCLUSIVE MODE")
     return int(link.execute("SELECT schema_version FROM meta").get)
 
 
