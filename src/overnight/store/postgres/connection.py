@@ -300,10 +300,7 @@ class Database:
             self._ask_what_became_of(name, number, life)
 
     def _end(self, how: str) -> None:
-        link = self.connection
-        link.execute(how)
-        link.is_inside = False
-        link.settle()
+        self.connection.end(how)
         self._is_open = False
 
     def _undo(self) -> None:
