@@ -2,8 +2,8 @@
 
 ``meta.schema_version`` holds the version, ``meta.program`` the program that needs it. Who leads the store brings it
 forward, in one transaction; everybody else is told what to do. Who was connected already notices at its next write:
-the first statement of each asks for the version, too (`connection`). The table `lease` is the same in all versions,
-for an engine takes its lease before it may change the others.
+the first statement of each asks for the version, too (`connection`); of programs since schema 8, that is. The table
+`lease` is the same in all versions, for an engine takes its lease before it may change the others.
 """
 
 from __future__ import annotations
