@@ -10,6 +10,7 @@ import pytest
 
 from overnight.core.task import Action, ActionKind, NewTask
 from overnight.engine.journal import Journal
+from overnight.monitor import segments, tail
 from overnight.monitor.shared_journal import audit, merged
 from overnight.store.sqlite import SqliteStore
 
@@ -96,3 +97,36 @@ def test_together_they_must_tell_what_the_store_holds(store: SqliteStore, hosts:
     hosts[1].write_bytes(lines)
     [found], _ = audit(store, hosts)
     assert found.what == "state of task 3"
+
+
+@pytest.mark.parametrize("kept", [[0, 1, 2, 1, 2, 3, 4], [0, 1, 2, 1, 2, 4]])
+def test_numbers_that_go_back_are_found_and_hide_no_gap(store: SqliteStore, hosts: list[Path], kept: list[int]) -> None:
+    add(store, *"abcde")
+    Journal(hosts[0], store).close()
+    lines = hosts[0].read_bytes().splitlines(keepends=True)
+    hosts[0].write_bytes(b"".join(lines[number] for number in kept))
+    [found], missing = audit(store, hosts)
+    assert (found.what, found.found) == ("the event after event 3 in one of the journals", "event 2")
+    assert missing == 5 - len(set(kept))
+
+
+def test_a_segment_that_is_set_aside_while_it_is_read_is_not_passed_over(
+    store: SqliteStore, hosts: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for names in ("abc", "defg"):
+        add(store, *names)
+        Journal(hosts[0], store).close()
+        if names == "abc":
+            hosts[0].rename(hosts[0].with_name("events-0000000003.jsonl"))
+    real = tail.full_segments
+
+    def an_engine_goes_on(journal: Path) -> list[Path]:
+        there = list(real(journal))
+        if journal == hosts[0] and len(there) == 1:
+            journal.rename(journal.with_name("events-0000000007.jsonl"))
+            add(store, "h")
+            Journal(journal, store).close()
+        return there
+
+    monkeypatch.setattr(segments, "full_segments", an_engine_goes_on)
+    assert audit(store, hosts) == ([], 0)

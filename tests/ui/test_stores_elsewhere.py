@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from overnight import wiring
@@ -18,6 +19,7 @@ from overnight.core.errors import (
     StoreBusyError,
     UsageError,
 )
+from overnight.core.settings import resolve
 from overnight.core.task import Action, ActionKind, NewTask
 from overnight.host import home as homes
 from overnight.host.clock import asleep_or_awake
@@ -26,7 +28,7 @@ from overnight.host.lock import HomeLock, about_me
 from overnight.monitor.snapshot import EngineState, take
 from overnight.store.postgres import PostgresStore
 from overnight.store.postgres.lease import Lease
-from overnight.wiring import leading
+from overnight.wiring import engine, leading
 from overnight.wiring.leading import Keeper
 from overnight.wiring.stores import address_of, nobody_works
 
@@ -181,6 +183,30 @@ def test_who_stands_by_says_so_once_and_takes_over(home: Home, postgres: str, ot
     assert len(told.words) == 1
     assert "stands by" in told.words[0]
     assert other.take() == ""  # it was given back
+
+
+def test_who_stands_by_waits_while_an_engine_brings_the_store_forward(home: Home, postgres: str) -> None:
+    """Whoever does that keeps everybody out, for as long as it takes."""
+    PostgresStore.open(postgres, create=True).close()
+    told = Told()
+    with psycopg.connect(postgres) as migration:
+        migration.execute("LOCK TABLE overnight.meta IN ACCESS EXCLUSIVE MODE")
+        with leading.leading(home, postgres, told, migration.rollback):
+            pass
+    assert len(told.words) == 1
+    assert told.words[0].endswith("was busy for too long; this engine waits for it")
+
+
+def test_an_engine_begins_to_stand_by_while_another_brings_the_store_forward(
+    home: Home, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at(monkeypatch, postgres)
+    PostgresStore.open(postgres, create=True).close()
+    with psycopg.connect(postgres) as migration:
+        migration.execute("LOCK TABLE overnight.meta IN ACCESS EXCLUSIVE MODE")
+        settings = resolve(flags={"home": str(home.path)}, environ={}, configured={})
+        with engine.holding(home, settings=settings, told=Told(), standing_by=migration.rollback) as store:
+            assert store.counts().total == 0
 
 
 def test_who_stands_by_can_be_told_to_stop(home: Home, postgres: str, other: Lease) -> None:  # noqa: ARG001

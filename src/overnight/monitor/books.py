@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
 
 from overnight.monitor.agreement import disagreements
-from overnight.monitor.segments import lines_after
-from overnight.monitor.tail import full_segments
+from overnight.monitor.segments import lines_after, whole
+from overnight.monitor.tail import SEQ
 from overnight.store.contract import Discrepancy, Store
 
 Finding = Discrepancy
 #: Kind of what is wrong with the journal itself.
 KIND = "journal"
-_SEQ = re.compile(rb'^\{"seq":(\d+),')
 
 
 def audit(store: Store, journal: Path, *, holds: Callable[[int], bool] = lambda _: True) -> list[Finding]:
@@ -38,8 +34,8 @@ def _gaps(journal: Path, drained: int) -> list[Finding]:
     """Numbers that are missing or repeated, and lines that are no events."""
     findings: list[Finding] = []
     seq: int | None = None
-    for where, line in _lines(journal):
-        match = _SEQ.match(line)
+    for where, line in whole(journal):
+        match = SEQ.match(line)
         if match is None or not line.endswith(b"}\n"):
             findings.append(Finding(where, "an event with its number", "something else", KIND))
             continue
@@ -49,22 +45,3 @@ def _gaps(journal: Path, drained: int) -> list[Finding]:
     if (seq or 0) < drained and (seq or journal.exists()):
         findings.append(Finding("the newest event in the journal", f"at least {drained}", str(seq or 0), KIND))
     return findings
-
-
-def _lines(journal: Path) -> Iterator[tuple[str, bytes]]:
-    """All lines and where they stand, as of one moment; an engine may write and set segments aside meanwhile."""
-    with ExitStack() as stack:
-        try:
-            live = stack.enter_context(journal.open("rb"))
-        except FileNotFoundError:
-            live = None
-        for segment in full_segments(journal):
-            if live is not None and os.path.samestat(segment.stat(), os.fstat(live.fileno())):
-                break  # it has just been set aside, and so has what follows it
-            with segment.open("rb") as file:
-                for number, line in enumerate(file, 1):
-                    yield f"{segment.name}:{number}", line
-        for number, line in enumerate(live or (), 1):
-            if not line.endswith(b"\n"):
-                return  # on its way
-            yield f"{journal.name}:{number}", line

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +21,7 @@ class Line(NamedTuple):
 def lines_after(journal: Path, seq: int) -> Iterator[Line]:
     """All lines whose number is above `seq`, and those without one among them; a torn last line is left out.
 
-    For a journal that nobody writes at the moment.
+    For a journal that nobody writes at the moment; else see `whole`.
 
     Args:
         journal: ``events.jsonl`` of a home; full segments lie beside it.
@@ -42,3 +44,26 @@ def _of_file(lines: Iterator[bytes], seq: int) -> Iterator[Line]:
             yield Line(None, content)
         elif int(found[1]) > seq:
             yield Line(int(found[1]), content)
+
+
+def whole(journal: Path) -> Iterator[tuple[str, bytes]]:
+    """All lines and where they stand, as of one moment; an engine may write and set segments aside meanwhile.
+
+    Args:
+        journal: ``events.jsonl`` of a home; full segments lie beside it.
+    """
+    with ExitStack() as stack:
+        try:
+            live = stack.enter_context(journal.open("rb"))
+        except FileNotFoundError:
+            live = None
+        for segment in full_segments(journal):
+            if live is not None and os.path.samestat(segment.stat(), os.fstat(live.fileno())):
+                break  # it has just been set aside, and so has what follows it
+            with segment.open("rb") as file:
+                for number, line in enumerate(file, 1):
+                    yield f"{segment.name}:{number}", line
+        for number, line in enumerate(live or (), 1):
+            if not line.endswith(b"\n"):
+                return  # on its way
+            yield f"{journal.name}:{number}", line

@@ -7,11 +7,12 @@ store had not forgotten yet, the next engine writes once more into its own: the 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from overnight.monitor.agreement import disagreements
-from overnight.monitor.segments import Line, lines_after
+from overnight.monitor.segments import Line, whole
+from overnight.monitor.tail import SEQ
 from overnight.store.contract import Discrepancy, Store
 
 #: Kind of what is wrong with it.
@@ -26,9 +27,10 @@ def merged(journals: Sequence[Path]) -> Iterator[Line]:
 def _placed(journal: Path) -> Iterator[tuple[int, Line]]:
     """Each line with its place; one without a number stands behind the one before it."""
     place = 0
-    for line in lines_after(journal, 0):
-        place = place if line.seq is None else line.seq
-        yield place, line
+    for _, content in whole(journal):
+        found = SEQ.match(content) if content.endswith(b"}\n") else None
+        place = int(found[1]) if found else place
+        yield place, Line(place if found else None, content)
 
 
 def audit(store: Store, journals: Sequence[Path]) -> tuple[list[Discrepancy], int]:
@@ -42,28 +44,35 @@ def audit(store: Store, journals: Sequence[Path]) -> tuple[list[Discrepancy], in
         journals: The ``events.jsonl`` of as many of their homes as can be read.
     """
     drained = store.journal_seq()
-    found, last, missing = [], Line(0, b""), 0
-    for line in merged(journals):
-        if line.seq is None:
-            found.append(_different(f"the line after event {last.seq}", "an event with its number", "something else"))
-        elif line.seq == last.seq:
-            if line.content != last.content:
-                found.append(_different(f"event {line.seq}", "the same in all journals", "another one in one of them"))
-        else:
-            missing += line.seq - (last.seq or 0) - 1
-            last = line
-    missing += max(0, drained - (last.seq or 0))
+    found: list[Discrepancy] = []
+    last = missing = 0
+    for seq, _ in _events(journals, found.append):
+        missing += seq - last - 1
+        last = seq
+    missing += max(0, drained - last)
     if found or missing:
         return found, missing
-    return disagreements(store, lambda: _once(journals)), 0
+    return disagreements(store, lambda: (line for _, line in _events(journals, lambda _: None))), 0
 
 
-def _once(journals: Sequence[Path]) -> Iterator[Line]:
-    last: int | None = None
+def lacking(missing: int) -> Discrepancy:
+    """What an event that is missing is when the journals of all homes were given."""
+    return _different("the number of events that stand in none of these journals", "0", str(missing))
+
+
+def _events(journals: Sequence[Path], tell: Callable[[Discrepancy], None]) -> Iterator[tuple[int, Line]]:
+    """Each event once, in the order of their numbers. `tell`: called with what keeps the journals from being one."""
+    last, content = 0, b""
     for line in merged(journals):
-        if line.seq != last:
-            yield line
-        last = line.seq
+        if line.seq is None:
+            tell(_different(f"the line after event {last}", "an event with its number", "something else"))
+        elif line.seq < last:
+            tell(_different(f"the event after event {last} in one of the journals", "a later one", f"event {line.seq}"))
+        elif line.seq > last:
+            last, content = line.seq, line.content
+            yield last, line
+        elif line.content != content:
+            tell(_different(f"event {last}", "the same in all journals", "another one in one of them"))
 
 
 def _different(what: str, expected: str, found: str) -> Discrepancy:

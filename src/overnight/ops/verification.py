@@ -25,7 +25,8 @@ from overnight.store.sqlite.examining import examine
 
 #: What to type about each kind of trouble; any other is one of the store's own books.
 _TRY = {
-    shared_journal.KIND: "keep the homes of all hosts as they are and report this with 'overnight verify --json'",
+    shared_journal.KIND: "'overnight verify --with HOME' for each other host, or for a copy made now; else keep the"
+    " homes of all hosts as they are and report this with 'overnight verify --json'",
     books.KIND: "'overnight checkpoint save': a copy made now does not need the part of the journal before it",
     agreement.KIND: "'overnight show ID' shows what the store has, 'overnight log ID' what the task has printed",
     "edges": "'overnight why ID' shows what it waits for; 'overnight release ID' lets it go without",
@@ -87,7 +88,7 @@ def verify(home: Home, store: Store, shelves: Sequence[Shelf], others: Sequence[
         home: Whose.
         store: Its store.
         shelves: Where its checkpoints lie.
-        others: Homes of other hosts that have the same store.
+        others: Homes of all other hosts that have the same store; none: an event that is missing is only counted.
 
     Raises:
         StoreDamagedError: The store cannot be believed.
@@ -108,6 +109,8 @@ def _audited(home: Home, store: Store, others: Sequence[Home]) -> tuple[list[Dis
     if not elsewhere(home):
         return books.audit(store, home.journal, holds=past(home).holds), 0
     found, not_seen = shared_journal.audit(store, [one.journal for one in (home, *others)])
+    if others and not_seen:
+        found = [*found, shared_journal.lacking(not_seen)]
     return [*store.recount(), *found], not_seen
 
 

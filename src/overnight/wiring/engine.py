@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 
@@ -13,7 +12,7 @@ from overnight.core import gates
 from overnight.core.claims import Bind
 from overnight.core.configuration import Configuration
 from overnight.core.durations import format_size
-from overnight.core.errors import NotNowError, StoreAwayError, StoreDamagedError, StoreOutdatedError
+from overnight.core.errors import NotNowError, StoreDamagedError, StoreOutdatedError
 from overnight.core.gates import Reading, Thresholds
 from overnight.core.node_settings import HERE
 from overnight.core.settings import Settings
@@ -119,28 +118,15 @@ def _elsewhere(
     home: Home, address: str, told: Told, standing_by: Callable[[], None] | None, linger: float
 ) -> Iterator[Store]:
     """Lead a store of many hosts. What is damaged there its server has to mend."""
-    from overnight.wiring.leading import leading
+    from overnight.wiring.leading import leading, waiting
 
-    _await(home, told, standing_by)
+    # Have a store there, if need be that of an older program: who leads it brings it up to date.
+    waiting(lambda: _touch(home, ENGINE_PATIENCE if standing_by is None else 0.0), told, standing_by)
     with (
         leading(home, address, told, standing_by, linger=linger),
         closing(open_store(home, migrate=True, patience=ENGINE_PATIENCE)) as store,
     ):
         yield store
-
-
-def _await(home: Home, told: Told, standing_by: Callable[[], None] | None) -> None:
-    """Have a store there, if need be that of an older program: who leads it brings it up to date."""
-    from overnight.wiring.leading import ASK_EVERY
-
-    while standing_by is not None:
-        try:
-            return _touch(home, patience=0.0)
-        except StoreAwayError as error:
-            told(f"{error.message.partition(';')[0]}; this engine waits for it", "")
-            standing_by()
-            time.sleep(ASK_EVERY)
-    return _touch(home, patience=ENGINE_PATIENCE)
 
 
 def _touch(home: Home, patience: float) -> None:

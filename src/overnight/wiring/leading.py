@@ -13,10 +13,10 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from overnight import wiring
-from overnight.core.errors import AlreadyRunningError, NotNowError, OvernightError, StoreAwayError
+from overnight.core.errors import AlreadyRunningError, NotNowError, OvernightError, StoreBusyError
 from overnight.host.clock import asleep_or_awake
 from overnight.host.deadline import Deadline
 from overnight.host.home import Home
@@ -25,6 +25,8 @@ from overnight.host.stop_file import StopFile
 from overnight.store.postgres.lease import ENDED, GIVE_UP, RENEW_EVERY, SHORT, Lease
 from overnight.wiring.nodes import left_on_nodes
 from overnight.wiring.telling import Told
+
+T = TypeVar("T")
 
 #: Seconds between two tries of an engine that stands by.
 ASK_EVERY = 0.5
@@ -51,6 +53,30 @@ def lease_of(home: Home, address: str, linger: float = 0.0) -> Lease:
     return Lease(address, holder=holder, home=f"{home.cookie()}:{boot_id()}", linger=linger)
 
 
+def waiting(ask: Callable[[], T], told: Told, standing_by: Callable[[], None] | None) -> T:
+    """What the store answers; an engine that is to stand by waits while it is away, or an engine brings it forward.
+
+    Args:
+        ask: Asks it, and does not wait itself when we do.
+        told: What is said about it, once.
+        standing_by: Called every half second while it is waited for; None: it is not.
+
+    Raises:
+        StoreBusyError: It does not answer, and is not waited for.
+    """
+    said = ""
+    while standing_by is not None:
+        try:
+            return ask()
+        except StoreBusyError as error:
+            if said != error.message:
+                said = error.message
+                told(f"{said.partition(';')[0]}; this engine waits for it", "")
+            standing_by()
+            threading.Event().wait(ASK_EVERY)
+    return ask()
+
+
 @contextmanager
 def leading(
     home: Home, address: str, told: Told, standing_by: Callable[[], None] | None, *, linger: float = 0.0
@@ -68,7 +94,7 @@ def leading(
         AlreadyRunningError: Another engine has it, and it is not to be waited for.
         NotNowError: A stop was asked for while this one stood by.
     """
-    with closing(lease_of(home, address, linger)) as lease:
+    with closing(waiting(lambda: lease_of(home, address, linger), told, standing_by)) as lease:
         keeper = Keeper(lease, home, told, _take(lease, home, told, standing_by))
         try:
             keeper.start()
@@ -104,7 +130,7 @@ def _take(lease: Lease, home: Home, told: Told, standing_by: Callable[[], None] 
 def _ask(lease: Lease, patient: bool) -> str:  # noqa: FBT001  # one of two
     try:
         return lease.take()
-    except StoreAwayError:
+    except StoreBusyError:
         if not patient:
             raise
         return "a server that does not answer"

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from store_parts import NOON, SmallEngine, settlement, task
 
-from overnight.core.errors import HomeUnusableError, StoreOutdatedError
+from overnight.core.errors import HomeUnusableError, StoreBusyError, StoreOutdatedError
 from overnight.core.states import TaskState
 from overnight.store.postgres import PostgresStore, migrations
 from overnight.store.postgres.lease import Lease
@@ -214,3 +214,69 @@ def test_an_older_program_is_told_which_one_it_needs(postgres: str) -> None:
         assert caught.value.hint.startswith("pip install 'overnight>=99.0'")
     with pytest.raises(HomeUnusableError, match="schema version 9"):
         Lease(postgres, holder="me", home="mine")
+
+
+def test_all_of_it_is_done_before_the_server_hears_of_commit(old: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else it goes on to COMMIT for an engine that was killed meanwhile, and had lost its lease."""
+    links: list[Link] = []
+    unanswered: list[int] = []
+    bring_forward = migrations.bring_forward
+
+    def watched(link: Link, version: int) -> None:
+        links.append(link)
+        bring_forward(link, version)
+
+    def hook(operation: str, moment: str) -> None:
+        if (operation, moment) == ("migrate", "before_commit"):
+            unanswered.append(len(links[0]._unread))
+
+    monkeypatch.setattr(migrations, "bring_forward", watched)
+    PostgresStore.open(old, migrate=True, hooks=hook).close()
+    assert unanswered == [0]
+
+
+@pytest.mark.parametrize(("patience", "is_new"), [(30.0, True), (0.0, False)])
+def test_who_was_ended_for_a_reader_tries_again_while_there_is_time(
+    old: str,
+    patience: float,
+    is_new: bool,  # noqa: FBT001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tried: list[Link] = []
+    lock = migrations.lock
+
+    def once_the_victim(link: Link) -> int:
+        tried.append(link)
+        if len(tried) == 1:
+            link.execute("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'deadlock_detected'; END $$").fetchall()
+        return lock(link)
+
+    monkeypatch.setattr(migrations, "lock", once_the_victim)
+    if is_new:
+        PostgresStore.open(old, migrate=True, patience=patience).close()
+    else:
+        with pytest.raises(StoreBusyError):
+            PostgresStore.open(old, migrate=True, patience=patience)
+    assert version(old) == (8 if is_new else 7)
+
+
+def test_nobody_reads_what_will_be_changed(old: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the first word on: who reads one table and then waits for the next would keep us waiting for the first."""
+    locked: list[object] = []
+    lock = migrations.lock
+
+    def watched(link: Link) -> int:
+        found = lock(link)
+        locked.extend(ask(old, _LOCKED)[0])
+        return found
+
+    monkeypatch.setattr(migrations, "lock", watched)
+    PostgresStore.open(old, migrate=True).close()
+    assert locked == [["batch_lines", "meta", "outbox", "tasks"]]
+
+
+_LOCKED = """
+SELECT array_agg(relname::text ORDER BY relname::text) FROM pg_locks JOIN pg_class ON pg_class.oid = relation
+ WHERE mode = 'AccessExclusiveLock' AND granted AND relnamespace = 'overnight'::regnamespace
+   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""

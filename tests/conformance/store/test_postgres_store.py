@@ -28,6 +28,7 @@ from overnight.store.postgres import PostgresStore, dialect, values
 from overnight.store.postgres import store as store_module
 from overnight.store.postgres.answers import Answer
 from overnight.store.postgres.link import Link
+from overnight.store.postgres.meanings import StatementError
 from overnight.store.sql.statements import SQL
 
 
@@ -118,6 +119,38 @@ def test_a_refused_statement_leaves_the_connection_as_it_was(store: PostgresStor
 def test_more_answers_than_are_left_unread(store: PostgresStore) -> None:
     link = store._database.connection
     assert link.executemany("SELECT ?::int", [(n,) for n in range(1000)]).fetchall() == [(n,) for n in range(1000)]
+
+
+def test_each_connection_reads_by_itself(store: PostgresStore, postgres: str) -> None:
+    """The keeper of a lease reads in a thread of its own: an engine that reads meanwhile must not get its rows."""
+    with closing(other(postgres)) as second:
+        assert store._database.connection._reader is not second._database.connection._reader
+
+
+def test_what_was_foreseen_is_forgotten_with_its_transaction(store: PostgresStore, postgres: str) -> None:
+    link = store._database.connection
+    pending = "SELECT count(*) FROM tasks"
+    with store._database.write("turn"):
+        link.foresee(pending)
+    with closing(other(postgres)) as producer:
+        producer.add([task()], now=NOON)
+    assert link.execute(pending, ()).get == 1
+
+
+def test_a_failure_that_was_passed_over_is_told_at_the_end(store: PostgresStore) -> None:
+    """The server answers such a COMMIT with ROLLBACK, and not with an error."""
+    link = store._database.connection
+
+    def write() -> None:
+        with store._database.write("turn"):
+            link.settle()  # it has the pen
+            with pytest.raises(StatementError, match="22012"):
+                link.execute("SELECT 1 / 0").fetchall()
+
+    with pytest.raises(StatementError, match="ROLLBACK for COMMIT"):
+        write()
+    assert store._database.own_changes == 0
+    assert store.add([task()], now=NOON).ids == [1]
 
 
 # -- one writer at a time ---------------------------------------------------------------------

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -189,6 +190,16 @@ def test_a_change_by_another_process_is_seen_and_one_of_our_own_is_not(
     other.close()
     assert store.change_token() != before
     assert store.counts().pending == 2
+
+
+def test_a_change_before_a_new_connection_is_seen_by_it(
+    implementation: Implementation, store: Store, path: Path
+) -> None:
+    before = store.change_token()
+    with closing(implementation.open(path)) as other:
+        other.add([task("theirs")], now=NOON)
+    store.reopen()
+    assert store.change_token() != before
 
 
 def test_a_store_is_the_same_after_it_was_closed(implementation: Implementation, tmp_path: Path) -> None:

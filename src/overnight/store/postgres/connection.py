@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-from overnight.core.errors import NotFoundError, StoreAwayError, StoreUnavailableError
+from overnight.core.errors import NotFoundError, StoreAwayError, StoreBusyError, StoreUnavailableError
 from overnight.core.migrations.addresses import shown
 from overnight.host.clock import SystemClock
 from overnight.store.postgres import dialect, migrations
@@ -191,6 +191,17 @@ class Database:
 
     def _bring_forward(self) -> None:
         """Make the newest tables of older ones, once: who comes at the same time waits and finds them."""
+        until = _monotonic() + self._lock_patience
+        while True:
+            try:
+                return self._try_to_bring_forward()
+            except StoreAwayError:
+                raise
+            except StoreBusyError:  # a reader and we waited for each other, and the server has let him go on
+                if _monotonic() >= until:
+                    raise
+
+    def _try_to_bring_forward(self) -> None:
         link = self.connection
         with self._transaction("BEGIN"):
             version = migrations.lock(link)
@@ -200,6 +211,7 @@ class Database:
                     " transaction; what it was is in the backups of its server only"
                 )
                 migrations.bring_forward(link, version)
+                link.settle()  # a server that has COMMIT already goes on to it when we have been killed long ago
                 self._tell("migrate", "before_commit")
             self._end("COMMIT")
         if version < migrations.VERSION:
@@ -288,10 +300,7 @@ class Database:
             self._ask_what_became_of(name, number, life)
 
     def _end(self, how: str) -> None:
-        link = self.connection
-        link.execute(how)
-        link.is_inside = False
-        link.settle()
+        self.connection.end(how)
         self._is_open = False
 
     def _undo(self) -> None:

@@ -82,6 +82,8 @@ class Link:
         #: Statements whose preparation nobody has heard of yet.
         self._unheard: list[str] = []
         self._number = 0
+        #: What the last statement outside of a transaction, or that has ended one, has done.
+        self._tag = b""
         #: Within BEGIN and its end; else each statement is a transaction of its own.
         self.is_inside = False
         self._pg = pq.PGconn.connect(address.encode())
@@ -102,6 +104,20 @@ class Link:
         self.is_inside = True
         self._forget()
         self.execute(statement)
+
+    def end(self, how: str) -> None:
+        """Leave a transaction, by COMMIT or ROLLBACK.
+
+        Raises:
+            StatementError: It was to be committed and had failed before, which somebody has passed over: the server
+                undoes it then, and calls that no error.
+        """
+        self._ahead.clear()
+        self.execute(how)
+        self.is_inside = False
+        self.settle()
+        if self._tag != how.encode():
+            raise StatementError(f"{self._tag.decode()} for {how}: the transaction had failed; nothing was changed")
 
     def execute(self, statement: str, bindings: Any = (), /) -> Answer:  # noqa: ANN401  # any that a column can have
         """Run a statement, SQLite's or our own."""
@@ -301,6 +317,8 @@ class Link:
         self._changed += changed
         if self.is_inside:
             self._counts.append(changed)
+        else:
+            self._tag = result.command_status or b""
 
     def _result(self) -> PGresult | None:
         pg = self._pg

@@ -2,8 +2,8 @@
 
 ``meta.schema_version`` holds the version, ``meta.program`` the program that needs it. Who leads the store brings it
 forward, in one transaction; everybody else is told what to do. Who was connected already notices at its next write:
-the first statement of each asks for the version, too (`connection`). The table `lease` is the same in all versions,
-for an engine takes its lease before it may change the others.
+the first statement of each asks for the version, too (`connection`); of programs since schema 8, that is. The table
+`lease` is the same in all versions, for an engine takes its lease before it may change the others.
 """
 
 from __future__ import annotations
@@ -93,11 +93,16 @@ def newer(link: Link) -> HomeUnusableError:
 
 
 def lock(link: Link) -> int:
-    """Keep everybody out, readers too, and say which version the tables have now. Inside a write, as its first word.
+    """Keep everybody out of what changes, readers too, and say which version the tables have now.
 
-    Whole tables, and not the row that writers wait for: who waits for that holds its table, for which we would wait.
+    Inside a write, as its first word. Whole tables, and not only the row that writers wait for: who waits for that row
+    holds its table, for which we would wait. ``meta`` comes first, as in each write; a reader may hold one of the
+    others and want ``meta`` next, and then the server ends one of us two.
+
+    Raises:
+        StoreBusyError: It has ended us, or somebody reads for longer than we wait; nothing was changed.
     """
-    link.execute("LOCK TABLE meta, tasks IN ACCESS EXCLUSIVE MODE")
+    link.execute("LOCK TABLE meta, tasks, outbox, batch_lines IN ACCESS EXCLUSIVE MODE")
     return int(link.execute("SELECT schema_version FROM meta").get)
 
 

@@ -184,6 +184,8 @@ class Database:
         self._log_path = Path(f"{path}-wal")
         #: Pages in the write-ahead log after our last commit; others' are counted with them.
         self.wal_pages = 0
+        #: How often we have gone on by another connection.
+        self.reopened = 0
         if create and not readonly and not path.exists():
             create_file(path)
         with self.understood():
@@ -379,6 +381,7 @@ class Database:
             fresh = self._open()
             self.connection.close()
             self.connection = fresh
+            self.reopened += 1
             self._prepare(migrate=False)
 
     def close(self) -> None:

@@ -17,6 +17,8 @@ __all__ = ["SqliteStore"]
 #: Pages of 4 KiB in the log from which on the engine moves them (8 MiB), and gives the room back (64 MiB).
 TIDY_FROM = 2048
 GIVE_BACK_FROM = 16_384
+#: Of a data version.
+_BITS = 32
 
 
 class SqliteStore(SqlStore):
@@ -84,7 +86,9 @@ class SqliteStore(SqlStore):
         with self._database.understood():
             # The pragma, and not the file control of the same name: that one moves with our own commits, too.
             # Not by the method of that name either, which prepares it anew each time.
-            return int(self._database.connection.execute("PRAGMA data_version").get)
+            version = int(self._database.connection.execute("PRAGMA data_version").get)
+        # Each connection counts from the beginning again, and what was changed between two must not look as before.
+        return (self._database.reopened << _BITS) + version
 
     def check_file(self) -> None:
         self._database.check_file()

@@ -27,7 +27,7 @@ from overnight.ui.cli.session import opened
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="HOME",
-    help="The home of another host with the same store: its journal is counted, too.",
+    help="The home of another host with the same store: its journal is counted, too. Name all of them.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def verify(*, others: tuple[Path, ...], as_json: bool) -> None:
@@ -48,7 +48,7 @@ def verify(*, others: tuple[Path, ...], as_json: bool) -> None:
     if as_json:
         printing.say(msgspec.json.encode(_shape(verified)).decode())
     else:
-        _tell(verified)
+        _tell(verified, alone=not others)
     sys.exit(1 if verified.troubles else 0)
 
 
@@ -71,8 +71,8 @@ def _shape(verified: Verified) -> dict[str, object]:
     }
 
 
-def _tell(verified: Verified) -> None:
-    if verified.not_seen:
+def _tell(verified: Verified, *, alone: bool) -> None:
+    if verified.not_seen and alone:
         seen = printing.count(verified.not_seen, "event of the journal stands", "events of the journal stand")
         printing.note(f"overnight: {seen} in homes of other hosts and could not be looked at")
         printing.note("  try: 'overnight verify --with HOME' for each of them, or for a copy of it")
