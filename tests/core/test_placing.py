@@ -165,5 +165,30 @@ def test_a_node_that_has_gone_is_kept_for_nobody() -> None:
     overtaken.save({2: 0}, FOUR, nodes, 2 * PATIENCE)
 
     assert overtaken.saved.keys() == {"other"}
-    overtaken.look(ONE, nodes, 2 * PATIENCE)
-    assert overtaken.saved == {}, "nor for a lane that is closed"
+
+
+def test_who_is_shut_out_for_a_moment_is_not_forgotten() -> None:
+    """Its queue is full, or the licence is taken, whenever somebody looks but once."""
+    overtaken, nodes = Overtaken(), busy()
+    overtaken.look(FOUR, nodes, 0.0)
+    for moment in range(1, int(PATIENCE)):
+        assert not overtaken.look(ONE, nodes, float(moment))
+    assert overtaken.look(FOUR, nodes, PATIENCE)
+    overtaken.save({2: 0}, FOUR, nodes, PATIENCE)
+
+    assert overtaken.look(ONE, nodes, 2 * PATIENCE)
+    overtaken.save({1: 0, 2: 0}, ONE, nodes, 2 * PATIENCE)
+    assert overtaken.saved.keys() == {"large"}, "nor is what is kept free given away in such a moment"
+
+
+def test_a_node_is_kept_for_nobody_whose_tasks_have_gone() -> None:
+    overtaken, nodes = Overtaken(), busy()
+    overtaken.look(FOUR, nodes, 0.0)
+    overtaken.save({2: 0}, FOUR, nodes, PATIENCE)
+    assert overtaken.look(FOUR | ONE, nodes, PATIENCE + 1)
+    overtaken.save({1: 0}, FOUR | ONE, nodes, PATIENCE + 1)
+    assert overtaken.saved == {}
+
+    overtaken.look(FOUR, nodes, 2 * PATIENCE)
+    overtaken.retain([1])
+    assert not overtaken.look(FOUR, nodes, 3 * PATIENCE), "a lane that is no more is forgotten"

@@ -26,24 +26,32 @@ class Overtaken:
         self.saved: dict[str, Saved] = {}
 
     def look(self, wants: Mapping[int, Want], accounts: Mapping[str, Account], moment: float) -> bool:
-        """Take note of who is passed over now. Returns whether somebody has been for long enough.
+        """Take note of who is passed over now. Returns whether `save` has anything to do.
+
+        Who is shut out for a moment, by a full queue or by a licence that is taken, keeps what was noted.
 
         Args:
             wants: The lanes that could claim something if it were free.
             accounts: The nodes that are given work.
             moment: Monotonic seconds.
         """
-        for lane in self._since.keys() - wants.keys():
-            self._forget(lane)
         for lane, want in wants.items():
             if not any(account.fits(want.needs) for account in accounts.values()) and _could(want, accounts):
                 self._since.setdefault(lane, moment)
-        return any(moment - since >= PATIENCE for since in self._since.values())
+        return bool(self.saved or self._due(wants, moment))
+
+    def _due(self, wants: Mapping[int, Want], moment: float) -> list[int]:
+        return [lane for lane, since in self._since.items() if lane in wants and moment - since >= PATIENCE]
+
+    def retain(self, lanes: Collection[int]) -> None:
+        """There are no other lanes any more."""
+        for lane in self._since.keys() - set(lanes):
+            self._forget(lane)
 
     def save(
         self, heads: Mapping[int, int], wants: Mapping[int, Want], accounts: Mapping[str, Account], moment: float
     ) -> None:
-        """Keep nodes free for those who have been passed over for long enough.
+        """Keep nodes free for those who have been passed over for long enough, and none for who has nothing left.
 
         Args:
             heads: The highest priority of what may be claimed, by lane; one that has nothing is not in it.
@@ -51,12 +59,11 @@ class Overtaken:
             accounts: As for `look`.
             moment: Monotonic seconds.
         """
-        due = [lane for lane, since in self._since.items() if moment - since >= PATIENCE]
-        for lane in sorted(due, key=lambda lane: (-heads.get(lane, 0), self._since[lane], lane)):
+        self.retain(heads)
+        due = self._due(wants, moment)
+        for lane in sorted(due, key=lambda lane: (-heads[lane], self._since[lane], lane)):
             was = next((node for node, saved in self.saved.items() if saved.lane == lane), None)
             self._forget(lane)
-            if lane not in heads:
-                continue
             self._since[lane] = moment
             if (node := self._choose(wants[lane], accounts, was)) is not None:
                 before = frozenset(other for other, head in heads.items() if head > heads[lane])
