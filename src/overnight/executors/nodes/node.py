@@ -156,6 +156,7 @@ class Node:
 
     def _greet(self, hello: messages.Hello) -> None:
         self.facts = hello.facts
+        self.slots = min(self.slots, hello.facts.slots)  # it may have come back with fewer
         self.stock = stock_of(hello.facts.resources, hello.facts.ids, hello.facts.labels)
         self._linked = True
         if why := other_program(hello.facts):
