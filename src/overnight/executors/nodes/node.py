@@ -461,4 +461,7 @@ def other_program(facts: messages.Facts) -> str:
     """Why a node cannot be used that has another version of the program than we; empty when it has the same."""
     if (facts.version, facts.protocol) == (VERSION, PROTOCOL):
         return ""
-    return f"it has overnight {facts.version}, and this engine is {VERSION}; install the same on both"
+    theirs, ours = facts.version, VERSION
+    if theirs == ours:  # of two states of the source
+        theirs, ours = f"{theirs} (protocol {facts.protocol})", f"{ours} (protocol {PROTOCOL})"
+    return f"it has overnight {theirs}, and this engine is {ours}; install the same on both"
