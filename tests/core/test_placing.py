@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from overnight.core.node_needs import impossible
+from overnight.core.nodes import NodeRow, NodeView
 from overnight.core.overtaking import PATIENCE, Overtaken
 from overnight.core.placing import Account, Saved, Stock, Want, of_nodes, options, stock_of
 
@@ -192,3 +196,26 @@ def test_a_node_is_kept_for_nobody_whose_tasks_have_gone() -> None:
     overtaken.look(FOUR, nodes, 2 * PATIENCE)
     overtaken.retain([1])
     assert not overtaken.look(FOUR, nodes, 3 * PATIENCE), "a lane that is no more is forgotten"
+
+
+def test_nodes_are_gone_through_once_for_all_lanes_that_need_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most of many lanes have nothing that waits: they are the queues that there have been."""
+    asked = Counter[str]()
+
+    def count(of: str, real: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        return lambda one, needs: asked.update([of]) or real(one, needs)
+
+    monkeypatch.setattr(Account, "fits", count("fits", Account.fits))
+    monkeypatch.setattr(Stock, "lacks", count("lacks", Stock.lacks))
+    nodes = accounts(**{f"n{n}": 2 for n in range(10)})
+    wants = {lane: Want({"gpu": 1.0 + lane % 4}, 0.05) for lane in range(100)}
+
+    found = options(wants, nodes, dict.fromkeys(nodes, 1.0))
+    assert len(found) == 50
+    Overtaken().look(wants, nodes, 0.0)
+    views = [NodeView(NodeRow(name, "up", slots=4, resources={"gpu": 2.0})) for name in nodes]
+    words = impossible([want.needs for want in wants.values()], views, ())
+    assert [bool(why) for why in words[:5]] == [False, False, True, True, False]
+
+    assert asked["fits"] <= 2 * 4 * len(nodes)
+    assert asked["lacks"] <= 4 * 4 * len(nodes)

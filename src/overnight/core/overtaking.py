@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from overnight.core.placing import Account, Saved, Want
+from overnight.core.placing import Account, Saved, Want, same_needs
 
 #: Seconds for which a lane is passed over before a node is kept free for it, and until that is thought over again.
 PATIENCE = 60.0
@@ -35,8 +35,10 @@ class Overtaken:
             accounts: The nodes that are given work.
             moment: Monotonic seconds.
         """
+        waits = {same_needs(want.needs): want for want in wants.values()}
+        over = {same for same, want in waits.items() if not _fits(want, accounts) and _could(want, accounts)}
         for lane, want in wants.items():
-            if not any(account.fits(want.needs) for account in accounts.values()) and _could(want, accounts):
+            if same_needs(want.needs) in over:
                 self._since.setdefault(lane, moment)
         return bool(self.saved or self._due(wants, moment))
 
@@ -88,6 +90,10 @@ class Overtaken:
     def _forget(self, lane: int) -> None:
         self._since.pop(lane, None)
         self.saved = {node: one for node, one in self.saved.items() if one.lane != lane}
+
+
+def _fits(want: Want, accounts: Mapping[str, Account]) -> bool:
+    return any(account.fits(want.needs) for account in accounts.values())
 
 
 def _could(want: Want, accounts: Mapping[str, Account]) -> bool:

@@ -192,24 +192,33 @@ def options(
         room: Seconds of work that the slots of each node still take; one that is not in it is given nothing.
         saved: Nodes that are kept free.
     """
-    found = {}
+    found, by_needs = {}, dict[frozenset[tuple[str, float]], list[str]]()
     for lane, want in wants.items():
-        fitting = [
-            (
-                _is_for(lane, saved.get(node)),
-                _left_over(accounts[node], want.needs),
-                _riches(accounts[node]),
-                -left,
-                node,
-            )
-            for node, left in room.items()
-            if left + _SLACK >= want.cost
-            and not (node in saved and saved[node].bars(lane, want.needs))
-            and accounts[node].fits(want.needs)
+        if (same := same_needs(want.needs)) not in by_needs:
+            by_needs[same] = _fitting(want.needs, accounts, room)
+        nodes = [
+            node
+            for node in by_needs[same]
+            if room[node] + _SLACK >= want.cost and not (node in saved and saved[node].bars(lane, want.needs))
         ]
-        if fitting:
-            found[lane] = [node for *_, node in sorted(fitting)]
+        if nodes:
+            found[lane] = sorted(nodes, key=lambda node: _is_for(lane, saved.get(node))) if saved else nodes
     return found
+
+
+def same_needs(needs: Needs) -> frozenset[tuple[str, float]]:
+    """The same for the same needs: many lanes have the same, and nodes are gone through once for all of them."""
+    return frozenset(needs.items())
+
+
+def _fitting(needs: Needs, accounts: Mapping[str, Account], room: Mapping[str, float]) -> list[str]:
+    """The nodes where this is free, the best first."""
+    fitting = [
+        (_left_over(accounts[node], needs), _riches(accounts[node]), -left, node)
+        for node, left in room.items()
+        if accounts[node].fits(needs)
+    ]
+    return [node for *_, node in sorted(fitting)]
 
 
 def _is_for(lane: int, saved: Saved | None) -> int:

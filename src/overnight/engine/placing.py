@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from overnight.core.lanes import WORK, Openings
 from overnight.core.overtaking import Overtaken
-from overnight.core.placing import Account, Look, Stock, Stocks, Want, of_all, of_nodes, options, pool_of
+from overnight.core.placing import Account, Look, Stock, Stocks, Want, of_all, of_nodes, options, pool_of, same_needs
 from overnight.core.resources import Granted, ids_in
 from overnight.engine.dispatch import Hands, deal_by_node
 from overnight.store.contract import Claimed, Lane
@@ -82,8 +82,7 @@ class Places:
         if self._overtaken.saved != saved:
             self._had_room = frozenset()  # what was kept free in this claim is everybody's in the next
         going = {number: takes for number, takes in opened.lanes.items() if number not in wants or number in found}
-        at = {number: [(node, self._takes(wants[number], node)) for node in nodes] for number, nodes in found.items()}
-        return Openings(going, opened.pools | self._pools(wants, seconds)), at
+        return Openings(going, opened.pools | self._pools(wants, seconds)), self._at(wants, found)
 
     def _renew(self) -> None:
         found = self._look_around()
@@ -109,6 +108,17 @@ class Places:
         working = {node: account for node, account in self._accounts.items() if node in self._working}
         if self._overtaken.look(wants, working, moment):
             self._overtaken.save(self._heads(), wants, working, moment)
+
+    def _at(self, wants: Mapping[int, Want], found: Mapping[int, Sequence[str]]) -> At:
+        """What a task of each lane takes of each of its nodes; made once for all lanes that take the same."""
+        made: dict[object, dict[str, dict[str, float]]] = {}
+        at = {}
+        for number, nodes in found.items():
+            want = wants[number]
+            takes = made.setdefault((same_needs(want.needs), want.cost), {})
+            takes |= {node: self._takes(want, node) for node in nodes if node not in takes}
+            at[number] = [(node, takes[node]) for node in nodes]
+        return at
 
     def _takes(self, want: Want, node: str) -> dict[str, float]:
         """What a task takes of a node."""
