@@ -48,6 +48,19 @@ def test_no_node_gives_more_than_it_has_and_no_id_twice(deeds: list[tuple[str, i
     assert account.fits({"gpu": len(account.stock.ids["gpu"]), "disk": account.stock.amounts["disk"]})
 
 
+def test_a_card_that_was_not_there_for_a_moment_is_still_whose_it_was() -> None:
+    account = Account(stock_of({}, {"gpu": ("0", "1")}, {}))
+    assert account.take(1, {"gpu": 1}, 0) == {"gpu": ("0",)}
+    account.renew(stock_of({}, {"gpu": ("1",)}, {}))
+    account.renew(stock_of({}, {"gpu": ("0", "1")}, {}))
+    assert account.take(2, {"gpu": 1}, 1) == {"gpu": ("1",)}
+    account.renew(stock_of({}, {"gpu": ("1",)}, {}))
+    account.give_back(1)
+    account.give_back(2)
+    assert account.take(3, {"gpu": 1}, 0) == {"gpu": ("1",)}
+    assert not account.fits({"gpu": 1})
+
+
 def test_what_is_not_free_is_not_given() -> None:
     account = Account(CARDS)
     account.take(1, {"gpu": 2}, 0)

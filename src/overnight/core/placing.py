@@ -104,11 +104,12 @@ class Account:
         self._taken: Counter[tuple[str, float]] = Counter()
 
     def renew(self, stock: Stock) -> None:
-        """It says something else of itself than before. Who has something keeps it, as far as it is still there."""
+        """It says something else of itself than before. Who has something keeps it, also while it is not there."""
         if stock != self.stock:
             self.stock = stock
             self._pool = Pool(stock.ids)
-            self._held = {task: (takes, self._pool.keep(ids)) for task, (takes, ids) in self._held.items()}
+            for _, ids in self._held.values():
+                self._pool.keep(ids)
 
     def free(self, name: str) -> float:
         """What nobody has of this; below nothing where there is less than there was."""
@@ -145,7 +146,8 @@ class Account:
     def give_back(self, task: int) -> None:
         """The attempt of this task is over."""
         takes, ids = self._held.pop(task)
-        self._pool.give_back(ids)
+        there = {name: frozenset(each) for name, each in self.stock.ids.items()}
+        self._pool.give_back({name: [one for one in each if one in there.get(name, ())] for name, each in ids.items()})
         self._taken.subtract(takes.items())
         self._taken += Counter()  # without what nobody has
 
