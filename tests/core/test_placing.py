@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from overnight.core.node_needs import impossible
+from overnight.core.nodes import NodeRow, NodeView
 from overnight.core.overtaking import PATIENCE, Overtaken
 from overnight.core.placing import Account, Saved, Stock, Want, of_nodes, options, stock_of
 
@@ -42,6 +46,19 @@ def test_no_node_gives_more_than_it_has_and_no_id_twice(deeds: list[tuple[str, i
         account.give_back(task)
     assert account.idle
     assert account.fits({"gpu": len(account.stock.ids["gpu"]), "disk": account.stock.amounts["disk"]})
+
+
+def test_a_card_that_was_not_there_for_a_moment_is_still_whose_it_was() -> None:
+    account = Account(stock_of({}, {"gpu": ("0", "1")}, {}))
+    assert account.take(1, {"gpu": 1}, 0) == {"gpu": ("0",)}
+    account.renew(stock_of({}, {"gpu": ("1",)}, {}))
+    account.renew(stock_of({}, {"gpu": ("0", "1")}, {}))
+    assert account.take(2, {"gpu": 1}, 1) == {"gpu": ("1",)}
+    account.renew(stock_of({}, {"gpu": ("1",)}, {}))
+    account.give_back(1)
+    account.give_back(2)
+    assert account.take(3, {"gpu": 1}, 0) == {"gpu": ("1",)}
+    assert not account.fits({"gpu": 1})
 
 
 def test_what_is_not_free_is_not_given() -> None:
@@ -165,5 +182,53 @@ def test_a_node_that_has_gone_is_kept_for_nobody() -> None:
     overtaken.save({2: 0}, FOUR, nodes, 2 * PATIENCE)
 
     assert overtaken.saved.keys() == {"other"}
-    overtaken.look(ONE, nodes, 2 * PATIENCE)
-    assert overtaken.saved == {}, "nor for a lane that is closed"
+
+
+def test_who_is_shut_out_for_a_moment_is_not_forgotten() -> None:
+    """Its queue is full, or the licence is taken, whenever somebody looks but once."""
+    overtaken, nodes = Overtaken(), busy()
+    overtaken.look(FOUR, nodes, 0.0)
+    for moment in range(1, int(PATIENCE)):
+        assert not overtaken.look(ONE, nodes, float(moment))
+    assert overtaken.look(FOUR, nodes, PATIENCE)
+    overtaken.save({2: 0}, FOUR, nodes, PATIENCE)
+
+    assert overtaken.look(ONE, nodes, 2 * PATIENCE)
+    overtaken.save({1: 0, 2: 0}, ONE, nodes, 2 * PATIENCE)
+    assert overtaken.saved.keys() == {"large"}, "nor is what is kept free given away in such a moment"
+
+
+def test_a_node_is_kept_for_nobody_whose_tasks_have_gone() -> None:
+    overtaken, nodes = Overtaken(), busy()
+    overtaken.look(FOUR, nodes, 0.0)
+    overtaken.save({2: 0}, FOUR, nodes, PATIENCE)
+    assert overtaken.look(FOUR | ONE, nodes, PATIENCE + 1)
+    overtaken.save({1: 0}, FOUR | ONE, nodes, PATIENCE + 1)
+    assert overtaken.saved == {}
+
+    overtaken.look(FOUR, nodes, 2 * PATIENCE)
+    overtaken.retain([1])
+    assert not overtaken.look(FOUR, nodes, 3 * PATIENCE), "a lane that is no more is forgotten"
+
+
+def test_nodes_are_gone_through_once_for_all_lanes_that_need_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most of many lanes have nothing that waits: they are the queues that there have been."""
+    asked = Counter[str]()
+
+    def count(of: str, real: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        return lambda one, needs: asked.update([of]) or real(one, needs)
+
+    monkeypatch.setattr(Account, "fits", count("fits", Account.fits))
+    monkeypatch.setattr(Stock, "lacks", count("lacks", Stock.lacks))
+    nodes = accounts(**{f"n{n}": 2 for n in range(10)})
+    wants = {lane: Want({"gpu": 1.0 + lane % 4}, 0.05) for lane in range(100)}
+
+    found = options(wants, nodes, dict.fromkeys(nodes, 1.0))
+    assert len(found) == 50
+    Overtaken().look(wants, nodes, 0.0)
+    views = [NodeView(NodeRow(name, "up", slots=4, resources={"gpu": 2.0})) for name in nodes]
+    words = impossible([want.needs for want in wants.values()], views, ())
+    assert [bool(why) for why in words[:5]] == [False, False, True, True, False]
+
+    assert asked["fits"] <= 2 * 4 * len(nodes)
+    assert asked["lacks"] <= 4 * 4 * len(nodes)

@@ -14,7 +14,7 @@ from overnight.core.nodes import Closing, NodeRow, NodesView, NodeView
 from overnight.core.states import FAILED_REASONS, HELD_REASONS, ErrorClass, Reason, TaskState
 from overnight.core.storms import Storm, Subject
 from overnight.core.task import Action, ActionKind, Task
-from overnight.core.why import Around, Before, Engine, Held, Steps, why
+from overnight.core.why import Around, Before, Engine, Held, Steps, _gates, why
 from overnight.monitor.snapshot import EngineState
 from overnight.monitor.standing import ENGINES as ENGINE_STATES
 
@@ -389,6 +389,20 @@ def test_what_needs_something_of_a_node_says_what_and_who_has_it(
 ) -> None:
     around = Around(NOON, totals={"gpu": 99.0}, nodes=nodes_of(*map(NodeView, rows)), lots=tuple(lots))
     assert ask(task(S.PENDING, needs=needs), around) == words
+
+
+def test_nothing_is_said_to_be_full_that_has_no_slots() -> None:
+    around = Around(NOON, nodes=nodes_of(NodeView(NodeRow("a", "up"))))
+    assert ask(task(S.PENDING), around) == "waits: none of the nodes that are given work has a slot"
+
+
+@pytest.mark.parametrize("rows", [[PLAIN], [CARDS]])
+def test_of_what_no_node_has_or_has_free_only_that_is_said(rows: list[NodeRow]) -> None:
+    lots = (Lot(1, CARDS.name, {"gpu": CARDS.resources["gpu"]}),)
+    around = Around(NOON, nodes=nodes_of(*map(NodeView, rows)), lots=lots)
+    needy = task(S.PENDING, needs={"gpu": 1.0})
+    held = [one.held for one in _gates(needy, Action(ActionKind.COMMAND, b"/"), around)]
+    assert held in ([Held.RESOURCE_MISSING, Held.NOTHING], [Held.RESOURCE_TAKEN, Held.NOTHING])
 
 
 def test_a_license_is_counted_for_all_nodes() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -20,7 +21,9 @@ from overnight.core.states import TaskState
 from overnight.core.task import Action
 from overnight.engine.placing import At, Places
 from overnight.executors.contract import Spec
+from overnight.store.contract import Queue, Selector, Verb
 from overnight.store.sql.sites import Sites
+from overnight.store.sqlite import SqliteStore
 from overnight.testing import Play
 
 AHEAD = 0.05
@@ -206,6 +209,16 @@ def test_a_node_that_comes_later_is_given_what_has_waited_for_it(night: Night) -
     assert floor.ids[b"card"] == b"b0"
 
 
+def test_a_node_that_has_more_than_before_is_given_what_has_waited_for_it(night: Night) -> None:
+    """In the seats where it has been."""
+    floor = Floor(night, a=(2, gpus("0")))
+    (both,) = night.add(task("both", needs={"gpu": 2.0}))
+
+    floor.run(script=[(30.0, lambda: floor.nodes.update(a=gpus("0", "1"))), (300.0, night.give_up)])
+
+    assert night.state(both) is TaskState.COMPLETED
+
+
 # -- who needs much --------------------------------------------------------------------------
 
 
@@ -224,6 +237,57 @@ def test_who_needs_much_is_not_passed_over_for_ever(night: Night) -> None:
     floor = Floor(night, a=(4, gpus("0", "1")))
     assert PATIENCE <= stream(night, floor) <= PATIENCE + 30.0
     assert floor.kept == {"a": {"gpu": 2.0}}, "and that is told"
+
+
+@pytest.mark.parametrize("deed", ["cancel", "hold", "pause"])
+def test_when_who_a_node_was_kept_for_is_gone_the_others_go_on(night: Night, deed: str) -> None:
+    floor = Floor(night, a=(4, gpus("0", "1")))
+    cards = [task(f"{n:03}", needs={"gpu": 1.0}) for n in range(14)]
+    night.add(*cards[:2])
+    (both,) = night.add(task("both", needs={"gpu": 2.0}, queue="rare"))
+    night.add(*cards[2:])
+
+    def go() -> None:
+        assert floor.kept
+        if deed == "pause":
+            with closing(SqliteStore.open(night.directory / "queue.db")) as another:  # one's own changes are no news
+                another.set_queue(Queue(name="rare", paused=True), now=night.clock.now(), by="a person")
+        else:
+            night.store.act(Verb(deed), Selector((both,)), now=night.clock.now(), by="a person")
+
+    seconds = {b"000": 5.0, b"013": 100.0}
+    floor.run(lambda words: seconds.get(words, 10.0), script=[(PATIENCE + 3.0, go), (900.0, night.give_up)])
+
+    assert night.store.counts().completed == 14
+    last = floor.began.pop(b"013")
+    assert last - max(floor.began.values()) <= 10.0, "and at once"
+
+
+@pytest.mark.parametrize("queue", [Queue(name="q", slots=2), Queue(name="q", rate=0.2)])
+def test_nor_who_is_shut_out_for_a_moment_again_and_again(night: Night, queue: Queue) -> None:
+    night.store.set_queue(queue, now=night.clock.now(), by="a person")
+    floor = Floor(night, a=(8, gpus("0", "1", "2", "3")))
+    night.add(*(task(f"f{n}", needs={"gpu": 1.0}) for n in range(4)))
+    night.add(task("both", needs={"gpu": 2.0}, queue="q"))
+    for n in range(60):
+        night.add(*(task(f"{name}{n}", needs={"gpu": 1.0}, queue=name) for name in ("q", "default")))
+
+    floor.run(lambda words: 4.0 + int(words[1:]) if words[:1] == b"f" else 10.0)
+
+    assert floor.began[b"both"] - floor.began[b"f0"] <= PATIENCE + 30.0
+
+
+def test_nor_who_needs_what_others_have_that_need_no_node(night: Night) -> None:
+    floor = Floor(night, a=(6, gpus("0", "1")))
+    cards = [task(f"{n:03}", needs={"gpu": 1.0}) for n in range(60)]
+    night.add(*cards[:2])
+    night.add(task("both", needs={"gpu": 2.0, "license": 1.0}))
+    night.add(*cards[2:], *(task(f"license{n}", needs={"license": 1.0}) for n in range(100)))
+    seconds = {b"000": 5.0, **{b"license%d" % n: 3.0 for n in range(100)}}
+
+    floor.run(lambda words: seconds.get(words, 10.0), resources={"license": 1.0})
+
+    assert floor.began[b"both"] - floor.began[b"000"] <= PATIENCE + 60.0
 
 
 def test_but_what_comes_first_comes_first(night: Night) -> None:

@@ -12,6 +12,7 @@ from overnight.core.endings import AttemptKey, Ended, Evidence, Lost
 from overnight.core.nodes import Change, Closing
 from overnight.core.task import Action, ActionKind
 from overnight.executors.contract import Spec
+from overnight.executors.nodes.carrier import Gone, Said
 from overnight.executors.nodes.node import State
 from overnight.testing import Play
 
@@ -121,6 +122,28 @@ def test_one_that_is_opened_before_its_agent_has_ended_comes_back_as_well(
     nodes.until(lambda: len(nodes.executor.offers()) == 8, seconds=20.0)
 
 
+def test_one_whose_last_word_is_lost_comes_back_as_well(nodes: FakeNodes, closed: dict[str, Closing]) -> None:
+    closed["b"] = Closing.DRAIN
+    nodes.until(lambda: len(nodes.seen) == 3, seconds=8.0)
+    nodes.executor.ack()
+    receive = nodes.carrier.receive
+
+    def lose_what_it_says() -> list[Said | Gone]:
+        words = receive()
+        if not nodes.carrier.nodes["b"].agent.closed or not nodes.carrier.nodes["b"].linked:
+            return words
+        nodes.carrier.cut("b")
+        return [word for word in words if word.node != "b"]
+
+    nodes.carrier.receive = lose_what_it_says  # type: ignore[method-assign]
+    nodes.until(lambda: nodes.executor.nodes()[1].state is State.AWAY, seconds=25.0)
+    nodes.carrier.receive = receive  # type: ignore[method-assign]
+    nodes.carrier.nodes["b"].linked = True
+
+    closed.clear()
+    nodes.until(lambda: nodes.executor.nodes()[1].state is State.UP, seconds=3.0)
+
+
 def test_nodes_that_end_with_the_engine_are_not_looked_for_again(nodes: FakeNodes) -> None:
     nodes.carrier.nodes["a"].frozen = True  # so that it takes its time
     nodes.executor.close()
@@ -202,3 +225,15 @@ def test_what_nodes_have_is_known_once_they_have_greeted(nodes: FakeNodes, close
     nodes.pass_time(2.0)
 
     assert nodes.executor.stocks({}).working == {"a"}
+
+
+def test_a_node_that_comes_back_with_fewer_slots_is_offered_no_more_than_those(tmp_path: Path) -> None:
+    nodes = FakeNodes(tmp_path, slots=8)
+    nodes.open()
+    nodes.carrier.nodes["b"].slots = 1
+    nodes.carrier.kill("b")
+    nodes.pass_time(3.0)
+
+    assert len(nodes.executor.offers()) == 5
+    assert list(nodes.executor.stocks({}).seats.values()).count("b") == 1
+    assert [node.slots for node in nodes.executor.nodes()] == [4, 1]

@@ -15,7 +15,8 @@ from overnight.core.nodes import Change, Closing, NodeNews
 from overnight.core.task import Action, ActionKind
 from overnight.core.version import VERSION
 from overnight.executors.contract import Spec
-from overnight.executors.nodes.node import State
+from overnight.executors.nodes.messages import PROTOCOL, Facts
+from overnight.executors.nodes.node import State, other_program
 from overnight.testing import Play
 
 ACTIONS = {1: Action(kind=ActionKind.COMMAND, cwd=b"/")}
@@ -130,7 +131,7 @@ def test_people_are_told_of_losses_and_of_what_is_not_used_and_that_it_is_back()
     )
     said = {
         lost: "the node a was not heard for 16 s; what it had goes back to the queue",
-        refused: "the node a is not used: it has another version",
+        refused: "the node a is not used: it has another version; tasks run on others, or wait for one",
         unfit: "the node a is given nothing: x; others do its tasks if they have it",
     }
     for news, sentence in said.items():
@@ -156,3 +157,20 @@ def test_each_change_has_an_event_of_its_own() -> None:
     assert names == {name.value for name in EventName if name.value.startswith("node_")}
     assert b'"tasks":[7]' in events.lines([records[Change.LOST]])
     assert b'"how":"why"' in events.lines([records[Change.CLOSED]])
+
+
+def test_one_of_the_same_version_that_speaks_otherwise_is_told_apart() -> None:
+    assert other_program(Facts("a", slots=1, version=VERSION, python="3.11.0")) == ""
+    other = Facts("a", slots=1, version=VERSION, python="3.11.0", protocol=PROTOCOL + 1)
+    assert other_program(other) == (
+        f"it has overnight {VERSION} (protocol {PROTOCOL + 1}), and this engine is {VERSION} (protocol {PROTOCOL});"
+        " install the same on both"
+    )
+    assert "protocol" not in other_program(Facts("a", slots=1, version="0.0.2", python="3.11.0"))
+
+
+def test_what_is_not_used_comes_with_what_it_means_and_what_to_type() -> None:
+    words = Words().of(NodeNews("a", Change.REFUSED, "it has another version"))
+    assert words is not None
+    assert "tasks" in words[0]
+    assert "overnight nodes list" in words[1]

@@ -18,7 +18,7 @@ def plainly(seats: Mapping[int, Seat], wanted: int, room: Mapping[str, int], hel
     by_slot = {
         slot: seat
         for slot, seat in seats.items()
-        if slot in held or (slot < wanted and room.get(seat.node) is not None)
+        if slot in held or (slot < wanted and seat.local < room.get(seat.node, 0))
     }
     for slot in (slot for slot in range(wanted) if slot not in by_slot):
         taken = {node: {seat.local for seat in by_slot.values() if seat.node == node} for node in room}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -52,6 +53,34 @@ def test_one_that_is_removed_while_somebody_comes_is_made_anew(tmp_path: Path, m
 
     assert followed(tmp_path) == {(1, 1): tmp_path / "1-1"}
     second.close()
+
+
+def test_what_somebody_makes_anew_is_not_removed_after_the_last_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine has opened a lock, the last one removes it in this moment, and somebody else comes."""
+    first, came = Following(tmp_path, 1, 1), list[Following]()
+    flock = fcntl.flock
+
+    def just_before(lock: int, how: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", flock)
+        first.close()
+        came.append(Following(tmp_path, 1, 1))
+        flock(lock, how)
+
+    monkeypatch.setattr(fcntl, "flock", just_before)
+    followed(tmp_path)
+
+    assert followed(tmp_path) == {(1, 1): tmp_path / "1-1"}
+    came[0].close()
+
+
+def test_one_without_a_lock_goes(tmp_path: Path) -> None:
+    """Whoever made it, or removed it, was killed on the way."""
+    (tmp_path / "1-1").mkdir()
+    (tmp_path / "1-1" / "laid-down").touch()
+    assert followed(tmp_path) == {}
+    assert not (tmp_path / "1-1").exists()
 
 
 def test_what_is_no_attempt_is_left_alone(tmp_path: Path) -> None:

@@ -63,6 +63,8 @@ class FakeNode:
         #: What it has of named resources, and its labels; an agent says it when it greets.
         self.ids: dict[str, tuple[str, ...]] = {}
         self.labels: dict[str, str] = {}
+        #: How many slots it has.
+        self.slots = 4
         #: Reads what attempts have printed here.
         self.prints: Prints | None = None
         #: Spreads its signs of life.
@@ -78,7 +80,7 @@ class FakeNode:
         """Another agent, after the last one was killed."""
         self.executor = SlowToEnd(self._clock, slots=0, play=self._note, world=self.world)
         facts = Facts(
-            self.name, slots=4, version=self._version, python="3.11.0", labels=self.labels, ids=dict(self.ids)
+            self.name, slots=self.slots, version=self._version, python="3.11.0", labels=self.labels, ids=dict(self.ids)
         )
         self.agent = Agent(
             self.executor,

@@ -93,7 +93,7 @@ def test_what_the_others_let_go_is_named_with_its_size(old: Call) -> None:
 
 #: What does not grow: of a fixed size, kept short, or gone when its use is over.
 _BOUNDED = {
-    *("fences", "placements", "nodes.json", "closed-nodes.json", "bridge.log"),
+    *("fences", "placements", "nodes.json", "closed-nodes.json", "bridge.log", "following"),
     *("lock", "STOP", "COMING", "engine.json", "home.json", "adding", "doorbell", "marks", "reserve", "spool", "token"),
     *("monitor.json", "heartbeat.log", "engine.log", "work", "last-backup", "tests", "overnight.toml"),
 }

@@ -80,7 +80,8 @@ class Words:
         if news.change is Change.LOST:
             return f"{news.why}; what it had goes back to the queue", "'overnight nodes list' shows all of them"
         if not news.unfit:
-            return f"the node {news.node} is not used: {news.why}", ""
+            words = f"the node {news.node} is not used: {news.why}; tasks run on others, or wait for one"
+            return words, "'overnight nodes list' shows which these are"
         hint = "have it at the same path on every node; a node that comes again is given work again"
         return f"the node {news.node} is given nothing: {news.why}; others do its tasks if they have it", hint
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from overnight.core.placing import GPU, OF_LABEL, Account, Needs, compete, of_nodes, stock_of
+from overnight.core.placing import GPU, OF_LABEL, Account, Needs, compete, of_nodes, same_needs, stock_of
 
 if TYPE_CHECKING:
     from overnight.core.nodes import NodeView
@@ -28,12 +28,19 @@ class Possible:
         needs: What it needs of a node.
         nodes: All nodes.
         lots: What running tasks have.
+        accounts: What the nodes have, where that is known already, and there are no lots.
     """
 
-    def __init__(self, needs: Needs, nodes: Iterable[NodeView], lots: Iterable[Lot] = ()) -> None:
+    def __init__(
+        self,
+        needs: Needs,
+        nodes: Iterable[NodeView],
+        lots: Iterable[Lot] = (),
+        accounts: Mapping[str, Account] | None = None,
+    ) -> None:
         self._needs = needs
         self._nodes = {node.row.name: node for node in nodes}
-        self._accounts = {name: _account(node) for name, node in self._nodes.items()}
+        self._accounts = _accounts(self._nodes.values()) if accounts is None else accounts
         for lot in lots:
             if lot.node in self._accounts:
                 self._accounts[lot.node].keep(lot.task, lot.needs, {})
@@ -105,6 +112,10 @@ def asked(needs: Needs) -> str:
     )
 
 
+def _accounts(nodes: Iterable[NodeView]) -> dict[str, Account]:
+    return {node.row.name: _account(node) for node in nodes}
+
+
 def _account(node: NodeView) -> Account:
     row = node.row
     ids = {name: [str(n) for n in range(int(row.resources[name]))] for name in (GPU,) if name in row.resources}
@@ -112,6 +123,18 @@ def _account(node: NodeView) -> Account:
 
 
 def impossible(waiting: Iterable[Needs], nodes: Collection[NodeView], shared: Collection[str]) -> list[str]:
-    """What no node can ever run of that which waits, each once, in words."""
-    found = (Possible(mine, nodes).missing() for needs in waiting if (mine := of_nodes(needs, shared)))
-    return list(dict.fromkeys(words for words in found if words))
+    """Why no node can ever run what waits, of each in words; empty for what one can.
+
+    Args:
+        waiting: What is needed by all that waits; the same again and again costs little.
+        nodes: All nodes.
+        shared: What is counted once for all nodes.
+    """
+    accounts, known = _accounts(nodes), dict[frozenset[tuple[str, float]], str]()
+    found = []
+    for needs in waiting:
+        mine = of_nodes(needs, shared)
+        if (same := same_needs(mine)) not in known:
+            known[same] = Possible(mine, nodes, accounts=accounts).missing() if mine else ""
+        found.append(known[same])
+    return found

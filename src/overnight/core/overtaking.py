@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from overnight.core.placing import Account, Saved, Want
+from overnight.core.placing import Account, Saved, Want, same_needs
 
 #: Seconds for which a lane is passed over before a node is kept free for it, and until that is thought over again.
 PATIENCE = 60.0
@@ -26,24 +26,34 @@ class Overtaken:
         self.saved: dict[str, Saved] = {}
 
     def look(self, wants: Mapping[int, Want], accounts: Mapping[str, Account], moment: float) -> bool:
-        """Take note of who is passed over now. Returns whether somebody has been for long enough.
+        """Take note of who is passed over now. Returns whether `save` has anything to do.
+
+        Who is shut out for a moment, by a full queue or by a licence that is taken, keeps what was noted.
 
         Args:
             wants: The lanes that could claim something if it were free.
             accounts: The nodes that are given work.
             moment: Monotonic seconds.
         """
-        for lane in self._since.keys() - wants.keys():
-            self._forget(lane)
+        waits = {same_needs(want.needs): want for want in wants.values()}
+        over = {same for same, want in waits.items() if not _fits(want, accounts) and _could(want, accounts)}
         for lane, want in wants.items():
-            if not any(account.fits(want.needs) for account in accounts.values()) and _could(want, accounts):
+            if same_needs(want.needs) in over:
                 self._since.setdefault(lane, moment)
-        return any(moment - since >= PATIENCE for since in self._since.values())
+        return bool(self.saved or self._due(wants, moment))
+
+    def _due(self, wants: Mapping[int, Want], moment: float) -> list[int]:
+        return [lane for lane, since in self._since.items() if lane in wants and moment - since >= PATIENCE]
+
+    def retain(self, lanes: Collection[int]) -> None:
+        """There are no other lanes any more."""
+        for lane in self._since.keys() - set(lanes):
+            self._forget(lane)
 
     def save(
         self, heads: Mapping[int, int], wants: Mapping[int, Want], accounts: Mapping[str, Account], moment: float
     ) -> None:
-        """Keep nodes free for those who have been passed over for long enough.
+        """Keep nodes free for those who have been passed over for long enough, and none for who has nothing left.
 
         Args:
             heads: The highest priority of what may be claimed, by lane; one that has nothing is not in it.
@@ -51,12 +61,11 @@ class Overtaken:
             accounts: As for `look`.
             moment: Monotonic seconds.
         """
-        due = [lane for lane, since in self._since.items() if moment - since >= PATIENCE]
-        for lane in sorted(due, key=lambda lane: (-heads.get(lane, 0), self._since[lane], lane)):
+        self.retain(heads)
+        due = self._due(wants, moment)
+        for lane in sorted(due, key=lambda lane: (-heads[lane], self._since[lane], lane)):
             was = next((node for node, saved in self.saved.items() if saved.lane == lane), None)
             self._forget(lane)
-            if lane not in heads:
-                continue
             self._since[lane] = moment
             if (node := self._choose(wants[lane], accounts, was)) is not None:
                 before = frozenset(other for other, head in heads.items() if head > heads[lane])
@@ -81,6 +90,10 @@ class Overtaken:
     def _forget(self, lane: int) -> None:
         self._since.pop(lane, None)
         self.saved = {node: one for node, one in self.saved.items() if one.lane != lane}
+
+
+def _fits(want: Want, accounts: Mapping[str, Account]) -> bool:
+    return any(account.fits(want.needs) for account in accounts.values())
 
 
 def _could(want: Want, accounts: Mapping[str, Account]) -> bool:

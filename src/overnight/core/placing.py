@@ -104,11 +104,12 @@ class Account:
         self._taken: Counter[tuple[str, float]] = Counter()
 
     def renew(self, stock: Stock) -> None:
-        """It says something else of itself than before. Who has something keeps it, as far as it is still there."""
+        """It says something else of itself than before. Who has something keeps it, also while it is not there."""
         if stock != self.stock:
             self.stock = stock
             self._pool = Pool(stock.ids)
-            self._held = {task: (takes, self._pool.keep(ids)) for task, (takes, ids) in self._held.items()}
+            for _, ids in self._held.values():
+                self._pool.keep(ids)
 
     def free(self, name: str) -> float:
         """What nobody has of this; below nothing where there is less than there was."""
@@ -145,7 +146,8 @@ class Account:
     def give_back(self, task: int) -> None:
         """The attempt of this task is over."""
         takes, ids = self._held.pop(task)
-        self._pool.give_back(ids)
+        there = {name: frozenset(each) for name, each in self.stock.ids.items()}
+        self._pool.give_back({name: [one for one in each if one in there.get(name, ())] for name, each in ids.items()})
         self._taken.subtract(takes.items())
         self._taken += Counter()  # without what nobody has
 
@@ -192,24 +194,33 @@ def options(
         room: Seconds of work that the slots of each node still take; one that is not in it is given nothing.
         saved: Nodes that are kept free.
     """
-    found = {}
+    found, by_needs = {}, dict[frozenset[tuple[str, float]], list[str]]()
     for lane, want in wants.items():
-        fitting = [
-            (
-                _is_for(lane, saved.get(node)),
-                _left_over(accounts[node], want.needs),
-                _riches(accounts[node]),
-                -left,
-                node,
-            )
-            for node, left in room.items()
-            if left + _SLACK >= want.cost
-            and not (node in saved and saved[node].bars(lane, want.needs))
-            and accounts[node].fits(want.needs)
+        if (same := same_needs(want.needs)) not in by_needs:
+            by_needs[same] = _fitting(want.needs, accounts, room)
+        nodes = [
+            node
+            for node in by_needs[same]
+            if room[node] + _SLACK >= want.cost and not (node in saved and saved[node].bars(lane, want.needs))
         ]
-        if fitting:
-            found[lane] = [node for *_, node in sorted(fitting)]
+        if nodes:
+            found[lane] = sorted(nodes, key=lambda node: _is_for(lane, saved.get(node))) if saved else nodes
     return found
+
+
+def same_needs(needs: Needs) -> frozenset[tuple[str, float]]:
+    """The same for the same needs: many lanes have the same, and nodes are gone through once for all of them."""
+    return frozenset(needs.items())
+
+
+def _fitting(needs: Needs, accounts: Mapping[str, Account], room: Mapping[str, float]) -> list[str]:
+    """The nodes where this is free, the best first."""
+    fitting = [
+        (_left_over(accounts[node], needs), _riches(accounts[node]), -left, node)
+        for node, left in room.items()
+        if accounts[node].fits(needs)
+    ]
+    return [node for *_, node in sorted(fitting)]
 
 
 def _is_for(lane: int, saved: Saved | None) -> int:

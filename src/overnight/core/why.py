@@ -256,13 +256,15 @@ def _nodes(around: Around, possible: Possible | None) -> Iterator[Why]:
         )
     elif stranded:
         yield Why(f"waits: {stranded}", (_NODES,), Held.NO_NODE)
-    elif possible is not None and not possible.working:
+    elif possible is not None and possible.ever and not possible.working:
         there = "; ".join(node.words(around.now) for node in possible.ever)
         yield Why(f"waits: no node that has what it needs is given work ({there})", (_NODES,), Held.NO_NODE)
     else:
         able, which = (nodes.working, "are given work") if possible is None else (possible.now, "have what it needs")
         slots = sum(node.row.slots for node in able)
-        if sum(node.busy for node in able) >= slots:
+        if able and not slots:
+            yield Why(f"waits: none of the nodes that {which} has a slot", (_NODES,), Held.NO_NODE)
+        elif able and sum(node.busy for node in able) >= slots:
             busy = f"waits for its turn: all {slots} slots of the nodes that {which} are busy"
             yield Why(busy, (_NODES, "overnight status --detailed"), Held.NODES_BUSY)
 

@@ -7,7 +7,19 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from overnight.core.claims import Bind, Role
-from overnight.core.lanes import OPEN_A_SLOT, LaneView, Openings, QueueView, is_own, limited_by, openings, place
+from overnight.core.lanes import (
+    EVERY_QUEUE,
+    OPEN_A_SLOT,
+    LaneView,
+    Openings,
+    QueueView,
+    is_own,
+    is_paused,
+    limited_by,
+    openings,
+    place,
+    switch_of,
+)
 from overnight.core.pace import AHEAD, LAST_IN_A_SLOT, Allowance, Pace
 from overnight.core.resources import Granted, Pool, ids_in, shares
 from overnight.core.storms import Storm
@@ -58,6 +70,8 @@ class OrderBook:
         self._queues: list[Queue] = []
         self._allowances: dict[str, Allowance] = {}
         self._workflows: frozenset[str] = frozenset()
+        #: See `_shut_at`, at the last claim.
+        self._shut: set[str] = set()
         #: Workflow tasks that have been begun, by lane.
         self._begun: Counter[int] = Counter()
         self.controls: list[Control] = []
@@ -176,8 +190,16 @@ class OrderBook:
         return self._places is not None and self._places.has_news(slots)
 
     def _heads(self) -> Mapping[int, int]:
-        """The highest priority of what may be claimed now, by lane."""
-        return {lane.id: lane.head for lane in self._store.orders().lanes if lane.head is not None}
+        """The highest priority of what waits, by lane; without those that people have paused, or that a storm holds up.
+
+        That may last: what is full or used up is open again in a moment.
+        """
+        lanes = [lane for lane in self._store.orders().lanes if not self._shut & {lane.queue, switch_of(lane.workflow)}]
+        return {} if EVERY_QUEUE in self._shut else {lane.id: lane.head for lane in lanes if lane.head is not None}
+
+    def _shut_at(self, now: float, braked: Iterable[str]) -> set[str]:
+        """The names of queues and workflows of which nothing starts for who knows how long."""
+        return {queue.name for queue in self._queues if is_paused(queue, now)} | {switch_of(one) for one in braked}
 
     def claim(
         self,
@@ -199,6 +221,7 @@ class OrderBook:
             moment: Monotonic seconds.
             probing: Actions of attempts under way of which so many have failed that the others wait.
         """
+        braked = self._braked(running, now) if self.storms else {}
         opened = openings(
             self._lane_views(),
             {queue.name: self._view(queue, moment) for queue in self._queues},
@@ -207,10 +230,11 @@ class OrderBook:
             totals=self._resources,
             now=now,
             places=OPEN_A_SLOT * slots,
-            braked=self._braked(running, now) if self.storms else {},
+            braked=braked,
         )
         at: At = {}
         if self._places is not None:
+            self._shut = self._shut_at(now, braked)
             opened, at = self._places.narrow(opened, self._lanes, rooms, moment=moment)
         return Claim(
             count=MOST_CLAIMED,

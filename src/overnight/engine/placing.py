@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from overnight.core.lanes import WORK, Openings
 from overnight.core.overtaking import Overtaken
-from overnight.core.placing import Account, Look, Stocks, Want, of_all, of_nodes, options, pool_of
+from overnight.core.placing import Account, Look, Stock, Stocks, Want, of_all, of_nodes, options, pool_of, same_needs
 from overnight.core.resources import Granted, ids_in
 from overnight.engine.dispatch import Hands, deal_by_node
 from overnight.store.contract import Claimed, Lane
@@ -37,10 +37,13 @@ class Places:
         self._accounts: dict[str, Account] = {}
         self._seats: Mapping[int, str] = {}
         self._working: frozenset[str] = frozenset()
+        self._stocks: dict[str, Stock] = {}
         #: Where attempts are that have something of a node, by task.
         self._node_of: dict[int, str] = {}
         #: The slots that had room for the last claim, with their nodes.
         self._had_room: frozenset[tuple[int, str]] = frozenset()
+        #: What the nodes had then.
+        self._had: dict[str, Stock] = {}
         self._overtaken = Overtaken()
 
     def common(self, needs: Mapping[str, float]) -> dict[str, float]:
@@ -62,7 +65,8 @@ class Places:
             What is open without what fits on no node now, with the pools of nodes; and the nodes of the rest.
         """
         self._renew()
-        self._had_room = _seated(rooms, self._seats)
+        self._had_room, self._had = _seated(rooms, self._seats), self._stocks
+        self._overtaken.retain(lanes)
         wants = {
             number: Want(needs, takes[WORK])
             for number, takes in opened.lanes.items()
@@ -72,15 +76,17 @@ class Places:
             return opened, {}
         seconds = self._seconds(rooms)
         self._heed_overtaken(wants, moment)
-        found = options(wants, self._accounts, seconds, self._overtaken.saved)
+        saved = self._overtaken.saved
+        found = options(wants, self._accounts, seconds, saved)
         self._overtaken.served(found)
+        if self._overtaken.saved != saved:
+            self._had_room = frozenset()  # what was kept free in this claim is everybody's in the next
         going = {number: takes for number, takes in opened.lanes.items() if number not in wants or number in found}
-        at = {number: [(node, self._takes(wants[number], node)) for node in nodes] for number, nodes in found.items()}
-        return Openings(going, opened.pools | self._pools(wants, seconds)), at
+        return Openings(going, opened.pools | self._pools(wants, seconds)), self._at(wants, found)
 
     def _renew(self) -> None:
         found = self._look_around()
-        self._seats, self._working = found.seats, found.working
+        self._seats, self._working, self._stocks = found.seats, found.working, dict(found.nodes)
         for node, stock in found.nodes.items():
             if node in self._accounts:
                 self._accounts[node].renew(stock)
@@ -102,6 +108,17 @@ class Places:
         working = {node: account for node, account in self._accounts.items() if node in self._working}
         if self._overtaken.look(wants, working, moment):
             self._overtaken.save(self._heads(), wants, working, moment)
+
+    def _at(self, wants: Mapping[int, Want], found: Mapping[int, Sequence[str]]) -> At:
+        """What a task of each lane takes of each of its nodes; made once for all lanes that take the same."""
+        made: dict[object, dict[str, dict[str, float]]] = {}
+        at = {}
+        for number, nodes in found.items():
+            want = wants[number]
+            takes = made.setdefault((same_needs(want.needs), want.cost), {})
+            takes |= {node: self._takes(want, node) for node in nodes if node not in takes}
+            at[number] = [(node, takes[node]) for node in nodes]
+        return at
 
     def _takes(self, want: Want, node: str) -> dict[str, float]:
         """What a task takes of a node."""
@@ -143,8 +160,14 @@ class Places:
             self._accounts[node].give_back(task)
 
     def has_news(self, slots: Iterable[int]) -> bool:
-        """Whether one of these slots, which have room, had none at the last claim, or was elsewhere: a node came."""
-        return not _seated(slots, self._look_around().seats) <= self._had_room
+        """Whether a claim may find something now that the last one did not.
+
+        One of these slots, which have room, had none then, or was elsewhere: a node came. Or a node that was there has
+        something else than then.
+        """
+        found = self._look_around()
+        seated = _seated(slots, found.seats)
+        return not seated <= self._had_room or bool(seated and found.nodes != self._had)
 
 
 def _seated(slots: Iterable[int], seats: Mapping[int, str]) -> frozenset[tuple[int, str]]:

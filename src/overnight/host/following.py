@@ -39,7 +39,7 @@ class Following:
             try:
                 lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             except FileNotFoundError:
-                continue  # it was removed after somebody else in this moment
+                continue  # it was removed in this moment, after somebody else or since it was empty
             fcntl.flock(lock, fcntl.LOCK_SH)
             if _is_there(path, lock):
                 return lock
@@ -72,21 +72,32 @@ def _is_there(path: Path, descriptor: int) -> bool:
         return False
 
 
+def _remove(directory: Path, *last: str) -> None:
+    """Remove it with what was brought, and these last; where somebody has just come, it stays as far as it is his."""
+    with contextlib.suppress(OSError):
+        for path in directory.iterdir():
+            if path.name != _LOCK:
+                path.unlink()
+        for name in last:
+            (directory / name).unlink()
+        directory.rmdir()
+
+
 def _remove_unless_followed(directory: Path) -> bool:
     """Whether nobody follows it, and then it is gone."""
     try:
         lock = os.open(directory / _LOCK, os.O_RDWR | os.O_CLOEXEC)
-    except OSError:  # somebody is about to follow, or was killed on the way
+    except OSError:  # somebody is about to follow, and makes it again, or was killed on the way
+        _remove(directory)
         return True
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         return False
     else:
-        with contextlib.suppress(OSError):
-            for path in sorted(directory.iterdir(), key=lambda path: path.name == _LOCK):
-                path.unlink()
-            directory.rmdir()
+        if not _is_there(directory / _LOCK, lock):
+            return False  # it was removed in this moment, and this may be the one of somebody who came since
+        _remove(directory, _LOCK)
         return True
     finally:
         os.close(lock)

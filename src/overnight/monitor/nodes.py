@@ -36,9 +36,9 @@ def look(home: Path, started_at: float | None, lanes: Callable[[], Iterable[Lane
     closed = closed_nodes(home)
     nodes = [NodeView(row, closed.get(row.name)) for row in known.nodes]
     waiting = [lane.needs for lane in lanes() if lane.head is not None and not is_own(lane.queue)]
-    never = [needs for needs in waiting if impossible([needs], nodes, known.shared)]
-    words = impossible(never, nodes, known.shared)
-    return NodesView(known.at, nodes, tuple(known.shared), tuple(words), len(never) < len(waiting) or not never)
+    why_never = impossible(waiting, nodes, known.shared)
+    words = tuple(dict.fromkeys(filter(None, why_never)))
+    return NodesView(known.at, nodes, tuple(known.shared), words, not all(why_never) or not waiting)
 
 
 def census(home: Path) -> Census | None:

@@ -9,6 +9,9 @@ from overnight.executors.nodes.bulletin import Bulletin
 from overnight.executors.nodes.carrier import Carrier
 from overnight.executors.nodes.node import Node, State
 
+#: What has become of nodes that were let go.
+_OVER = (State.CLOSED, State.AWAY)
+
 
 class Closings:
     """The nodes of one engine that people have closed.
@@ -40,10 +43,11 @@ class Closings:
     def obey(self, nodes: Collection[Node]) -> None:
         """Take back from these what they have not begun, or end what they run; let go of those that hold nothing.
 
-        One that was let go, and is to be given work again, is looked for again when its agent has ended.
+        One that was let go, and is to be given work again, is looked for again when its agent has ended, or nothing
+        can run there any more: its last word may be lost.
         """
         for node in nodes:
-            if node.name in self._gone and node.name not in self._closed and node.state is State.CLOSED:
+            if node.name in self._gone and node.name not in self._closed and node.state in _OVER:
                 self._gone.discard(node.name)
                 node.state = State.AWAITED
                 self._carrier.regain(node.name)

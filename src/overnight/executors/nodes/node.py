@@ -156,6 +156,7 @@ class Node:
 
     def _greet(self, hello: messages.Hello) -> None:
         self.facts = hello.facts
+        self.slots = min(self.slots, hello.facts.slots)  # it may have come back with fewer
         self.stock = stock_of(hello.facts.resources, hello.facts.ids, hello.facts.labels)
         self._linked = True
         if why := other_program(hello.facts):
@@ -460,4 +461,7 @@ def other_program(facts: messages.Facts) -> str:
     """Why a node cannot be used that has another version of the program than we; empty when it has the same."""
     if (facts.version, facts.protocol) == (VERSION, PROTOCOL):
         return ""
-    return f"it has overnight {facts.version}, and this engine is {VERSION}; install the same on both"
+    theirs, ours = facts.version, VERSION
+    if theirs == ours:  # of two states of the source
+        theirs, ours = f"{theirs} (protocol {facts.protocol})", f"{ours} (protocol {PROTOCOL})"
+    return f"it has overnight {theirs}, and this engine is {ours}; install the same on both"

@@ -1,8 +1,8 @@
 """Which slot of the engine is which slot of which node.
 
 The engine counts slots from 0; each node counts its own. A slot stays where it is while its node is there and it is
-wanted. One that is not wanted any more goes when it holds nothing; the slots of a node that is lost find
-a seat elsewhere where there is room.
+wanted. One that is not wanted any more, or that its node has not any more, goes when it holds nothing; the slots of a
+node that is lost find a seat elsewhere where there is room.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Seats:
         """
         self._wanted = wanted
         for slot, seat in list(self._by_slot.items()):
-            if is_empty(slot) and (slot >= wanted or seat.node not in room):
+            if is_empty(slot) and (slot >= wanted or seat.local >= room.get(seat.node, 0)):
                 del self._by_slot[slot]
         without = (slot for slot in range(wanted) if slot not in self._by_slot)
         # The free seats first: `zip` takes from there and finds none before it takes a slot.

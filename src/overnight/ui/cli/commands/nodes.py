@@ -77,6 +77,6 @@ def drain(*, name: str, now: bool) -> None:
 @nodes.command(cls=Command)
 @click.argument("name")
 def uncordon(*, name: str) -> None:
-    """Give a node work again. One that was drained has no agent until the next run."""
+    """Give a node work again. On one that was drained the engine that runs begins another agent."""
     close_node(wiring.find_home(home_option()), name, None)
     printing.say(f"{printing.clean(name)} is given work again")
