@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,13 +14,6 @@ from overnight.monitor.shared_journal import audit, merged
 from overnight.store.sqlite import SqliteStore
 
 NOON = 1_800_000_000.0
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqliteStore]:
-    opened = SqliteStore.open(tmp_path / "queue.db", create=True, migrate=True)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

@@ -67,13 +67,6 @@ def clock() -> HandClock:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = SqliteStore.open(tmp_path / "queue.db", create=True, migrate=True)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
 def told() -> list[str]:
     return []
 

@@ -92,12 +92,10 @@ class Possible:
         if self._fits(node):
             return f"{node.row.name} is kept free for what needs {asked(node.row.kept_for)}"
         account = self._accounts[node.row.name]
-        shares = account.stock.shares(self._needs)
-        amounts = {name: account.stock.amounts.get(name, 0.0) for name in shares}
-        short = (name for name, amount in shares.items() if amount > account.free(name) + 1e-9)
+        amounts = {name: account.stock.amounts.get(name, 0.0) for name in account.short(self._needs)}
         return f"on {node.row.name} " + ", ".join(
-            f"{amounts[name] - account.free(name):g} of {amounts[name]:g} {name!r} is taken by running tasks"
-            for name in short
+            f"{amount - account.free(name):g} of {amount:g} {name!r} is taken by running tasks"
+            for name, amount in amounts.items()
         )
 
     def _listed(self) -> str:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -118,7 +118,11 @@ class Account:
 
     def fits(self, needs: Needs) -> bool:
         """Whether there is as much free as one task takes."""
-        return all(self.free(name) + _SLACK >= amount for name, amount in self.stock.shares(needs).items())
+        return next(self.short(needs), None) is None
+
+    def short(self, needs: Needs) -> Iterator[str]:
+        """Of what less is free than one task takes."""
+        return (name for name, amount in self.stock.shares(needs).items() if amount > self.free(name) + _SLACK)
 
     def take(self, task: int, needs: Needs, slot: int) -> dict[str, tuple[str, ...]]:
         """Give the attempt of this task what it needs. Returns its ids.

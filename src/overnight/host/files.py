@@ -158,6 +158,14 @@ def file_at(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
+def is_at(path: Path, descriptor: int) -> bool:
+    """Whether this is still the file of that name: one that was deleted meanwhile locks nobody out."""
+    try:
+        return os.path.samestat(path.lstat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
 def stamp_of(path: Path) -> tuple[int, ...] | None:
     """What changes whenever a file is written or replaced; None when there is none."""
     try:

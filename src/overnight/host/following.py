@@ -12,6 +12,8 @@ import fcntl
 import os
 from pathlib import Path
 
+from overnight.host.files import is_at
+
 _LOCK = "lock"
 
 
@@ -41,7 +43,7 @@ class Following:
             except FileNotFoundError:
                 continue  # it was removed in this moment, after somebody else or since it was empty
             fcntl.flock(lock, fcntl.LOCK_SH)
-            if _is_there(path, lock):
+            if is_at(path, lock):
                 return lock
             os.close(lock)
 
@@ -63,13 +65,6 @@ def followed(root: Path) -> dict[tuple[int, int], Path]:
         if task_id.isdecimal() and attempt.isdecimal() and not _remove_unless_followed(root / name):
             found[int(task_id), int(attempt)] = root / name
     return found
-
-
-def _is_there(path: Path, descriptor: int) -> bool:
-    try:
-        return path.stat().st_ino == os.fstat(descriptor).st_ino
-    except FileNotFoundError:
-        return False
 
 
 def _remove(directory: Path, *last: str) -> None:
@@ -95,7 +90,7 @@ def _remove_unless_followed(directory: Path) -> bool:
     except OSError:
         return False
     else:
-        if not _is_there(directory / _LOCK, lock):
+        if not is_at(directory / _LOCK, lock):
             return False  # it was removed in this moment, and this may be the one of somebody who came since
         _remove(directory, _LOCK)
         return True

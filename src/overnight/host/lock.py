@@ -22,6 +22,7 @@ from overnight.core.errors import AlreadyRunningError, HomeUnusableError
 from overnight.core.events import printable
 from overnight.core.version import VERSION
 from overnight.host.clock import SystemClock
+from overnight.host.files import is_at
 from overnight.host.processes import Identity, boot_id, identity
 
 #: More than anybody writes about himself.
@@ -114,7 +115,7 @@ class HomeLock:
         for _ in range(_TRIES):
             descriptor = _open(self._path)
             try:
-                if _try(descriptor, fcntl.LOCK_EX) and _is_at(self._path, descriptor):
+                if _try(descriptor, fcntl.LOCK_EX) and is_at(self._path, descriptor):
                     self.left_by = _read(descriptor) if os.fstat(descriptor).st_size else None
                     _write(descriptor, info)
                     self._descriptor, descriptor = descriptor, -1
@@ -137,7 +138,7 @@ class HomeLock:
             AlreadyRunningError: It is not the lock of this path, or another process holds that.
         """
         os.set_inheritable(descriptor, False)  # noqa: FBT003 - its only argument
-        if not (_is_at(self._path, descriptor) and _try(descriptor, fcntl.LOCK_EX)):
+        if not (is_at(self._path, descriptor) and _try(descriptor, fcntl.LOCK_EX)):
             raise refusal(Owner())
         _write(descriptor, msgspec.json.encode(info))
         self._descriptor, self._shared = descriptor, True
@@ -205,14 +206,6 @@ def _try(descriptor: int, kind: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _is_at(path: Path, descriptor: int) -> bool:
-    """Whether this is still the file of that name: one that was deleted meanwhile locks nobody out."""
-    try:
-        return os.path.samestat(path.lstat(), os.fstat(descriptor))
-    except FileNotFoundError:
-        return False
 
 
 def _write(descriptor: int, info: bytes) -> None:

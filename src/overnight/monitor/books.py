@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from overnight.monitor.agreement import disagreements
-from overnight.monitor.segments import lines_after, whole
+from overnight.monitor.segments import lines, whole
 from overnight.monitor.tail import SEQ
 from overnight.store.contract import Discrepancy, Store
 
@@ -27,7 +27,7 @@ def audit(store: Store, journal: Path, *, holds: Callable[[int], bool] = lambda 
     drained = store.journal_seq()
     gaps = _gaps(journal, drained)
     # What a journal with gaps tells otherwise follows from the gaps.
-    return [*store.recount(), *(gaps or disagreements(store, lambda: lines_after(journal, 0), holds))]
+    return [*store.recount(), *(gaps or disagreements(store, lambda: lines(journal), holds))]
 
 
 def _gaps(journal: Path, drained: int) -> list[Finding]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
+from overnight.host.files import is_at
 from overnight.monitor.tail import SEQ, full_segments, number_of
 
 
@@ -46,6 +46,14 @@ def _of_file(lines: Iterator[bytes], seq: int) -> Iterator[Line]:
             yield Line(int(found[1]), content)
 
 
+def segments_before(live: BinaryIO | None, journal: Path) -> Iterator[Path]:
+    """The full segments before an open journal: it may have been set aside since, and what follows it, too."""
+    for segment in full_segments(journal):
+        if live is not None and is_at(segment, live.fileno()):
+            return
+        yield segment
+
+
 def whole(journal: Path) -> Iterator[tuple[str, bytes]]:
     """All lines and where they stand, as of one moment; an engine may write and set segments aside meanwhile.
 
@@ -57,9 +65,7 @@ def whole(journal: Path) -> Iterator[tuple[str, bytes]]:
             live = stack.enter_context(journal.open("rb"))
         except FileNotFoundError:
             live = None
-        for segment in full_segments(journal):
-            if live is not None and os.path.samestat(segment.stat(), os.fstat(live.fileno())):
-                break  # it has just been set aside, and so has what follows it
+        for segment in segments_before(live, journal):
             with segment.open("rb") as file:
                 for number, line in enumerate(file, 1):
                     yield f"{segment.name}:{number}", line
@@ -67,3 +73,10 @@ def whole(journal: Path) -> Iterator[tuple[str, bytes]]:
             if not line.endswith(b"\n"):
                 return  # on its way
             yield f"{journal.name}:{number}", line
+
+
+def lines(journal: Path) -> Iterator[Line]:
+    """The same as lines, with their numbers. Only what is whole has one."""
+    for _, content in whole(journal):
+        found = SEQ.match(content) if content.endswith(b"}\n") else None
+        yield Line(int(found[1]) if found else None, content)

@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from overnight.monitor.agreement import disagreements
-from overnight.monitor.segments import Line, whole
-from overnight.monitor.tail import SEQ
+from overnight.monitor.segments import Line, lines
 from overnight.store.contract import Discrepancy, Store
 
 #: Kind of what is wrong with it.
@@ -27,10 +26,9 @@ def merged(journals: Sequence[Path]) -> Iterator[Line]:
 def _placed(journal: Path) -> Iterator[tuple[int, Line]]:
     """Each line with its place; one without a number stands behind the one before it."""
     place = 0
-    for _, content in whole(journal):
-        found = SEQ.match(content) if content.endswith(b"}\n") else None
-        place = int(found[1]) if found else place
-        yield place, Line(place if found else None, content)
+    for line in lines(journal):
+        place = place if line.seq is None else line.seq
+        yield place, line
 
 
 def audit(store: Store, journals: Sequence[Path]) -> tuple[list[Discrepancy], int]:

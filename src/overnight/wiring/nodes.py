@@ -132,7 +132,7 @@ def on_nodes(home: Home, settings: Settings, told: Told, carrier: Carrier, *, sh
     facts = [one for one in greeted if not other_program(one)]
     if not facts:
         executor.abandon()
-        raise _nobody(carrier.trouble, {**executor.failed} | {one.name: other_program(one) for one in greeted})
+        raise _nobody(carrier.trouble, {**executor.failed, **{one.name: other_program(one) for one in greeted}})
     slots = settings.slots or sum(one.slots for one in facts)
     executor.wanted = slots
     return Chosen(executor, slots, lambda: register.tell(executor.news()), executor.stocks)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 from redoing import PICTURE, Picture, picture
@@ -20,6 +21,8 @@ from overnight.core.verdict import Settlement
 from overnight.store.contract import Claim, Claimed, Store, Turn
 from overnight.store.postgres import PostgresStore
 from overnight.store.sqlite import SqliteStore
+
+T = TypeVar("T")
 
 NOON = 1_700_000_000.0
 #: Fingerprint of the failures of `storm`.
@@ -179,3 +182,15 @@ def told(store: Store) -> Iterator[dict[str, Any]]:
         for line in lines:
             assert line.startswith(b'{"event":')
             yield msgspec.json.decode(line)
+
+
+def thrice_at_once(act: Callable[[], T]) -> list[T]:
+    """What three threads get that do this at the same time; each of them gets something."""
+    got: list[T] = []
+    threads = [threading.Thread(target=lambda: got.append(act())) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(got) == len(threads)
+    return got

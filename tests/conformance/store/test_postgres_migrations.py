@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from store_parts import NOON, SmallEngine, settlement, task
+from store_parts import NOON, SmallEngine, settlement, task, thrice_at_once
 
 from overnight.core.errors import HomeUnusableError, StoreBusyError, StoreOutdatedError
 from overnight.core.states import TaskState
@@ -139,23 +139,13 @@ def test_many_bring_it_forward_once(old: str, monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(migrations, "check", together)
     told: list[str] = []
-    opened: list[PostgresStore] = []
     made: list[str] = []
 
     def hook(operation: str, moment: str) -> None:
         if (operation, moment) == ("migrate", "after_commit"):
             made.append(moment)
 
-    def lead() -> None:
-        opened.append(PostgresStore.open(old, migrate=True, told=told.append, hooks=hook))
-
-    threads = [threading.Thread(target=lead) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(opened) == len(threads)
-    for one in opened:
+    for one in thrice_at_once(lambda: PostgresStore.open(old, migrate=True, told=told.append, hooks=hook)):
         assert one.recount() == []
         one.close()
     assert (len(told), len(made)) == (1, 1)

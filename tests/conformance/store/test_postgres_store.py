@@ -12,7 +12,7 @@ from contextlib import closing
 import psycopg
 import pytest
 from psycopg import pq
-from store_parts import NOON, SmallEngine, settlement, task, tasks
+from store_parts import NOON, SmallEngine, settlement, task, tasks, thrice_at_once
 
 from overnight.core.errors import (
     HomeUnusableError,
@@ -23,7 +23,6 @@ from overnight.core.errors import (
     UsageError,
 )
 from overnight.core.states import TaskState
-from overnight.store.contract import Store
 from overnight.store.postgres import PostgresStore, dialect, values
 from overnight.store.postgres import store as store_module
 from overnight.store.postgres.answers import Answer
@@ -202,14 +201,7 @@ def test_the_planner_is_told_of_a_large_add(
 
 
 def test_many_make_one_store(postgres: str) -> None:
-    opened: list[Store] = []
-    threads = [threading.Thread(target=lambda: opened.append(PostgresStore.open(postgres, create=True))) for _ in "abc"]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(opened) == len(threads)
-    for one in opened:
+    for one in thrice_at_once(lambda: PostgresStore.open(postgres, create=True)):
         one.close()
 
 

@@ -34,6 +34,7 @@ from overnight.executors.nodes.messages import Facts
 from overnight.executors.nodes.parcels import Parcels
 from overnight.executors.nodes.stream import Stream
 from overnight.host.clock import LeaseClock, SystemClock
+from overnight.host.files import is_at
 from overnight.host.layout import Layout
 
 LOCK = "agent.lock"
@@ -256,7 +257,7 @@ def _alone(path: Path, clock: SystemClock) -> int:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if path.exists() and path.stat().st_ino == os.fstat(descriptor).st_ino:
+            if is_at(path, descriptor):
                 return descriptor
         except BlockingIOError:
             if clock.monotonic() > until:

@@ -21,7 +21,8 @@ from overnight.core.backups import HOME, PROJECT
 from overnight.core.workflow.model import Workflow
 from overnight.host.files import NoFileError, last_line, names_in, open_regular
 from overnight.host.home import Home
-from overnight.monitor.tail import SEQ, full_segments, number_of
+from overnight.monitor.segments import segments_before
+from overnight.monitor.tail import SEQ, number_of
 from overnight.store.sqlite import SqliteStore
 
 
@@ -45,9 +46,7 @@ def journal(home: Home, position: int) -> Iterator[Source]:
     """The journal up to the event of this number; an engine may write and set segments aside meanwhile."""
     live = _live(home.journal)
     try:
-        for segment in full_segments(home.journal):
-            if live is not None and os.path.samestat(segment.stat(), os.fstat(live.fileno())):
-                break  # it has just been set aside, and so has what follows it
+        for segment in segments_before(live, home.journal):
             if number_of(segment) <= position:
                 yield Source(HOME + os.fsencode(segment.name), plain(segment))
                 continue
