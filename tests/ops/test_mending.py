@@ -9,7 +9,10 @@ import pytest
 from keeping import Place
 
 from overnight.core.errors import HomeUnusableError, MendNeededError, StoreDamagedError
+from overnight.core.settings import resolve
+from overnight.host.removal import is_gone
 from overnight.wiring import mending
+from overnight.wiring.engine import holding
 from overnight.wiring.mending import rescuer
 
 GONE = StoreDamagedError("queue.db is gone while it is in use; nothing more can be recorded in it")
@@ -70,3 +73,28 @@ def test_nothing_is_rescued_of_a_home_that_was_removed(tmp_path: Path) -> None:
         rescuer(place.home, place.store, heard)(GONE)
     assert not place.home.path.exists()
     place.store.close()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [FileNotFoundError(errno.ENOENT, "No such file or directory", "events.jsonl"), GONE],
+    ids=["system", "store"],
+)
+@pytest.mark.parametrize("removed", [True, False])
+def test_whatever_fails_once_the_home_is_gone_is_told_as_that(
+    tmp_path: Path, error: Exception, *, removed: bool
+) -> None:
+    """Which file an engine misses first is luck."""
+    place = Place(tmp_path)
+    place.store.close()
+    with pytest.raises(HomeUnusableError if removed else type(error)) as caught:
+        fail_while_holding(place, error, removed=removed)
+    assert ("was removed or moved while it was in use" in str(caught.value)) is removed
+    assert is_gone(place.home) is removed
+
+
+def fail_while_holding(place: Place, error: Exception, *, removed: bool) -> None:
+    with holding(place.home, settings=resolve(flags={}, environ={}, configured={})):
+        if removed:
+            place.home.path.rename(place.home.path.with_name("moved"))
+        raise error

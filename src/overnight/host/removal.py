@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from overnight.core.errors import HomeUnusableError
+from overnight.core.errors import HomeUnusableError, OvernightError
 from overnight.host.home import Home
 
 
@@ -19,3 +21,18 @@ def gone(home: Home) -> HomeUnusableError:
         f"the home {home.path} was removed or moved while it was in use; the engine ends, and what runs with it",
         hint=f"put it back, or 'overnight backup restore PATH --to {home.path} --yes'; else add the tasks again",
     )
+
+
+@contextmanager
+def staying(home: Home) -> Iterator[None]:
+    """Work in a home that should stay where it is. Whatever fails once it is gone fails because of that.
+
+    Raises:
+        HomeUnusableError: The home was removed, or moved away.
+    """
+    try:
+        yield
+    except (OvernightError, OSError) as error:
+        if is_gone(home):
+            raise gone(home) from error
+        raise

@@ -41,6 +41,7 @@ from overnight.host.fences import Fences
 from overnight.host.home import Home, elsewhere
 from overnight.host.lock import HomeLock, about_me
 from overnight.host.processes import identity
+from overnight.host.removal import staying
 from overnight.host.reserve import Reserve
 from overnight.host.resources import Machine
 from overnight.host.signals import SignalWatch
@@ -89,6 +90,7 @@ def holding(
     Raises:
         AlreadyRunningError: Another process holds it, or the store of many hosts; raised at once.
         StoreDamagedError: The store is damaged, and there is nothing to rebuild it from.
+        HomeUnusableError: The home was removed, or moved away, while it was held.
     """
     lock = HomeLock(home.lock)
     if mission is None:
@@ -98,19 +100,25 @@ def holding(
         watched = {"supervisor": mission.supervisor.pid, "supervisor_start": watcher.ticks if watcher else None}
         lock.adopt(mission.lock, about_me(home.path, now=clock.now()) | watched)
     try:
-        if address := address_of(home):
-            with _elsewhere(home, address, told, standing_by, linger_of(home, settings)) as store:
-                yield store
-        else:
-            keep_promise(home)  # whoever was going back to a checkpoint may have died on the way
-            keep_old_schema(home, now=clock.now())
-            make_whole(home, told)
-            with closing(open_store(home, create=True, migrate=True)) as store:
-                yield store
+        with staying(home), _opened(home, settings, told, standing_by) as store:
+            yield store
     finally:
         lock.release()
         if beside is not None:
             see_off(home, beside)
+
+
+@contextmanager
+def _opened(home: Home, settings: Settings, told: Told, standing_by: Callable[[], None] | None) -> Iterator[Store]:
+    if address := address_of(home):
+        with _elsewhere(home, address, told, standing_by, linger_of(home, settings)) as store:
+            yield store
+        return
+    keep_promise(home)  # whoever was going back to a checkpoint may have died on the way
+    keep_old_schema(home, now=clock.now())
+    make_whole(home, told)
+    with closing(open_store(home, create=True, migrate=True)) as store:
+        yield store
 
 
 @contextmanager

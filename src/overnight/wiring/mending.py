@@ -80,8 +80,6 @@ def rescuer(home: Home, store: Store, told: Told) -> Callable[[StoreDamagedError
         try:
             saved = rescue(home, store, why, now=wiring.clock.now())
         except (OvernightError, OSError) as failed:
-            if is_gone(home):  # it was being removed
-                raise gone(home) from failed
             if not _is_full(failed):
                 raise mend_needed(error) from failed
             if not full:
