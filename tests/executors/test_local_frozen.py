@@ -121,7 +121,7 @@ def test_the_limits_of_a_command_stand_still_with_it(bench: Bench, limits: dict[
 
 
 def test_a_limit_holds_again_for_what_goes_on(bench: Bench) -> None:
-    [key] = bench.start(bench.spec(bench.shell("sleep 30", timeout=0.5, kill_grace=0.2)))
+    [key] = bench.start(bench.spec(bench.shell("sleep 30", timeout=2.0, kill_grace=0.2)))
     bench.until_begun(key)
     bench.freeze(key)
     bench.freeze(key, frozen=False)
@@ -129,11 +129,11 @@ def test_a_limit_holds_again_for_what_goes_on(bench: Bench) -> None:
 
 
 def test_the_limit_of_a_function_stands_still_with_it(bench: Bench) -> None:
-    [key] = bench.start(bench.spec(bench.call("slow:work", SLOW, timeout=1.0, kill_grace=0.2)))
+    [key] = bench.start(bench.spec(bench.call("slow:work", SLOW, timeout=2.0, kill_grace=0.2)))
     bench.until_there("begun")
     bench.freeze(key)
     assert stands_still(bench)
-    pass_time(bench, 1.5)
+    pass_time(bench, 2.5)
     (bench.root / "enough").touch()
     bench.freeze(key, frozen=False)
     ended = bench.ended(key)
@@ -141,7 +141,7 @@ def test_the_limit_of_a_function_stands_still_with_it(bench: Bench) -> None:
 
 
 def test_a_function_frozen_and_over_its_limit_later_is_ended(bench: Bench) -> None:
-    [key] = bench.start(bench.spec(bench.call("slow:work", SLOW, timeout=0.6, kill_grace=0.2)))
+    [key] = bench.start(bench.spec(bench.call("slow:work", SLOW, timeout=2.0, kill_grace=0.2)))
     bench.until_there("begun")
     bench.freeze(key)
     bench.freeze(key, frozen=False)

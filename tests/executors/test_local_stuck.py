@@ -51,7 +51,7 @@ def is_held(lost: Lost, pid: int) -> None:
 
 
 def test_a_command_that_cannot_be_ended_is_given_up_and_the_slot_goes_on(bench: Bench, freeze: Freeze) -> None:
-    [key] = bench.start(bench.spec(bench.shell("echo $$ > pid; exec sleep 60", timeout=0.5, kill_grace=0.1)))
+    [key] = bench.start(bench.spec(bench.shell("echo $$ > pid; exec sleep 60", timeout=2.0, kill_grace=0.1)))
     pid = int(bench.until_there("pid"))
     freeze(pid)
 
@@ -104,7 +104,7 @@ def test_what_is_let_go_at_last_dies_and_is_waited_for(tmp_path: Path) -> None:
     bench = impatient(Bench(tmp_path))
     bench.open()
     with freezer() as freeze:
-        [key] = bench.start(bench.spec(bench.shell("echo $$ > pid; exec sleep 60", timeout=0.5, kill_grace=0.1)))
+        [key] = bench.start(bench.spec(bench.shell("echo $$ > pid; exec sleep 60", timeout=2.0, kill_grace=0.1)))
         pid = int(bench.until_there("pid"))
         freeze(pid)
         bench.lost(key)

@@ -46,12 +46,6 @@ def wait_for_go(file_path: str) -> str:
     return "gone"
 
 
-def hang(file_path: str) -> None:
-    """Take longer than anybody allows."""
-    record(file_path)
-    time.sleep(1000)
-
-
 def big(file_path: str) -> str:
     """Return much."""
     return "x" * int(file_path)
