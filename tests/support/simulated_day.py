@@ -57,6 +57,10 @@ FAULTS = 0.08
 KEEP = 1800.0
 
 
+#: How attempts succeed.
+_GOOD = tuple(map(Play, (0.001, 0.004, 0.02, 0.3, 2.0)))
+
+
 class CrashError(Exception):
     """The engine dies here."""
 
@@ -95,8 +99,8 @@ class Day:
 
     def __init__(self, directory: Path, *, seed: int, hours: float, an_hour: int) -> None:
         self._directory = directory
-        self._seed = seed
         self._dice = random.Random(seed)  # noqa: S311 - for a schedule, not for a secret
+        self._fates = random.Random(seed + 1_000_000)  # noqa: S311 - as above
         self._an_add = max(1, round(an_hour * ADD_EVERY / HOUR))
         self.clock = FakeClock()
         self.world = FakeWorld(self.clock)
@@ -169,8 +173,7 @@ class Day:
             return
         hour = int((self.clock.monotonic() - self._start) // HOUR)
         tasks = [self._task(hour, self.added + number) for number in range(self._an_add)]
-        with closing(SqliteStore.open(self._directory / "queue.db")) as store:
-            store.add(tasks, now=self.clock.now(), by="day")
+        self._producer.add(tasks, now=self.clock.now(), by="day")
         self.added += len(tasks)
         self._bell.ring()
 
@@ -185,7 +188,7 @@ class Day:
         )
 
     def _play(self, spec: Spec, _action: Action) -> Play:
-        dice = random.Random(hash((self._seed, spec.task_id, spec.attempt)))  # noqa: S311 - as above
+        dice = self._fates
         self.began += 1
         throw = self._throws[spec.key] = dice.random()
         if throw < 0.05:
@@ -196,16 +199,16 @@ class Day:
             return Play(dice.uniform(0.1, 5.0), dies=True)
         if throw < FAULTS:
             return Play(0.01, Ending.POSTPONED, retry_at=self.clock.now() + 600.0)
-        return Play(dice.choice((0.001, 0.004, 0.02, 0.3, 2.0)))
+        return dice.choice(_GOOD)
 
     # -- lives -------------------------------------------------------------------------------
 
     def live(self) -> None:
         """Let engines follow each other until the day is over."""
-        SqliteStore.open(self._directory / "queue.db", create=True, migrate=True).close()
         gc.disable()  # `_look` collects, twice an hour; in between it would cost a tenth of the day
         try:
-            self._live()
+            with closing(SqliteStore.open(self._directory / "queue.db", create=True, migrate=True)) as self._producer:
+                self._live()
         finally:
             gc.enable()
 

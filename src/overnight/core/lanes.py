@@ -10,7 +10,7 @@ ever over-allocated, whichever lanes share it.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
@@ -22,6 +22,8 @@ from overnight.core.claims import Role
 WORK = "work"
 #: The pool of workflow tasks that may be begun; one whose steps are tiny takes a part of a place.
 WORKFLOWS = "workflows"
+#: The pools that there are even where nobody has laid down any.
+_ALWAYS = (WORK, WORKFLOWS)
 #: Workflow tasks that may be open for each slot: what has been begun is to be finished, but no slot may fall idle.
 OPEN_A_SLOT = 4
 #: The queue of what the runner itself has to do besides the work of people. Every queue whose name begins
@@ -135,7 +137,7 @@ def openings(
     pools = _free(lanes, running, totals)
     pools[WORK] = work
     pools[WORKFLOWS] = places - sum(lane.weight * lane.begun for lane in lanes)
-    busy: Counter[str] = Counter()
+    busy: defaultdict[str, int] = defaultdict(int)
     begun: defaultdict[str, float] = defaultdict(float)
     for lane in lanes if queues else ():
         for name in _limited_by(lane):
@@ -186,6 +188,8 @@ def _takes(lane: LaneView, pools: Mapping[str, float]) -> dict[str, float]:
     takes = {WORK: lane.cost}
     if lane.role is Role.WORKFLOW:  # the rest is a matter of its steps
         return takes | place(lane.queue, lane.workflow, lane.weight, pools)
+    if len(pools) == len(_ALWAYS):  # as nearly everywhere
+        return takes
     for name in _limited_by(lane):
         takes.update({pool: 1.0 for pool in (f"slots {name}", f"rate {name}") if pool in pools})
     takes.update({f"resource {name}": amount for name, amount in lane.needs.items()})
@@ -217,4 +221,7 @@ def _probe(lane: LaneView, braked: Mapping[str, int]) -> dict[str, float]:
 
 
 def _covered(takes: Mapping[str, float], pools: Mapping[str, float]) -> bool:
-    return all(pools.get(pool, 0.0) + 1e-9 >= amount for pool, amount in takes.items())
+    for pool, amount in takes.items():  # noqa: SIM110 - half the cost of a generator
+        if pools.get(pool, 0.0) + 1e-9 < amount:
+            return False
+    return True

@@ -6,7 +6,7 @@ from overnight.engine.journal import SYNC_EVERY, Journal
 from overnight.engine.room_needed import PUT_OFF
 from overnight.host.clock import Clock
 
-#: Seconds between two drains of the outbox while events flow.
+#: Seconds from an event to the drain of the outbox, for company to gather.
 EVERY = 0.1
 
 
@@ -54,7 +54,8 @@ class Journaling:
 
     def _keep(self, moment: float) -> None:
         if self._at is not None and moment >= self._at:
-            self._at = moment + EVERY if self._journal.pump() else None
+            self._journal.pump()
+            self._at = None
         if self._journal.behind and moment >= self._sync_at:
             self._sync_at = moment + SYNC_EVERY
             self._journal.sync()

@@ -35,6 +35,8 @@ class RoomNeeded:
         """Nothing."""
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
+        if error is None:
+            return False
         if isinstance(error, DiskFullError):
             self._run_out()
         elif isinstance(error, StoreBusyError):

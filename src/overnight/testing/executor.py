@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 
@@ -38,8 +39,10 @@ class FakeExecutor:
         self._queues: dict[int, deque[tuple[Spec, Action]]] = {slot: deque() for slot in range(slots)}
         self._current: dict[int, tuple[Spec, Action, Play, float]] = {}
         self._leaving: set[int] = set()
-        #: What was last offered; None when something has changed since.
-        self._offers: list[Offer] | None = None
+        #: What was last offered; None when a slot has come or gone since.
+        self._offers: dict[int, Offer] | None = None
+        #: When the next attempt ends, monotonic; None when something has changed since.
+        self._next_at: float | None = None
         self._wanted = slots
         self._aside: int | None = None
         #: Seconds that frozen attempts still have to run, by slot.
@@ -67,17 +70,21 @@ class FakeExecutor:
 
     def offers(self) -> list[Offer]:
         if self._offers is None:
-            self._offers = [
-                Offer(slot, len(queue) + (slot in self._current))
-                for slot, queue in self._queues.items()
-                if slot not in self._leaving and slot != self._aside
-            ]
-        return self._offers
+            open_to_all = [slot for slot in self._queues if slot not in self._leaving and slot != self._aside]
+            self._offers = {slot: self._offer(slot) for slot in open_to_all}
+        return list(self._offers.values())
+
+    def _offer(self, slot: int) -> Offer:
+        return Offer(slot, len(self._queues[slot]) + (slot in self._current))
+
+    def _offer_anew(self, slot: int) -> None:
+        if self._offers is not None and slot in self._offers:
+            self._offers[slot] = self._offer(slot)
 
     def submit(self, slot: int, batch: Sequence[Spec], actions: Mapping[int, Action]) -> None:
-        self._offers = None
         self._queues[slot].extend((spec, actions[spec.action_id]) for spec in batch)
         self._begin(slot)
+        self._offer_anew(slot)
 
     def _begin(self, slot: int) -> None:
         if slot in self._current or not self._queues[slot]:
@@ -87,6 +94,7 @@ class FakeExecutor:
         self.begun.append(spec.key)
         self._world.begin(spec.key)
         self._current[slot] = (spec, action, play, self._clock.monotonic() + play.seconds)
+        self._next_at = None
 
     def recall(self, slot: int | None = None) -> list[AttemptKey]:
         self._offers = None
@@ -109,6 +117,7 @@ class FakeExecutor:
                     self._frozen[slot] = ends_at - self._clock.monotonic() if left is None else left
                 elif left is not None:
                     self._current[slot] = (spec, action, play, self._clock.monotonic() + left)
+                self._next_at = None
                 self._events.append(Froze(*key, frozen))
 
     def started(self, key: AttemptKey) -> float | None:
@@ -116,9 +125,10 @@ class FakeExecutor:
 
     def events(self) -> list[Event]:
         moment = self._clock.monotonic()
-        for slot, play in [(slot, one[2]) for slot, one in self._current.items() if one[3] <= moment]:
-            if slot not in self._frozen:
-                self._end(slot, play)
+        if self._first_end() <= moment:
+            for slot, play in [(slot, one[2]) for slot, one in self._current.items() if one[3] <= moment]:
+                if slot not in self._frozen:
+                    self._end(slot, play)
         if self._leaving:
             self._let_go()
         events, self._events = self._events, []
@@ -126,7 +136,7 @@ class FakeExecutor:
         return events
 
     def _end(self, slot: int, play: Play) -> None:
-        self._offers = None
+        self._next_at = None
         spec, _, _, _ = self._current.pop(slot)
         self._frozen.pop(slot, None)
         if play.dies or play.stuck:
@@ -136,6 +146,7 @@ class FakeExecutor:
             waiting = [other.key for other, _ in self._queues[slot]]
             self._queues[slot].clear()
             self._events += [Lost(*key, Evidence.NEVER_STARTED, worker_died=True) for key in waiting]
+            self._offer_anew(slot)
             return
         ended = Ended(
             *spec.key,
@@ -152,16 +163,20 @@ class FakeExecutor:
         self._world.end(ended)
         self._events.append(ended)
         self._begin(slot)
+        self._offer_anew(slot)
 
     def next_at(self) -> float | None:
         """Monotonic moment at which the next attempt ends."""
         if self._events:
             return self._clock.monotonic()
-        if not self._current:
-            return None
-        if not self._frozen:
-            return min([one[3] for one in self._current.values()])
-        return min((one[3] for slot, one in self._current.items() if slot not in self._frozen), default=None)
+        at = self._first_end()
+        return at if at < math.inf else None
+
+    def _first_end(self) -> float:
+        if self._next_at is None:
+            going = [one[3] for slot, one in self._current.items() if slot not in self._frozen]
+            self._next_at = min(going, default=math.inf)
+        return self._next_at
 
     def ack(self) -> None:
         self._world.forget(event.key for event in self.unacknowledged)
@@ -199,4 +214,5 @@ class FakeExecutor:
     def close(self) -> None:
         self._world.kill(spec.key for spec, *_ in self._current.values())
         self._current.clear()
+        self._next_at = None
         self.closed = True

@@ -7,7 +7,7 @@ the pools last; so it is flat however many tasks there are behind them.
 from __future__ import annotations
 
 import heapq
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 
@@ -205,7 +205,9 @@ def become_running(connection: Connection, transaction: Transaction, rows: list[
     """Take pending tasks out of the queue; rows as `head_of_lane` has them. Inside a write."""
     if not rows:
         return
-    taken = Counter((row[3], row[10]) for row in rows)
+    taken: defaultdict[tuple[int, int], int] = defaultdict(int)
+    for row in rows:
+        taken[row[3], row[10]] += 1
     for (lane_id, is_step), n in taken.items():
         transaction.move(lane_id, is_step, TaskState.PENDING, -n)
         transaction.move(lane_id, is_step, TaskState.RUNNING, n)

@@ -8,7 +8,7 @@ write in between. Then each table is touched by one statement for the whole batc
 from __future__ import annotations
 
 from array import array
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 
 from overnight.core import events
@@ -40,7 +40,7 @@ class _Books:
         self.results: list[Row] = []
         self.changes: list[Row] = []
         #: (lane id, 1 for a step, what its tasks have become) -> how many.
-        self.left: Counter[tuple[int, int, str]] = Counter()
+        self.left: defaultdict[tuple[int, int, str], int] = defaultdict(int)
 
     def write(self, connection: Connection, transaction: Transaction, now: float) -> None:
         """Write it, and make sure that every row was there to be changed."""

@@ -144,7 +144,7 @@ class _Understood:
         """Nothing."""
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, _MACHINE):
+        if error is not None and isinstance(error, _MACHINE):
             raise meaning(error, self._path) from error
 
 
