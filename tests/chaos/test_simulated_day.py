@@ -18,6 +18,8 @@ from overnight.testing import FakeWorld
 
 #: Memory, where there is such a file system: nothing here is about power cuts, and a day has many commits.
 FAST = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a directory of one's own is made in it
+#: Tasks added each hour of a whole day: with what is tried again a little more than 100,000 attempts.
+AN_HOUR = 3960
 #: Objects that may be more at the end of the day than in the middle of its second half.
 FEW = 2000
 
@@ -67,9 +69,9 @@ def test_a_day_on_which_outcomes_are_forgotten_is_found_out(directory: Path, mon
 @pytest.mark.prove
 @pytest.mark.parametrize("seed", range(10))
 def test_a_day_of_faults(directory: Path, seed: int) -> None:
-    day = Day(directory, seed=seed, hours=24, an_hour=4000)
+    day = Day(directory, seed=seed, hours=24, an_hour=AN_HOUR)
     day.live()
-    all_is_well(day, directory, 4000)
+    all_is_well(day, directory, AN_HOUR)
     assert day.began >= 100_000
     assert set(day.happened) == {"full", "disk", "memory", "load", "clock"}
     settled = day.objects[len(day.objects) * 5 // 8 :]

@@ -31,6 +31,7 @@ from overnight.engine.goal import Never
 from overnight.engine.journal import Journal
 from overnight.engine.loop import Engine
 from overnight.executors.contract import Spec
+from overnight.host.heap import keep_freed_memory
 from overnight.store.contract import Counts
 from overnight.store.sqlite import SqliteStore
 from overnight.testing import (
@@ -205,6 +206,7 @@ class Day:
 
     def live(self) -> None:
         """Let engines follow each other until the day is over."""
+        keep_freed_memory()  # as every engine does
         gc.disable()  # `_look` collects, twice an hour; in between it would cost a tenth of the day
         try:
             with closing(SqliteStore.open(self._directory / "queue.db", create=True, migrate=True)) as self._producer:

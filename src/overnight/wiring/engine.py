@@ -38,6 +38,7 @@ from overnight.host.awake import Awake
 from overnight.host.beside import Beside
 from overnight.host.doorbell import Doorbell
 from overnight.host.fences import Fences
+from overnight.host.heap import keep_freed_memory
 from overnight.host.home import Home, elsewhere
 from overnight.host.lock import HomeLock, about_me
 from overnight.host.processes import identity
@@ -248,6 +249,7 @@ def _run_engine(
     beside: Beside | None,
     bind: Bind | None,
 ) -> Result:
+    keep_freed_memory()
     machine = Machine(home.path)
     limits = limits_of(settings, machine.cpus)
     need_room(home, machine.look(), limits.thresholds)
