@@ -58,21 +58,6 @@ class Answer:
         return found[0][0] if len(found[0]) == 1 else found[0]
 
 
-class Part(Answer):
-    """One value of an answer to several questions."""
-
-    __slots__ = ("_number", "_whole")
-
-    def __init__(self, whole: Answer, number: int) -> None:
-        super().__init__(whole.link, None)
-        self._whole = whole
-        self._number = number
-
-    def fetchall(self) -> list[Row]:
-        ((*values,),) = self._whole.fetchall()
-        return [(values[self._number],)]
-
-
 class Several:
     """The rows of one statement that was run several times."""
 

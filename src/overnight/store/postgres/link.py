@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from overnight.core.errors import ConfigurationError, OvernightError
-from overnight.store.postgres.answers import Answer, Part, Prepared, Several
+from overnight.store.postgres.answers import Answer, Prepared, Several
 from overnight.store.postgres.columns import agreement, bound, can_be_columns, in_columns, is_update
 from overnight.store.postgres.dialect import translated
 from overnight.store.postgres.meanings import StatementError, away, meaning
@@ -197,12 +197,6 @@ class Link:
         """Ask now what will be asked; whoever changes what that may look at undoes it."""
         prepared = self._prepared.get(statement) or self._prepare(statement)
         self._ahead[statement, bindings] = self._send(prepared, bindings)
-
-    def foresee_values(self, statements: Sequence[str], /) -> None:
-        """The same of several statements that give one value each, and have no parameters: all by one."""
-        whole = self.execute(f"SELECT {', '.join(f'({one})' for one in statements)}")
-        for number, statement in enumerate(statements):
-            self._ahead[statement, ()] = Part(whole, number)
 
     def _pass(self, statement: str) -> None:
         if statement not in _LEAVES_IT:

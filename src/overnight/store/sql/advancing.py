@@ -70,9 +70,19 @@ class Advance:
         plans: Of the definitions.
         now: POSIX seconds.
         at: The same, as events have it.
+        has_edges: Whether any task waits for another one by hand, where that is known already.
     """
 
-    def __init__(self, connection: Connection, transaction: Transaction, plans: Plans, *, now: float, at: str) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        transaction: Transaction,
+        plans: Plans,
+        *,
+        now: float,
+        at: str,
+        has_edges: bool | None = None,
+    ) -> None:
         self._connection = connection
         self._transaction = transaction
         self._plans = plans
@@ -80,7 +90,7 @@ class Advance:
         self._at = at
         self._families: dict[int, Family] = {}
         #: Whether any task waits for another one by hand; none are made in the meantime.
-        self.has_edges = bool(read_one(connection, "any_edges"))
+        self.has_edges = bool(read_one(connection, "any_edges")) if has_edges is None else has_edges
         #: Tasks that are no steps and have come to rest.
         self.rested: list[Rested] = []
 

@@ -29,8 +29,9 @@ from overnight.store.sql.statements import (
     insert_many,
     read_all,
     read_each,
+    read_for,
     read_one,
-    run,
+    run_for,
 )
 
 #: Waiting tasks that become due in one turn; the next turn takes the next.
@@ -198,7 +199,7 @@ def record_starts(
 def _recalled(connection: Connection, rows: list[Row]) -> dict[int, int]:
     """How many attempts of these tasks provably never began, where there were any."""
     again = [row[0] for row in rows if row[1] > 1]
-    return dict(read_all(connection, "recalled", (connection.ids(again),))) if again else {}
+    return dict(read_for(connection, "recalled", again)) if again else {}
 
 
 def become_running(connection: Connection, transaction: Transaction, rows: list[Row]) -> None:
@@ -212,7 +213,7 @@ def become_running(connection: Connection, transaction: Transaction, rows: list[
         transaction.move(lane_id, is_step, TaskState.PENDING, -n)
         transaction.move(lane_id, is_step, TaskState.RUNNING, n)
     before = connection.mark()
-    run(connection, "claim", (connection.ids([row[0] for row in rows]),))
+    run_for(connection, "claim", [row[0] for row in rows])
     connection.want(before, len(rows))
 
 

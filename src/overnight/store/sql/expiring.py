@@ -27,10 +27,12 @@ class Expired:
         self.next_at: float | None = None
 
 
-def expire(connection: Connection, transaction: Transaction, plans: Plans, *, now: float) -> Expired:
-    """End what has taken too long. Inside a write."""
+def expire(
+    connection: Connection, transaction: Transaction, plans: Plans, next_at: float | None, *, now: float
+) -> Expired:
+    """End what has taken too long. Inside a write that has found the next to be over at `next_at`, POSIX seconds."""
     found = Expired()
-    found.next_at = read_one(connection, "next_expiry")
+    found.next_at = next_at
     if found.next_at is None or found.next_at > now:
         return found
 

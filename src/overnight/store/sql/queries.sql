@@ -265,6 +265,12 @@ UPDATE meta SET fence = fence + 1 RETURNING fence;
 -- name: fence
 SELECT fence FROM meta;
 
+-- name: standing
+-- What each turn asks first: whose turn it is, whether anything waits for something else by hand, and when the time
+-- of the next workflow task is over.
+SELECT (SELECT fence FROM meta), EXISTS (SELECT 1 FROM edges),
+       (SELECT min(expires_at) FROM expansions INDEXED BY expansions_expiring WHERE expires_at IS NOT NULL);
+
 -- name: open_attempts_of
 -- What is not in the answer, or has another number there, is stale: its task has moved on.
 SELECT task_id, attempt, lane_id, is_step, generation, is_clean FROM running WHERE task_id IN carray(?);

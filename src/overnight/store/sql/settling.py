@@ -17,7 +17,7 @@ from overnight.core.step_events import OF_ATTEMPT, StepCompleted
 from overnight.store.contract import Settlement
 from overnight.store.sql.advancing import Advance, End
 from overnight.store.sql.database import Transaction
-from overnight.store.sql.statements import Connection, Row, foresee, insert_many, read_each, run, run_each
+from overnight.store.sql.statements import Connection, Row, foresee, insert_many, read_each, read_for, run_each, run_for
 
 #: What a running task may become, and why.
 _AFTER_RUNNING = {
@@ -50,12 +50,12 @@ class _Books:
         before = connection.mark()
         insert_many(connection, "record_attempt", self.records)
         if self.plain:
-            run(connection, "complete", (now, connection.ids(self.plain)))
+            run_for(connection, "complete", self.plain, now)
         if self.results:
             run_each(connection, "complete_with_result", self.results)
         if self.changes:
             run_each(connection, "settle", self.changes)
-        run(connection, "close_attempts", (connection.ids(self.closed),))
+        run_for(connection, "close_attempts", self.closed)
         connection.want(before, 3 * len(self.closed))
 
 
@@ -69,7 +69,7 @@ def settle(
     at: str,
 ) -> list[tuple[int, int]]:
     """Write how attempts ended and what follows, and say which of them were not open any more. Inside a write."""
-    still_open = {row[0]: row for row in read_each(connection, "open_attempts_of", _asked(connection, settlements))}
+    still_open = {row[0]: row for row in read_for(connection, "open_attempts_of", _asked(settlements))}
     stale: list[tuple[int, int]] = []
     ends: list[End] = []
     books = _Books(_steps(connection, [task_id for task_id, row in still_open.items() if row[3]]))
@@ -98,13 +98,13 @@ def settle(
     return stale
 
 
-def _asked(connection: Connection, settlements: Sequence[Settlement]) -> tuple[object]:
-    return (connection.ids(array("q", [settlement.task_id for settlement in settlements])),)
+def _asked(settlements: Sequence[Settlement]) -> array[int]:
+    return array("q", [settlement.task_id for settlement in settlements])
 
 
 def foresee_open(connection: Connection, settlements: Sequence[Settlement]) -> None:
     """Say what `settle` will read first."""
-    foresee(connection, "open_attempts_of", _asked(connection, settlements))
+    foresee(connection, "open_attempts_of", (connection.ids(_asked(settlements)),))
 
 
 #: What matters to others about a step.

@@ -6,6 +6,7 @@ The loader knows one thing: a statement begins at ``-- name:``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -36,6 +37,10 @@ SQL = {
     for file in ("queries.sql", "workflows.sql", "night.sql")
     for name, statement in load(Path(__file__).with_name(file)).items()
 }
+
+#: Statements about ids as they are about one, as far as they were asked for.
+_OF_ONE: dict[str, str] = {}
+_TABLE = re.compile(r"IN carray\((\?\d*)\)")
 
 #: A row as it comes out of the database; whoever asked knows what is in it.
 Row = tuple[Any, ...]
@@ -82,9 +87,6 @@ class Connection(Protocol):
     def foresee(self, statement: str, bindings: Sequence[Any] = ..., /) -> None:
         """Say what will be asked in this transaction, so that it is asked already."""
 
-    def foresee_values(self, statements: Sequence[str], /) -> None:
-        """The same of several statements without parameters that give one value each."""
-
     def mark(self) -> int:
         """Where we are, for `want`."""
 
@@ -112,6 +114,28 @@ def run(connection: Connection, name: str, bindings: Sequence[Any] | Mapping[str
     connection.execute(SQL[name], bindings)
 
 
+def read_for(connection: Connection, name: str, ids: Sequence[int]) -> Iterator[Row]:
+    """The rows of a named statement about these ids."""
+    statement, asked = _about(connection, name, ids)
+    return iter(connection.execute(statement, (asked,)))
+
+
+def run_for(connection: Connection, name: str, ids: Sequence[int], *others: object) -> None:
+    """Run a named statement about these ids, which has no rows to give; its other parameters come first."""
+    statement, asked = _about(connection, name, ids)
+    connection.execute(statement, (*others, asked))
+
+
+def _about(connection: Connection, name: str, ids: Sequence[int]) -> tuple[str, object]:
+    """Of one id it is an equation, at half the cost of a table with one row."""
+    if len(ids) != 1 or connection.travels:
+        return SQL[name], connection.ids(ids)
+    statement = _OF_ONE.get(name)
+    if statement is None:
+        statement = _OF_ONE[name] = _TABLE.sub(r"= \1", SQL[name])
+    return statement, ids[0]
+
+
 def run_each(connection: Connection, name: str, many: Iterable[Sequence[Any]]) -> None:
     """Run a named statement once for each of `many`, the fast way."""
     connection.executemany(SQL[name], many)
@@ -130,11 +154,6 @@ def insert_many(connection: Connection, name: str, many: Sequence[Sequence[Any]]
 def foresee(connection: Connection, name: str, bindings: Sequence[Any] = ()) -> None:
     """Say that a named statement will be read. For who `travels`."""
     connection.foresee(SQL[name], bindings)
-
-
-def foresee_values(connection: Connection, *names: str) -> None:
-    """The same of several named statements without parameters that give one value each."""
-    connection.foresee_values([SQL[name] for name in names])
 
 
 def unbalanced(expected: int, found: int) -> StoreDamagedError:

@@ -21,7 +21,7 @@ from overnight.store.sql.expiring import expire
 from overnight.store.sql.lanes import Lanes
 from overnight.store.sql.plans import Plans
 from overnight.store.sql.reading import queues
-from overnight.store.sql.statements import Connection, foresee, foresee_values, read_all, read_one, run, run_each
+from overnight.store.sql.statements import Connection, foresee, read_all, read_one, run, run_each
 
 #: Who makes a file a task of a workflow, in the event of it.
 BY = "engine"
@@ -44,7 +44,11 @@ def stand_down(database: Database, *, fence: int, now: float, why: str) -> None:
 
 def want_fence(connection: Connection, fence: int) -> None:
     """Make sure that the engine that writes is the one that may. Inside a write."""
-    if read_one(connection, "fence") != fence:
+    _want_same(read_one(connection, "fence"), fence)
+
+
+def _want_same(newest: int, fence: int) -> None:
+    if newest != fence:
         raise StaleEngineError("a newer engine has taken this home; this one has changed nothing and must end")
 
 
@@ -66,10 +70,11 @@ def turn(
     with database.write("turn", check=False) as transaction:
         if connection.travels:
             _foresee(connection, lanes, settlements, claim)
-        want_fence(connection, fence)
-        advance = Advance(connection, transaction, plans, now=now, at=at)
+        newest, has_edges, expiry = read_one(connection, "standing")
+        _want_same(newest, fence)
+        advance = Advance(connection, transaction, plans, now=now, at=at, has_edges=bool(has_edges))
         stale = settling.settle(connection, transaction, settlements, advance, now=now, at=at) if settlements else []
-        expired = expire(connection, transaction, plans, now=now)
+        expired = expire(connection, transaction, plans, expiry, now=now)
         next_due, own_due = claiming.make_due(connection, lanes, transaction, now)
         claimed: list[Claimed] = []
         opened: list[Opened] = []
@@ -96,7 +101,7 @@ def turn(
 
 def _foresee(connection: Connection, lanes: Lanes, settlements: Sequence[Settlement], claim: Claim | None) -> None:
     """Ask all at once what a turn asks."""
-    foresee_values(connection, "fence", "any_edges", "next_expiry")
+    foresee(connection, "standing")
     foresee(connection, "next_due")
     if settlements:
         settling.foresee_open(connection, settlements)

@@ -113,9 +113,6 @@ class Connection(apsw.Connection):
     def foresee(self, statement: str, bindings: Sequence[Any] = ()) -> None:
         """Nothing: what is asked is here."""
 
-    def foresee_values(self, statements: Sequence[str]) -> None:
-        """Nothing, for the same reason."""
-
     def insert_many(self, statement: str, many: Sequence[Sequence[Any]]) -> None:
         """Run an ``INSERT ... VALUES (...)`` for each of `many`, `TOGETHER` rows a statement.
 
