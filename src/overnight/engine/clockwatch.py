@@ -7,7 +7,6 @@ wall clock is disciplined), so each look compares with the one before it and not
 from __future__ import annotations
 
 from overnight.engine.agenda import Agenda
-from overnight.engine.journaling import Journaling
 from overnight.engine.retention import Retention
 from overnight.host.clock import Clock
 from overnight.store.contract import Store
@@ -55,18 +54,14 @@ class Jumps:
         store: Where retries wait.
         agenda: Where retries are that are not settled yet.
         retention: Put off, since ages may be wrong for a while.
-        journaling: Told of the event.
     """
 
-    def __init__(
-        self, clock: Clock, store: Store, agenda: Agenda, retention: Retention, journaling: Journaling
-    ) -> None:
+    def __init__(self, clock: Clock, store: Store, agenda: Agenda, retention: Retention) -> None:
         self._clock = clock
         self._watch = ClockWatch(clock)
         self._store = store
         self._agenda = agenda
         self._retention = retention
-        self._journaling = journaling
         #: Seconds by which the clock has jumped and the store has not heard of.
         self._untold = 0.0
 
@@ -89,5 +84,4 @@ class Jumps:
             self._store.move_waits(self._untold, fence=fence, now=self._clock.now())
             self._untold = 0.0
             self._agenda.stir()  # what waits for an instant may be due now
-            self._journaling.expect()
         return jumped

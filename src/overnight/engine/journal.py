@@ -132,6 +132,11 @@ class Journal:
                 self._rotate()
 
     @property
+    def told(self) -> int:
+        """How many events of ours have been on their way to the file so far."""
+        return self._store.told()
+
+    @property
     def behind(self) -> bool:
         """Whether something written has not been synced yet."""
         return self._file >= 0 and self._upto != self._drained

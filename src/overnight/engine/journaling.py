@@ -21,13 +21,15 @@ class Journaling:
     def __init__(self, journal: Journal, clock: Clock) -> None:
         self._journal = journal
         self._clock = clock
-        #: Monotonic seconds of the next drain; None while there is nothing to drain.
+        #: Monotonic seconds of the next drain; None while nothing is known that could be drained.
         self._at: float | None = 0.0
         self._sync_at = 0.0
+        #: How many events of ours there had been at the last drain.
+        self._told = 0
 
-    def expect(self) -> None:
-        """There are events of ours in the outbox."""
-        if self._at is None:
+    def _notice(self) -> None:
+        """Whatever of the engine has written: nobody has to say so."""
+        if self._at is None and self._journal.told != self._told:
             self._at = self._clock.monotonic() + EVERY
 
     def hurry(self) -> None:
@@ -36,6 +38,7 @@ class Journaling:
 
     def wakes(self) -> list[float]:
         """Monotonic seconds at which there is something to do."""
+        self._notice()
         wakes = [] if self._at is None else [self._at]
         return [*wakes, self._sync_at] if self._journal.behind else wakes
 
@@ -54,6 +57,7 @@ class Journaling:
 
     def _keep(self, moment: float) -> None:
         if self._at is not None and moment >= self._at:
+            self._told = self._journal.told
             self._journal.pump()
             self._at = None
         if self._journal.behind and moment >= self._sync_at:

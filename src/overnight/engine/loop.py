@@ -150,7 +150,7 @@ class Engine:
         self._conditions = Conditions(limits, machine, room, executor, self._agenda, clock, observer)
         self._scheduling = Scheduling(store, self._orders, self._agenda, clock, surroundings)
         self._retention = Retention(store, executor, clock, keep=limits.keep_finished)
-        self._jumps = Jumps(clock, store, self._agenda, self._retention, self._journaling)
+        self._jumps = Jumps(clock, store, self._agenda, self._retention)
         self._news = News(store, self._orders, self._agenda, self._journaling, clock, is_alive)
         self._producer_waits = False
         self._next_tick = 0.0
@@ -439,7 +439,6 @@ class Engine:
         self._agenda.probe_at = self._brake.wakes_at(self._clock.now())
         if claim is not None:
             self._agenda.may_claim = bool(turn.claimed or turn.opened or turn.rested)
-        self._journaling.expect()
 
     def _stand_back(self) -> None:
         """Leave the store to a producer that waits for it; SQLite's own waiting is not fair."""
@@ -468,7 +467,7 @@ class Engine:
         with self._room_needed:
             self._heed_jumps()
             self._news.give_back()
-            self._let_go_on()
+            self._agenda.may_claim |= self._let_go_on()
             self._scheduling.look(fence=self.fence, stopping=self._wishes.stopping.mode)
             self._retention.step(fence=self.fence)
         if self._agenda.stirred:

@@ -299,6 +299,9 @@ class Store(Protocol):
     def outbox(self, limit: int, *, after: int = 0) -> list[OutboxRow]:
         """The oldest events that have not been drained and whose outbox id is above `after`, in order."""
 
+    def told(self) -> int:
+        """How many events our own writes have put there so far: another number when there may be some to drain."""
+
     def drained(self, upto: int, *, seq: int) -> None:
         """Events up to outbox id `upto` are in the journal for good; `seq` is the last number given."""
 

@@ -425,8 +425,10 @@ def test_a_deadline_ends_a_task_and_what_is_left_of_it(store: Store) -> None:
 def test_a_task_that_is_done_in_time_has_no_deadline_any_more(store: Store) -> None:
     player = Player(store, step("a"), deadline=60.0)
     player.add()
-    player.play()
-    assert player.turn().next_due is None
+    (claimed,) = player.claim()
+    turn = player.engine.turn(settlement(claimed), now=NOON + 10)
+    assert player.state(1) is S.COMPLETED
+    assert turn.next_due is None
 
 
 def test_a_program_that_takes_a_task_does_it_in_its_own_way(store: Store) -> None:

@@ -127,6 +127,7 @@ class Database:
         self.id = ""
         #: Writes of this connection that were committed.
         self.own_changes = 0
+        self.told = 0
         self.connection = self._reach()
         try:
             self._prepare_patiently(create=create and not readonly, migrate=migrate and not readonly, older=older)
@@ -271,6 +272,7 @@ class Database:
                 self._want_ours(pen)
             self._commit(pen)
         self.own_changes += 1
+        self.told += transaction.told
         self._tell(operation, "after_commit")
 
     @contextmanager

@@ -109,7 +109,7 @@ class PostgresStore(SqlStore):
 
 
 #: What is no operation on the database, or says itself what it does without a server.
-_ALONE = frozenset({"tidy", "waiting", "check_file", "copy_to", "reopen", "close"})
+_ALONE = frozenset({"told", "tidy", "waiting", "check_file", "copy_to", "reopen", "close"})
 
 
 def _patient(operation: Callable[..., Any]) -> Callable[..., Any]:

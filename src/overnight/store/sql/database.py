@@ -16,11 +16,13 @@ from overnight.store.sql.statements import Connection, Row, run, run_each
 class Transaction:
     """What one write has to tell at its end: its events, and by how much the counters moved."""
 
-    __slots__ = ("_connection", "events", "moved")
+    __slots__ = ("_connection", "events", "moved", "told")
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.events: list[events.Event] = []
+        #: How many of them have gone into the outbox.
+        self.told = 0
         #: (lane id, 1 for a step, state) -> difference.
         self.moved: dict[tuple[int, int, str], int] = {}
 
@@ -36,6 +38,7 @@ class Transaction:
         lines = events.lines(self.events)
         if batch is None:
             run(self._connection, "add_to_outbox", (len(self.events), lines))
+            self.told += len(self.events)
         else:
             run(self._connection, "add_batch_lines", (batch, len(self.events), lines))
         self.events.clear()
@@ -56,6 +59,8 @@ class Database(Protocol):
 
     #: Seconds that a write waits for the others.
     patience: float
+    #: How many events our writes have put into the outbox so far.
+    told: int
 
     @property
     def connection(self) -> Connection:

@@ -132,8 +132,15 @@ def _about(connection: Connection, name: str, ids: Sequence[int]) -> tuple[str, 
         return SQL[name], connection.ids(ids)
     statement = _OF_ONE.get(name)
     if statement is None:
-        statement = _OF_ONE[name] = _TABLE.sub(r"= \1", SQL[name])
+        statement = _OF_ONE[name] = _of_one(name)
     return statement, ids[0]
+
+
+def _of_one(name: str) -> str:
+    statement, found = _TABLE.subn(r"= \1", SQL[name])
+    if found != 1 or "NOT =" in statement:
+        raise ValueError(f"statement {name} is not about the rows of some ids")
+    return statement
 
 
 def run_each(connection: Connection, name: str, many: Iterable[Sequence[Any]]) -> None:

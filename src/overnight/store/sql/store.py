@@ -232,6 +232,9 @@ class SqlStore:
     def outbox(self, limit: int, *, after: int = 0) -> list[OutboxRow]:
         return turning.outbox(self._database, limit, after=after)
 
+    def told(self) -> int:
+        return self._database.told
+
     def drained(self, upto: int, *, seq: int) -> None:
         turning.drained(self._database, upto, seq=seq)
 

@@ -74,6 +74,8 @@ def turn(
         _want_same(newest, fence)
         advance = Advance(connection, transaction, plans, now=now, at=at, has_edges=bool(has_edges))
         stale = settling.settle(connection, transaction, settlements, advance, now=now, at=at) if settlements else []
+        if advance.rested:  # the time of what is over matters no more
+            expiry = read_one(connection, "next_expiry")
         expired = expire(connection, transaction, plans, expiry, now=now)
         next_due, own_due = claiming.make_due(connection, lanes, transaction, now)
         claimed: list[Claimed] = []

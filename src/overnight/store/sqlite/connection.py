@@ -183,6 +183,7 @@ class Database:
         self.wal_pages = 0
         #: How often we have gone on by another connection.
         self.reopened = 0
+        self.told = 0
         if create and not readonly and not path.exists():
             create_file(path)
         with self.understood():
@@ -276,6 +277,7 @@ class Database:
                 self._undo()
                 raise
         self._commit()
+        self.told += transaction.told
         self._tell(operation, "after_commit")
         if check:
             self.check_file()
