@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -98,3 +99,19 @@ def fail_while_holding(place: Place, error: Exception, *, removed: bool) -> None
         if removed:
             place.home.path.rename(place.home.path.with_name("moved"))
         raise error
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.ESTALE])
+def test_a_home_that_cannot_be_looked_at_is_not_taken_for_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """A disk or a network that fails for a while: a supervisor starts the engine again."""
+
+    def refuse(path: object, **_: object) -> None:
+        raise OSError(number, os.strerror(number), path)
+
+    place = Place(tmp_path)
+    place.store.close()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "lstat", refuse)
+        assert not is_gone(place.home)

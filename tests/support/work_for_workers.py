@@ -39,9 +39,10 @@ def fail(file_path: str) -> None:
 
 
 def wait_for_go(file_path: str) -> str:
-    """Record the path; one that is called slow then waits until there is a file called go."""
+    """Record the path; one that is called slow then waits until there is a file called go, for a minute at most."""
     record(file_path)
-    while file_path.startswith("slow") and not Path("go").exists():
+    until = time.monotonic() + 60.0
+    while file_path.startswith("slow") and not Path("go").exists() and time.monotonic() < until:
         time.sleep(0.005)
     return "gone"
 

@@ -11,8 +11,14 @@ from overnight.host.home import Home
 
 
 def is_gone(home: Home) -> bool:
-    """Whether it is no home any more, whatever lies at its place."""
-    return not os.path.lexists(home.home_json)
+    """Whether it is no home any more, whatever lies at its place. One that cannot be looked at may be there."""
+    try:
+        os.lstat(home.home_json)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def gone(home: Home) -> HomeUnusableError:
