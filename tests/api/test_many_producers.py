@@ -47,7 +47,7 @@ while not over:
 @pytest.mark.parametrize(
     "each",
     [
-        200,
+        80,
         pytest.param(10_000, marks=pytest.mark.prove),
     ],
 )

@@ -339,6 +339,7 @@ def _tell_seen(page: Any, *, hidden: bool) -> None:
     )
 
 
+@pytest.mark.prove  # 25 s of a processor: hundreds of buttons, each of which Chromium describes for who cannot see
 def test_a_large_graph_opens_by_its_phases(enter: Enter, home: Home) -> None:
     """Hundreds of nodes are a texture and no map; a phase is shown by itself, under an address of its own."""
     steps = tuple(Step(id=f"s{n}", phase=("look", "work")[n % 2], run=("true",)) for n in range(310))
