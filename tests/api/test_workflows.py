@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import textwrap
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +201,24 @@ def test_progress_goes_where_the_task_was_told_to_write(here: Path, monkeypatch:
         overnight.progress(40)
     monkeypatch.setenv("OVERNIGHT_CONTROL", str(here / "no" / "such" / "place"))
     overnight.progress(0.5)
+
+
+def test_progress_takes_any_number_and_is_as_strict_outside_of_a_task(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slip would else show in the night only, as the failure of the task."""
+    for _ in range(2):
+        overnight.progress(Fraction(1, 2), Path("page"))  # type: ignore[arg-type]  # the point of the test
+        with pytest.raises(TypeError):
+            overnight.progress([])  # type: ignore[arg-type]  # the same
+        monkeypatch.setenv("OVERNIGHT_CONTROL", str(here / "control"))
+    (said,) = (here / "control").read_text().splitlines()
+    assert json.loads(said) | {"task": "", "attempt": ""} == {
+        "progress": 0.5,
+        "message": "page",
+        "task": "",
+        "attempt": "",
+    }
 
 
 def test_old_reports_make_room_and_a_wish_does_not(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
