@@ -90,7 +90,7 @@ def _base(
     env, env_names = _environment(settings.env, options.env)
     return Action(
         kind=kind,
-        cwd=_here(),
+        cwd=os.fsencode(here()),
         argv=argv,
         call=call,
         env=env,
@@ -121,12 +121,17 @@ def _environment(wished: Sequence[str], asked: Sequence[str]) -> tuple[dict[byte
         raise ArgumentValueError(error.message, hint="set it in os.environ, or leave it out of env=[...]") from None
 
 
-def _here() -> bytes:
+def here() -> str:
+    """The current directory.
+
+    Raises:
+        UsageError: It has been deleted.
+    """
     try:
-        return os.getcwdb()  # noqa: PTH109 - bytes
+        return os.getcwd()  # noqa: PTH109 - as tasks and sys.path have it
     except FileNotFoundError:
         raise UsageError(
-            "the current directory has been deleted; nothing was added", hint="os.chdir() to another one"
+            "the current directory has been deleted; nothing was changed", hint="os.chdir() to another one"
         ) from None
 
 

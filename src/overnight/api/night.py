@@ -15,9 +15,13 @@ from typing import NamedTuple
 import msgspec
 
 import overnight.api
+from overnight import wiring
+from overnight.api.access import Access
+from overnight.api.actions import here
 from overnight.api.engine_process import Finished, Message, Order, Progress, Refused
 from overnight.core import errors
-from overnight.core.errors import AlreadyRunningError, OvernightError
+from overnight.core.errors import AlreadyRunningError, HomeUnusableError, OvernightError
+from overnight.core.stopping import Ask
 from overnight.host.home import Home
 from overnight.host.lock import read_owner
 from overnight.host.signals import SignalWatch
@@ -58,6 +62,26 @@ def make_ready(home: Home) -> None:
             hint="'overnight status' to watch it, 'overnight stop' to end it",
         )
     home.stop.unlink(missing_ok=True)
+
+
+def stop(access: Access, *, is_ours: bool) -> None:
+    """Ask whoever works in a home to stop: what runs may finish, nothing new begins. Comes back at once.
+
+    Args:
+        access: The home. Where it is gone, so is whoever worked there.
+        is_ours: A run of the caller's own has begun; its engine may not have the home yet.
+    """
+    try:
+        access.want_home()
+    except HomeUnusableError:
+        return
+    if not is_ours and read_owner(access.home.lock) is None:
+        return
+    # The file reaches an engine that is just starting and would forget what was asked before.
+    access.home.stop.touch()
+    if access.has_store():
+        access.store.ask(Ask.STOP, now=wiring.clock.now(), by=wiring.who())
+        access.ring()
 
 
 def run(
@@ -115,9 +139,9 @@ def _signals() -> Iterator[SignalWatch | None]:
 
 def _start(order: Order) -> _Engine:
     """A Python that imports what this one does. In a session of its own: signals reach it by us."""
-    here = os.getcwd()  # noqa: PTH109 - as it stands in sys.path
     house = str(Path(overnight.api.__file__).parents[2])
-    paths = list(dict.fromkeys([*(entry or here for entry in sys.path), house]))
+    # Python passes over what is no text, such as a Path that a program has put there.
+    paths = list(dict.fromkeys([*(entry or here() for entry in sys.path if isinstance(entry, str)), house]))
     words = [sys.executable, "-I", "-S", "-c", _BOOT.format(paths=paths), msgspec.json.encode(order).decode()]
     with _opening:
         its_stdin, stdin = os.pipe()
