@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import pickle
 import traceback
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
-from work_for_workers import record
+from work_for_workers import both, record, shout
 
+import overnight
 from overnight import AutonomousProcessor, Overnight, WaitedTooLongError
 from overnight.api.arguments import ArgumentTypeError
 from overnight.core.errors import NotFoundError, OvernightError
@@ -25,6 +28,35 @@ def test_a_traceback_says_what_to_do_once() -> None:
         assert (one.message, one.hint, str(one)) == (error.message, "add() one", error.message)
         assert "".join(traceback.format_exception(one)).count("try: add() one") == 1
     assert not hasattr(OvernightError("there is none"), "__notes__")
+
+
+def test_a_task_is_sent_by_its_name_as_the_function_would_be() -> None:
+    """Calling it is a plain call, in a pool of processes too."""
+    assert carried(shout) is shout
+    assert carried(both) is both
+    with ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as pool:
+        assert list(pool.map(shout, ["a", "b"])) == ["A!", "B!"]
+    other = carried(overnight.task(record))
+    assert isinstance(other, overnight.TaskFunction)
+    assert other.add("a") == 1
+    named = carried(overnight.Workflow.named("wf-ingest"))
+    assert isinstance(named, overnight.Workflow)
+    assert (named.name, named.definition) == ("wf-ingest", None)
+
+
+class Shouter:
+    """Has a method that is decorated."""
+
+    @overnight.task
+    def shout(self, words: str) -> str:
+        """Say it aloud."""
+        return f"{type(self).__name__}: {words}"
+
+
+def test_a_decorated_method_is_called_as_one_and_cannot_be_added() -> None:
+    assert Shouter().shout("a") == "Shouter: a"
+    with pytest.raises(ArgumentTypeError, match="cannot be called with one input"):
+        Shouter().shout.add("a")
 
 
 def test_what_is_not_finished_in_time_is_told_in_three_parts() -> None:

@@ -6,6 +6,7 @@ import json
 import subprocess
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +210,14 @@ def test_other_work_of_the_home_is_left_alone(here: Path) -> None:
         TaskOrchestrator("flow").execute("a")
         assert night.get(number).state == "pending"
     assert not (here / "other").exists()
+
+
+def test_each_of_several_threads_gets_what_its_own_execution_has_given() -> None:
+    orchestrator = TaskOrchestrator("flow")
+    names = ["a", "b", "c"]
+    with ThreadPoolExecutor(len(names)) as threads:
+        outputs = list(threads.map(orchestrator.execute, names))
+    assert [output["probe"]["name"] for output in outputs] == names
 
 
 def test_a_processor_has_one_for_its_workflow(here: Path) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +19,7 @@ from replaced_store import replace_store
 from work_for_workers import big, fail, outer, plain, record, refuse, shout, wait_for_go
 
 import overnight
-from overnight import Overnight, OvernightError, TaskFailedError
+from overnight import FileQueue, Overnight, OvernightError, TaskFailedError
 from overnight.api import overnight as face
 from overnight.core.errors import HomeUnusableError, NotFoundError, NotRunningError
 from overnight.store.contract import Selector, Verb
@@ -110,6 +113,48 @@ def test_a_listing_is_newest_first_and_bounded(night: Overnight) -> None:
 
 
 # -- results ----------------------------------------------------------------------------------
+
+
+def test_a_run_in_another_thread_is_stopped_by_the_same_object(here: Path, until: Until) -> None:
+    """Signals stay the program's there, so that nothing else could do it."""
+    night = Overnight()
+    night.add_many(wait_for_go, [f"slow{number}" for number in range(50)])
+    with ThreadPoolExecutor(1) as threads:
+        running = threads.submit(night.run, slots=1)
+        try:
+            until((here / "ledger").exists)
+            night.stop()
+            until(lambda: '"stopping"' in (here / ".overnight/engine.json").read_text())
+        finally:
+            (here / "go").touch()
+    result = running.result()
+    assert (result.stopped_by, result.left) == ("stop_signal", 50 - result.processed)
+    assert result.left > 0
+    night.stop()
+    assert not (here / ".overnight/STOP").exists()
+
+
+def test_what_python_passes_over_in_its_path_is_passed_over(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs put a Path there, and never notice."""
+    monkeypatch.setattr(sys, "path", [here, b"bytes", *sys.path])
+    night = Overnight()
+    night.add(["true"])
+    assert night.run().processed == 1
+
+
+def test_a_current_directory_that_was_deleted_is_told_where_it_is_needed(here: Path) -> None:
+    home = here / "home"
+    gone = here / "gone"
+    gone.mkdir()
+    os.chdir(gone)
+    night, queue = Overnight(home), FileQueue(home=home)
+    queue.add("a")
+    gone.rmdir()
+    for needs_it in (Overnight, lambda: night.add(["true"]), lambda: queue.add("b")):
+        with pytest.raises(OvernightError, match="the current directory has been deleted"):
+            needs_it()
+    assert Overnight(home).get(1).input == "a"
+    assert queue.pop() is not None
 
 
 def test_there_is_no_result_before_the_end_nor_after_a_failure(night: Overnight) -> None:

@@ -440,6 +440,32 @@ def test_a_program_that_is_killed_takes_its_engine_along_and_the_next_run_goes_o
     assert [task.failures for task in Overnight().list()] == [0, 0]
 
 
+def test_a_program_that_is_killed_takes_its_engine_along_though_a_child_that_it_has_forked_lives_on(
+    here: Path, python: Python, ledger: Ledger, until: Until
+) -> None:
+    """Pools of processes are forked while it runs; they have copies of all that the program had open."""
+    FileQueue().add("slow")
+    program = python(
+        "import os, sys, threading\n"
+        "from overnight import AutonomousProcessor\n"
+        "from work_for_workers import wait_for_go\n"
+        "threading.Thread(target=AutonomousProcessor(handler=wait_for_go).run, daemon=True).start()\n"
+        "sys.stdin.readline()\n"
+        "if os.fork():\n"
+        "    print('forked', flush=True)\n"
+        "sys.stdin.read()\n"
+        "os._exit(0)"
+    )
+    assert program.stdin is not None
+    assert program.stdout is not None
+    until(lambda: ledger()["slow"])
+    program.stdin.write("\n")
+    program.stdin.flush()
+    assert program.stdout.readline() == "forked\n"
+    program.kill()
+    until(lambda: read_owner(here / ".overnight/lock") is None)
+
+
 def test_an_engine_that_is_killed_is_told_and_nothing_is_lost(here: Path, ledger: Ledger, until: Until) -> None:
     processor = AutonomousProcessor(handler=wait_for_go)
     processor.queue.add("slow")

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import textwrap
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,42 @@ def test_all_mistakes_are_told_at_once_and_as_in_a_file() -> None:
     assert "step[0].retires: unknown key 'retires' (did you mean 'retries'?)" in words
     assert "step[1].run[1]: 'b' needs 'c', which is no step of workflow 'wrong'" in words
     assert "step[0].needs[0]: steps wait for each other: a needs b needs a" in words
+
+
+@overnight.task(timeout=None, memory="1GB", queue="elsewhere")
+def endless(path: str) -> None:
+    """A step without a limit of time, and with one of memory."""
+
+
+@overnight.task(at_most_once=True, stall="5s", env=["HOME"])
+def once(path: str) -> None:
+    """What must not be called a second time."""
+
+
+def test_what_a_decorator_says_of_a_function_holds_for_the_step() -> None:
+    @overnight.workflow(timeout="1h")
+    def flow(flow: overnight.Flow) -> None:
+        flow.step(endless)
+        flow.step(endless, "own", timeout=5, resources={"memory": "2GB", "gpu": 1})
+
+    assert flow.definition is not None
+    assert [(one.timeout, one.memory, one.resources) for one in flow.definition.steps] == [
+        (0.0, 10**9, {}),
+        (5.0, 2 * 10**9, {"gpu": 1.0}),
+    ]
+
+
+def test_what_a_decorator_says_and_no_step_can_have_is_not_dropped_without_a_word() -> None:
+    """A function that says at_most_once would be called again."""
+    with pytest.raises(ArgumentValueError) as raised:
+        overnight.workflow("flow")(lambda flow: flow.step(once))
+    assert raised.value.message == (
+        f"{__name__}:once is decorated with at_most_once=True, stall=5.0, env=['HOME'], which no single step can have;"
+        " nothing was defined"
+    )
+    assert raised.value.hint.startswith("@overnight.workflow(at_most_once=True, stall=5.0, env=['HOME'])")
+    whole = overnight.workflow("flow", at_most_once=True, stall=60, env=["HOME", "LANG"])
+    assert whole(lambda flow: flow.step(once)).options.at_most_once
 
 
 def test_what_no_worker_could_find_is_refused_when_it_is_written() -> None:
@@ -164,6 +201,24 @@ def test_progress_goes_where_the_task_was_told_to_write(here: Path, monkeypatch:
         overnight.progress(40)
     monkeypatch.setenv("OVERNIGHT_CONTROL", str(here / "no" / "such" / "place"))
     overnight.progress(0.5)
+
+
+def test_progress_takes_any_number_and_is_as_strict_outside_of_a_task(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slip would else show in the night only, as the failure of the task."""
+    for _ in range(2):
+        overnight.progress(Fraction(1, 2), Path("page"))  # type: ignore[arg-type]  # the point of the test
+        with pytest.raises(TypeError):
+            overnight.progress([])  # type: ignore[arg-type]  # the same
+        monkeypatch.setenv("OVERNIGHT_CONTROL", str(here / "control"))
+    (said,) = (here / "control").read_text().splitlines()
+    assert json.loads(said) | {"task": "", "attempt": ""} == {
+        "progress": 0.5,
+        "message": "page",
+        "task": "",
+        "attempt": "",
+    }
 
 
 def test_old_reports_make_room_and_a_wish_does_not(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

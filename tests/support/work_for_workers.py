@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import overnight
@@ -67,6 +67,28 @@ def shout(words: str, mark: str = "!") -> str:
 def plain(words: str) -> str:
     """Say it as it is."""
     return words
+
+
+@overnight.workflow(input="file")
+def both(flow: overnight.Flow) -> None:
+    """One step after the other."""
+    flow.step(record)
+    flow.step(shout, needs=[record])
+
+
+async def later(words: str) -> str:
+    """Runs in a loop of events only."""
+    return words
+
+
+def one_by_one(words: str) -> Iterator[str]:
+    """Runs when somebody goes through it."""
+    yield from words
+
+
+async def one_by_one_later(words: str) -> AsyncIterator[str]:
+    """Both."""
+    yield words
 
 
 def outer() -> object:

@@ -53,7 +53,13 @@ class Access:
     """
 
     def __init__(self, home: HomePath) -> None:
-        self.home: Home = wiring.make_home(None if home is None else _path(home))
+        try:
+            self.home: Home = wiring.make_home(None if home is None else _path(home))
+        except FileNotFoundError as error:
+            raise HomeUnusableError(
+                f"the current directory has been deleted, and no home is found from there ({error.strerror})",
+                hint="os.chdir() to another one, or home='/path/to/.overnight'",
+            ) from None
         self._opened = _Opened()
         self._id = self.home.id
         #: What ``home.json`` looked like when its id was last compared: inode and time.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -20,6 +21,9 @@ from overnight.core.errors import UsageError
 from overnight.core.settings import Settings
 from overnight.core.task import LIMITS, Action, ActionKind
 from overnight.wiring.files import UNBOUND
+
+#: Directories of what was installed, by their last name; Debian has one of its own.
+_PACKAGES = ("site-packages", "dist-packages")
 
 
 def for_files(settings: Settings) -> Action:
@@ -86,7 +90,7 @@ def _base(
     env, env_names = _environment(settings.env, options.env)
     return Action(
         kind=kind,
-        cwd=_here(),
+        cwd=os.fsencode(here()),
         argv=argv,
         call=call,
         env=env,
@@ -117,21 +121,36 @@ def _environment(wished: Sequence[str], asked: Sequence[str]) -> tuple[dict[byte
         raise ArgumentValueError(error.message, hint="set it in os.environ, or leave it out of env=[...]") from None
 
 
-def _here() -> bytes:
+def here() -> str:
+    """The current directory.
+
+    Raises:
+        UsageError: It has been deleted.
+    """
     try:
-        return os.getcwdb()  # noqa: PTH109 - bytes
+        return os.getcwd()  # noqa: PTH109 - as tasks and sys.path have it
     except FileNotFoundError:
         raise UsageError(
-            "the current directory has been deleted; nothing was added", hint="os.chdir() to another one"
+            "the current directory has been deleted; nothing was changed", hint="os.chdir() to another one"
         ) from None
 
 
 def _with_roots(action: Action, roots: Sequence[str]) -> Action:
     """Let a worker of any later engine import the modules, too: it looks into the directory of the task first."""
-    own = (sys.prefix + os.sep, sys.base_prefix + os.sep)
-    further = [root for root in roots if root and os.fsencode(root) != action.cwd and not root.startswith(own)]
+    further = [root for root in roots if root and os.fsencode(root) != action.cwd and not _is_installed(root)]
     if not further:
         return action
     places = [*further, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     path = os.fsencode(os.pathsep.join(dict.fromkeys(places)))
     return msgspec.structs.replace(action, env={**action.env, b"PYTHONPATH": path})
+
+
+def _is_installed(root: str) -> bool:
+    """Whether this interpreter has it anyway: its library, and what was installed for it.
+
+    A project may lie below its prefix as well: ``/usr/src/app`` does where that is ``/usr``.
+    """
+    library, last = str(Path(os.__file__).parent), Path(root).name
+    if root == library or root.startswith(library + os.sep):
+        return True
+    return root.startswith((sys.prefix + os.sep, sys.base_prefix + os.sep)) and last in _PACKAGES

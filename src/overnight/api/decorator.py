@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import types
 from collections.abc import Callable
 from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
 
@@ -30,6 +31,10 @@ class TaskFunction(Addable, Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         return self._function(*args, **kwargs)
+
+    def __get__(self, owner: object, kind: type | None = None) -> Any:  # noqa: ANN401 - as of any function
+        """In a class it is a method like any other: called, never added."""
+        return self if owner is None else types.MethodType(self, owner)
 
     def __repr__(self) -> str:
         return f"<task {getattr(self._function, '__qualname__', self._function)}>"

@@ -48,6 +48,7 @@ def name_of(function: object, *, context: bool = False) -> Named:
             f"{quoted(function)} is no function but a {type(function).__name__}; nothing was changed",
             hint="hand in the function itself, without calling it",
         )
+    _want_called(function)
     _want_input(function, context=context)
     module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
     if not isinstance(module, str) or not isinstance(name, str):
@@ -71,6 +72,22 @@ def name_of(function: object, *, context: bool = False) -> Named:
     if module == "__main__":
         return _in_script(function, name)
     return Named(f"{module}:{name}", _root(module))
+
+
+def _want_called(function: object) -> None:
+    """Refuse what runs nothing of itself when it is called."""
+    plain = _plain(function)
+    if inspect.iscoroutinefunction(plain):
+        what, hint = "an async function", "write a function that calls asyncio.run(...) with it, and hand in that"
+    elif inspect.isgeneratorfunction(plain) or inspect.isasyncgenfunction(plain):
+        what, hint = "a generator", "write a function that goes through all of it and returns a list, and hand in that"
+    else:
+        return
+    raise ArgumentTypeError(
+        f"{getattr(plain, '__name__', 'it')!r} is {what}: a worker calls it, which runs nothing of it;"
+        " nothing was changed",
+        hint=hint,
+    )
 
 
 def _want_input(function: Callable[..., Any], *, context: bool) -> None:
@@ -101,7 +118,7 @@ def _in_script(function: Callable[..., Any], name: str) -> Named:
     main = sys.modules["__main__"]
     spec = getattr(main, "__spec__", None)
     if spec is not None:
-        return Named(f"{spec.name}:{name}", os.getcwd())  # noqa: PTH109 - as Python itself has it with -m
+        return Named(f"{spec.name}:{name}", _root("__main__", spec.name))
     file = getattr(main, "__file__", None)
     path = Path(file).absolute() if file else None
     if path is None or path.suffix != ".py" or "." in path.stem:
@@ -136,10 +153,16 @@ def _only_as_program(code: types.CodeType) -> list[range]:
     ]
 
 
-def _want_found(function: object, module: str, name: str) -> None:
+def standing_at(module: str, name: str) -> Any:  # noqa: ANN401 - whatever stands there
+    """What stands under a name in a module; None when there is nothing."""
     found: Any = sys.modules.get(module)
     for part in name.split("."):
         found = getattr(found, part, None)
+    return found
+
+
+def _want_found(function: object, module: str, name: str) -> None:
+    found = standing_at(module, name)
     same = _plain(found) is _plain(function)
     if not same and not (isinstance(function, types.MethodType) and found == function):
         raise ArgumentValueError(
@@ -156,12 +179,13 @@ def _plain(function: Any) -> Any:  # noqa: ANN401 - whatever was handed in, or f
     return vars(function)["__wrapped__"] if isinstance(function, TaskFunction) else function
 
 
-def _root(module: str) -> str:
+def _root(module: str, called: str | None = None) -> str:
+    """Where a module is imported from, which others know by the name `called`."""
     file = getattr(sys.modules[module], "__file__", None)
     if not file:
         return ""
     path = Path(file).absolute()
-    depth = module.count(".") + (path.stem == "__init__")
+    depth = (called or module).count(".") + (path.stem == "__init__")
     return str(path.parents[depth])
 
 

@@ -10,19 +10,40 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 import overnight.api
+from overnight import wiring
+from overnight.api.access import Access
+from overnight.api.actions import here
 from overnight.api.engine_process import Finished, Message, Order, Progress, Refused
 from overnight.core import errors
-from overnight.core.errors import AlreadyRunningError, OvernightError
+from overnight.core.errors import AlreadyRunningError, HomeUnusableError, OvernightError
+from overnight.core.stopping import Ask
 from overnight.host.home import Home
 from overnight.host.lock import read_owner
 from overnight.host.signals import SignalWatch
 
 #: Seconds that an engine which was told to end may take: what it runs has 5 s after TERM, then it is killed.
 PATIENCE = 15.0
+
+#: Our ends of the pipes to engines. A child that is forked meanwhile lets go of its copies at once: with one of
+#: them open an engine would never learn that its program is gone, and would go on without it.
+_ours: set[int] = set()
+_opening = threading.Lock()
+
+
+def _let_go() -> None:
+    """We are a child that was forked: the engines are our parent's."""
+    _opening.release()
+    for descriptor in _ours:
+        os.close(descriptor)
+    _ours.clear()
+
+
+os.register_at_fork(before=_opening.acquire, after_in_parent=_opening.release, after_in_child=_let_go)
 
 _BOOT = "import sys; sys.path[:] = {paths!r}; from overnight.api.engine_process import main; main()"
 
@@ -41,6 +62,26 @@ def make_ready(home: Home) -> None:
             hint="'overnight status' to watch it, 'overnight stop' to end it",
         )
     home.stop.unlink(missing_ok=True)
+
+
+def stop(access: Access, *, is_ours: bool) -> None:
+    """Ask whoever works in a home to stop: what runs may finish, nothing new begins. Comes back at once.
+
+    Args:
+        access: The home. Where it is gone, so is whoever worked there.
+        is_ours: A run of the caller's own has begun; its engine may not have the home yet.
+    """
+    try:
+        access.want_home()
+    except HomeUnusableError:
+        return
+    if not is_ours and read_owner(access.home.lock) is None:
+        return
+    # The file reaches an engine that is just starting and would forget what was asked before.
+    access.home.stop.touch()
+    if access.has_store():
+        access.store.ask(Ask.STOP, now=wiring.clock.now(), by=wiring.who())
+        access.ring()
 
 
 def run(
@@ -66,16 +107,25 @@ def run(
         OvernightError: Whatever the engine refused, or that it died.
     """
     with _signals() as signals:
-        child = _start(order)
+        engine = _start(order)
         try:
-            last = _listen(child, signals, told, look, look_every)
+            last = _listen(engine, signals, told, look, look_every)
         finally:
-            _end(child)
+            _end(engine)
     if look is not None:
         look()
     if isinstance(last, Finished):
         return last
-    raise _meaning(last, child.returncode)
+    raise _meaning(last, engine.process.returncode)
+
+
+class _Engine(NamedTuple):
+    """An engine of ours, and our ends of its pipes."""
+
+    process: subprocess.Popen[bytes]
+    #: Open for as long as it is to work.
+    stdin: int
+    stdout: int
 
 
 @contextlib.contextmanager
@@ -87,41 +137,56 @@ def _signals() -> Iterator[SignalWatch | None]:
         yield watch
 
 
-def _start(order: Order) -> subprocess.Popen[bytes]:
+def _start(order: Order) -> _Engine:
     """A Python that imports what this one does. In a session of its own: signals reach it by us."""
-    here = os.getcwd()  # noqa: PTH109 - as it stands in sys.path
     house = str(Path(overnight.api.__file__).parents[2])
-    paths = list(dict.fromkeys([*(entry or here for entry in sys.path), house]))
-    return subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", _BOOT.format(paths=paths), msgspec.json.encode(order).decode()],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        start_new_session=True,
-    )
+    # Python passes over what is no text, such as a Path that a program has put there.
+    paths = list(dict.fromkeys([*(entry or here() for entry in sys.path if isinstance(entry, str)), house]))
+    words = [sys.executable, "-I", "-S", "-c", _BOOT.format(paths=paths), msgspec.json.encode(order).decode()]
+    with _opening:
+        its_stdin, stdin = os.pipe()
+        stdout, its_stdout = os.pipe()
+        _ours.update((stdin, stdout))
+    try:
+        process = subprocess.Popen(words, stdin=its_stdin, stdout=its_stdout, start_new_session=True)
+    except BaseException:
+        _close(stdin)
+        _close(stdout)
+        raise
+    finally:
+        os.close(its_stdin)
+        os.close(its_stdout)
+    return _Engine(process, stdin, stdout)
+
+
+def _close(ours: int) -> None:
+    """Close our end of a pipe, unless we are a child that was forked and has let go of it."""
+    if ours in _ours:
+        _ours.discard(ours)
+        os.close(ours)
 
 
 def _listen(
-    child: subprocess.Popen[bytes],
+    engine: _Engine,
     signals: SignalWatch | None,
     told: Callable[[Progress], None],
     look: Callable[[], None] | None,
     look_every: float,
 ) -> Message | None:
     """Hear the engine out, and pass on what the program is sent. Returns its last word; None when it died."""
-    assert child.stdout is not None  # noqa: S101 - a pipe was asked for
     last: Message | None = None
     rest = b""
     with selectors.DefaultSelector() as selector:
-        selector.register(child.stdout, selectors.EVENT_READ)
+        selector.register(engine.stdout, selectors.EVENT_READ)
         if signals is not None:
             selector.register(signals, selectors.EVENT_READ)
         while True:
             ready = {key.fileobj for key, _ in selector.select(None if look is None else look_every)}
             if signals in ready and signals is not None:
                 for number in signals.take():
-                    child.send_signal(number)
-            if child.stdout in ready:
-                piece = os.read(child.stdout.fileno(), 65536)
+                    engine.process.send_signal(number)
+            if engine.stdout in ready:
+                piece = os.read(engine.stdout, 65536)
                 if not piece:
                     return last
                 *lines, rest = (rest + piece).split(b"\n")
@@ -133,17 +198,15 @@ def _listen(
                 look()
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
+def _end(engine: _Engine) -> None:
     """See it dead. Without our end of its stdin an engine that still works stops at once."""
-    assert child.stdin is not None  # noqa: S101 - pipes were asked for
-    assert child.stdout is not None  # noqa: S101
-    child.stdin.close()
+    _close(engine.stdin)
     try:
-        child.wait(PATIENCE)
+        engine.process.wait(PATIENCE)
     except subprocess.TimeoutExpired:
-        child.kill()  # its keepers end what it ran
-        child.wait()
-    child.stdout.close()
+        engine.process.kill()  # its keepers end what it ran
+        engine.process.wait()
+    _close(engine.stdout)
 
 
 def _meaning(last: Message | None, status: int) -> OvernightError:

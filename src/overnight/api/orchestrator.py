@@ -114,6 +114,9 @@ class _Node(msgspec.Struct, frozen=True):
 class TaskOrchestrator:
     """Runs a workflow and says how far it is.
 
+    Several threads may `execute` at the same time, each with an input of its own; `state` and `get_progress` are
+    about the execution that was begun last.
+
     Args:
         workflow_id: A workflow of ``overnight.toml``, one that a program has defined in this home, or a built-in
             one. An unknown one fails at `execute`.
@@ -146,15 +149,16 @@ class TaskOrchestrator:
         """
         refuse_while_imported_by_a_worker()
         self._access.want_home()
-        self._task_id = self._enter(_bytes(inputs))
+        # Another thread may begin one meanwhile, which is then the latest; this call is about its own.
+        number = self._task_id = self._enter(_bytes(inputs))
         try:
             night.make_ready(self._access.home)
             night.run(Order(os.fsencode(self._access.home.path), queue=QUEUE))
         except AlreadyRunningError:
             self._access.ring()
             with Overnight(home=self._access.home.path) as other:
-                other.wait(self._task_id)
-        return self._outputs()
+                other.wait(number)
+        return self._outputs(number)
 
     def _enter(self, raw: bytes) -> int:
         """Put the execution into the store, or find it there. Returns its number."""
@@ -173,22 +177,22 @@ class TaskOrchestrator:
         lay_down(store, action, read(self._access.home).workflows, done="nothing was started")
         return action
 
-    def _outputs(self) -> dict[str, Any]:
-        task = self._task()
+    def _outputs(self, number: int) -> dict[str, Any]:
+        task = self._task(number)
         if task is None or task.state is not TaskState.COMPLETED:
             state = "gone" if task is None else task.state.value
             why = "" if task is None else task.error or task.reason or ""
             raise TaskFailedError(
                 f"the execution of {self.workflow_id!r} is {state}: {why or 'stopped before its end'}",
-                hint=f"'overnight show {self._task_id}' shows its steps; execute() again goes on",
+                hint=f"'overnight show {number}' shows its steps; execute() again goes on",
             )
-        return {name: value for part in self.state.phase_outputs.values() for name, value in part.items()}
+        return {name: value for part in self._state_of(task).phase_outputs.values() for name, value in part.items()}
 
     # -- looking -----------------------------------------------------------------------------
 
     def get_progress(self) -> ProgressReport:
-        """How far the execution is that `execute` began, or `load_state` took up; from any thread."""
-        nodes = self._nodes(self._task())
+        """How far the execution is that `execute` began last, or `load_state` took up; from any thread."""
+        nodes = self._nodes(self._task(self._task_id))
         ended = [node for node in nodes if node.task is not None and node.task.state in _ENDED]
         current = _current(nodes)
         rate = Rate()
@@ -206,8 +210,10 @@ class TaskOrchestrator:
 
     @property
     def state(self) -> ExecutionState:
-        """All about the execution as it is now; a copy."""
-        task = self._task()
+        """All about the execution that `execute` began last, as it is now; a copy."""
+        return self._state_of(self._task(self._task_id))
+
+    def _state_of(self, task: Task | None) -> ExecutionState:
         state = ExecutionState(self.workflow_id, history=list(self._logged))
         if task is None:
             return state
@@ -254,11 +260,11 @@ class TaskOrchestrator:
                 printed = b"".join(piece for stream, piece in pieces if stream == _STDOUT)
         return of_stdout(printed[:MOST_STDOUT])
 
-    def _task(self) -> Task | None:
-        if self._task_id is None or not self._access.has_store():
+    def _task(self, number: int | None) -> Task | None:
+        if number is None or not self._access.has_store():
             return None
         try:
-            return self._access.store.get(self._task_id)
+            return self._access.store.get(number)
         except NotFoundError:
             return None
 

@@ -94,6 +94,7 @@ class Overnight:
         self._access = Access(home)
         self._listeners: list[tuple[str, Listener]] = []
         self._tail: JournalTail | None = None
+        self._runs = False
 
     def __repr__(self) -> str:
         return f"Overnight({str(self._access.home.path)!r})"
@@ -222,7 +223,11 @@ class Overnight:
         began = wiring.clock.monotonic()
         order = Order(os.fsencode(self._access.home.path), slots=slots)
         night.make_ready(self._access.home)
-        finished = night.run(order, look=self._listen if self._listeners else None)
+        self._runs = True
+        try:
+            finished = night.run(order, look=self._listen if self._listeners else None)
+        finally:
+            self._runs = False
         progress = finished.progress
         return RunResult(
             processed=progress.completed,
@@ -234,6 +239,13 @@ class Overnight:
             stopped_by=finished.stopped_by,
             seconds=wiring.clock.monotonic() - began,
         )
+
+    def stop(self) -> None:
+        """Ask whoever works in this home to stop: what runs may finish, nothing new begins.
+
+        Comes back at once. From any thread or process, as often as you like; does nothing when nobody works.
+        """
+        night.stop(self._access, is_ours=self._runs)
 
     # -- looking -----------------------------------------------------------------------------
 

@@ -20,9 +20,9 @@ from overnight.api.options import Options
 from overnight.api.orchestrator import TaskOrchestrator
 from overnight.api.queue import FileQueue, item_of
 from overnight.core.durations import iso, quoted
-from overnight.core.errors import HomeUnusableError, NotFoundError
+from overnight.core.errors import NotFoundError
 from overnight.core.states import FINAL, TaskState
-from overnight.core.stopping import Ask, StoppedBy
+from overnight.core.stopping import StoppedBy
 from overnight.core.task import DEFAULT_RETRIES, DEFAULT_TIMEOUT, LIMITS, Task, text
 from overnight.host.lock import read_owner
 from overnight.store.contract import Query, Store
@@ -249,19 +249,9 @@ class AutonomousProcessor:
 
         Comes back at once. From any thread or process, as often as you like; does nothing when nobody works.
         """
-        try:
-            self._access.want_home()
-        except HomeUnusableError:
-            return  # with it went whoever worked there
-        home = self._access.home
         with self._lock:
-            if not self._runs and read_owner(home.lock) is None:
-                return
-        # The file reaches an engine that is just starting and would forget what was asked before.
-        home.stop.touch()
-        if self._access.has_store():
-            self._access.store.ask(Ask.STOP, now=wiring.clock.now(), by=wiring.who())
-            self._access.ring()
+            is_ours = self._runs
+        night.stop(self._access, is_ours=is_ours)
 
     def save_checkpoint(self) -> Checkpoint:
         """Make a verified copy of the whole home now, with `state` in its summary. Returns that summary.

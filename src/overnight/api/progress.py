@@ -20,8 +20,11 @@ def progress(fraction: float | None = None, message: str = "") -> None:
         message: One line for people: "page 4 of 10".
 
     Raises:
-        ValueError: The fraction is not between 0 and 1.
+        TypeError: The fraction is no number.
+        ValueError: It is not between 0 and 1.
     """
+    # As JSON has them, and outside of a task as well: a slip must not show in the night only.
+    fraction, message = None if fraction is None else float(fraction), str(message)
     if fraction is not None and not 0 <= fraction <= 1:
         raise ValueError(f"progress({fraction}): a fraction from 0 to 1 is wanted")
     path = os.environb.get(b"OVERNIGHT_CONTROL")

@@ -137,7 +137,7 @@ class FileQueue:
 
     def _for_files(self) -> Action:
         """The action of plain files added from this directory."""
-        if self._action is None or self._action.cwd != os.getcwdb():  # noqa: PTH109 - bytes
+        if self._action is None or self._action.cwd != os.fsencode(actions.here()):
             self._action = actions.for_files(self._access.settings())
         return self._action
 

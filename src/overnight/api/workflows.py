@@ -10,6 +10,8 @@ import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self, TypedDict, Unpack
 
+from msgspec import UNSET
+
 from overnight.api.addable import Addable
 from overnight.api.arguments import ArgumentTypeError, ArgumentValueError
 from overnight.api.naming import Named, name_of
@@ -23,6 +25,10 @@ from overnight.core.workflow.reading import read as read_definition
 Work = Callable[..., object] | Sequence[str]
 #: A step, by its name or by the function that it calls.
 StepName = str | Callable[..., object]
+#: No limit, as a definition says it.
+_NO_LIMIT = "none"
+#: What holds for all steps of a task or for none.
+_OF_ALL = ("at_most_once", "stall", "max_output", "open_files", "processes")
 #: What decorates a function is called like that in a definition.
 _TOML = {"when": "if"}
 
@@ -84,6 +90,8 @@ class Flow:
         self._steps: list[dict[str, Any]] = []
         self._gates: list[dict[str, Any]] = []
         self._roots: list[str] = []
+        #: What decorators say of the functions of steps and gates.
+        self._said: list[tuple[str, Options]] = []
 
     def step(self, work: Work, name: str | None = None, **options: Unpack[StepOptions]) -> str:
         """Add a step. Returns its name, for ``needs`` of others.
@@ -125,7 +133,11 @@ class Flow:
         named: Named = name_of(work, context=True)
         if named.root:
             self._roots.append(named.root)
-        return _decorated(work) | table | {"call": named.call}
+        said = getattr(work, "options", None)
+        if not isinstance(said, Options):
+            return table | {"call": named.call}
+        self._said.append((named.call, said))
+        return _of_step(said, table) | {"call": named.call}
 
     def _finish(self, table: dict[str, Any]) -> dict[str, Any]:
         return table | {"step": self._steps} | ({"gate": self._gates} if self._gates else {})
@@ -148,17 +160,38 @@ def _own_name(work: object) -> str:
     return name
 
 
-def _decorated(work: object) -> dict[str, Any]:
-    """What ``@overnight.task`` has said about a function, as far as it is about a step."""
-    said = getattr(work, "options", None)
-    if not isinstance(said, Options):
-        return {}
+def _of_step(said: Options, table: dict[str, Any]) -> dict[str, Any]:
+    """A step with what ``@overnight.task`` says of its function, where the step itself says nothing."""
     found: dict[str, Any] = {}
-    for key in ("timeout", "retries"):
-        value = getattr(said, key)
-        if isinstance(value, int | float):
-            found[key] = value
+    if said.timeout is not UNSET:
+        found["timeout"] = _NO_LIMIT if said.timeout is None else said.timeout
+    if said.retries is not UNSET:
+        found["retries"] = said.retries
+    found |= table
+    taken = table.get("resources", {})
+    if isinstance(said.memory, int) and isinstance(taken, dict):
+        found["resources"] = {"memory": said.memory, **taken}
     return found
+
+
+def _want_said(functions: Iterable[tuple[str, Options]], whole: Options) -> None:
+    """Refuse what decorators say and steps cannot have, unless the workflow says something about it for all of them.
+
+    Where a task goes and when is no matter of its steps: `queue` and `priority` are those of the task.
+    """
+    for call, said in functions:
+        lost = [name for name in _OF_ALL if getattr(said, name) and getattr(whole, name) in (UNSET, False)]
+        lost += ["env"] if set(said.env) - set(whole.env) else []
+        if lost:
+            values = ", ".join(f"{name}={_shown(getattr(said, name))}" for name in lost)
+            raise ArgumentValueError(
+                f"{call} is decorated with {values}, which no single step can have; nothing was defined",
+                hint=f"@overnight.workflow({values}), for all of its steps",
+            )
+
+
+def _shown(value: object) -> str:
+    return repr(list(value) if isinstance(value, tuple) else value)
 
 
 class Workflow(Addable):
@@ -222,6 +255,7 @@ def workflow(name: str | None = None, **options: Unpack[_Keywords]) -> Callable[
         flow = Flow()
         builder(flow)
         chosen = name or str(getattr(builder, "__name__", ""))
+        _want_said(flow._said, checked)  # noqa: SLF001 - the other half of it
         found = read_definition(chosen, flow._finish(own))  # noqa: SLF001 - the other half of it
         if found.workflow is None or found.faults:
             raise _wrong(chosen, found.faults)

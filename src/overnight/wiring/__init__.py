@@ -50,7 +50,7 @@ def find_home(option: str | None = None) -> Home:
 def make_home(option: str | None = None) -> Home:
     """The home that this directory belongs to, made in the current directory when there is none."""
     override = _override(option)
-    found = find(Path.cwd(), override)
+    found = find(override or Path.cwd(), override)
     home = create_home(found.path if found else override or Path.cwd() / DIRECTORY)  # completes a half-made one
     check(home)
     return home

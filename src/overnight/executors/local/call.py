@@ -62,7 +62,7 @@ def find(call: str, cwd: bytes) -> Callable[[str], object]:
 
 
 def result_of(value: object) -> bytes:
-    """A returned value as JSON; empty for None.
+    """A returned value as JSON; empty for None. Numbers and text of classes of their own are numbers and text.
 
     Raises:
         RefusedError: It has no JSON form.
@@ -70,14 +70,29 @@ def result_of(value: object) -> bytes:
     if value is None:
         return b""
     try:
-        encoded = msgspec.json.encode(value)
+        encoded = msgspec.json.encode(value, enc_hook=_plain)
         # A float that JSON does not have becomes null. Only where there is a null, it is looked for.
-        odd = _odd_float(msgspec.to_builtins(value)) if b"null" in encoded else None
+        odd = _odd_float(msgspec.to_builtins(value, enc_hook=_plain)) if b"null" in encoded else None
     except Exception as error:  # noqa: BLE001 - msgspec, and the properties of whatever it is, raise what they like
         raise RefusedError(f"returned a {type(value).__name__} that cannot be written as JSON ({error})") from None
     if odd is not None:
         raise RefusedError(f"returned a value that cannot be written as JSON ({odd})")
     return encoded
+
+
+def _plain(value: Any) -> object:  # noqa: ANN401 - whatever was returned
+    """What stands in JSON for a value that it has no word for; numpy's numbers are of such classes."""
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, os.PathLike):
+        return os.fsdecode(value)
+    if getattr(value, "ndim", None) == 0 and type(single := value.item()) is not type(value):
+        return single
+    raise TypeError(f"Encoding objects of type {type(value).__name__} is unsupported")
 
 
 def _odd_float(value: object) -> float | None:
