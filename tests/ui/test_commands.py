@@ -126,9 +126,25 @@ def test_an_option_that_shares_but_its_dashes_was_not_meant(overnight: Call) -> 
 
 
 def test_a_misspelt_choice_says_what_was_meant_and_a_number_what_it_is(overnight: Call) -> None:
-    assert overnight("list", "--state", "fialed").err.endswith("try: 'failed'\n")
+    assert overnight("list", "--state", "fialed").err.endswith("try: '--state failed'\n")
+    assert overnight("list", "--state", "failed,held").err.endswith("try: '--state failed --state held'\n")
+    assert overnight("completion", "zhs").err.endswith("try: 'overnight completion zsh'\n")
     assert overnight("list", "--state", "zz").err.endswith("lists what there is\n")
     assert "'high' is not a whole number" in overnight("add", "-p", "high", "a", "--", "true").err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["config"], "'overnight config' needs one of its commands: schema, show; nothing was done\n  try: 'overnight"),
+        (["completion"], "missing argument '{bash|zsh|fish}', one of bash, zsh, fish; nothing was done\n  try: 'overn"),
+        (["add", "--call"], "option '--call' requires an argument; nothing was done\n  try: 'overnight add --help'"),
+    ],
+)
+def test_a_call_that_is_cut_short_is_told_in_two_lines(words: list[str], said: str, overnight: Call) -> None:
+    ended = overnight(*words)
+    assert (ended.status, ended.out, ended.err.count("\n")) == (2, "", 2)
+    assert ended.err.startswith(f"overnight: {said}")
 
 
 def test_a_bad_value_is_a_usage_error_in_our_three_parts(overnight: Call) -> None:
