@@ -516,6 +516,32 @@ def test_a_task_that_does_not_exist_is_exit_4(overnight: Call, words: list[str])
     assert "there is no task 7" in said.err
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["list", "-q", "nope"],
+        ["list", "-w", "nope"],
+        ["list", "--cause", "nope"],
+        ["list", "--of", "7"],
+        ["why", "--queue", "nope"],
+        ["pause", "-w", "nope"],
+    ],
+)
+def test_what_is_not_there_is_exit_4_for_who_only_looks(overnight: Call, words: list[str]) -> None:
+    overnight("add", "--", "true")
+    said = overnight(*words)
+    assert (said.status, said.out) == (4, "")
+    assert "; nothing was " in said.err
+    assert "\n  try: " in said.err
+
+
+@pytest.mark.parametrize("words", [["list"], ["hold"], ["wait"], ["pause"]])
+def test_a_workflow_that_is_listed_is_there_before_its_first_task(overnight: Call, words: list[str]) -> None:
+    overnight("add", "--", "true")
+    assert "wf-ingest" in overnight("workflow", "list").out
+    assert overnight(*words, "-w", "wf-ingest").status == 0
+
+
 def test_a_log_before_the_first_attempt_has_ended_says_so(overnight: Call) -> None:
     overnight("add", "--", "true")
     said = overnight("log", "1")
@@ -550,7 +576,26 @@ def test_doing_it_twice_is_fine_and_doing_the_impossible_is_not(overnight: Call)
     assert overnight("cancel", "1") == (0, "0 tasks cancelled\n", "")
     said = overnight("hold", "1")
     assert said.status == 1
-    assert "task 1 is cancelled and cannot be held" in said.err
+    assert "task 1 is cancelled and cannot be held; it stays as it is\n  try: 'overnight retry 1' queues" in said.err
+    overnight("add", "b", "--", "true")
+    overnight("hold", "2")
+    assert "task 2 is held and cannot be queued once more; it stays as it is\n  try: 'overnight release 2'" in (
+        overnight("retry", "2").err
+    )
+
+
+def test_a_named_task_that_is_not_forgotten_is_told_with_its_reason(overnight: Call) -> None:
+    overnight("add", "a", "b", "--", "true")
+    overnight("cancel", "1")
+    said = overnight("clean", "--yes", "1", "2")
+    assert (said.status, said.out) == (1, "1 task removed\n")
+    assert said.err == (
+        "overnight: task 2 is pending, and what has not finished is never forgotten\n"
+        "  try: 'overnight cancel 2', then 'overnight clean 2'\n"
+    )
+    overnight("hold", "2")
+    assert overnight("clean", "--yes").out == "0 tasks removed\n"
+    assert overnight("clean", "--yes", "--state", "held").out == "1 task removed\n"
 
 
 @pytest.mark.parametrize("verb", ["cancel", "hold", "release", "retry"])
