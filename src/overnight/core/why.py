@@ -337,7 +337,8 @@ def _resources(task: Task, around: Around) -> Iterator[Why]:
         total, used = around.totals.get(name, 0.0), around.used.get(name, 0.0)
         if amount > total:
             there = f"needs {amount:g} of {name!r} and there is {total:g}, so it waits until that changes"
-            ways = (f"[resources] {name} = {amount:g} in overnight.toml", f"overnight edit {task.id} --needs-nothing")
+            way = "overnight run --on ray" if ":" in name else f"[resources] {name} = {amount:g} in overnight.toml"
+            ways = (way, f"overnight edit {task.id} --needs-nothing")
             yield Why(there, ways, Held.RESOURCE_MISSING)
         elif amount > total - used:
             taken = f"needs {amount:g} of {name!r}, and {used:g} of {total:g} is taken by running tasks"

@@ -109,6 +109,7 @@ def _facts(home: Home, task: Task, action: Action | None, frozen: float | None) 
     return [
         *facts,
         ("queue", f"{task.queue}, priority {task.priority}"),
+        ("needs", ", ".join(f"{amount:g} {name}" for name, amount in task.needs.items())),
         ("attempts", f"{task.attempt}, {printing.count(task.failures, 'failure')} counted"),
         ("added", printing.clock(task.added_at)),
         ("not before", _clock(task.not_before)),
