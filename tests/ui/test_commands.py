@@ -166,8 +166,8 @@ def test_a_home_that_is_named_and_not_there_is_made_by_what_the_hint_says(overni
     said = overnight("--home", str(place / "new"), "status")
     assert said.status == 4
     hint = said.err.splitlines()[1].split("'")[1]
-    assert hint == f"overnight --home {place}/new add"
-    assert overnight(*hint.split()[1:], "--", "true").status == 0
+    assert hint == f"overnight --home {place}/new run"
+    assert overnight(*hint.split()[1:]).status == 0
     assert overnight("--home", str(place / "new"), "status").status == 0
 
 

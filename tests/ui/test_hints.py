@@ -15,7 +15,7 @@ Call = Callable[..., Any]
 
 def test_a_home_that_is_missing_is_made_as_the_hint_says(overnight: Call, place: Path) -> None:
     said = overnight("--home", "night home", "status")
-    hint = said.err.partition("  try: ")[2].partition(":")[0]
+    hint = said.err.partition("  try: '")[2].partition("' makes")[0]
     program, *words = shlex.split(hint)
     assert (said.status, program, overnight(*words).status) == (4, "overnight", 0)
     assert (place / "night home" / "queue.db").exists()

@@ -39,7 +39,7 @@ def find_home(option: str | None = None) -> Home:
     if home is None:
         raise NotFoundError(
             f"there is no home at {override or Path.cwd()}; nothing was read",
-            hint=f"overnight --home {_quoted(override)} run: makes one there; without a name one is looked for upwards"
+            hint=f"'overnight --home {_quoted(override)} run' makes one there; without a name one is looked for upwards"
             if override
             else "'overnight run' or 'overnight start' makes one here, '--home DIR' names another",
         )

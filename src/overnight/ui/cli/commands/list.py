@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import click
 
+from overnight.core.lanes import is_own
 from overnight.core.states import TaskState
 from overnight.core.task import Action, Task
 from overnight.monitor.frozen import Frozen
@@ -55,7 +56,8 @@ def list_(
     query = Query(states=states, queue=queue, workflow=workflow, cause=cause, steps=steps, parent=parent)
     bound = limit if limit is not None else (_BOUND if printing.on_terminal() and not as_json else 0)
     with opened(readonly=True) as session:
-        need_named(session, query, done="nothing was read")
+        if queue is None or not is_own(queue):  # those of the runner begin with their first task
+            need_named(session, query, done="nothing was read")
         if parent is not None:
             session.store.get(parent)  # who has no steps is listed with none
         frozen, where = Frozen(session.home.path), Whereabouts(session.home.path)
