@@ -156,6 +156,13 @@ def test_failures_that_become_more_are_rising(history: History) -> None:
     assert history.now().failures is Direction.RISING
 
 
+def test_where_nothing_ever_failed_nothing_has_stopped(history: History) -> None:
+    history.run(a=P)
+    assert history.now().failures is Direction.STEADY
+    history.run(suite="red", ended=Ended(exit_code=3))
+    assert history.now("red").failures is Direction.STEADY
+
+
 def test_the_last_runs_of_each_suite_are_kept(history: History) -> None:
     for _ in range(3):
         history.run(suite="other", a=P)

@@ -24,7 +24,7 @@ def test_a_task_that_would_wait_for_ever_is_added_and_that_is_said(overnight: Ca
 def test_run_refuses_a_task_that_would_wait_for_ever(overnight: Call, place: Path) -> None:
     said = overnight("run", "--needs", "gpu=2", "--", "true")
     assert (said.status, said.out) == (2, "")
-    assert "so it would wait for ever; nothing was added\n  try: say in overnight.toml" in said.err
+    assert "so it would wait for ever; nothing was added\n  try: [resources] gpu = 2, in overnight.toml\n" in said.err
     assert not (place / ".overnight").exists()
 
 

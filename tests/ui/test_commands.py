@@ -126,9 +126,25 @@ def test_an_option_that_shares_but_its_dashes_was_not_meant(overnight: Call) -> 
 
 
 def test_a_misspelt_choice_says_what_was_meant_and_a_number_what_it_is(overnight: Call) -> None:
-    assert overnight("list", "--state", "fialed").err.endswith("try: 'failed'\n")
+    assert overnight("list", "--state", "fialed").err.endswith("try: '--state failed'\n")
+    assert overnight("list", "--state", "failed,held").err.endswith("try: '--state failed --state held'\n")
+    assert overnight("completion", "zhs").err.endswith("try: 'overnight completion zsh'\n")
     assert overnight("list", "--state", "zz").err.endswith("lists what there is\n")
     assert "'high' is not a whole number" in overnight("add", "-p", "high", "a", "--", "true").err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["config"], "'overnight config' needs one of its commands: schema, show; nothing was done\n  try: 'overnight"),
+        (["completion"], "missing argument '{bash|zsh|fish}', one of bash, zsh, fish; nothing was done\n  try: 'overn"),
+        (["add", "--call"], "option '--call' requires an argument; nothing was done\n  try: 'overnight add --help'"),
+    ],
+)
+def test_a_call_that_is_cut_short_is_told_in_two_lines(words: list[str], said: str, overnight: Call) -> None:
+    ended = overnight(*words)
+    assert (ended.status, ended.out, ended.err.count("\n")) == (2, "", 2)
+    assert ended.err.startswith(f"overnight: {said}")
 
 
 def test_a_bad_value_is_a_usage_error_in_our_three_parts(overnight: Call) -> None:
@@ -150,8 +166,8 @@ def test_a_home_that_is_named_and_not_there_is_made_by_what_the_hint_says(overni
     said = overnight("--home", str(place / "new"), "status")
     assert said.status == 4
     hint = said.err.splitlines()[1].split("'")[1]
-    assert hint == f"overnight --home {place}/new add"
-    assert overnight(*hint.split()[1:], "--", "true").status == 0
+    assert hint == f"overnight --home {place}/new run"
+    assert overnight(*hint.split()[1:]).status == 0
     assert overnight("--home", str(place / "new"), "status").status == 0
 
 
@@ -500,6 +516,32 @@ def test_a_task_that_does_not_exist_is_exit_4(overnight: Call, words: list[str])
     assert "there is no task 7" in said.err
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["list", "-q", "nope"],
+        ["list", "-w", "nope"],
+        ["list", "--cause", "nope"],
+        ["list", "--of", "7"],
+        ["why", "--queue", "nope"],
+        ["pause", "-w", "nope"],
+    ],
+)
+def test_what_is_not_there_is_exit_4_for_who_only_looks(overnight: Call, words: list[str]) -> None:
+    overnight("add", "--", "true")
+    said = overnight(*words)
+    assert (said.status, said.out) == (4, "")
+    assert "; nothing was " in said.err
+    assert "\n  try: " in said.err
+
+
+@pytest.mark.parametrize("words", [["list"], ["hold"], ["wait"], ["pause"]])
+def test_a_workflow_that_is_listed_is_there_before_its_first_task(overnight: Call, words: list[str]) -> None:
+    overnight("add", "--", "true")
+    assert "wf-ingest" in overnight("workflow", "list").out
+    assert overnight(*words, "-w", "wf-ingest").status == 0
+
+
 def test_a_log_before_the_first_attempt_has_ended_says_so(overnight: Call) -> None:
     overnight("add", "--", "true")
     said = overnight("log", "1")
@@ -534,7 +576,26 @@ def test_doing_it_twice_is_fine_and_doing_the_impossible_is_not(overnight: Call)
     assert overnight("cancel", "1") == (0, "0 tasks cancelled\n", "")
     said = overnight("hold", "1")
     assert said.status == 1
-    assert "task 1 is cancelled and cannot be held" in said.err
+    assert "task 1 is cancelled and cannot be held; it stays as it is\n  try: 'overnight retry 1' queues" in said.err
+    overnight("add", "b", "--", "true")
+    overnight("hold", "2")
+    assert "task 2 is held and cannot be queued once more; it stays as it is\n  try: 'overnight release 2'" in (
+        overnight("retry", "2").err
+    )
+
+
+def test_a_named_task_that_is_not_forgotten_is_told_with_its_reason(overnight: Call) -> None:
+    overnight("add", "a", "b", "--", "true")
+    overnight("cancel", "1")
+    said = overnight("clean", "--yes", "1", "2")
+    assert (said.status, said.out) == (1, "1 task removed\n")
+    assert said.err == (
+        "overnight: task 2 is pending, and what has not finished is never forgotten\n"
+        "  try: 'overnight cancel 2', then 'overnight clean 2'\n"
+    )
+    overnight("hold", "2")
+    assert overnight("clean", "--yes").out == "0 tasks removed\n"
+    assert overnight("clean", "--yes", "--state", "held").out == "1 task removed\n"
 
 
 @pytest.mark.parametrize("verb", ["cancel", "hold", "release", "retry"])

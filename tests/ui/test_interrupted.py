@@ -44,6 +44,8 @@ def test_what_is_asked_about_it_waits_for_the_next_engine(left: Call) -> None:
     said = left("cancel", "--all").out
     assert "1 task cancelled" in said
     assert "1 interrupted task will be cancelled by the next engine, before it runs anything: 'overnight start'" in said
+    for words in ("why", "show"):
+        assert "has it cancelled, as was asked" in left(words, "1").out
     left("run", "--quiet")
     assert {json.loads(line)["state"] for line in left("list", "--json").lines} == {"cancelled"}
     assert "'overnight start'" not in left("report").out

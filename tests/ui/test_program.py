@@ -93,6 +93,21 @@ def test_a_reader_that_leaves_is_no_error_worth_a_word(program: Program, place: 
     assert json.loads(program("status", "--json").stdout)["counts"]["pending"] == 50_000
 
 
+def test_a_page_of_help_that_nobody_reads_ends_like_any_result(place: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    ended = subprocess.run(
+        [sys.executable, "-m", "overnight", "add", "--help"],
+        cwd=place,
+        stdout=write,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    os.close(write)
+    assert (ended.returncode, ended.stderr) == (141, b"")
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 def test_a_result_that_cannot_be_written_is_said_and_what_was_done_stays(program: Program, place: Path) -> None:
     with Path("/dev/full").open("wb") as full:

@@ -128,6 +128,8 @@ class Around(msgspec.Struct, frozen=True):
     before: tuple[Before, ...] = ()
     #: Since when a running task stands still by a person's wish, POSIX seconds.
     frozen_since: float | None = None
+    #: What people have asked to be done to a running task, and no engine has heard: "cancelled", "held" or nothing.
+    asked: str = ""
     #: Of a step: the state of the task that it is a step of.
     parent: TaskState | None = None
     #: The nodes on which attempts run; None: all run on the machine of the engine.
@@ -337,7 +339,8 @@ def _resources(task: Task, around: Around) -> Iterator[Why]:
         total, used = around.totals.get(name, 0.0), around.used.get(name, 0.0)
         if amount > total:
             there = f"needs {amount:g} of {name!r} and there is {total:g}, so it waits until that changes"
-            ways = (f"[resources] {name} = {amount:g} in overnight.toml", f"overnight edit {task.id} --needs-nothing")
+            way = "overnight run --on ray" if ":" in name else f"[resources] {name} = {amount:g} in overnight.toml"
+            ways = (way, f"overnight edit {task.id} --needs-nothing")
             yield Why(there, ways, Held.RESOURCE_MISSING)
         elif amount > total - used:
             taken = f"needs {amount:g} of {name!r}, and {used:g} of {total:g} is taken by running tasks"
@@ -363,7 +366,8 @@ def _running(task: Task, action: Action, around: Around) -> Why:
         return Why(_under_way(around.steps, around.engine), (f"overnight show {task.id}", *ways))
     which = f"attempt {task.attempt}" + (f" on node {around.node}" if around.node else "")
     if around.engine is Engine.NONE:
-        lost = f"was running ({which}) when the engine ended; the next engine sees that it is dead and runs it again"
+        then = f"has it {around.asked}, as was asked" if around.asked else "runs it again"
+        lost = f"was running ({which}) when the engine ended; the next engine sees that it is dead and {then}"
         return Why(lost, ("overnight start", "overnight run"))
     if around.frozen_since is not None:
         since = f"since {format_duration(max(0.0, around.now - around.frozen_since))}"
@@ -381,7 +385,8 @@ def _at_work(task: Task, action: Action, around: Around, which: str) -> str:
     limit = (
         f", of at most {format_duration(action.timeout)}" if action.timeout is not None else ", without a time limit"
     )
-    return f"runs ({which}) since {format_duration(seconds)}{limit}"
+    then = f", and will be {around.asked} as soon as the engine hears it" if around.asked else ""
+    return f"runs ({which}) since {format_duration(seconds)}{limit}{then}"
 
 
 def _silent_for(around: Around) -> str | None:

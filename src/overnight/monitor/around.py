@@ -21,13 +21,15 @@ from overnight.monitor.frozen import Frozen
 from overnight.monitor.nodes import Whereabouts
 from overnight.monitor.snapshot import take
 from overnight.monitor.standing import ENGINES
-from overnight.store.contract import Lane, Query, Queue, Store, Storm
+from overnight.store.contract import Lane, Orders, Query, Queue, Store, Storm, Verb
 
 if TYPE_CHECKING:  # most homes have no nodes
     from overnight.core.node_needs import Lot
 
 #: Running tasks whose needs are added up; there are no more slots than this.
 _MOST_RUNNING = 4096
+#: Verbs of controls, and what becomes of a task by them.
+_ASKED = {Verb.CANCEL.value: "cancelled", Verb.HOLD.value: "held"}
 _MOST_STEPS = 100_000
 
 
@@ -72,6 +74,7 @@ def look(store: Store, home: Path, task: Task, totals: Mapping[str, float], *, n
         owner=owners.get(task.id, ""),
         steps=_steps(store, task),
         before=_before(store, task) if task.state is TaskState.WAITING and task.blockers else (),
+        asked=asked_of(orders, task.id),
         frozen_since=Frozen(home).since(task) if task.state is TaskState.RUNNING else None,
         parent=None if task.parent_id is None else store.get(task.parent_id).state,
         nodes=picture.nodes,
@@ -79,6 +82,12 @@ def look(store: Store, home: Path, task: Task, totals: Mapping[str, float], *, n
         lots=() if picture.nodes is None else _lots(running, whereabouts),
     )
     return _beside(found, store.counts(queue=task.queue).running) if is_own(task.queue) else found
+
+
+def asked_of(orders: Orders, task_id: int) -> str:
+    """What the engine is still to do to a running task: it will be "cancelled" or "held"; empty: nothing."""
+    asked = [_ASKED[one.verb] for one in orders.controls if one.task_id == task_id and one.verb in _ASKED]
+    return asked[-1] if asked else ""
 
 
 def _beside(found: Around, running: int) -> Around:

@@ -145,7 +145,12 @@ def _at_path(path: Path, shelves: list[Shelf]) -> Source:
             f"there is no checkpoint {str(path)!r}; nothing was changed",
             hint="'overnight checkpoint list' shows what there is",
         )
-    return Source(str(path), store, None, facts(store).position)
+    try:
+        return Source(str(path), store, None, facts(store).position)
+    except StoreDamagedError as error:  # it is the store of nobody, so nothing can set it aside and rebuild it
+        raise StoreDamagedError(
+            error.message, hint="'overnight checkpoint list' shows what there is to go back to"
+        ) from error
 
 
 def check(source: Source, *, deep: bool) -> None:

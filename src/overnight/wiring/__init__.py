@@ -39,12 +39,18 @@ def find_home(option: str | None = None) -> Home:
     if home is None:
         raise NotFoundError(
             f"there is no home at {override or Path.cwd()}; nothing was read",
-            hint=f"'overnight --home {override} add' makes one there; if nothing is named, one is looked for upwards"
+            hint=f"'overnight --home {_quoted(override)} run' makes one there; without a name one is looked for upwards"
             if override
-            else "'overnight add', 'overnight run' or 'overnight start' makes one here, '--home DIR' names another",
+            else "'overnight run' or 'overnight start' makes one here, '--home DIR' names another",
         )
     check(home)
     return home
+
+
+def _quoted(path: Path) -> str:
+    from shlex import quote  # for who has mistyped it
+
+    return quote(str(path))
 
 
 def make_home(option: str | None = None) -> Home:

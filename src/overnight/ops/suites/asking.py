@@ -121,8 +121,12 @@ def pass_rate(runs: Iterable[KeptRun]) -> float | None:
 
 
 def failures(runs: Sequence[KeptRun]) -> Direction:
-    """Where failing tests go in runs that came to their end. `runs`: the newest first."""
-    return direction([run.tally.failed for run in reversed(_complete(runs))])
+    """Where failing tests go in runs that came to their end. `runs`: the newest first.
+
+    A red run of which no test is known has failed all the same, and where nothing ever failed nothing has stopped.
+    """
+    counts = [run.tally.failed or int(run.verdict is RunVerdict.RED) for run in reversed(_complete(runs))]
+    return direction(counts) if any(counts) else Direction.STEADY
 
 
 def _times(store: SuiteStore, runs: Sequence[KeptRun]) -> dict[int, float]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -67,11 +66,14 @@ def run(args: Sequence[str]) -> int:
 def _run(args: Sequence[str]) -> int:
     from overnight.ui.cli.group import overnight
 
+    out = sys.stdout
     try:
         result = overnight.main(list(args), prog_name="overnight", standalone_mode=False)
     except printing.UnwrittenError:
         raise
     except SystemExit as ended:
+        if sys.stdout is not out:  # click puts something else there when nobody reads its page of help
+            return BROKEN_PIPE
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
@@ -86,7 +88,9 @@ def _failed(error: Exception) -> int:
         _say(error.message, error.hint)
         return error.exit_code
     if isinstance(error, click.UsageError):
-        _say(*_usage(error))
+        from overnight.ui.cli.misused import three_parts
+
+        _say(*three_parts(error))
         return error.exit_code
     if isinstance(error, click.ClickException):
         _say(error.format_message())
@@ -100,33 +104,6 @@ def _say(what: str, hint: str = "") -> None:
     printing.note("overnight: " + "\n".join(printing.clean(line) for line in lines))
     if hint:
         printing.note("  try: " + printing.clean(hint))
-
-
-def _usage(error: click.UsageError) -> tuple[str, str]:
-    """What click has to say, in our three parts."""
-    name = error.ctx.command_path if error.ctx else "overnight"
-    hint = f"'{name} --help' lists what there is"
-    close = getattr(error, "possibilities", None)
-    message = getattr(error, "message", "") if close else error.format_message()
-    near = _near(getattr(error, "option_name", ""), close or ())
-    if near:
-        hint = f"{near!r}"
-    message = message.strip().rstrip(".").replace("a valid integer range", "a whole number")
-    wrong = re.match(r"Invalid value for .+: '(.*)' is not one of", message)
-    if wrong and (near := _near(wrong[1], getattr(getattr(error, "param", None), "type", None))):
-        hint = f"{near!r}"
-    return f"{message[:1].lower()}{message[1:]}; nothing was done", hint
-
-
-def _near(name: str, names: object) -> str:
-    """What was meant, of names or of a choice; dashes, which all options have, make no two of them alike."""
-    from difflib import get_close_matches
-
-    names = names.choices if isinstance(names, click.Choice) else names
-    if not isinstance(names, Sequence):
-        return ""
-    plain = {one.lstrip("-"): one for one in names}
-    return next((plain[one] for one in get_close_matches(name.lstrip("-"), plain, n=1)), "")
 
 
 def _nowhere() -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from overnight import wiring
 from overnight.core.errors import UsageError
-from overnight.core.states import TaskState
+from overnight.core.states import FINAL, TaskState
 from overnight.host.lock import read_owner
 from overnight.store.contract import Acted, Selector, Store, Verb
 from overnight.ui.cli import printing
@@ -53,8 +53,16 @@ def act(
         nobody = read_owner(session.home.lock) is None
     _report(verb, acted, nobody=nobody)
     for task_id, state in missed[:_FEW]:
-        printing.note(f"overnight: task {task_id} is {state} and cannot be {_DONE[verb]}")
+        printing.note(f"overnight: task {task_id} is {state} and cannot be {_DONE[verb]}; it stays as it is")
+        printing.note(f"  try: {_instead(verb, state).format(id=task_id)}")
     return 1 if missed else 0
+
+
+def _instead(verb: Verb, state: TaskState) -> str:
+    """What can be typed of a task that a verb cannot reach."""
+    if state not in FINAL:
+        return "'overnight release {id}'" if state is TaskState.HELD else "'overnight why {id}' says what changes that"
+    return "'overnight clean {id}' forgets it" if verb is Verb.CANCEL else "'overnight retry {id}' queues it once more"
 
 
 def _want_steps(store: Store, selector: Selector, restart: Sequence[str]) -> None:

@@ -108,6 +108,13 @@ class Verb(click.Command):
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         return [*super().get_params(ctx), *global_options(hidden=True)]
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx  # an option without its value does not say of which command it is
+            raise
+
     def invoke(self, ctx: click.Context) -> object:
         # What was imported stays; from here on there may be something to collect.
         gc.freeze()

@@ -81,21 +81,51 @@ def need_there(session: Session, selector: Selector) -> dict[int, TaskState]:
         NotFoundError: There is no such task, queue or workflow, or nothing ever failed of that cause; nothing was
             changed.
     """
-    store = session.store
-    if selector.queue is not None and selector.queue not in {one.name for one in store.queues()}:
+    need_named(session, selector, done="nothing was changed")
+    return need_known(session.store, selector.ids) if selector.ids else {}
+
+
+def need_named(session: Session, named: Selector | Query, *, done: str) -> None:
+    """Refuse a queue, a workflow or a cause that is not there. `done`: what that means.
+
+    Raises:
+        NotFoundError: It is not there.
+    """
+    if named.queue is not None:
+        need_queue(session.store, named.queue, done=done)
+    if named.workflow is not None:
+        need_workflow(session.store, named.workflow, done=done)
+    if named.cause is not None and not _was_met(session, named.cause):
         raise NotFoundError(
-            f"there is no queue {selector.queue!r}; nothing was changed", hint="'overnight queue names' lists them"
-        )
-    if selector.workflow is not None and selector.workflow not in {one.name for one in store.workflows()}:
-        raise NotFoundError(
-            f"there is no workflow {selector.workflow!r}; nothing was changed", hint="'overnight workflow list'"
-        )
-    if selector.cause is not None and not _was_met(session, selector.cause):
-        raise NotFoundError(
-            f"nothing has ever failed of {selector.cause!r}; nothing was changed",
+            f"nothing has ever failed of {named.cause!r}; {done}",
             hint="'overnight report' names the causes with what is to be typed",
         )
-    return need_known(store, selector.ids) if selector.ids else {}
+
+
+def need_queue(store: Store, name: str, *, done: str) -> None:
+    """Refuse a queue that is not there.
+
+    Raises:
+        NotFoundError: It is not.
+    """
+    if name not in {one.name for one in store.queues()}:
+        raise NotFoundError(f"there is no queue {name!r}; {done}", hint="'overnight queue names' lists them")
+
+
+def need_workflow(store: Store, name: str, *, done: str) -> None:
+    """Refuse a workflow that is not there: neither in the store, nor one by which tasks can be begun.
+
+    Raises:
+        NotFoundError: It is not.
+        ConfigurationError: The file that might define it makes no sense.
+    """
+    if name in {one.name for one in store.workflows()}:
+        return
+    from overnight.ui.cli.settings import in_use  # who names one that has run needs none of this
+    from overnight.wiring.workflows import all_known
+
+    if name not in all_known(store, in_use()[1].workflows):
+        raise NotFoundError(f"there is no workflow {name!r}; {done}", hint="'overnight workflow list'")
 
 
 def _was_met(session: Session, cause: str) -> bool:

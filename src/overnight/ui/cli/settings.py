@@ -44,4 +44,4 @@ def warn_of_needs(needs: Iterable[tuple[str, float]]) -> None:
     there = {name: resource.amount for name, resource in configured.resources.items()}
     if wanting := too_much(needs, there, settings.on):
         what, cure = wanting
-        printing.note(f"overnight: warning: {what}; it waits until that changes\n  try: {cure}, in overnight.toml")
+        printing.note(f"overnight: warning: {what}; it waits until that changes\n  try: {cure}")

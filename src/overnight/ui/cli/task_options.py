@@ -48,6 +48,8 @@ from overnight.ui.cli.values import Duration, Instant, Need, Offered, TaskId
 _NEEDS = "Takes some of a resource: gpu=1; or needs a label of a node: zone:west."
 
 _FUNCTION = r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*"
+#: What mends it when a label is needed, and attempts run here.
+_ON_NODES = "overnight run --on ray, with a node that has this label"
 _PLAIN = Action(ActionKind.COMMAND, b"/")
 _MAX_ARGS = click.IntRange(1, 100_000)
 _RETRIES = click.IntRange(0, MOST_RETRIES)
@@ -295,7 +297,7 @@ def warn(actions: Iterable[Action]) -> None:
 
 
 def too_much(needs: Iterable[tuple[str, float]], resources: Mapping[str, float], on: str) -> tuple[str, str] | None:
-    """What a task takes more of than there is: in a sentence, and what overnight.toml would have to say; or None.
+    """What a task takes more of than there is: in a sentence, and what would mend it; or None.
 
     Args:
         needs: What tasks take of each.
@@ -309,7 +311,8 @@ def too_much(needs: Iterable[tuple[str, float]], resources: Mapping[str, float],
     for name, amount in needs:
         there = resources.get(name, 0)
         if amount > there:
-            return f"a task needs {amount:g} of {name!r} and there is {there:g}", f"[resources] {name} = {amount:g}"
+            what = f"a task needs {amount:g} of {name!r} and there is {there:g}"
+            return what, _ON_NODES if ":" in name else f"[resources] {name} = {amount:g}, in overnight.toml"
     return None
 
 
@@ -415,8 +418,11 @@ def _directory(name: str | None) -> bytes:
         return here
     path = os.path.abspath(os.fsencode(name))  # noqa: PTH100 - bytes
     if not os.path.isdir(path):  # noqa: PTH112 - bytes
+        if os.path.lexists(path):
+            raise UsageError(f"{name!r} of --cwd is no directory; nothing was added", hint="--cwd DIR, one that is")
         raise UsageError(
-            f"the directory {name!r} of --cwd does not exist; nothing was added", hint=f"mkdir -p {text(path)}"
+            f"the directory {name!r} of --cwd does not exist; nothing was added",
+            hint=f"mkdir -p {printing.shell_word(text(path))}",
         )
     return path
 

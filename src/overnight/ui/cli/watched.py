@@ -63,7 +63,8 @@ def collect_watch(
     directory = os.path.normpath(os.fsencode(sources.watch or ""))
     if not os.path.isdir(directory):  # noqa: PTH112 - bytes
         raise UsageError(
-            f"there is no folder {text(directory)!r} to watch; nothing was added", hint=f"mkdir -p {text(directory)}"
+            f"there is no folder {text(directory)!r} to watch; nothing was added",
+            hint=f"mkdir -p {printing.shell_word(text(directory))}",
         )
     parsed = inputs.parse((), [os.fsencode(word) for word in request.marked])
     if parsed.lists:

@@ -79,6 +79,7 @@ def put(request: Request, *, unique: bool = False, as_json: bool = False) -> Non
         return
     if not work.inputs:
         printing.note("overnight: there were no inputs; nothing was added")
+        report([], known=0, duplicates=work.duplicates, as_json=as_json)
         return
     warn([work.action])
     _warn_of_needs(request)
@@ -94,6 +95,8 @@ def put_list(request: Request, sources: Sources, *, as_json: bool) -> None:
 
     work = collect_list(request, sources, now=wiring.clock.now(), defaults=task_defaults())
     say_notes(work)
+    if not work.tasks:
+        printing.note("overnight: nothing in the list is to be done; nothing was added")
     if request.dry_run:
         for preview in work.previews():
             printing.say(preview)

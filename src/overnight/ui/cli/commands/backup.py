@@ -49,7 +49,7 @@ def backup() -> None:
 def create_(*, as_json: bool) -> None:
     """Make a backup now, beside an engine or without one.
 
-    Exits 1 when something could not be read, and is left out, or when there is no second copy.
+    Exits 1 when something could not be read, and is left out, or when a second copy was to be made and was not.
     """
     home = wiring.find_home(home_option())
     need_file(home, "no backup is made")

@@ -28,6 +28,7 @@ from overnight.wiring.checkpoints import order, plan_of
 
 #: Seconds that a busy store may take to note that there is a checkpoint: an engine may hang in a transaction.
 PATIENCE = 2.0
+_LISTED = "'overnight checkpoint list' shows what there is"
 #: Free disk that a checkpoint leaves.
 SPARED = 64 * 1024 * 1024
 
@@ -105,6 +106,12 @@ def list_(*, as_json: bool) -> None:
         return
     for line in printing.table([_row(entry, past(home)) for entry in entries], right=(2, 3)):
         printing.say(line)
+    if not entries:
+        _say_none()
+
+
+def _say_none() -> None:
+    printing.note("overnight: there are no checkpoints\n  try: 'overnight checkpoint save' makes one")
 
 
 def _untrusted(entry: Entry) -> dict[str, str]:
@@ -141,7 +148,9 @@ def verify(*, names: tuple[str, ...], as_json: bool) -> None:
     shelves = shelves_of(wiring.find_home(home_option()))
     entries = [entry for shelf in shelves for entry in shelf.entries() if not names or entry.name in names]
     if missing := set(names) - {entry.name for entry in entries}:
-        raise NotFoundError(f"there is no checkpoint {min(missing)}; nothing was read")
+        raise NotFoundError(f"there is no checkpoint {min(missing)!r}; nothing was read", hint=_LISTED)
+    if not entries:
+        _say_none()
     bad = 0
     for entry in entries:
         found = troubles(entry, deep=True)

@@ -10,6 +10,7 @@ import msgspec
 from overnight import wiring
 from overnight.core.errors import UsageError
 from overnight.core.states import FINAL, TaskState
+from overnight.core.task import Task
 from overnight.store.contract import Selector
 from overnight.ui.cli import printing
 from overnight.ui.cli.group import Verb
@@ -17,6 +18,8 @@ from overnight.ui.cli.selecting import is_empty, need_there, selectors
 from overnight.ui.cli.session import Session, opened
 from overnight.wiring.removing import remove
 
+#: Tasks that are named one by one.
+_FEW = 10
 _FINAL = tuple(state for state in TaskState if state in FINAL)
 
 
@@ -26,8 +29,9 @@ _FINAL = tuple(state for state in TaskState if state in FINAL)
 def clean(*, selector: Selector, yes: bool) -> int:
     """Forget finished tasks: all of them, or those that are selected.
 
-    What has not finished is never forgotten. The totals keep counting what was removed; 'overnight
-    run' with a forgotten input works on it again.
+    What has not finished is never forgotten, and what is held only when it is named, by its id or
+    by --state held. The totals keep counting what was removed; 'overnight run' with a forgotten
+    input works on it again.
     """
     if is_empty(selector):
         selector = Selector(everything=True)
@@ -39,8 +43,22 @@ def clean(*, selector: Selector, yes: bool) -> int:
             printing.note("overnight: nothing was removed")
             return 0
         removed = remove(session.home, session.store, selector, now=wiring.clock.now(), by=wiring.who())
+        left = [session.store.get(one) for one in session.store.states(selector.ids)] if selector.ids else []
     printing.say(f"{printing.count(removed, 'task')} removed")
-    return 1 if selector.ids and removed < len(selector.ids) else 0
+    for task in left[:_FEW]:
+        printing.note("\n  try: ".join(_why_kept(task)))
+    return 1 if left else 0
+
+
+def _why_kept(task: Task) -> tuple[str, str]:
+    """Why a task that was named is not forgotten, and what to type."""
+    what = f"overnight: task {task.id} is"
+    if task.parent_id is not None:
+        return f"{what} a step of task {task.parent_id}, and is forgotten with it", f"overnight clean {task.parent_id}"
+    if task.state not in FINAL:
+        words = f"{what} {task.state}, and what has not finished is never forgotten"
+        return words, f"'overnight cancel {task.id}', then 'overnight clean {task.id}'"
+    return f"{what} {task.state}, but was not selected or is still waited for", f"overnight show {task.id}"
 
 
 def _question(session: Session, selector: Selector) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import click
 
+from overnight.core.lanes import is_own
 from overnight.core.states import TaskState
 from overnight.core.task import Action, Task
 from overnight.monitor.frozen import Frozen
@@ -14,6 +15,7 @@ from overnight.monitor.snapshot import interrupted
 from overnight.store.contract import Query, Store
 from overnight.ui.cli import printing, shapes
 from overnight.ui.cli.group import Verb
+from overnight.ui.cli.selecting import need_named
 from overnight.ui.cli.session import opened
 from overnight.ui.cli.values import Offered, TaskId
 
@@ -54,6 +56,10 @@ def list_(
     query = Query(states=states, queue=queue, workflow=workflow, cause=cause, steps=steps, parent=parent)
     bound = limit if limit is not None else (_BOUND if printing.on_terminal() and not as_json else 0)
     with opened(readonly=True) as session:
+        if queue is None or not is_own(queue):  # those of the runner begin with their first task
+            need_named(session, query, done="nothing was read")
+        if parent is not None:
+            session.store.get(parent)  # who has no steps is listed with none
         frozen, where = Frozen(session.home.path), Whereabouts(session.home.path)
         is_idle = interrupted(session.store, session.home.path)
         if as_json:

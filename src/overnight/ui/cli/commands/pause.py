@@ -14,6 +14,7 @@ from overnight.core.lanes import EVERY_QUEUE, is_queue, switch_of, switch_words
 from overnight.store.contract import Store
 from overnight.ui.cli import freezing, printing
 from overnight.ui.cli.group import Verb
+from overnight.ui.cli.selecting import need_workflow
 from overnight.ui.cli.session import Session, opened
 from overnight.ui.cli.values import Instant, Offered
 from overnight.wiring import queues, storms
@@ -96,10 +97,6 @@ def _changing(
                     f"there is no queue {name!r}; nothing was changed", hint="'overnight queue names' lists them"
                 )
         for name in flows:
-            if name not in (defined := {one.name for one in session.store.workflows()}):
-                raise NotFoundError(
-                    f"there is no workflow {name!r}; nothing was changed",
-                    hint=f"there are: {', '.join(sorted(defined))}" if defined else "'overnight workflow list'",
-                )
+            need_workflow(session.store, name, done="nothing was changed")
         yield session, ids, [*names, *map(switch_of, flows)]
         session.ring()

@@ -198,7 +198,4 @@ def need_resources(request: Request, manner: Manner) -> None:
     there = {name: resource.amount for name, resource in manner.configured.resources.items()}
     if wanting := too_much(request.needs, there, manner.settings.on):
         what, cure = wanting
-        raise UsageError(
-            f"{what}, so it would wait for ever; nothing was added",
-            hint=f"say in overnight.toml how much there is: {cure}",
-        )
+        raise UsageError(f"{what}, so it would wait for ever; nothing was added", hint=cure)

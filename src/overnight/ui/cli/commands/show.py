@@ -12,6 +12,7 @@ from overnight.core.results import spilled
 from overnight.core.task import LIMITS, Action, ActionKind, Attempt, Task, text
 from overnight.host import results
 from overnight.host.home import Home
+from overnight.monitor.around import asked_of
 from overnight.monitor.frozen import Frozen
 from overnight.monitor.nodes import Whereabouts
 from overnight.monitor.snapshot import interrupted
@@ -35,13 +36,15 @@ def show(*, task_id: int, as_json: bool) -> None:
         kin = kin_of(session.store, task)
         frozen = Frozen(session.home.path).since(task)
         idle = interrupted(session.store, session.home.path)(task)
+        asked = asked_of(session.store.orders(), task_id) if idle else ""
     if as_json:
         shape = _shape(session.home, task, action, attempts, frozen) | {"interrupted": idle}
         printing.say(shapes.line(shape | kin.shape()))
         return
     facts = dict(_facts(session.home, task, action, frozen))
     if idle:
-        facts["task"] = f"{task.id}, interrupted: its engine ended while it ran; the next one runs it again"
+        then = f"has it {asked}, as was asked" if asked else "runs it again"
+        facts["task"] = f"{task.id}, interrupted: its engine ended while it ran; the next one {then}"
     for name, value in facts.items():
         if value:
             printing.say(f"{name + ':':<13}{printing.clean(value)}")
@@ -109,6 +112,7 @@ def _facts(home: Home, task: Task, action: Action | None, frozen: float | None) 
     return [
         *facts,
         ("queue", f"{task.queue}, priority {task.priority}"),
+        ("needs", ", ".join(f"{amount:g} {name}" for name, amount in task.needs.items())),
         ("attempts", f"{task.attempt}, {printing.count(task.failures, 'failure')} counted"),
         ("added", printing.clock(task.added_at)),
         ("not before", _clock(task.not_before)),

@@ -7,7 +7,7 @@ import msgspec
 
 from overnight import wiring
 from overnight.core.errors import UsageError
-from overnight.core.lanes import is_queue
+from overnight.core.lanes import is_own, is_queue
 from overnight.core.states import TaskState
 from overnight.core.task import Task
 from overnight.core.why import Why, why
@@ -15,6 +15,7 @@ from overnight.monitor.around import look
 from overnight.store.contract import Query
 from overnight.ui.cli import printing
 from overnight.ui.cli.group import Verb
+from overnight.ui.cli.selecting import need_queue
 from overnight.ui.cli.session import Session, opened
 from overnight.ui.cli.settings import in_use
 from overnight.ui.cli.values import TaskId
@@ -45,6 +46,8 @@ def why_(*, task_id: int | None, queue: str | None, as_json: bool) -> None:
 
 def _heads(session: Session, queue: str | None) -> list[Task]:
     """Who is next in this queue, or in each that has something to do."""
+    if queue and not is_own(queue):
+        need_queue(session.store, queue, done="nothing was read")
     names = [queue] if queue else [one.name for one in session.store.queues() if is_queue(one.name)]
     return [task for name in names if (task := _first(session, name)) is not None]
 
