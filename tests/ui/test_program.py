@@ -76,12 +76,12 @@ def test_names_that_are_not_text_come_through_in_every_locale(program: Program, 
     assert shown["input_b64"] == "Y2Fm6SDigqw="
 
 
-def test_a_reader_that_leaves_is_no_error_worth_a_word(program: Program, place: Path) -> None:
-    (place / "list").write_text("".join(f"{n}\n" for n in range(50_000)))
+def unread(place: Path, *words: str) -> tuple[int, bytes]:
+    """Exit status and error output of a call whose reader has left."""
     read, write = os.pipe()
     os.close(read)
     ended = subprocess.run(
-        [sys.executable, "-m", "overnight", "add", "-a", "list", "--", "true"],
+        [sys.executable, "-m", "overnight", *words],
         cwd=place,
         stdout=write,
         stderr=subprocess.PIPE,
@@ -89,23 +89,17 @@ def test_a_reader_that_leaves_is_no_error_worth_a_word(program: Program, place: 
         check=False,
     )
     os.close(write)
-    assert (ended.returncode, ended.stderr) == (141, b"")
+    return ended.returncode, ended.stderr
+
+
+def test_a_reader_that_leaves_is_no_error_worth_a_word(program: Program, place: Path) -> None:
+    (place / "list").write_text("".join(f"{n}\n" for n in range(50_000)))
+    assert unread(place, "add", "-a", "list", "--", "true") == (141, b"")
     assert json.loads(program("status", "--json").stdout)["counts"]["pending"] == 50_000
 
 
 def test_a_page_of_help_that_nobody_reads_ends_like_any_result(place: Path) -> None:
-    read, write = os.pipe()
-    os.close(read)
-    ended = subprocess.run(
-        [sys.executable, "-m", "overnight", "add", "--help"],
-        cwd=place,
-        stdout=write,
-        stderr=subprocess.PIPE,
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
-    os.close(write)
-    assert (ended.returncode, ended.stderr) == (141, b"")
+    assert unread(place, "add", "--help") == (141, b"")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from overnight.core.configuration import Configuration
+from overnight.core.errors import NotFoundError
 from overnight.core.lanes import EVERY_QUEUE, is_paused, switch_of
 from overnight.store.contract import Queue, Store
 
@@ -12,6 +13,16 @@ from overnight.store.contract import Queue, Store
 def of_name(store: Store, name: str) -> Queue:
     """The queue of this name as it is set; one that was never set has no limits."""
     return next((queue for queue in store.queues() if queue.name == name), Queue(name))
+
+
+def no_queue(name: str, *, done: str) -> NotFoundError:
+    """There is none of this name. `done`: what that means."""
+    return NotFoundError(f"there is no queue {name!r}; {done}", hint="'overnight queue names' lists them")
+
+
+def no_workflow(name: str, *, done: str) -> NotFoundError:
+    """There is none of this name to be looked at or held up; `wiring.workflows` says it of one to be begun."""
+    return NotFoundError(f"there is no workflow {name!r}; {done}", hint="'overnight workflow list'")
 
 
 def lay_down(store: Store, configured: Configuration, *, now: float, by: str) -> None:

@@ -13,6 +13,7 @@ from overnight.core.states import TaskState
 from overnight.store.contract import Query, Selector, Store
 from overnight.ui.cli.session import Session
 from overnight.ui.cli.values import Offered, TaskId
+from overnight.wiring.queues import no_queue, no_workflow
 
 
 def selectors(function: Callable[..., object]) -> Callable[..., object]:
@@ -109,7 +110,7 @@ def need_queue(store: Store, name: str, *, done: str) -> None:
         NotFoundError: It is not.
     """
     if name not in {one.name for one in store.queues()}:
-        raise NotFoundError(f"there is no queue {name!r}; {done}", hint="'overnight queue names' lists them")
+        raise no_queue(name, done=done)
 
 
 def need_workflow(store: Store, name: str, *, done: str) -> None:
@@ -125,7 +126,7 @@ def need_workflow(store: Store, name: str, *, done: str) -> None:
     from overnight.wiring.workflows import all_known
 
     if name not in all_known(store, in_use()[1].workflows):
-        raise NotFoundError(f"there is no workflow {name!r}; {done}", hint="'overnight workflow list'")
+        raise no_workflow(name, done=done)
 
 
 def _was_met(session: Session, cause: str) -> bool:

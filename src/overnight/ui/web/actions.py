@@ -216,13 +216,9 @@ def _names(store: Store, line: Line) -> list[str]:
     """
     known = {one.name for one in store.queues()}
     if line.queue is not None and line.queue not in known:
-        raise NotFoundError(
-            f"there is no queue {line.queue!r}; nothing was changed", hint="'overnight queue names' lists them"
-        )
+        raise queues.no_queue(line.queue, done="nothing was changed")
     if line.workflow is not None and line.workflow not in {one.name for one in store.workflows()}:
-        raise NotFoundError(
-            f"there is no workflow {line.workflow!r}; nothing was changed", hint="'overnight workflow list'"
-        )
+        raise queues.no_workflow(line.workflow, done="nothing was changed")
     named = [line.queue] if line.queue is not None else []
     named += [switch_of(line.workflow)] if line.workflow is not None else []
     return named or [EVERY_QUEUE]

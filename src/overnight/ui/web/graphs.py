@@ -17,6 +17,7 @@ from overnight.store.contract import Query, Store
 from overnight.ui.web.pictures import counts_of
 from overnight.ui.web.showing import shown
 from overnight.ui.web.task_answers import EdgeView, Flows, FlowView, GraphView, NodeView
+from overnight.wiring.queues import no_workflow
 
 #: Steps from which on a graph is laid out before somebody asks for it: it takes some 0.1 s for 5,000, once.
 _LARGE = 1000
@@ -70,7 +71,7 @@ def of_workflow(store: Store, name: str) -> GraphView:
     for one in store.workflows():
         if one.name == name:
             return _graph(one.workflow, one.digest, None, {})
-    raise NotFoundError(f"there is no workflow {name!r}; nothing was read", hint="'overnight workflow list'")
+    raise no_workflow(name, done="nothing was read")
 
 
 def of_task(store: Store, task_id: int) -> GraphView:

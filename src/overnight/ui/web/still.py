@@ -11,6 +11,7 @@ import msgspec
 
 from overnight import wiring
 from overnight.core.durations import format_duration
+from overnight.core.errors import OvernightError
 from overnight.core.scores import WINDOW, scores
 from overnight.core.spells import Lane
 from overnight.host.home import Home
@@ -224,6 +225,21 @@ def _incidents(incidents: Sequence[IncidentView]) -> str:
     return f"<section><h2>What happened</h2><table>{rows}</table></section>" if rows else ""
 
 
+def put(path: Path, words: str, *, done: str, command: str) -> None:
+    """`write` for a person who has typed `command`; `done`: what it means when that fails.
+
+    Raises:
+        OvernightError: It could not be written; what was there still is.
+    """
+    try:
+        write(path, words)
+    except OSError as error:
+        raise OvernightError(
+            f"{path} could not be written ({error.strerror}); {done}",
+            hint=f"overnight {command} FILE, in a directory that is there and yours",
+        ) from error
+
+
 def write(path: Path, words: str) -> None:
     """Replace the file as a whole.
 
@@ -235,4 +251,4 @@ def write(path: Path, words: str) -> None:
     write_atomically(path, words.encode("utf-8", "replace"), durable=False)
 
 
-__all__ = ["PastTimes", "Still", "look", "looking", "page", "write"]
+__all__ = ["PastTimes", "Still", "look", "looking", "page", "put", "write"]

@@ -149,10 +149,4 @@ def _write(home: Home, html: str, every: float | None, *, graphs: bool) -> None:
 def _put(path: Path, page: str) -> None:
     from overnight.ui.web import still
 
-    try:
-        still.write(path, page)
-    except OSError as error:
-        raise OvernightError(
-            f"{path} could not be written ({error.strerror}); no task was touched",
-            hint="overnight dashboard --html FILE, in a directory that is there and yours",
-        ) from error
+    still.put(path, page, done="no task was touched", command="dashboard --html")

@@ -9,7 +9,7 @@ import click
 
 from overnight import wiring
 from overnight.core.durations import format_duration
-from overnight.core.errors import OvernightError, UsageError
+from overnight.core.errors import UsageError
 from overnight.ui.cli import printing
 from overnight.ui.cli.group import Verb, home_option
 from overnight.ui.cli.listed import read_list
@@ -57,13 +57,7 @@ def monitor_init(*, queue_file: str | None, html: str | None, every: float, grap
     wiring.open_store(home, create=True).close()
     with still.looking(home) as desk:
         page = still.page(still.look(desk, still.PastTimes(desk), graphs=graphs), every=pace)
-    try:
-        still.write(path, page)
-    except OSError as error:
-        raise OvernightError(
-            f"{path} could not be written ({error.strerror}); no page will be, and no task was touched",
-            hint="overnight monitor-init --dashboard FILE, in a directory that is there and yours",
-        ) from error
+    still.put(path, page, done="no page will be, and no task was touched", command="monitor-init --dashboard")
     pages.want(home, pages.Wanted(os.fsencode(path), pace, graphs, beside.program(home, beside.WRITE)))
     if listed is not None:
         printing.say(

@@ -9,7 +9,7 @@ import click
 
 from overnight import wiring
 from overnight.core.durations import iso
-from overnight.core.errors import NotFoundError, UsageError
+from overnight.core.errors import UsageError
 from overnight.core.lanes import EVERY_QUEUE, is_queue, switch_of, switch_words
 from overnight.store.contract import Store
 from overnight.ui.cli import freezing, printing
@@ -93,9 +93,7 @@ def _changing(
         known |= storms_of(session.store) if stormy else set()
         for name in names:
             if name not in known:
-                raise NotFoundError(
-                    f"there is no queue {name!r}; nothing was changed", hint="'overnight queue names' lists them"
-                )
+                raise queues.no_queue(name, done="nothing was changed")
         for name in flows:
             need_workflow(session.store, name, done="nothing was changed")
         yield session, ids, [*names, *map(switch_of, flows)]
